@@ -1,0 +1,1 @@
+//! Runs a plan: all of it, or nothing.

@@ -1,0 +1,83 @@
+//! What went wrong, in one shape: "cannot <verb> <object>: <reason>".
+
+use std::fmt;
+
+/// A failure, made where its cause is known and logged once, where the hook or the command ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    verb: &'static str,
+    object: String,
+    reason: String,
+    errno: Option<i32>,
+    origin: Option<Origin>,
+}
+
+/// A result whose failure is an [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The place in a policy that something comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The policy file's path, as the administrator names it, or `built-in`.
+    pub file: std::sync::Arc<str>,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl Error {
+    /// "cannot `verb` `object`: `reason`".
+    pub fn new(verb: &'static str, object: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self {
+            verb,
+            object: object.to_string(),
+            reason: reason.to_string(),
+            errno: None,
+            origin: None,
+        }
+    }
+
+    /// The same, with the kernel's error number as the reason.
+    pub fn from_errno(
+        verb: &'static str,
+        object: impl fmt::Display,
+        errno: rustix::io::Errno,
+    ) -> Self {
+        let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
+        let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
+        Self {
+            errno: Some(errno.raw_os_error()),
+            ..Self::new(verb, object, reason)
+        }
+    }
+
+    /// The same, with the policy line that asked for it; the innermost origin stays.
+    #[must_use]
+    pub fn at(mut self, origin: &Origin) -> Self {
+        self.origin.get_or_insert_with(|| origin.clone());
+        self
+    }
+
+    /// Whether the cause is that something does not exist (ENOENT).
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.errno == Some(libc::ENOENT)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.verb, self.object, self.reason)?;
+        match &self.origin {
+            Some(origin) => write!(f, " ({origin})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}

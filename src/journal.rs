@@ -1,0 +1,1 @@
+//! The log, alive for one hook.

@@ -1,0 +1,3 @@
+//! The only room that unshares, mounts, forks and changes owners. Names say the intention.
+
+pub mod file;

@@ -1,0 +1,189 @@
+//! The facts about one login, and the accounts they come from.
+
+use crate::error::{Error, Result};
+use nix::unistd::{Gid, Group, Uid, User};
+use std::ffi::CString;
+
+/// One login: who, through which service, from where. Gathered once; everything after it is a pure
+/// function of this and the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The account's name, as PAM has it.
+    pub user: String,
+    /// The account's user id.
+    pub uid: u32,
+    /// The account's primary group id.
+    pub gid: u32,
+    /// The groups of the account, primary first. Only the primary one when the policy names no group
+    /// ([`Needs::groups`]), because asking for them can be slow.
+    pub groups: Vec<GroupName>,
+    /// The home directory, as the account database has it.
+    pub home: String,
+    /// The PAM service, such as `sshd`.
+    pub service: String,
+    /// `PAM_TTY`; sshd says `ssh`, cron says `cron`.
+    pub tty: Option<String>,
+    /// `PAM_RHOST`: a host name or an address.
+    pub rhost: Option<String>,
+    /// A name that no other session has or had: one path component.
+    pub session: String,
+}
+
+/// A group of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupName {
+    /// The group id.
+    pub gid: u32,
+    /// Its name; the id in decimal for a group that has none, or when names were not asked for.
+    pub name: String,
+}
+
+/// What PAM, or the command line of `jns explain`, says about a login.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The account's name.
+    pub user: String,
+    /// The PAM service.
+    pub service: String,
+    /// The terminal.
+    pub tty: Option<String>,
+    /// The remote host.
+    pub rhost: Option<String>,
+}
+
+/// Which of the facts that cost something a policy needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// All groups of the account with their names: some principal is an `@group`.
+    pub groups: bool,
+    /// The name of the primary group: some template has `{group}`.
+    pub group_name: bool,
+}
+
+/// Where names of users and groups become ids. Real logins ask the system ([`Nss`]); tests have a table.
+pub trait Accounts {
+    /// The id of the user of that name, if there is one.
+    fn uid(&self, user: &str) -> Option<u32>;
+    /// The id of the group of that name, if there is one.
+    fn gid(&self, group: &str) -> Option<u32>;
+}
+
+/// The system's account database, through the reentrant calls of getpwnam(3) and getgrnam(3).
+#[derive(Debug, Clone, Copy)]
+pub struct Nss;
+
+impl Accounts for Nss {
+    fn uid(&self, user: &str) -> Option<u32> {
+        if user == "root" {
+            return Some(0);
+        }
+        let found = User::from_name(user).ok()??;
+        Some(found.uid.as_raw())
+    }
+
+    fn gid(&self, group: &str) -> Option<u32> {
+        if group == "root" {
+            return Some(0);
+        }
+        let found = Group::from_name(group).ok()??;
+        Some(found.gid.as_raw())
+    }
+}
+
+impl Login {
+    /// Gathers the facts about `request` from the account database.
+    ///
+    /// # Errors
+    ///
+    /// The account is unknown ([`Unknown::User`]), or the database or the random source failed.
+    pub fn gather(request: Request, needs: Needs) -> std::result::Result<Self, Unknown> {
+        let account = User::from_name(&request.user)
+            .map_err(|e| Unknown::Fault(lookup_failed(&request.user, e)))?
+            .ok_or_else(|| Unknown::User(no_such_user(&request.user)))?;
+        let gid = account.gid.as_raw();
+        let groups = groups_of(&request.user, account.gid, needs).map_err(Unknown::Fault)?;
+        Ok(Self {
+            uid: account.uid.as_raw(),
+            gid,
+            groups,
+            home: account.dir.to_string_lossy().into_owned(),
+            user: request.user,
+            service: request.service,
+            tty: request.tty,
+            rhost: request.rhost,
+            session: new_session_name().map_err(Unknown::Fault)?,
+        })
+    }
+
+    /// The name of the primary group; its id in decimal where names were not gathered.
+    #[must_use]
+    pub fn group(&self) -> String {
+        self.groups
+            .iter()
+            .find(|group| group.gid == self.gid)
+            .map_or_else(|| self.gid.to_string(), |group| group.name.clone())
+    }
+}
+
+/// Why a login's facts could not be gathered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// There is no such account.
+    User(Error),
+    /// Something failed on the way.
+    Fault(Error),
+}
+
+fn no_such_user(user: &str) -> Error {
+    Error::new("find", format_args!("user {user}"), "no such account")
+}
+
+fn lookup_failed(user: &str, errno: nix::errno::Errno) -> Error {
+    Error::new("look up", format_args!("user {user}"), errno.desc())
+}
+
+fn groups_of(user: &str, primary: Gid, needs: Needs) -> Result<Vec<GroupName>> {
+    let gids = if needs.groups {
+        supplementary(user, primary)?
+    } else {
+        vec![primary]
+    };
+    let named = needs.groups || needs.group_name;
+    Ok(gids.into_iter().map(|gid| group_name(gid, named)).collect())
+}
+
+fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
+    let failed = |reason: &str| Error::new("list", format_args!("groups of {user}"), reason);
+    let name = CString::new(user).map_err(|_| failed("the name holds a NUL"))?;
+    let mut gids = nix::unistd::getgrouplist(&name, primary).map_err(|e| failed(e.desc()))?;
+    gids.retain(|gid| *gid != primary);
+    gids.insert(0, primary);
+    Ok(gids)
+}
+
+fn group_name(gid: Gid, named: bool) -> GroupName {
+    let name = if named {
+        Group::from_gid(gid).ok().flatten().map(|group| group.name)
+    } else {
+        None
+    };
+    GroupName {
+        gid: gid.as_raw(),
+        name: name.unwrap_or_else(|| gid.to_string()),
+    }
+}
+
+/// 64 random bits in hexadecimal: unlike a process id, never reused, so that what a crashed session
+/// left behind is never mistaken for a new one's.
+fn new_session_name() -> Result<String> {
+    let mut bits = [0_u8; 8];
+    rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())
+        .map_err(|e| Error::from_errno("name", "the session", e))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bits)))
+}
+
+/// The effective user id 0: the module judges by it, never by the real one, which in su is the caller's.
+#[must_use]
+pub fn is_effective_root() -> bool {
+    Uid::effective().is_root()
+}

@@ -1,0 +1,4 @@
+//! The `jns` command.
+fn main() -> std::process::ExitCode {
+    pam_jns::cli::main()
+}

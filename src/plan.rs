@@ -1,0 +1,128 @@
+//! What a login will get: an ordered list of steps, made without looking at the world.
+//!
+//! `jns explain`, the debug log, the golden files and `observe` mode print the very [`Plan`] that
+//! [`crate::apply`] executes.
+
+use crate::error::{Origin, Result};
+use crate::login::{Accounts, Login};
+use crate::policy::Policy;
+use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Size};
+use std::collections::BTreeMap;
+
+/// Everything that is done for one login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// How mounts travel between the host and the session.
+    pub propagation: Propagation,
+    /// Where instances live (`settings.store`).
+    pub store: AbsPath,
+    /// The steps, parents before children, one a path.
+    pub steps: Vec<Step>,
+    /// The session's environment, name and value.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// One path of the session's view, and what appears there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The path that is covered, templates expanded.
+    pub path: AbsPath,
+    /// What appears there.
+    pub view: View,
+    /// The mount attributes that the rule names or its kind implies; every other one is inherited from
+    /// the mount that is covered.
+    pub attributes: Attributes,
+    /// Make `path` if it is missing.
+    pub create: bool,
+    /// Skip the step, with a log line, when its path or source does not exist.
+    pub optional: bool,
+    /// The rule's place in the policy.
+    pub origin: Origin,
+}
+
+/// What appears at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum View {
+    /// A directory on disk that is the user's, the group's or the session's own.
+    Instance {
+        /// Which directory.
+        instance: Instance,
+        /// Its mode, owner and group.
+        shape: Shape,
+        /// Entries of the covered directory that stay visible.
+        keep: Vec<Component>,
+    },
+    /// An empty file system in memory.
+    Memory {
+        /// The most it may hold.
+        size: Size,
+        /// The most files it may hold; one for each 4 KiB of `size` when the rule says nothing.
+        inodes: Option<u64>,
+        /// Mode, owner and group of its root.
+        shape: Shape,
+        /// Entries of the covered directory that stay visible.
+        keep: Vec<Component>,
+    },
+    /// Another file or directory of the host.
+    Bind {
+        /// Which one.
+        source: AbsPath,
+        /// Also what is mounted beneath it.
+        recursive: bool,
+    },
+    /// Nothing: an empty read-only directory, or an unreadable empty file.
+    Nothing {
+        /// Entries of the covered directory that stay visible.
+        keep: Vec<Component>,
+    },
+}
+
+/// The directory that a `[[private]]` rule shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// The directory itself. Its parent must exist unless it lies in the plan's store, where missing
+    /// directories are made for root alone.
+    pub directory: AbsPath,
+    /// How long it is kept.
+    pub lifetime: Lifetime,
+}
+
+/// How long an instance is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until an administrator removes it: `per = "user"` and `per = "group"`.
+    Kept,
+    /// Until the session ends: `per = "session"`.
+    Session,
+}
+
+/// Mode, owner and group of a directory that is made; what is absent is that of the covered directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Permission bits.
+    pub mode: Option<Mode>,
+    /// Owner's user id.
+    pub owner: Option<u32>,
+    /// Owning group's id.
+    pub group: Option<u32>,
+}
+
+impl Plan {
+    /// The plan of `login` under `policy`: its rules selected, their templates expanded, sorted with
+    /// parents first. An exempt login, and one that no rule matches, has no steps.
+    ///
+    /// # Errors
+    ///
+    /// A template's value does not fit into a path, two paths or instances collide, an owner is unknown,
+    /// or a rule that applies is not supported yet.
+    pub fn new(policy: &Policy, login: &Login, accounts: &dyn Accounts) -> Result<Self> {
+        let _ = (policy, login, accounts);
+        todo!()
+    }
+
+    /// Whether the login gets the host's own view.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
