@@ -18,8 +18,17 @@ pub struct Plan {
     pub store: AbsPath,
     /// The steps, parents before children, one a path.
     pub steps: Vec<Step>,
-    /// The session's environment, name and value.
-    pub environment: BTreeMap<String, String>,
+    /// The session's environment by name.
+    pub environment: BTreeMap<String, Variable>,
+}
+
+/// A variable of the session's environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its value, templates expanded.
+    pub value: String,
+    /// The rule's place in the policy.
+    pub origin: Origin,
 }
 
 /// One path of the session's view, and what appears there.
@@ -120,9 +129,9 @@ impl Plan {
         todo!()
     }
 
-    /// Whether the login gets the host's own view.
+    /// Whether nothing at all is done: the login gets the host's own view and environment.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.environment.is_empty()
     }
 }

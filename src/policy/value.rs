@@ -141,7 +141,11 @@ impl Mode {
     /// Permission bits from a number of at most 0o7777.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
-        if bits <= 0o7777 { Some(Self(bits)) } else { None }
+        if bits <= 0o7777 {
+            Some(Self(bits))
+        } else {
+            None
+        }
     }
 
     /// The bits.

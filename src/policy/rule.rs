@@ -1,0 +1,348 @@
+//! The rules: what each kind may say, typed and checked.
+
+use super::pattern::{Glob, Host};
+use super::principal::Listed;
+use super::template::{PathTemplate, Template};
+use super::value::{Attributes, Mode, Size};
+use crate::error::Origin;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One element of an array of tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The line of its header.
+    pub origin: Origin,
+    /// Which logins it is about.
+    pub selectors: Selectors,
+    /// `optional`: skip it when its path or source does not exist.
+    pub optional: bool,
+    /// What it does.
+    pub kind: Kind,
+}
+
+/// Which logins a rule is about: all selectors that stand must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selectors {
+    /// `users`; everybody when absent.
+    pub users: Option<Vec<Listed>>,
+    /// `except`; wins over `users`.
+    pub except: Vec<Listed>,
+    /// `services`.
+    pub services: Option<Vec<Glob>>,
+    /// `ttys`.
+    pub ttys: Option<Vec<Glob>>,
+    /// `rhosts`.
+    pub rhosts: Option<Vec<Host>>,
+}
+
+/// What a rule does, with the keys of its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// `[[private]]`
+    Private(Private),
+    /// `[[tmpfs]]`
+    Tmpfs(Tmpfs),
+    /// `[[bind]]`
+    Bind(Bind),
+    /// `[[hide]]`
+    Hide(Hide),
+    /// `[[overlay]]`
+    Overlay(Overlay),
+    /// `[[isolate]]`
+    Isolate(Isolate),
+    /// `[[root]]`
+    Root(Root),
+    /// `[[volume]]`
+    Volume(Volume),
+    /// `[[env]]`
+    Env(Env),
+    /// `[[hook]]`
+    Hook(Hook),
+}
+
+/// Whose directory it is: `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// The user's.
+    User,
+    /// The session's: empty at login, removed at the end.
+    Session,
+    /// The primary group's.
+    Group,
+    /// The SELinux context's.
+    Context,
+    /// The SELinux level's.
+    Level,
+}
+
+/// Where a private directory lives: `medium`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Medium {
+    /// On disk.
+    Disk {
+        /// The instance itself; a name under `settings.store` when absent.
+        store: Option<PathTemplate>,
+    },
+    /// In memory.
+    Memory {
+        /// The most it may hold.
+        size: Size,
+        /// The most files it may hold; one for each 4 KiB of `size` when absent.
+        inodes: Option<u64>,
+    },
+}
+
+/// `mode`, `owner` and `group` as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Permission bits.
+    pub mode: Option<Mode>,
+    /// A user name or a decimal id.
+    pub owner: Option<Template>,
+    /// A group name or a decimal id.
+    pub group: Option<Template>,
+}
+
+/// `[[private]]`: each user, session or group has a directory of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Private {
+    /// The directory that is covered.
+    pub path: PathTemplate,
+    /// Whose it is.
+    pub per: Per,
+    /// Where it lives.
+    pub medium: Medium,
+    /// Its mode, owner and group.
+    pub ownership: Ownership,
+    /// Make `path` if it is missing.
+    pub create: bool,
+    /// Entries of the covered directory that stay visible.
+    pub keep: Vec<Template>,
+    /// Run when an instance is created.
+    pub hook: Option<Vec<Template>>,
+    /// Mount attributes.
+    pub options: Attributes,
+}
+
+/// `[[tmpfs]]`: an empty memory file system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tmpfs {
+    /// The directory that is covered.
+    pub path: PathTemplate,
+    /// The most it may hold.
+    pub size: Size,
+    /// The most files it may hold; one for each 4 KiB of `size` when absent.
+    pub inodes: Option<u64>,
+    /// Mode, owner and group of its root.
+    pub ownership: Ownership,
+    /// Make `path` if it is missing.
+    pub create: bool,
+    /// Entries of the covered directory that stay visible.
+    pub keep: Vec<Template>,
+    /// Mount attributes.
+    pub options: Attributes,
+}
+
+/// `[[bind]]`: something else appears here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bind {
+    /// What appears.
+    pub source: PathTemplate,
+    /// Where.
+    pub path: PathTemplate,
+    /// With what is mounted beneath it.
+    pub recursive: bool,
+    /// Make `path` if it is missing.
+    pub create: bool,
+    /// Mount attributes.
+    pub options: Attributes,
+}
+
+/// `[[hide]]`: nothing is here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hide {
+    /// The directory or file that is covered.
+    pub path: PathTemplate,
+    /// Entries of the covered directory that stay visible.
+    pub keep: Vec<Template>,
+    /// Mount attributes.
+    pub options: Attributes,
+}
+
+/// `[[overlay]]`: writes go to a layer of one's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlay {
+    /// The directory that is covered.
+    pub path: PathTemplate,
+    /// Whose layer it is.
+    pub per: Per,
+    /// The layer's directory.
+    pub store: Option<PathTemplate>,
+    /// Mount attributes.
+    pub options: Attributes,
+}
+
+/// `[[isolate]]`: more than mounts. What is absent is left to other rules.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Isolate {
+    /// Which processes are seen.
+    pub processes: Option<Processes>,
+    /// Whose System V IPC and POSIX queues.
+    pub ipc: Option<Ipc>,
+    /// The host name of a UTS namespace.
+    pub hostname: Option<Template>,
+    /// Which network.
+    pub network: Option<Network>,
+}
+
+/// `isolate.processes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processes {
+    /// The host's.
+    Shared,
+    /// A private `/proc` that shows only the user's own.
+    Hidden,
+    /// A PID namespace.
+    Own,
+}
+
+/// `isolate.ipc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ipc {
+    /// The host's.
+    Shared,
+    /// An IPC namespace.
+    Own,
+}
+
+/// `isolate.network`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// The host's.
+    Shared,
+    /// Loopback only.
+    None,
+    /// The named network namespace under `/run/netns`.
+    Named(String),
+}
+
+/// `[[root]]`: the session lives in another root directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Root {
+    /// The new root directory.
+    pub path: PathTemplate,
+    /// An fstab(5) file mounted beneath it.
+    pub fstab: Option<PathTemplate>,
+}
+
+/// `[[volume]]`: a file system that only this user's sessions can see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Volume {
+    /// Where it appears.
+    pub path: PathTemplate,
+    /// The helper that opens it.
+    pub open: Vec<Template>,
+    /// The helper that closes it.
+    pub close: Option<Vec<Template>>,
+    /// Who runs the helpers.
+    pub run_as: RunAs,
+    /// What the helper reads on standard input.
+    pub password: Password,
+    /// How long a helper may take.
+    pub timeout: Duration,
+}
+
+/// `as`: who runs a helper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunAs {
+    /// The user of the session.
+    User,
+    /// Root.
+    Root,
+}
+
+/// `volume.password`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Password {
+    /// The login password.
+    Login,
+    /// Nothing.
+    None,
+}
+
+/// `[[env]]`: the session's environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Env {
+    /// Names and values.
+    pub set: BTreeMap<String, Template>,
+}
+
+/// `[[hook]]`: a program run for a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// At which moment.
+    pub when: When,
+    /// The program, absolute, and its arguments.
+    pub run: Vec<Template>,
+    /// Who runs it.
+    pub run_as: RunAs,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+}
+
+/// `hook.when`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// An instance was created.
+    Created,
+    /// The session opens.
+    Open,
+    /// The session closes.
+    Close,
+}
+
+/// `hook.on_failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The login is refused.
+    Deny,
+    /// A line is logged.
+    Warn,
+}
+
+impl Kind {
+    /// The rule's header, such as `[[private]]`.
+    #[must_use]
+    pub fn header(&self) -> &'static str {
+        match self {
+            Self::Private(_) => "[[private]]",
+            Self::Tmpfs(_) => "[[tmpfs]]",
+            Self::Bind(_) => "[[bind]]",
+            Self::Hide(_) => "[[hide]]",
+            Self::Overlay(_) => "[[overlay]]",
+            Self::Isolate(_) => "[[isolate]]",
+            Self::Root(_) => "[[root]]",
+            Self::Volume(_) => "[[volume]]",
+            Self::Env(_) => "[[env]]",
+            Self::Hook(_) => "[[hook]]",
+        }
+    }
+
+    /// The path that the rule covers, for kinds that have one.
+    #[must_use]
+    pub fn path(&self) -> Option<&PathTemplate> {
+        match self {
+            Self::Private(rule) => Some(&rule.path),
+            Self::Tmpfs(rule) => Some(&rule.path),
+            Self::Bind(rule) => Some(&rule.path),
+            Self::Hide(rule) => Some(&rule.path),
+            Self::Overlay(rule) => Some(&rule.path),
+            Self::Root(rule) => Some(&rule.path),
+            Self::Volume(rule) => Some(&rule.path),
+            Self::Isolate(_) | Self::Env(_) | Self::Hook(_) => None,
+        }
+    }
+}
