@@ -1,4 +1,4 @@
-//! What went wrong, in one shape: "cannot <verb> <object>: <reason>".
+//! What went wrong, in one shape: `cannot <verb> <object>: <reason>`.
 
 use std::fmt;
 
