@@ -1,0 +1,228 @@
+//! A throw-away machine, as far as a login can tell: its own root, processes, network and log.
+
+mod journal;
+mod outcome;
+mod state;
+mod subject;
+mod views;
+
+pub use outcome::Outcome;
+pub use state::State;
+pub use subject::Subject;
+
+use journal::Journal;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// How long one command may take in a bed, in seconds: only a hang takes that long.
+const PATIENCE: &str = "100";
+
+/// A test that cannot be run here says why, and fails where every test has to run.
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        let reason = format!($($reason)*);
+        assert!(
+            std::env::var_os("JNS_TESTS_MUST_RUN").is_none_or(|value| value != "1"),
+            "a test that must run cannot: {reason}"
+        );
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }};
+}
+pub(crate) use skip;
+
+/// A bed, or a skipped test where none can be made.
+macro_rules! bed {
+    () => {
+        match $crate::bed::Bed::make() {
+            Ok(bed) => bed,
+            Err(reason) => $crate::bed::skip!("{reason}"),
+        }
+    };
+}
+pub(crate) use bed;
+
+/// Leaves a test of something that pam_namespace does not have when that is under test.
+macro_rules! ours_only {
+    ($what:literal) => {
+        if $crate::bed::Subject::chosen() == $crate::bed::Subject::Theirs {
+            eprintln!("NOT APPLICABLE: pam_namespace has no {}", $what);
+            return;
+        }
+    };
+}
+pub(crate) use ours_only;
+
+/// Leaves a test whose program is not installed in the bed.
+macro_rules! needs {
+    ($bed:expr, $($program:literal),+) => {
+        $(if !$bed.run(concat!("command -v ", $program)).succeeded() {
+            $crate::bed::skip!("{} is not installed", $program);
+        })+
+    };
+}
+pub(crate) use needs;
+
+/// A throw-away root with the accounts alice, bob (both in the group team) and system, password "secret".
+///
+/// Everything in it dies with the value, and with the test process if that is killed.
+pub struct Bed {
+    /// Pid 1 of the bed; its standard input is what keeps it alive.
+    keeper: Child,
+    /// Pid 1 of the bed, as this process sees it.
+    init: u32,
+    journal: Journal,
+    /// What is under test.
+    pub subject: Subject,
+}
+
+impl Bed {
+    /// Makes a bed in which the module is installed and no service uses it yet.
+    ///
+    /// # Errors
+    ///
+    /// Why no bed can be made here.
+    pub fn make() -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("only root can make a bed".to_owned());
+        }
+        let mut keeper = start_init(&lower_root());
+        let init = pid_of_init(&mut keeper);
+        let journal = Journal::listen(&root_of(init).join("dev/log"));
+        let bed = Self {
+            keeper,
+            init,
+            journal,
+            subject: Subject::chosen(),
+        };
+        bed.subject.install(&bed);
+        Ok(bed)
+    }
+
+    /// A path of the bed as this process reaches it. Links in it are not followed inside the bed.
+    pub fn path(&self, path: &str) -> PathBuf {
+        root_of(self.init).join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file of the bed, mode 644, owner root.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(path), text).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
+    /// Runs a program in the bed's host view as root, without a terminal, and waits for it.
+    pub fn exec(&self, words: &[&str]) -> Outcome {
+        let pid = self.init.to_string();
+        let mut command = Command::new("nsenter");
+        command
+            .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-r", "-w"])
+            .args(["timeout", "-k", "1", PATIENCE])
+            .args(words)
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .envs([("HOME", "/root"), ("TERM", "xterm"), ("LANG", "C.UTF-8")]);
+        Outcome::of(command)
+    }
+
+    /// Runs a shell script in the bed's host view as root.
+    pub fn run(&self, script: &str) -> Outcome {
+        self.exec(&["bash", "-c", script])
+    }
+
+    /// What a shell script prints in the bed's host view, which must succeed.
+    pub fn sh(&self, script: &str) -> String {
+        self.run(script).text()
+    }
+
+    /// Lets the service's sessions go through the module: a last line in its PAM stack.
+    pub fn protect(&self, service: &str) {
+        self.protect_with(service, "required", "");
+    }
+
+    /// The same, with another control and with arguments.
+    pub fn protect_with(&self, service: &str, control: &str, arguments: &str) {
+        let module = self.subject.module();
+        let line = format!("session {control} {module} {arguments}");
+        self.sh(&format!("echo '{line}' >>/etc/pam.d/{service}"));
+    }
+
+    /// Replaces the policy file.
+    pub fn policy(&self, text: &str) {
+        self.write("/etc/security/jns.toml", text);
+    }
+
+    /// Every line that was logged so far, oldest first.
+    pub fn log(&self) -> Vec<String> {
+        self.journal.lines()
+    }
+
+    /// What the machine consists of at this moment.
+    pub fn state(&self) -> State {
+        State::of(self)
+    }
+
+    /// Pid 1 of the bed, as this process sees it.
+    pub fn init(&self) -> u32 {
+        self.init
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn root_of(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/root"))
+}
+
+fn start_init(lower: &Path) -> Child {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/bed/init");
+    Command::new("unshare")
+        .args(["-m", "-p", "-f", "-n", "-i", "-u", "--kill-child"])
+        .arg(script)
+        .arg(lower)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("unshare(1) starts")
+}
+
+fn pid_of_init(keeper: &mut Child) -> u32 {
+    let mut line = String::new();
+    let stdout = keeper.stdout.take().expect("it is piped");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("the bed speaks");
+    line.trim()
+        .parse()
+        .expect("the bed was made and told its pid")
+}
+
+/// The userland that the bed is laid over: this machine's, or that of `JNS_BED`.
+fn lower_root() -> PathBuf {
+    match std::env::var("JNS_BED").as_deref() {
+        Err(_) | Ok("" | "host") => PathBuf::from("/"),
+        Ok("debian13") => debian13(),
+        Ok(other) => panic!("JNS_BED is \"host\" or \"debian13\", not {other:?}"),
+    }
+}
+
+fn debian13() -> PathBuf {
+    let directory = target_directory().join("bed/debian13");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/bed/debian13");
+    let status = Command::new(script).arg(&directory).status();
+    assert!(status.is_ok_and(|s| s.success()), "{script} failed");
+    directory
+}
+
+/// Cargo's target directory.
+fn target_directory() -> PathBuf {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    scratch.parent().unwrap_or(scratch).to_path_buf()
+}

@@ -1,0 +1,116 @@
+//! What a machine consists of, before and after a login.
+
+use super::Bed;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How long a session may take to go away after its client has gone.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Mounts, processes, namespaces, descriptors and files of a bed's host view. Each is a set of lines, so
+/// that what differs can be shown.
+#[derive(Debug, PartialEq, Eq)]
+pub struct State {
+    mounts: BTreeSet<String>,
+    processes: BTreeSet<String>,
+    namespaces: BTreeSet<String>,
+    descriptors: BTreeSet<String>,
+    files: BTreeSet<String>,
+    instances: BTreeSet<String>,
+}
+
+/// Prints the state's parts, each beneath a line of its own. The shell that runs it and its parents are
+/// left out, and so are daemons' own changes under /run that every login makes.
+const SURVEY: &str = r#"
+echo '[mounts]'; cat /proc/1/mountinfo
+echo '[processes]'
+for p in /proc/[0-9]*; do
+    pid=${p#/proc/}
+    [ "$pid" != $$ ] && [ "$pid" != $PPID ] && read -r name 2>/dev/null <$p/comm || continue
+    echo "$pid $name"
+    echo "ns $(readlink $p/ns/mnt)" >&3
+    [ "$pid" = 1 ] || for d in $p/fd/*; do echo "$pid $name $(readlink $d)"; done >&4
+done 3>/tmp/.survey-ns 4>/tmp/.survey-fd
+echo '[namespaces]'; cat /tmp/.survey-ns
+echo '[descriptors]'; cat /tmp/.survey-fd
+rm /tmp/.survey-*
+echo '[files]'
+find /tmp /var/tmp /dev/shm /run -xdev -printf '%p %y %m %U:%G\n'
+echo '[instances]'
+find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null
+true
+"#;
+
+impl State {
+    pub(super) fn of(bed: &Bed) -> Self {
+        let survey = bed.sh(SURVEY);
+        let part = |name: &str| {
+            let lines = survey
+                .lines()
+                .skip_while(|line| *line != format!("[{name}]"));
+            let lines = lines.skip(1).take_while(|line| !line.starts_with('['));
+            lines.map(str::to_owned).collect()
+        };
+        Self {
+            mounts: part("mounts"),
+            processes: part("processes"),
+            namespaces: part("namespaces"),
+            descriptors: part("descriptors"),
+            files: part("files"),
+            instances: part("instances"),
+        }
+    }
+
+    /// Asserts that the bed is, or very soon becomes, exactly what it was.
+    #[track_caller]
+    pub fn assert_unchanged(&self, bed: &Bed) {
+        self.assert_settles(bed, |_| {});
+    }
+
+    /// The same, but instances that outlive a session may have been added.
+    #[track_caller]
+    pub fn assert_nothing_left(&self, bed: &Bed) {
+        self.assert_settles(bed, |now| now.instances.clone_from(&self.instances));
+    }
+
+    #[track_caller]
+    fn assert_settles(&self, bed: &Bed, forgive: impl Fn(&mut Self)) {
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let mut now = bed.state();
+            forgive(&mut now);
+            let differences = self.differences(&now);
+            if differences.is_empty() {
+                return;
+            }
+            let log = bed.log().join("\n");
+            assert!(
+                Instant::now() < deadline,
+                "the machine is not what it was:\n{}\nlog:\n{log}",
+                differences.join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn differences(&self, now: &Self) -> Vec<String> {
+        let parts = [
+            ("mount", &self.mounts, &now.mounts),
+            ("process", &self.processes, &now.processes),
+            ("namespace", &self.namespaces, &now.namespaces),
+            ("descriptor", &self.descriptors, &now.descriptors),
+            ("file", &self.files, &now.files),
+            ("instance", &self.instances, &now.instances),
+        ];
+        let differences = parts.iter().flat_map(|(kind, before, after)| {
+            let gone = before
+                .difference(after)
+                .map(move |line| format!("gone {kind}: {line}"));
+            let left = after
+                .difference(before)
+                .map(move |line| format!("left {kind}: {line}"));
+            gone.chain(left)
+        });
+        differences.collect()
+    }
+}

@@ -1,0 +1,71 @@
+//! What is under test: the module of this project, or pam_namespace.
+
+use super::{Bed, target_directory};
+use std::path::PathBuf;
+
+/// The module that protects the bed's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// `pam_jns.so` under its built-in policy.
+    Ours,
+    /// `pam_namespace.so` with a namespace.conf that says the same.
+    Theirs,
+}
+
+/// The built-in policy in pam_namespace's language. It can exempt names, not ranges of ids.
+const NAMESPACE_CONF: &str = "\
+/tmp     /var/lib/jns/tmp/     user   root,system
+/var/tmp /var/lib/jns/var-tmp/ user   root,system
+/dev/shm tmpfs                 tmpfs  root,system
+";
+
+impl Subject {
+    /// The one that `JNS_UNDER_TEST` names.
+    pub fn chosen() -> Self {
+        match std::env::var("JNS_UNDER_TEST").as_deref() {
+            Err(_) | Ok("" | "ours") => Self::Ours,
+            Ok("theirs") => Self::Theirs,
+            Ok(other) => panic!("JNS_UNDER_TEST is \"ours\" or \"theirs\", not {other:?}"),
+        }
+    }
+
+    /// What a PAM stack calls it.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Ours => "pam_jns.so",
+            Self::Theirs => "pam_namespace.so",
+        }
+    }
+
+    pub(super) fn install(self, bed: &Bed) {
+        match self {
+            Self::Ours => install_ours(bed),
+            Self::Theirs => install_theirs(bed),
+        }
+    }
+}
+
+fn install_ours(bed: &Bed) {
+    let modules = bed.sh("dirname $(find -L /usr/lib* -maxdepth 3 -name pam_unix.so | head -n 1)");
+    let built = built_module();
+    let bytes = std::fs::read(&built).unwrap_or_else(|e| {
+        panic!(
+            "{}: {e}; build it with cargo build --release",
+            built.display()
+        )
+    });
+    bed.write(&format!("{modules}/pam_jns.so"), bytes);
+}
+
+fn built_module() -> PathBuf {
+    std::env::var_os("JNS_MODULE").map_or_else(
+        || target_directory().join("release/libpam_jns.so"),
+        PathBuf::from,
+    )
+}
+
+fn install_theirs(bed: &Bed) {
+    bed.write("/etc/security/namespace.conf", NAMESPACE_CONF);
+    bed.sh("mkdir -p /var/lib/jns/tmp /var/lib/jns/var-tmp && chmod 0 /var/lib/jns/*");
+    bed.sh("rm -rf /etc/security/namespace.init /etc/security/namespace.d/*");
+}

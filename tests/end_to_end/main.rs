@@ -1,0 +1,21 @@
+//! What a login gets, end to end: real programs open real sessions in a throw-away root, a [`bed::Bed`].
+//!
+//! `JNS_UNDER_TEST=theirs` runs the same scenarios against pam_namespace, as a check of the tests
+//! themselves; `JNS_BED=debian13` runs them in Debian 13's userland. They need root, and `tests/packages`.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests are a host of their own: they start programs and threads"
+)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod bed;
+mod ssh;
