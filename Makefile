@@ -1,5 +1,4 @@
-# make            build the module and the command
-# make help       everything else
+# `make` builds the module and the command; `make help` says what else there is.
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -15,6 +14,8 @@ ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 STORE   := /var/lib/jns
 
+DOCUMENTS := README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
+
 # libpam looks for modules where its own stand: Debian's multiarch directory, Fedora's lib64, Arch's lib.
 # Not under PREFIX, which it never searches.
 MULTIARCH  := $(subst i686-,i386-,$(shell uname -m)-linux-gnu)
@@ -27,7 +28,7 @@ MODULE  := $(TARGET)/release/libpam_jns.so
 COMMAND := $(TARGET)/release/jns
 
 NEXTEST := $(shell command -v cargo-nextest)
-RUN     := $(if $(NEXTEST),$(CARGO) nextest run --locked --no-fail-fast --no-tests=pass,$(CARGO) test --locked --no-fail-fast)
+RUN     := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked --no-fail-fast
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
 
@@ -63,8 +64,47 @@ test: prepare
 	JNS_BED=debian13 $(RUN_BED)
 	JNS_UNDER_TEST=theirs $(RUN_BED)
 
+demo:
+	tests/demo
+
+# Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
+# uses the module is the administrator's decision. An existing store keeps its mode.
+install: $(MODULE) $(COMMAND)
+	@test -n "$(PAMDIR)" || { echo "cannot find the directory of the PAM modules: say make install PAMDIR=..." >&2; exit 1; }
+	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so
+	install -D -m 0755 $(COMMAND) $(DESTDIR)$(BINDIR)/jns
+	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples)
+	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR))
+	umask 022 && $(COMMAND) man $(DESTDIR)$(MANDIR)/man1
+	umask 022 && $(COMMAND) completions bash > $(DESTDIR)$(BASHDIR)/jns
+	umask 022 && $(COMMAND) completions zsh > $(DESTDIR)$(ZSHDIR)/_jns
+	umask 022 && $(COMMAND) completions fish > $(DESTDIR)$(FISHDIR)/jns.fish
+	install -m 0644 man/jns.toml.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 man/pam_jns.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 conf/jns.toml $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
+	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
+	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
+
+# Users' files in the store stay. Take the module out of /etc/pam.d first: a stack that names a missing module
+# denies its sessions.
+uninstall:
+	@! grep -lE '^[^#]*pam_jns' $(DESTDIR)/etc/pam.d/* 2>/dev/null || \
+	    { echo "these still use the module; take it out of them first" >&2; exit 1; }
+	rm -f $(DESTDIR)$(PAMDIR)/pam_jns.so $(DESTDIR)$(BINDIR)/jns
+	rm -f $(DESTDIR)$(MANDIR)/man1/jns.1 $(DESTDIR)$(MANDIR)/man1/jns-*.1
+	rm -f $(DESTDIR)$(MANDIR)/man5/jns.toml.5 $(DESTDIR)$(MANDIR)/man8/pam_jns.8
+	rm -f $(DESTDIR)$(BASHDIR)/jns $(DESTDIR)$(ZSHDIR)/_jns $(DESTDIR)$(FISHDIR)/jns.fish
+	rm -rf $(DESTDIR)$(DOCDIR)
+	test ! -d $(DESTDIR)$(STORE) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(STORE)
+
 clean:
 	$(CARGO) clean
 
 help:
-	@sed -n 's/^# make/make/p' Makefile
+	@echo 'make            build $(MODULE) and $(COMMAND)'
+	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
+	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
+	@echo 'make check      formatting, lints and documentation, warnings as errors'
+	@echo 'make install    install to $(PREFIX) and $(or $(PAMDIR),PAMDIR); DESTDIR and PREFIX as usual'
+	@echo 'make uninstall  remove what install put there, but no files of users'
+	@echo 'make clean      remove what was built'
