@@ -1,8 +1,38 @@
-//! The `jns` command.
+//! The `jns` command: one file for each verb, and what they share.
+//!
+//! A verb turns its arguments into an [`Outcome`]: text and an exit status. Only [`main`] writes.
 
+mod arguments;
+mod check;
+mod completions;
+mod doctor;
+mod explain;
+mod guide;
+mod manual;
+mod outcome;
+mod source;
+mod terminal;
+
+use arguments::Verb;
+use outcome::Outcome;
 use std::process::ExitCode;
+use terminal::Screen;
 
-/// Runs the command.
+/// Runs the command with the arguments and the standard streams of this process.
 pub fn main() -> ExitCode {
-    todo!()
+    match arguments::parse(std::env::args_os()) {
+        Ok(verb) => run(verb).print(),
+        Err(usage) => arguments::explain(&usage),
+    }
+}
+
+fn run(verb: Verb) -> Outcome {
+    let screen = Screen::detect();
+    match verb {
+        Verb::Check(arguments) => check::run(&arguments, screen),
+        Verb::Explain(arguments) => explain::run(arguments, screen),
+        Verb::Doctor(arguments) => doctor::run(&arguments, screen),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Man(arguments) => manual::run(&arguments),
+    }
 }

@@ -1,3 +1,4 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
 pub mod file;
+pub mod probe;

@@ -1,0 +1,190 @@
+//! What may be typed: the one definition from which the parser, the help, the completions and the manual
+//! pages are made.
+
+use crate::cli::guide;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Check, explain and diagnose the mount namespaces that pam_jns gives to logins
+#[derive(Debug, Parser)]
+#[command(
+    name = "jns",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// One verb and its arguments.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Find every mistake in the policy
+    ///
+    /// Reads the policy with the code that a login runs and reports all errors and warnings at once, each
+    /// with its file, line and column. Without FILE it reads the policy of the system. Each FILE is checked by
+    /// itself, as config=FILE would read it: it must be owned by root, and nobody else may be able to change it.
+    /// A draft that is not yet so can be read from standard input.
+    Check(Check),
+    /// Show what a login would get, and why
+    ///
+    /// Prints the facts of the login, whether it is exempt, what became of each rule, and the plan that the
+    /// login would get, step by step, each with the file and line it comes from. Nothing is applied. Any user
+    /// who can read the policy may ask.
+    Explain(Explain),
+    /// Look for what would keep logins from getting their namespaces
+    ///
+    /// Looks at the kernel, the capabilities of this process, the store, the policy, the PAM stacks and sshd's
+    /// configuration, and says of each what is in order, what is not, and what to do about it. Changes nothing
+    /// and starts nothing. What needs root and is not tried without is named.
+    Doctor(Doctor),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Write the manual pages into a directory
+    ///
+    /// Writes jns.1 and one page for each verb, jns-check.1 and so on.
+    Man(Man),
+}
+
+/// Which policy a verb is about.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Read this one file instead of /etc/security/jns.toml and /etc/security/jns.d/*.toml
+    ///
+    /// As the module's argument config=PATH: no drop-ins, and no built-in default.
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<String>,
+}
+
+/// The arguments of `jns check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The policy files, each checked by itself; `-` is standard input
+    #[arg(value_name = "FILE", conflicts_with = "config", value_hint = clap::ValueHint::FilePath)]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub policy: Config,
+    /// Let warnings fail as well: unknown users and groups, rules that are not supported yet
+    #[arg(long)]
+    pub strict: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The account
+    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username)]
+    pub user: String,
+    /// The PAM service the user would log in through
+    #[arg(long, value_name = "NAME", default_value = "sshd")]
+    pub service: String,
+    /// The terminal, as PAM_TTY names it
+    #[arg(long, value_name = "TTY")]
+    pub tty: Option<String>,
+    /// The remote host, as PAM_RHOST names it: a host name or an address
+    #[arg(long, value_name = "HOST", value_hint = clap::ValueHint::Hostname)]
+    pub rhost: Option<String>,
+    #[command(flatten)]
+    pub policy: Config,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub policy: Config,
+    /// Examine the files of the system installed under this directory, such as a mounted image
+    ///
+    /// The running kernel and this process are then left out.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// The shells that completions are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// The Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// The arguments of `jns man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The directory, which must exist
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub directory: PathBuf,
+}
+
+/// The definition, with the examples and exit statuses of [`guide`] in the help of every verb.
+pub fn definition() -> clap::Command {
+    let verbs: Vec<String> = Arguments::command()
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned())
+        .collect();
+    let whole = Arguments::command().after_help(guide::of("jns").as_help());
+    verbs.into_iter().fold(whole, |command, name| {
+        let help = guide::of(&name).as_help();
+        command.mut_subcommand(name, |verb| verb.after_help(help))
+    })
+}
+
+/// Understands `arguments`, the command's own name first.
+///
+/// # Errors
+///
+/// They are not understood, or ask for the help or the version; [`explain`] tells the user.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, clap::Error> {
+    let matches = definition().try_get_matches_from(arguments)?;
+    Arguments::from_arg_matches(&matches).map(|arguments| arguments.verb)
+}
+
+/// Prints help or a usage error. Nobody is left to tell where that cannot be printed.
+pub fn explain(usage: &clap::Error) -> ExitCode {
+    let _ = usage.print();
+    ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_its_own_examples() {
+        for verb in definition().get_subcommands() {
+            let help = verb.get_after_help().unwrap().to_string();
+            assert!(help.contains(&format!("jns {}", verb.get_name())), "{help}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! `jns check`: every mistake in the policy, found by the code that a login runs.
+
+use crate::cli::arguments::Check;
+use crate::cli::doctor::Tree;
+use crate::cli::outcome::Outcome;
+use crate::cli::source::{as_json, files, one_file, tally, text_of};
+use crate::cli::terminal::{Screen, Tone, count, harmless};
+use crate::error::Origin;
+use crate::login::{Accounts, Nss};
+use crate::policy::source::LIMIT;
+use crate::policy::{Diagnostic, Diagnostics, Loaded, Place, Policy, Severity, Source};
+use serde_json::{Value, json};
+use std::io::{self, Read};
+
+/// The name of standard input, in diagnostics.
+const STDIN: &str = "<stdin>";
+
+/// What was found out about one policy.
+#[derive(Debug)]
+struct Verdict {
+    files: Vec<String>,
+    rules: Option<usize>,
+    diagnostics: Diagnostics,
+}
+
+/// Checks what the arguments name.
+pub fn run(arguments: &Check, screen: Screen) -> Outcome {
+    match judge_all(arguments) {
+        Ok(verdicts) => outcome(&verdicts, arguments, screen),
+        Err(reason) => Outcome::failure(format_args!("cannot read standard input: {reason}")),
+    }
+}
+
+fn judge_all(arguments: &Check) -> io::Result<Vec<Verdict>> {
+    if arguments.files.is_empty() {
+        return Ok(vec![judge_source(&arguments.policy.source())]);
+    }
+    arguments
+        .files
+        .iter()
+        .map(|file| judge_file(file))
+        .collect()
+}
+
+fn judge_file(file: &str) -> io::Result<Verdict> {
+    if file == "-" {
+        return judge_stdin();
+    }
+    Ok(advised(judge_source(&one_file(file)), file))
+}
+
+fn judge_source(source: &Source) -> Verdict {
+    let tree = Tree::host();
+    let text = |file: &str| text_of(file, &tree);
+    judge(files(source, &tree), Policy::load(source), &text, &Nss)
+}
+
+fn judge_stdin() -> io::Result<Verdict> {
+    let mut bytes = Vec::new();
+    // One byte more than a policy may have, so that the parser can say that it is too long.
+    let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX).saturating_add(1);
+    io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    let text = |_: &str| Some(String::from_utf8_lossy(&bytes).into_owned());
+    let loaded = Policy::parse(&[(STDIN, &bytes)]);
+    Ok(judge(vec![STDIN.to_owned()], loaded, &text, &Nss))
+}
+
+fn judge(
+    files: Vec<String>,
+    loaded: Result<Loaded, Diagnostics>,
+    text: &dyn Fn(&str) -> Option<String>,
+    accounts: &dyn Accounts,
+) -> Verdict {
+    match loaded {
+        Err(diagnostics) => Verdict {
+            files,
+            rules: None,
+            diagnostics,
+        },
+        Ok(Loaded { policy, warnings }) => Verdict {
+            files,
+            rules: Some(policy.rules.len()),
+            diagnostics: with_unknown(warnings, &policy, text, accounts),
+        },
+    }
+}
+
+/// The warnings of a policy, and one for each principal that names nobody.
+fn with_unknown(
+    mut warnings: Diagnostics,
+    policy: &Policy,
+    text: &dyn Fn(&str) -> Option<String>,
+    accounts: &dyn Accounts,
+) -> Diagnostics {
+    let unknown = policy.unknown_principals(accounts, usize::MAX);
+    let mut shown: Option<(Origin, Option<String>)> = None;
+    for (principal, origin) in unknown {
+        let stale = shown
+            .as_ref()
+            .is_none_or(|(last, _)| last.file != origin.file);
+        if stale {
+            shown = Some((origin.clone(), text(&origin.file)));
+        }
+        let text = shown.as_ref().and_then(|(_, text)| text.as_deref());
+        warnings.list.push(nobody(&principal, &origin, text));
+    }
+    warnings
+}
+
+fn nobody(principal: &str, origin: &Origin, text: Option<&str>) -> Diagnostic {
+    let (kind, name) = match principal.strip_prefix('@') {
+        Some(group) => ("group", group),
+        None => ("user", principal),
+    };
+    Diagnostic {
+        severity: Severity::Warning,
+        file: origin.file.clone(),
+        place: text.map(|text| place_of(principal, origin.line, text)),
+        message: format!("there is no {kind} `{name}`, so `{principal}` matches nobody"),
+        help: None,
+    }
+}
+
+/// Where a principal stands in its line: the whole line, if it is written with escapes.
+fn place_of(principal: &str, line: usize, text: &str) -> Place {
+    let line_text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let quoted = [format!("\"{principal}\""), format!("'{principal}'")];
+    let found = quoted.iter().find_map(|word| {
+        let before = line_text.split_once(word.as_str())?.0;
+        Some((
+            before.chars().count().saturating_add(1),
+            word.chars().count(),
+        ))
+    });
+    let (column, width) = found.unwrap_or((1, line_text.chars().count().max(1)));
+    Place {
+        line,
+        column,
+        width,
+        text: line_text.to_owned(),
+    }
+}
+
+/// The same, telling how a draft can be checked that is not yet fit to be a policy file.
+fn advised(mut verdict: Verdict, file: &str) -> Verdict {
+    for diagnostic in &mut verdict.diagnostics.list {
+        if diagnostic.place.is_none() && is_file(file) {
+            let advice = || format!("a draft can be checked with `jns check - < {file}`");
+            diagnostic.help.get_or_insert_with(advice);
+        }
+    }
+    verdict
+}
+
+fn is_file(path: &str) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| facts.is_file())
+}
+
+impl Verdict {
+    fn errors(&self) -> usize {
+        tally(&self.diagnostics, Severity::Error)
+    }
+
+    fn warnings(&self) -> usize {
+        tally(&self.diagnostics, Severity::Warning)
+    }
+
+    fn is_clean(&self, strict: bool) -> bool {
+        self.errors() == 0 && !(strict && self.warnings() > 0)
+    }
+
+    fn render(&self, screen: Screen) -> String {
+        let mut text = String::new();
+        for diagnostic in &self.diagnostics.list {
+            text.push_str(diagnostic.render(screen.colour).trim_end());
+            text.push_str("\n\n");
+        }
+        if self.diagnostics.more > 0 {
+            text.push_str(&format!("… and {} more\n\n", self.diagnostics.more));
+        }
+        text + &self.summary(screen) + "\n"
+    }
+
+    /// The last line: what was checked, and how it went.
+    fn summary(&self, screen: Screen) -> String {
+        let tone = match (self.errors(), self.warnings()) {
+            (0, 0) => Tone::Good,
+            (0, _) => Tone::Warning,
+            _ => Tone::Bad,
+        };
+        let result = match (self.errors(), self.warnings()) {
+            (0, 0) => String::from("ok"),
+            (0, warnings) => count(warnings, "warning"),
+            (errors, 0) => count(errors, "error"),
+            (errors, warnings) => {
+                format!("{}, {}", count(errors, "error"), count(warnings, "warning"))
+            }
+        };
+        let rules = self
+            .rules
+            .map(|rules| format!(" ({})", count(rules, "rule")));
+        let files = harmless(&self.files.join(", "));
+        format!(
+            "{files}: {}{}",
+            screen.paint(tone, &result),
+            rules.unwrap_or_default()
+        )
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "files": self.files,
+            "rules": self.rules,
+            "errors": self.errors(),
+            "warnings": self.warnings(),
+            "diagnostics": self.diagnostics.list.iter().map(as_json).collect::<Vec<_>>(),
+            "more": self.diagnostics.more,
+        })
+    }
+}
+
+fn outcome(verdicts: &[Verdict], arguments: &Check, screen: Screen) -> Outcome {
+    let clean = verdicts
+        .iter()
+        .all(|verdict| verdict.is_clean(arguments.strict));
+    if arguments.json {
+        let policies: Vec<Value> = verdicts.iter().map(Verdict::as_json).collect();
+        return Outcome::json(&json!({ "ok": clean, "policies": policies }), clean);
+    }
+    let reports: Vec<String> = verdicts
+        .iter()
+        .map(|verdict| verdict.render(screen))
+        .collect();
+    Outcome::report(reports.concat(), clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::place;
+
+    #[test]
+    fn a_principal_is_found_in_its_line() {
+        let text = "[settings]\nexempt = ['ünknown', \"@staff\"]\n";
+        let table = [
+            ("ünknown", (11, 9)),
+            ("@staff", (22, 8)),
+            ("escaped", (1, 30)),
+        ];
+        for (principal, expected) in table {
+            let place = place_of(principal, 2, text);
+            assert_eq!((place.column, place.width), expected, "{principal}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_a_warning_in_the_words_of_the_policy() {
+        let origin = place("p.toml", 1);
+        let said = |principal| nobody(principal, &origin, None).message;
+        assert_eq!(said("@x"), "there is no group `x`, so `@x` matches nobody");
+        assert_eq!(said("x"), "there is no user `x`, so `x` matches nobody");
+    }
+
+    #[test]
+    fn only_strict_fails_on_warnings() {
+        let verdict = |severity| Verdict {
+            files: vec![],
+            rules: Some(1),
+            diagnostics: Diagnostics {
+                list: vec![Diagnostic {
+                    severity,
+                    ..nobody("x", &place("p", 1), None)
+                }],
+                more: 0,
+            },
+        };
+        let table = [
+            (Severity::Warning, false, true),
+            (Severity::Warning, true, false),
+            (Severity::Error, false, false),
+        ];
+        for (severity, strict, clean) in table {
+            assert_eq!(
+                verdict(severity).is_clean(strict),
+                clean,
+                "{severity:?} {strict}"
+            );
+        }
+    }
+}

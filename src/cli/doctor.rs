@@ -1,0 +1,124 @@
+//! `jns doctor`: what would keep logins from getting their namespaces. It reads, and changes nothing.
+
+mod finding;
+mod kernel;
+mod pam;
+mod policy;
+mod privileges;
+mod sshd;
+mod stack;
+mod store;
+mod tree;
+
+#[cfg(test)]
+pub use finding::place;
+pub use tree::Tree;
+
+use crate::cli::arguments::Doctor;
+use crate::cli::outcome::Outcome;
+use crate::cli::terminal::{Screen, Tone, count};
+use crate::login::is_effective_root;
+use crate::policy::{Policy, Source};
+use finding::{Finding, Level};
+use serde_json::{Value, json};
+
+/// Where instances live when the policy cannot be read.
+const USUAL_STORE: &str = "/var/lib/jns";
+
+/// Examines this system, or the one under `--root`.
+pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {
+    let tree = match &arguments.root {
+        None => Tree::host(),
+        Some(directory) => match Tree::under(directory) {
+            Ok(tree) => tree,
+            Err(e) => {
+                let (directory, reason) = (directory.display(), store::reason(&e));
+                return Outcome::failure(format_args!("cannot open {directory}: {reason}"));
+            }
+        },
+    };
+    let findings = examine(&tree, &arguments.policy.source());
+    outcome(&findings, arguments.json, screen)
+}
+
+fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
+    let mut all = Vec::new();
+    if tree.is_host() {
+        let privileged = is_effective_root();
+        all.extend(kernel::findings(privileged));
+        all.extend(privileges::findings(privileged));
+    }
+    let (found, policy) = policy::findings(tree, source);
+    all.extend(found);
+    for other in pam::policies(tree) {
+        if other != *source {
+            all.extend(policy::findings(tree, &other).0);
+        }
+    }
+    let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
+    all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));
+    all.extend(pam::findings(tree));
+    all.extend(sshd::findings(tree, &|directory| {
+        covers(policy.as_ref(), directory)
+    }));
+    all
+}
+
+/// Whether some rule is about a path in `directory`.
+fn covers(policy: Option<&Policy>, directory: &str) -> bool {
+    let rules = policy
+        .map(|policy| policy.rules.as_slice())
+        .unwrap_or_default();
+    let mut paths = rules.iter().filter_map(|rule| rule.kind.path());
+    paths.any(|path| {
+        let path = format!("{path:?}");
+        let rest = path.strip_prefix(directory.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+fn number(findings: &[Finding], level: Level) -> usize {
+    findings
+        .iter()
+        .filter(|finding| finding.level == level)
+        .count()
+}
+
+fn outcome(findings: &[Finding], json: bool, screen: Screen) -> Outcome {
+    let problems = number(findings, Level::Problem);
+    let warnings = number(findings, Level::Warning);
+    if json {
+        let list: Vec<Value> = findings.iter().map(Finding::as_json).collect();
+        let value = json!({
+            "ok": problems == 0,
+            "problems": problems,
+            "warnings": warnings,
+            "findings": list,
+        });
+        return Outcome::json(&value, problems == 0);
+    }
+    let mut text = render(findings, screen);
+    let (problems_said, warnings_said) = (count(problems, "problem"), count(warnings, "warning"));
+    let tone = match (problems, warnings) {
+        (0, 0) => Tone::Good,
+        (0, _) => Tone::Warning,
+        _ => Tone::Bad,
+    };
+    text.push_str(&screen.paint(tone, &format!("{problems_said}, {warnings_said}")));
+    text.push('\n');
+    Outcome::report(text, problems == 0)
+}
+
+fn render(findings: &[Finding], screen: Screen) -> String {
+    let mut text = String::new();
+    let mut area = None;
+    for finding in findings {
+        if area != Some(finding.area) {
+            area = Some(finding.area);
+            text.push_str(&screen.paint(Tone::Strong, finding.area.word()));
+            text.push('\n');
+        }
+        text.push_str(&finding.render(screen));
+    }
+    text
+}

@@ -1,0 +1,190 @@
+//! One thing that the doctor has to say.
+
+use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::error::Origin;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Worth knowing: something that could not be tried, or that is right on some machines.
+    Note,
+    /// Logins work, but not as an administrator would expect.
+    Warning,
+    /// Logins fail, or get no namespace.
+    Problem,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// The running kernel.
+    Kernel,
+    /// What this process, and so the daemons beside it, may do.
+    Privileges,
+    /// The policy files.
+    Policy,
+    /// The directory of the instances.
+    Store,
+    /// The PAM stacks and the module's file.
+    Pam,
+    /// sshd's configuration.
+    Sshd,
+}
+
+/// A finding, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub area: Area,
+    /// How much it matters.
+    pub level: Level,
+    /// What was found, in one line.
+    pub summary: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+    /// The line it is about.
+    pub origin: Option<Origin>,
+}
+
+impl Level {
+    /// The word that reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Note => Tone::Faint,
+            Self::Warning => Tone::Warning,
+            Self::Problem => Tone::Bad,
+        }
+    }
+}
+
+impl Area {
+    /// The word that reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Privileges => "privileges",
+            Self::Policy => "policy",
+            Self::Store => "store",
+            Self::Pam => "pam",
+            Self::Sshd => "sshd",
+        }
+    }
+}
+
+impl Finding {
+    fn new(area: Area, level: Level, summary: String) -> Self {
+        Self {
+            area,
+            level,
+            summary,
+            advice: None,
+            origin: None,
+        }
+    }
+
+    /// Something that is as it should be.
+    pub fn ok(area: Area, summary: impl Into<String>) -> Self {
+        Self::new(area, Level::Ok, summary.into())
+    }
+
+    /// Something worth knowing.
+    pub fn note(area: Area, summary: impl Into<String>) -> Self {
+        Self::new(area, Level::Note, summary.into())
+    }
+
+    /// Something to act on.
+    pub fn warning(area: Area, summary: impl Into<String>) -> Self {
+        Self::new(area, Level::Warning, summary.into())
+    }
+
+    /// Something that keeps logins from their namespaces.
+    pub fn problem(area: Area, summary: impl Into<String>) -> Self {
+        Self::new(area, Level::Problem, summary.into())
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// The same, with the line it is about.
+    #[must_use]
+    pub fn at(mut self, origin: &Origin) -> Self {
+        self.origin = Some(origin.clone());
+        self
+    }
+
+    /// The lines of the report.
+    pub fn render(&self, screen: Screen) -> String {
+        let level = screen.paint(self.level.tone(), &format!("{:<8}", self.level.word()));
+        let place = match &self.origin {
+            Some(origin) => format!(" ({origin})"),
+            None => String::new(),
+        };
+        let mut text = format!(
+            "  {level} {}\n",
+            harmless(&format!("{}{place}", self.summary))
+        );
+        if let Some(advice) = &self.advice {
+            text.push_str(&format!("           {}\n", harmless(advice)));
+        }
+        text
+    }
+
+    /// The finding as JSON.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "area": self.area.word(),
+            "level": self.level.word(),
+            "summary": self.summary,
+            "advice": self.advice,
+            "file": self.origin.as_ref().map(|origin| origin.file.as_ref()),
+            "line": self.origin.as_ref().map(|origin| origin.line),
+        })
+    }
+}
+
+/// The place of a line, counted from 1, in `file`.
+pub fn place(file: &str, line: usize) -> Origin {
+    Origin {
+        file: Arc::from(file),
+        line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_what_where_and_what_to_do() {
+        let finding = Finding::problem(Area::Pam, "no such file")
+            .at(&place("/etc/pam.d/su", 3))
+            .advise("make it");
+        assert_eq!(
+            finding.render(Screen { colour: false }),
+            "  problem  no such file (/etc/pam.d/su:3)\n           make it\n"
+        );
+        assert_eq!(
+            finding.as_json(),
+            json!({"area": "pam", "level": "problem", "summary": "no such file",
+                   "advice": "make it", "file": "/etc/pam.d/su", "line": 3})
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Findings about the running kernel.
+
+use super::finding::{Area, Finding};
+use crate::kernel::probe::{self, Feature, Presence};
+
+/// The first release with everything that the module calls (mount_setattr).
+const OLDEST: (u32, u32) = (5, 12);
+/// The first release that gives a namespace through a pidfd, without `/proc`.
+const WITHOUT_PROC: (u32, u32) = (6, 11);
+
+/// What this kernel lacks.
+pub fn findings(privileged: bool) -> Vec<Finding> {
+    let release = probe::release();
+    let mut all = vec![of_release(&release)];
+    all.extend(of_features(&probe::features(), privileged));
+    all.push(of_proc(probe::has_proc(), &release));
+    all
+}
+
+fn of_release(release: &str) -> Finding {
+    match version(release) {
+        Some(found) if found < OLDEST => Finding::problem(
+            Area::Kernel,
+            format!("Linux {release} is older than {}", dotted(OLDEST)),
+        )
+        .advise("every login that gets a namespace is refused; a newer kernel is needed"),
+        Some(_) => Finding::ok(Area::Kernel, format!("Linux {release}")),
+        None => Finding::note(
+            Area::Kernel,
+            format!("the release {release} does not begin with two numbers"),
+        ),
+    }
+}
+
+fn of_features(features: &[Feature], privileged: bool) -> Vec<Finding> {
+    let mut all: Vec<Finding> = features
+        .iter()
+        .filter_map(|feature| of_feature(feature, privileged))
+        .collect();
+    let working = names(features, |presence| {
+        matches!(presence, Presence::Works | Presence::Known)
+    });
+    if !working.is_empty() {
+        all.insert(0, Finding::ok(Area::Kernel, format!("has {working}")));
+    }
+    let untried = names(features, |presence| presence == Presence::Forbidden);
+    if !privileged && !untried.is_empty() {
+        all.push(
+            Finding::note(Area::Kernel, format!("not tried without root: {untried}"))
+                .advise("run jns doctor as root"),
+        );
+    }
+    all
+}
+
+fn names(features: &[Feature], wanted: impl Fn(Presence) -> bool) -> String {
+    let found = features.iter().filter(|feature| wanted(feature.presence));
+    found
+        .map(|feature| feature.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn of_feature(feature: &Feature, privileged: bool) -> Option<Finding> {
+    let name = feature.name;
+    match feature.presence {
+        Presence::Works | Presence::Known => None,
+        Presence::Forbidden if !privileged => None,
+        Presence::Forbidden => Some(
+            Finding::problem(Area::Kernel, format!("{name} is forbidden even for root"))
+                .advise("CAP_SYS_ADMIN is missing, or a security module or system call filter is in the way"),
+        ),
+        Presence::Missing => Some(
+            Finding::problem(Area::Kernel, format!("there is no {name}")).advise(format!(
+                "Linux {} has it; on a newer kernel a system call filter (seccomp) hides it",
+                dotted(feature.since)
+            )),
+        ),
+        Presence::Failed(errno) => Some(Finding::warning(
+            Area::Kernel,
+            format!("{name} failed when it was tried: {errno}"),
+        )),
+    }
+}
+
+fn of_proc(present: bool, release: &str) -> Finding {
+    let spared = version(release).is_some_and(|found| found >= WITHOUT_PROC);
+    match (present, spared) {
+        (true, _) => Finding::ok(Area::Kernel, "/proc is mounted"),
+        (false, true) => Finding::note(Area::Kernel, "/proc is not mounted, and not needed"),
+        (false, false) => Finding::problem(Area::Kernel, "/proc is not mounted").advise(format!(
+            "mount it, or use Linux {}, which can do without",
+            dotted(WITHOUT_PROC)
+        )),
+    }
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn dotted((major, minor): (u32, u32)) -> String {
+    format!("{major}.{minor}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn releases() {
+        let table = [
+            ("6.18.0-rc3-amd64", Level::Ok),
+            ("5.12", Level::Ok),
+            ("5.10.0-30-amd64", Level::Problem),
+            ("4.18.0-553.el8", Level::Problem),
+            ("trunk", Level::Note),
+            ("", Level::Note),
+        ];
+        for (release, level) in table {
+            assert_eq!(of_release(release).level, level, "{release}");
+        }
+    }
+
+    #[test]
+    fn proc_is_needed_before_6_11() {
+        let table = [
+            (true, "5.15.0", Level::Ok),
+            (false, "6.10.3", Level::Problem),
+            (false, "6.11.0", Level::Note),
+            (false, "?", Level::Problem),
+        ];
+        for (present, release, level) in table {
+            assert_eq!(
+                of_proc(present, release).level,
+                level,
+                "{present} {release}"
+            );
+        }
+    }
+
+    #[test]
+    fn features_by_what_trying_showed() {
+        let table = [
+            (Presence::Works, true, vec![Level::Ok]),
+            (Presence::Known, false, vec![Level::Ok]),
+            (Presence::Missing, false, vec![Level::Problem]),
+            (Presence::Forbidden, true, vec![Level::Problem]),
+            (Presence::Forbidden, false, vec![Level::Note]),
+            (Presence::Failed(Errno::IO), true, vec![Level::Warning]),
+        ];
+        for (presence, privileged, expected) in table {
+            let feature = Feature {
+                name: "openat2",
+                since: (5, 6),
+                presence,
+            };
+            let found: Vec<Level> = of_features(&[feature], privileged)
+                .iter()
+                .map(|finding| finding.level)
+                .collect();
+            assert_eq!(found, expected, "{presence:?} {privileged}");
+        }
+    }
+}

@@ -1,0 +1,623 @@
+//! Findings about the PAM stacks: where the module stands in each, and where it does not.
+
+use super::finding::{Area, Finding};
+use super::stack::{self, Action, Entry, Stack};
+use super::tree::Tree;
+use crate::policy::Source;
+use rustix::fs::Stat;
+use std::collections::BTreeSet;
+
+/// The module's name.
+const MODULE: &str = "pam_jns";
+
+/// Services that users log in through.
+const LOGINS: [&str; 22] = [
+    "sshd",
+    "login",
+    "su",
+    "su-l",
+    "sudo",
+    "sudo-i",
+    "cron",
+    "crond",
+    "atd",
+    "systemd-user",
+    "remote",
+    "gdm-password",
+    "gdm-fingerprint",
+    "gdm-smartcard",
+    "gdm-autologin",
+    "lightdm",
+    "sddm",
+    "xdm",
+    "vsftpd",
+    "proftpd",
+    "cockpit",
+    "xrdp-sesman",
+];
+
+/// Modules that should have had their turn, and why.
+const BEFORE: [(&str, &str); 5] = [
+    (
+        "pam_systemd",
+        "with propagation = \"private\" the session would have no XDG_RUNTIME_DIR",
+    ),
+    (
+        "pam_elogind",
+        "with propagation = \"private\" the session would have no XDG_RUNTIME_DIR",
+    ),
+    (
+        "pam_mkhomedir",
+        "at a first login there would be no home directory for rules to find",
+    ),
+    (
+        "pam_oddjob_mkhomedir",
+        "at a first login there would be no home directory for rules to find",
+    ),
+    (
+        "pam_selinux",
+        "instances would be made in the daemon's context, not the user's",
+    ),
+];
+
+/// What is wrong with the stacks of a system.
+pub fn findings(tree: &Tree) -> Vec<Finding> {
+    let services = stack::services(tree);
+    let logins: Vec<Stack> = services
+        .names
+        .iter()
+        .filter(|name| LOGINS.contains(&name.as_str()) || !services.included.contains(*name))
+        .filter(|name| *name != "other")
+        .map(|name| stack::read(tree, name, "session"))
+        .collect();
+    let mut all: Vec<Finding> = logins.iter().flat_map(of_stack).collect();
+    all.extend(once_each(
+        logins.iter().flat_map(|stack| of_lines(tree, stack)),
+    ));
+    all.extend(of_other_groups(tree, &services.names));
+    all.extend(of_absence(&logins));
+    all
+}
+
+/// The policies that `config=` arguments name, each once.
+pub fn policies(tree: &Tree) -> Vec<Source> {
+    let names = stack::services(tree).names;
+    let stacks = names.iter().map(|name| stack::read(tree, name, "session"));
+    let entries: Vec<Entry> = stacks
+        .flat_map(|stack| stack.entries)
+        .filter(is_ours)
+        .collect();
+    let configured = entries
+        .iter()
+        .flat_map(|entry| &entry.arguments)
+        .filter_map(|argument| argument.strip_prefix("config="));
+    let distinct: BTreeSet<&str> = configured.collect();
+    distinct
+        .into_iter()
+        .map(|path| Source::File(path.to_owned()))
+        .collect()
+}
+
+fn is_ours(entry: &Entry) -> bool {
+    entry.name() == MODULE
+}
+
+/// A line that several services include is told once.
+fn once_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    findings.fold(Vec::new(), |mut all, finding| {
+        if !all.contains(&finding) {
+            all.push(finding);
+        }
+        all
+    })
+}
+
+/// What is wrong with the module's place in one service's stack.
+fn of_stack(stack: &Stack) -> Vec<Finding> {
+    let ours = stack.entries.iter().position(is_ours);
+    let Some((position, entry)) = ours.and_then(|at| Some((at, stack.entries.get(at)?))) else {
+        return Vec::new();
+    };
+    let before = stack.entries.get(..position).unwrap_or_default();
+    let after = stack
+        .entries
+        .get(position.saturating_add(1)..)
+        .unwrap_or_default();
+    let service = &stack.service;
+    let mut all = vec![
+        Finding::ok(
+            Area::Pam,
+            format!("{service}: session {} {MODULE}", entry.control.text),
+        )
+        .at(&entry.origin),
+    ];
+    all.extend(of_order(service, after));
+    all.extend(of_ways_around(service, before));
+    all.extend(of_rival(stack));
+    all.extend(of_repetition(service, after));
+    all
+}
+
+fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
+    let late = after.iter().filter(|entry| !only_closes(entry));
+    late.filter_map(|entry| {
+        let (name, why) = BEFORE.iter().find(|(name, _)| *name == entry.name())?;
+        Some(
+            Finding::warning(
+                Area::Pam,
+                format!("{service}: {name} stands after {MODULE}"),
+            )
+            .at(&entry.origin)
+            .advise(format!("{why}; move {MODULE} below it")),
+        )
+    })
+    .collect()
+}
+
+/// `pam_selinux close` has nothing to do when a session opens.
+fn only_closes(entry: &Entry) -> bool {
+    entry.name() == "pam_selinux" && entry.arguments.iter().any(|argument| argument == "close")
+}
+
+/// What stands before the module and can leave it out. Root's own way past it is meant to be there.
+fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
+    let distances = (0..before.len()).rev();
+    let around = before
+        .iter()
+        .zip(distances)
+        .filter(|(entry, left)| match entry.control.success {
+            Action::Continue => false,
+            Action::Stop => true,
+            Action::Skip(number) => number > *left,
+        });
+    around
+        .map(|(entry, _)| of_way_around(service, entry))
+        .collect()
+}
+
+fn of_way_around(service: &str, entry: &Entry) -> Finding {
+    let said = format!(
+        "{service}: {MODULE} is left out when {} succeeds",
+        [&[entry.name().to_owned()], entry.arguments.as_slice()]
+            .concat()
+            .join(" ")
+    );
+    if entry.name() == "pam_succeed_if" {
+        Finding::note(Area::Pam, said).at(&entry.origin)
+    } else {
+        Finding::warning(Area::Pam, said)
+            .at(&entry.origin)
+            .advise(format!(
+                "put {MODULE} above it, or give it a control that goes on"
+            ))
+    }
+}
+
+fn of_rival(stack: &Stack) -> Option<Finding> {
+    let rival = stack
+        .entries
+        .iter()
+        .find(|entry| entry.name() == "pam_namespace")?;
+    Some(
+        Finding::problem(
+            Area::Pam,
+            format!(
+                "{}: pam_namespace and {MODULE} cover the same directories",
+                stack.service
+            ),
+        )
+        .at(&rival.origin)
+        .advise("remove one of them"),
+    )
+}
+
+fn of_repetition(service: &str, after: &[Entry]) -> Option<Finding> {
+    let again = after.iter().find(|entry| is_ours(entry))?;
+    Some(
+        Finding::note(
+            Area::Pam,
+            format!("{service}: {MODULE} stands here again, and does nothing"),
+        )
+        .at(&again.origin),
+    )
+}
+
+/// What is wrong with the module's lines themselves, whatever service they belong to.
+fn of_lines(tree: &Tree, stack: &Stack) -> Vec<Finding> {
+    let ours = stack.entries.iter().filter(|entry| is_ours(entry));
+    ours.flat_map(|entry| {
+        of_control(entry)
+            .into_iter()
+            .chain(of_arguments(entry))
+            .chain(of_file(tree, entry))
+    })
+    .collect()
+}
+
+fn of_control(entry: &Entry) -> Option<Finding> {
+    let control = &entry.control;
+    let finding = if control.success == Action::Stop {
+        Finding::problem(
+            Area::Pam,
+            format!("`{}` ends the stack where {MODULE} succeeds", control.text),
+        )
+        .advise("the modules below are never called; use required")
+    } else if control.denies {
+        return None;
+    } else {
+        Finding::warning(
+            Area::Pam,
+            format!(
+                "`{}` lets logins go on with the host's view when {MODULE} fails",
+                control.text
+            ),
+        )
+        .advise("good for a trial; use required afterwards")
+    };
+    Some(finding.at(&entry.origin))
+}
+
+fn of_arguments(entry: &Entry) -> Vec<Finding> {
+    let unknown = entry
+        .arguments
+        .iter()
+        .filter(|argument| !is_argument(argument));
+    unknown
+        .map(|argument| {
+            Finding::problem(Area::Pam, format!("{MODULE} has no argument `{argument}`"))
+                .at(&entry.origin)
+                .advise(
+                    "every login here is refused; the arguments are config=PATH, observe and debug",
+                )
+        })
+        .chain(of_observe(entry))
+        .collect()
+}
+
+fn is_argument(argument: &str) -> bool {
+    matches!(argument, "observe" | "debug")
+        || argument
+            .strip_prefix("config=")
+            .is_some_and(|path| path.starts_with('/'))
+}
+
+fn of_observe(entry: &Entry) -> Option<Finding> {
+    let observes = entry.arguments.iter().any(|argument| argument == "observe");
+    observes.then(|| {
+        Finding::warning(Area::Pam, "`observe`: plans are logged, not applied")
+            .at(&entry.origin)
+            .advise("remove the argument when the log shows what is wanted")
+    })
+}
+
+/// Whether libpam finds the module, and nobody but root can change it.
+fn of_file(tree: &Tree, entry: &Entry) -> Option<Finding> {
+    let candidates = if entry.module.starts_with('/') {
+        vec![entry.module.clone()]
+    } else {
+        let directories = security_directories(tree);
+        directories
+            .iter()
+            .map(|directory| format!("{directory}/{}", entry.module))
+            .collect()
+    };
+    let found = candidates
+        .iter()
+        .find_map(|path| Some((path, tree.stat(path).ok()?)));
+    match found {
+        None => Some(missing(entry, &candidates)),
+        Some((path, facts)) => of_module(path, &facts),
+    }
+}
+
+fn missing(entry: &Entry, candidates: &[String]) -> Finding {
+    let place = match candidates {
+        [] => String::from("no directory with PAM modules was found"),
+        places => format!("not at {}", places.join(" or ")),
+    };
+    let effect = match (entry.control.denies, entry.silent) {
+        (true, _) => "every login here is refused",
+        (false, true) => "logins go on without it, in silence",
+        (false, false) => "logins go on without it",
+    };
+    Finding::problem(Area::Pam, format!("{} is missing: {place}", entry.module))
+        .at(&entry.origin)
+        .advise(format!("{effect}; run make install"))
+}
+
+fn of_module(path: &str, facts: &Stat) -> Option<Finding> {
+    let changeable = facts.st_uid != 0 || facts.st_mode & 0o022 != 0;
+    changeable.then(|| {
+        Finding::problem(
+            Area::Pam,
+            format!("{path} can be changed by others than root"),
+        )
+        .advise(format!("chown root {path} && chmod 0644 {path}"))
+    })
+}
+
+/// Where this system's libpam looks for modules: where its own are.
+fn security_directories(tree: &Tree) -> Vec<String> {
+    let bases = ["/usr/lib", "/usr/lib64", "/lib", "/lib64"];
+    let nested = bases.iter().flat_map(|base| {
+        let triplets = tree
+            .list(base)
+            .into_iter()
+            .filter(|name| name.contains("-linux-"));
+        triplets.map(move |name| format!("{base}/{name}/security"))
+    });
+    let plain = bases.iter().map(|base| format!("{base}/security"));
+    nested
+        .chain(plain)
+        .filter(|directory| tree.exists(&format!("{directory}/pam_permit.so")))
+        .collect()
+}
+
+/// Lines of other management groups, where the module has nothing to do.
+fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
+    let groups = ["auth", "account", "password"];
+    let entries = services.iter().flat_map(|service| {
+        groups
+            .iter()
+            .flat_map(|group| stack::read(tree, service, group).entries)
+    });
+    once_each(entries.filter(is_ours).map(|entry| {
+        Finding::warning(
+            Area::Pam,
+            format!(
+                "{MODULE} does nothing in {}, and answers PAM_IGNORE",
+                entry.group
+            ),
+        )
+        .at(&entry.origin)
+        .advise("it is a session module; remove this line")
+    }))
+}
+
+/// The services that users log in through without the module.
+fn of_absence(logins: &[Stack]) -> Option<Finding> {
+    let (with, without): (Vec<&Stack>, Vec<&Stack>) = logins
+        .iter()
+        .filter(|stack| LOGINS.contains(&stack.service.as_str()))
+        .partition(|stack| stack.entries.iter().any(is_ours));
+    let names: Vec<&str> = without.iter().map(|stack| stack.service.as_str()).collect();
+    let finding = match (with.is_empty(), names.is_empty()) {
+        (true, _) => Finding::warning(
+            Area::Pam,
+            format!("{MODULE} stands in no session stack that users log in through"),
+        ),
+        (false, false) => Finding::warning(
+            Area::Pam,
+            format!(
+                "without {MODULE}, and with the view they are started in: {}",
+                names.join(", ")
+            ),
+        ),
+        (false, true) => return None,
+    };
+    Some(finding.advise("pam.d-examples shows where the line belongs in each"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    /// A system with these files beneath /etc/pam.d and an installed module.
+    fn system(files: &[(&str, &str)]) -> (tempfile::TempDir, Tree) {
+        let root = tempfile::tempdir().unwrap();
+        let security = root.path().join("usr/lib/x86_64-linux-gnu/security");
+        let services = root.path().join("etc/pam.d");
+        std::fs::create_dir_all(&security).unwrap();
+        std::fs::create_dir_all(&services).unwrap();
+        for module in ["pam_permit.so", "pam_jns.so"] {
+            std::fs::write(security.join(module), "").unwrap();
+        }
+        for (name, text) in files {
+            std::fs::write(services.join(name), text).unwrap();
+        }
+        let tree = Tree::under(root.path()).unwrap();
+        (root, tree)
+    }
+
+    /// The findings about an sshd stack, other than that the module stands in it.
+    fn about(text: &str) -> Vec<(Level, String)> {
+        let (_root, tree) = system(&[("sshd", text)]);
+        let found = findings(&tree).into_iter();
+        found
+            .map(|finding| (finding.level, finding.summary))
+            .filter(|(level, _)| *level != Level::Ok)
+            // Whoever runs the tests owns the fabricated module.
+            .filter(|(_, summary)| !summary.contains("changed by others"))
+            .collect()
+    }
+
+    #[test]
+    fn a_stack_and_what_is_found_in_it() {
+        use Level::{Note, Problem, Warning};
+        let table: &[(&str, &str, Level, &str)] = &[
+            ("a trial", "session optional pam_jns.so", Warning, "goes on"),
+            (
+                "a trial in brackets",
+                "session [default=ignore] pam_jns.so",
+                Warning,
+                "goes on",
+            ),
+            (
+                "an end",
+                "session sufficient pam_jns.so",
+                Problem,
+                "ends the stack",
+            ),
+            (
+                "a wrong argument",
+                "session required pam_jns.so debgu",
+                Problem,
+                "no argument `debgu`",
+            ),
+            (
+                "a relative policy",
+                "session required pam_jns.so config=x",
+                Problem,
+                "no argument `config=x`",
+            ),
+            (
+                "observing",
+                "session required pam_jns.so observe",
+                Warning,
+                "not applied",
+            ),
+            (
+                "not installed",
+                "session required /opt/pam_jns.so",
+                Problem,
+                "is missing",
+            ),
+            (
+                "too early",
+                "session required pam_jns.so\nsession optional pam_systemd.so",
+                Warning,
+                "pam_systemd stands after",
+            ),
+            (
+                "before the home",
+                "session required pam_jns.so\nsession required pam_mkhomedir.so",
+                Warning,
+                "pam_mkhomedir stands after",
+            ),
+            (
+                "before the context",
+                "session required pam_jns.so\nsession required pam_selinux.so open",
+                Warning,
+                "pam_selinux stands after",
+            ),
+            (
+                "a rival",
+                "session required pam_namespace.so\nsession required pam_jns.so",
+                Problem,
+                "pam_namespace and pam_jns",
+            ),
+            (
+                "twice",
+                "session required pam_jns.so\nsession required pam_jns.so",
+                Note,
+                "again",
+            ),
+            (
+                "left out",
+                "session sufficient pam_x.so\nsession required pam_jns.so",
+                Warning,
+                "left out when pam_x succeeds",
+            ),
+            (
+                "jumped over",
+                "session [default=1] pam_permit.so\nsession required pam_jns.so",
+                Warning,
+                "left out when pam_permit",
+            ),
+            (
+                "root's way past it",
+                "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\nsession required pam_jns.so",
+                Note,
+                "left out when pam_succeed_if quiet uid = 0",
+            ),
+            (
+                "the wrong group",
+                "auth required pam_jns.so",
+                Warning,
+                "does nothing in auth",
+            ),
+            (
+                "nowhere",
+                "session required pam_unix.so",
+                Warning,
+                "in no session stack",
+            ),
+        ];
+        for (reason, text, level, part) in table {
+            let part = part.replace("goes on", "go on");
+            let found = about(text);
+            assert!(
+                found
+                    .iter()
+                    .any(|(l, summary)| l == level && summary.contains(&part)),
+                "{reason}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn stacks_that_are_right() {
+        let table = [
+            (
+                "last",
+                "session optional pam_systemd.so\nsession required pam_jns.so",
+            ),
+            (
+                "with arguments",
+                "session required pam_jns.so config=/etc/x.toml debug",
+            ),
+            ("requisite", "session requisite pam_jns.so"),
+            (
+                "close is not late",
+                "session required pam_jns.so\nsession required pam_selinux.so close",
+            ),
+            (
+                "a jump that ends before it",
+                "session [default=1] pam_permit.so\nsession requisite pam_deny.so\nsession required pam_jns.so",
+            ),
+        ];
+        for (reason, text) in table {
+            assert_eq!(about(text), [], "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_included_is_told_once() {
+        let common = "session optional pam_jns.so bad\n";
+        let (_root, tree) = system(&[
+            ("common-session", common),
+            ("sshd", "@include common-session\n"),
+            ("login", "@include common-session\n"),
+            ("su", "auth required pam_unix.so\n"),
+        ]);
+        let found = findings(&tree);
+        let number = |text: &str| found.iter().filter(|f| f.summary.contains(text)).count();
+        assert_eq!(number("no argument `bad`"), 1);
+        assert_eq!(number("sshd: session optional"), 1);
+        assert_eq!(number("login: session optional"), 1);
+        assert_eq!(
+            number("common-session: "),
+            0,
+            "a file that is only included is no service"
+        );
+        assert!(
+            found.iter().any(|f| f.summary.ends_with("started in: su")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn policies_are_named_by_arguments() {
+        let (_root, tree) = system(&[
+            ("sshd", "session required pam_jns.so config=/etc/a.toml\n"),
+            ("su", "session required pam_jns.so config=/etc/a.toml\n"),
+            ("login", "session required pam_jns.so\n"),
+        ]);
+        assert_eq!(policies(&tree), [Source::File("/etc/a.toml".into())]);
+    }
+
+    #[test]
+    fn who_may_change_the_module() {
+        let mut facts = rustix::fs::stat("/").unwrap();
+        for (uid, mode, told) in [
+            (0, 0o100_644, false),
+            (0, 0o100_664, true),
+            (9, 0o100_644, true),
+        ] {
+            facts.st_uid = uid;
+            facts.st_mode = mode;
+            assert_eq!(of_module("/m.so", &facts).is_some(), told, "{uid} {mode:o}");
+        }
+    }
+}

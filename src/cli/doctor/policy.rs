@@ -1,0 +1,78 @@
+//! Findings about the policy: the details are `jns check`'s.
+
+use super::finding::{Area, Finding};
+use super::tree::Tree;
+use crate::cli::source::{files, tally, text_of};
+use crate::cli::terminal::count;
+use crate::policy::{Diagnostics, Enforcement, Loaded, Policy, Severity, Source};
+
+/// What is wrong with the policy of `source`, and the policy itself if it can be used.
+pub fn findings(tree: &Tree, source: &Source) -> (Vec<Finding>, Option<Policy>) {
+    let files = files(source, tree);
+    match load(tree, source, &files) {
+        Err(diagnostics) => (vec![refused(&diagnostics)], None),
+        Ok(Loaded { policy, warnings }) => {
+            let mut all = vec![summary(&policy, &files)];
+            all.extend(of_mode(policy.settings.mode));
+            all.extend(of_warnings(&warnings));
+            (all, Some(policy))
+        }
+    }
+}
+
+/// On the running system, what a login reads; in another tree the files' text, whose owners may be mapped.
+fn load(tree: &Tree, source: &Source, files: &[String]) -> Result<Loaded, Diagnostics> {
+    if tree.is_host() {
+        return Policy::load(source);
+    }
+    let texts: Vec<(&str, String)> = files
+        .iter()
+        .map(|file| (file.as_str(), text_of(file, tree).unwrap_or_default()))
+        .collect();
+    let parts: Vec<(&str, &[u8])> = texts
+        .iter()
+        .map(|(file, text)| (*file, text.as_bytes()))
+        .collect();
+    Policy::parse(&parts)
+}
+
+fn refused(diagnostics: &Diagnostics) -> Finding {
+    let errors = count(tally(diagnostics, Severity::Error), "error");
+    let first = diagnostics
+        .list
+        .iter()
+        .find(|d| d.severity == Severity::Error);
+    let first = first.map(|diagnostic| format!(", first: {diagnostic}"));
+    Finding::problem(
+        Area::Policy,
+        format!("{errors}{}", first.unwrap_or_default()),
+    )
+    .advise("every login is refused until this is put right; jns check shows all of it")
+}
+
+fn summary(policy: &Policy, files: &[String]) -> Finding {
+    let rules = count(policy.rules.len(), "rule");
+    let summary = format!("{rules} in {}", files.join(", "));
+    if policy.rules.is_empty() {
+        Finding::warning(Area::Policy, summary).advise("without rules nothing is private")
+    } else {
+        Finding::ok(Area::Policy, summary)
+    }
+}
+
+fn of_mode(mode: Enforcement) -> Option<Finding> {
+    (mode == Enforcement::Observe).then(|| {
+        Finding::warning(
+            Area::Policy,
+            "settings.mode is \"observe\": plans are logged, not applied",
+        )
+        .advise("set it to \"enforce\" when the log shows what is wanted")
+    })
+}
+
+fn of_warnings(warnings: &Diagnostics) -> Option<Finding> {
+    let number = tally(warnings, Severity::Warning);
+    (number > 0).then(|| {
+        Finding::warning(Area::Policy, count(number, "warning")).advise("jns check shows them")
+    })
+}

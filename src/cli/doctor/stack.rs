@@ -1,0 +1,410 @@
+//! The session stacks of the PAM services, read as libpam reads them (pam.conf(5)).
+
+use super::finding::place;
+use super::tree::Tree;
+use crate::error::Origin;
+use std::collections::BTreeSet;
+
+/// Where service files are looked for: the first that has one wins.
+const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+
+/// The session stack of one service, its includes in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// The service.
+    pub service: String,
+    /// Its modules, in the order in which libpam calls them.
+    pub entries: Vec<Entry>,
+}
+
+/// One module in a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The management group: `session`, `auth`, …
+    pub group: String,
+    /// A missing module is not logged: the group has a `-` before it.
+    pub silent: bool,
+    /// What its result means for the stack.
+    pub control: Control,
+    /// The module, as the file names it.
+    pub module: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The line.
+    pub origin: Origin,
+}
+
+/// What a module's result means, as far as the doctor asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// As the file has it.
+    pub text: String,
+    /// A session error fails the whole stack.
+    pub denies: bool,
+    /// What success leads to.
+    pub success: Action,
+}
+
+/// What libpam does after a module's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The next module.
+    Continue,
+    /// No further module.
+    Stop,
+    /// The module after this many have been left out.
+    Skip(usize),
+}
+
+impl Entry {
+    /// The module's file name without its directory and `.so`.
+    pub fn name(&self) -> &str {
+        let file = self.module.rsplit('/').next().unwrap_or(&self.module);
+        file.strip_suffix(".so").unwrap_or(file)
+    }
+
+    fn is_of(&self, group: &str) -> bool {
+        self.group.eq_ignore_ascii_case(group)
+    }
+}
+
+/// Every service that has a file, and the files that are only ever included by others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Services {
+    /// The names of the files, in byte order.
+    pub names: Vec<String>,
+    /// Those that some other file includes.
+    pub included: BTreeSet<String>,
+}
+
+/// Finds the services of a system.
+pub fn services(tree: &Tree) -> Services {
+    let found: BTreeSet<String> = DIRECTORIES
+        .iter()
+        .flat_map(|directory| tree.list(directory))
+        .filter(|name| !is_left_over(name))
+        .collect();
+    let included = found.iter().flat_map(|name| includes(tree, name)).collect();
+    Services {
+        names: found.into_iter().collect(),
+        included,
+    }
+}
+
+/// What editors and package managers leave behind, which no service is named after.
+fn is_left_over(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with('~') || name.contains(".dpkg-") || name.contains(".rpm")
+}
+
+fn includes(tree: &Tree, service: &str) -> Vec<String> {
+    let Some((file, text)) = open(tree, service) else {
+        return Vec::new();
+    };
+    let targets = statements(&file, &text)
+        .into_iter()
+        .filter_map(|said| match said {
+            Statement::Include { target, .. } => Some(target),
+            Statement::Module(_) => None,
+        });
+    targets.filter(|target| target != service).collect()
+}
+
+/// The modules of one management group of a service. A service without any has those of `other`.
+pub fn read(tree: &Tree, service: &str, group: &str) -> Stack {
+    let mut entries = flatten(tree, service, group, &[]);
+    if entries.is_empty() {
+        entries = flatten(tree, "other", group, &[]);
+    }
+    Stack {
+        service: service.to_owned(),
+        entries,
+    }
+}
+
+/// The modules of `service`, whose file is read on behalf of those in `through`.
+fn flatten(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Entry> {
+    let Some((file, text)) = open(tree, service) else {
+        return Vec::new();
+    };
+    let inner = [through, &[service]].concat();
+    let is_new = |target: &str| !inner.contains(&target);
+    let mut entries = Vec::new();
+    for statement in statements(&file, &text) {
+        match statement {
+            Statement::Module(entry) if entry.is_of(group) => entries.push(entry),
+            Statement::Include { of, target }
+                if is_new(&target)
+                    && of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(group)) =>
+            {
+                entries.extend(flatten(tree, &target, group, &inner));
+            }
+            _ => {}
+        }
+    }
+    entries
+}
+
+fn open(tree: &Tree, service: &str) -> Option<(String, String)> {
+    let candidates = match service.strip_prefix('/') {
+        Some(_) => vec![service.to_owned()],
+        None => DIRECTORIES
+            .map(|directory| format!("{directory}/{service}"))
+            .into(),
+    };
+    candidates
+        .into_iter()
+        .find_map(|path| tree.read(&path).ok().map(|text| (path, text)))
+}
+
+/// What one line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Statement {
+    /// Call a module.
+    Module(Entry),
+    /// Take the lines of another file: those of one group, or all with Debian's `@include`.
+    Include { of: Option<String>, target: String },
+}
+
+fn statements(file: &str, text: &str) -> Vec<Statement> {
+    logical_lines(text)
+        .into_iter()
+        .filter_map(|(number, line)| statement(&line, &place(file, number)))
+        .collect()
+}
+
+/// Lines without comments, continued over a backslash at the end, each with the number of its first line.
+fn logical_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, raw) in (1..).zip(text.lines()) {
+        let bare = raw.split('#').next().unwrap_or_default().trim();
+        let (start, mut line) = open.take().unwrap_or((number, String::new()));
+        line.push_str(bare.strip_suffix('\\').unwrap_or(bare));
+        if bare.ends_with('\\') {
+            line.push(' ');
+            open = Some((start, line));
+        } else {
+            lines.push((start, line));
+        }
+    }
+    lines.extend(open);
+    lines.retain(|(_, line)| !line.trim().is_empty());
+    lines
+}
+
+fn statement(line: &str, origin: &Origin) -> Option<Statement> {
+    let mut words = words(line).into_iter();
+    let first = words.next()?;
+    if first == "@include" {
+        return Some(Statement::Include {
+            of: None,
+            target: words.next()?,
+        });
+    }
+    let group = first.strip_prefix('-').unwrap_or(&first).to_owned();
+    let control = words.next()?;
+    let module = words.next()?;
+    if control.eq_ignore_ascii_case("include") || control.eq_ignore_ascii_case("substack") {
+        return Some(Statement::Include {
+            of: Some(group),
+            target: module,
+        });
+    }
+    Some(Statement::Module(Entry {
+        silent: first.starts_with('-'),
+        group,
+        control: understand(&control),
+        module,
+        arguments: words.collect(),
+        origin: origin.clone(),
+    }))
+}
+
+/// Words between blanks; `[…]` is one word, in which `\]` stands for `]`.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix('[') {
+            Some(inner) => bracketed(inner),
+            None => rest.split_once(char::is_whitespace).map_or_else(
+                || (rest.to_owned(), ""),
+                |(word, after)| (word.to_owned(), after),
+            ),
+        };
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
+}
+
+fn bracketed(inner: &str) -> (String, &str) {
+    let mut word = String::from("[");
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ']' => break,
+            '\\' if chars.as_str().starts_with(']') => word.extend(chars.next()),
+            _ => word.push(c),
+        }
+    }
+    (word + "]", chars.as_str())
+}
+
+fn understand(text: &str) -> Control {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let (denies, success) = match inner {
+        Some(pairs) => (
+            matches!(action_for(pairs, "session_err"), "bad" | "die"),
+            action(action_for(pairs, "success")),
+        ),
+        None => match text.to_ascii_lowercase().as_str() {
+            "required" | "requisite" => (true, Action::Continue),
+            "sufficient" => (false, Action::Stop),
+            _ => (false, Action::Continue),
+        },
+    };
+    Control {
+        text: text.to_owned(),
+        denies,
+        success,
+    }
+}
+
+/// The action that `[value=action …]` has for a result: its own, else that of `default`, else `bad`.
+fn action_for<'a>(pairs: &'a str, result: &str) -> &'a str {
+    let find = |wanted: &str| {
+        pairs
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(value, action)| (value == wanted).then_some(action))
+    };
+    find(result).or_else(|| find("default")).unwrap_or("bad")
+}
+
+fn action(word: &str) -> Action {
+    match word {
+        "done" | "die" => Action::Stop,
+        _ => word.parse().map_or(Action::Continue, Action::Skip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_libpam_reads_them() {
+        type Lines<'a> = &'a [(usize, &'a str)];
+        let table: &[(&str, &str, Lines<'_>)] = &[
+            ("comments and blanks", "# a\n\n  b # c\n", &[(3, "b")]),
+            (
+                "a continued line keeps its first number",
+                "a \\\n b\nc",
+                &[(1, "a  b"), (3, "c")],
+            ),
+            ("a file may end in a continuation", "a \\", &[(1, "a  ")]),
+        ];
+        for (reason, text, expected) in table {
+            let found = logical_lines(text);
+            let found: Vec<(usize, &str)> = found.iter().map(|(n, l)| (*n, l.as_str())).collect();
+            assert_eq!(&found, expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn brackets_hold_a_word_together() {
+        assert_eq!(
+            words(r"session [success=1 default=ignore] m.so [a b\] c] d"),
+            [
+                "session",
+                "[success=1 default=ignore]",
+                "m.so",
+                "[a b] c]",
+                "d"
+            ]
+        );
+        assert_eq!(words("a [never closed"), ["a", "[never closed]"]);
+    }
+
+    #[test]
+    fn controls() {
+        let table = [
+            ("required", true, Action::Continue),
+            ("REQUISITE", true, Action::Continue),
+            ("optional", false, Action::Continue),
+            ("sufficient", false, Action::Stop),
+            ("[default=ignore]", false, Action::Continue),
+            ("[success=ok]", true, Action::Continue),
+            ("[success=ok default=bad]", true, Action::Continue),
+            ("[session_err=die default=ignore]", true, Action::Continue),
+            ("[success=done default=die]", true, Action::Stop),
+            ("[success=2 default=ignore]", false, Action::Skip(2)),
+            ("[default=1]", false, Action::Skip(1)),
+        ];
+        for (text, denies, success) in table {
+            let control = understand(text);
+            assert_eq!(
+                (control.denies, control.success),
+                (denies, success),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn includes_are_followed_in_place() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "etc/pam.d/su",
+            "session required a.so\n@include common\nsession required z.so\nauth required x.so\n",
+        );
+        write(
+            "etc/pam.d/common",
+            "auth required x.so\n-session optional m.so one two\n",
+        );
+        write(
+            "etc/pam.d/loop",
+            "session include loop\nsession required l.so\n",
+        );
+        write("usr/lib/pam.d/vendor", "session substack common\n");
+        write("usr/lib/pam.d/su", "session required shadowed.so\n");
+        write("etc/pam.d/other", "session required deny.so\n");
+        write("etc/pam.d/empty", "auth required x.so\n");
+        write("etc/pam.d/su.dpkg-old", "session required old.so\n");
+        let tree = Tree::under(root.path()).unwrap();
+        let names = |service: &str| -> Vec<String> {
+            let stack = read(&tree, service, "session");
+            stack
+                .entries
+                .iter()
+                .map(|entry| entry.name().to_owned())
+                .collect()
+        };
+        assert_eq!(names("su"), ["a", "m", "z"]);
+        assert_eq!(names("vendor"), ["m"]);
+        assert_eq!(
+            names("empty"),
+            ["deny"],
+            "a service without session lines has those of other"
+        );
+        assert_eq!(names("loop"), ["l"], "a loop ends");
+        let found = services(&tree);
+        assert_eq!(
+            found.names,
+            ["common", "empty", "loop", "other", "su", "vendor"]
+        );
+        assert!(found.included.contains("common") && !found.included.contains("su"));
+        let second = read(&tree, "su", "session").entries.remove(1);
+        assert_eq!(second.origin.to_string(), "/etc/pam.d/common:2");
+        assert!(second.silent);
+        assert_eq!(second.arguments, ["one", "two"]);
+    }
+}

@@ -1,0 +1,109 @@
+//! `jns explain`: what a login would get, and why, through the calls that a login makes.
+
+mod text;
+mod value;
+
+use crate::cli::arguments::Explain;
+use crate::cli::doctor::Tree;
+use crate::cli::outcome::{FAULT, Outcome};
+use crate::cli::source::{as_json, files};
+use crate::cli::terminal::Screen;
+use crate::error::{Error, Result};
+use crate::login::{Login, Needs, Nss, Request, Unknown};
+use crate::plan::Plan;
+use crate::policy::{Diagnostics, Loaded, Policy, Selection, select};
+use serde_json::{Value, json};
+
+/// What stands in for a session's name, which is another one at each login.
+const ANY_SESSION: &str = "SESSION";
+
+/// A login, explained.
+#[derive(Debug)]
+struct Explanation<'p> {
+    files: Vec<String>,
+    loaded: &'p Loaded,
+    login: Login,
+    selection: Selection<'p>,
+    plan: Result<Plan>,
+}
+
+/// Explains the login that the arguments describe.
+pub fn run(arguments: Explain, screen: Screen) -> Outcome {
+    let source = arguments.policy.source();
+    let json = arguments.json;
+    let loaded = match Policy::load(&source) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => return refused_policy(&diagnostics, json, screen),
+    };
+    let login = match gather(arguments) {
+        Ok(login) => login,
+        Err(reason) => return failure(&reason, json),
+    };
+    let files = files(&source, &Tree::host());
+    outcome(&explain(files, &loaded, login), json, screen)
+}
+
+/// The facts of a login. More of them than a login asks for, where the policy does not care.
+fn gather(arguments: Explain) -> Result<Login> {
+    let request = Request {
+        user: arguments.user,
+        service: arguments.service,
+        tty: arguments.tty,
+        rhost: arguments.rhost,
+    };
+    let all = Needs {
+        groups: true,
+        group_name: true,
+    };
+    match Login::gather(request, all) {
+        Ok(login) => Ok(Login {
+            session: ANY_SESSION.to_owned(),
+            ..login
+        }),
+        Err(Unknown::User(reason) | Unknown::Fault(reason)) => Err(reason),
+    }
+}
+
+fn explain(files: Vec<String>, loaded: &Loaded, login: Login) -> Explanation<'_> {
+    Explanation {
+        files,
+        loaded,
+        selection: select(&loaded.policy, &login),
+        plan: Plan::new(&loaded.policy, &login, &Nss),
+        login,
+    }
+}
+
+fn outcome(explanation: &Explanation<'_>, json: bool, screen: Screen) -> Outcome {
+    let admitted = explanation.plan.is_ok();
+    if json {
+        return Outcome::json(&value::of(explanation), admitted);
+    }
+    Outcome::report(text::of(explanation, screen), admitted)
+}
+
+fn failure(reason: &Error, json: bool) -> Outcome {
+    if json {
+        return Outcome::json(&json!({ "error": reason.to_string() }), false);
+    }
+    Outcome::failure(reason)
+}
+
+/// A policy with errors refuses every login.
+fn refused_policy(diagnostics: &Diagnostics, json: bool, screen: Screen) -> Outcome {
+    const REASON: &str = "the policy has errors, and every login is refused";
+    if json {
+        let list: Vec<Value> = diagnostics.list.iter().map(as_json).collect();
+        return Outcome::json(&json!({ "error": REASON, "diagnostics": list }), false);
+    }
+    let shown: Vec<String> = diagnostics
+        .list
+        .iter()
+        .map(|diagnostic| diagnostic.render(screen.colour).trim_end().to_owned() + "\n\n")
+        .collect();
+    Outcome {
+        out: String::new(),
+        err: format!("{}jns: {REASON}\n", shown.concat()),
+        status: FAULT,
+    }
+}

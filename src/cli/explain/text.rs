@@ -1,0 +1,160 @@
+//! The explanation as an administrator reads it.
+
+use super::{ANY_SESSION, Explanation};
+use crate::cli::terminal::{Screen, Tone, count, harmless};
+use crate::login::Login;
+use crate::policy::{Enforcement, Ruling, Verdict};
+
+/// The whole report.
+pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
+    let heading = |text: &str| screen.paint(Tone::Strong, text) + "\n";
+    [
+        heading("login"),
+        facts(&explanation.login),
+        heading("policy"),
+        policy(explanation),
+        heading("rules"),
+        rules(&explanation.selection.rulings, screen),
+        heading("plan"),
+        plan(explanation, screen),
+    ]
+    .concat()
+}
+
+fn line(key: &str, value: &str) -> String {
+    format!("  {key:<9} {}\n", harmless(value))
+}
+
+fn facts(login: &Login) -> String {
+    let groups: Vec<String> = login
+        .groups
+        .iter()
+        .map(|group| format!("{} ({})", group.name, group.gid))
+        .collect();
+    let some = [
+        ("user", Some(format!("{} ({})", login.user, login.uid))),
+        ("groups", Some(groups.join(", "))),
+        ("home", Some(login.home.clone())),
+        ("service", Some(login.service.clone())),
+        ("tty", login.tty.clone()),
+        ("rhost", login.rhost.clone()),
+    ];
+    let stated = some
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)));
+    stated.map(|(key, value)| line(key, &value)).collect()
+}
+
+fn policy(explanation: &Explanation<'_>) -> String {
+    let mut text: String = explanation
+        .files
+        .iter()
+        .map(|file| line("file", file))
+        .collect();
+    let settings = &explanation.loaded.policy.settings;
+    if settings.mode == Enforcement::Observe {
+        text.push_str(&line(
+            "mode",
+            "observe: the plan below is logged, not applied",
+        ));
+    }
+    let warnings = explanation.loaded.warnings.list.len();
+    if warnings > 0 {
+        text.push_str(&line(
+            "warnings",
+            &format!("{warnings}; jns check shows them"),
+        ));
+    }
+    let exempt = match &explanation.selection.exemption {
+        Some(exemption) => format!("yes, as {} ({})", exemption.principal, exemption.origin),
+        None => String::from("no"),
+    };
+    text + &line("exempt", &exempt)
+}
+
+fn rules(rulings: &[Ruling<'_>], screen: Screen) -> String {
+    let rows: Vec<[String; 3]> = rulings.iter().map(row).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let (what, place) = (width(0), width(1));
+    let shown = rulings
+        .iter()
+        .zip(&rows)
+        .map(|(ruling, [rule, origin, reason])| {
+            let verdict = screen.paint(
+                tone(&ruling.verdict),
+                &format!("{:<8}", word(&ruling.verdict)),
+            );
+            format!("  {verdict} {rule:<what$}  {origin:<place$}  {reason}")
+                .trim_end()
+                .to_owned()
+                + "\n"
+        });
+    shown.collect()
+}
+
+/// The rule, its place, and why it is not in the plan.
+fn row(ruling: &Ruling<'_>) -> [String; 3] {
+    let kind = ruling.rule.kind.header();
+    let path = match (&ruling.path, ruling.rule.kind.path()) {
+        (Some(path), _) => format!(" {path}"),
+        (None, Some(template)) => format!(" {template:?}"),
+        (None, None) => String::new(),
+    };
+    [
+        harmless(&format!("{kind}{path}")),
+        harmless(&ruling.rule.origin.to_string()),
+        harmless(&reason(&ruling.verdict)),
+    ]
+}
+
+fn reason(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Applies => String::new(),
+        Verdict::NoMatch { selector, reason } => format!("{selector}: {reason}"),
+        Verdict::LostTo(winner) => format!("the later rule at {winner} has the same path"),
+        Verdict::Fails(error) => error.to_string(),
+    }
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Applies => "applies",
+        Verdict::NoMatch { .. } => "no match",
+        Verdict::LostTo(_) => "lost",
+        Verdict::Fails(_) => "fails",
+    }
+}
+
+fn tone(verdict: &Verdict) -> Tone {
+    match verdict {
+        Verdict::Applies => Tone::Good,
+        Verdict::NoMatch { .. } | Verdict::LostTo(_) => Tone::Faint,
+        Verdict::Fails(_) => Tone::Bad,
+    }
+}
+
+fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
+    let plan = match &explanation.plan {
+        Err(error) => {
+            let refused = screen.paint(Tone::Bad, "refused");
+            return format!("  {refused}: {}\n", harmless(&error.to_string()));
+        }
+        Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
+        Ok(plan) => plan,
+    };
+    let shown = format!("{plan:#?}");
+    let mut text: String = shown
+        .lines()
+        .map(|step| format!("  {}\n", harmless(step)))
+        .collect();
+    if shown.contains(ANY_SESSION) {
+        text.push_str(&format!(
+            "  {ANY_SESSION} stands for a name that is new at each login\n"
+        ));
+    }
+    let number = count(plan.steps.len(), "step");
+    text + &screen.paint(Tone::Faint, &format!("  {number}")) + "\n"
+}

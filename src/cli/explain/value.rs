@@ -1,0 +1,188 @@
+//! The explanation as a program reads it.
+
+use super::Explanation;
+use crate::error::Origin;
+use crate::login::Login;
+use crate::plan::{Lifetime, Plan, Shape, Step, View};
+use crate::policy::value::{AccessTime, Attributes, Component, Propagation};
+use crate::policy::{Enforcement, Ruling, Verdict};
+use serde_json::{Map, Value, json};
+
+/// One JSON document; its keys are always there, null where there is nothing to say.
+pub fn of(explanation: &Explanation<'_>) -> Value {
+    let policy = &explanation.loaded.policy;
+    let exemption = explanation.selection.exemption.as_ref();
+    json!({
+        "login": login(&explanation.login),
+        "policy": {
+            "files": explanation.files,
+            "mode": mode(policy.settings.mode),
+            "warnings": explanation.loaded.warnings.list.len(),
+        },
+        "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),
+        "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
+        "plan": explanation.plan.as_ref().ok().map(plan),
+        "refused": explanation.plan.as_ref().err().map(ToString::to_string),
+    })
+}
+
+fn login(login: &Login) -> Value {
+    let groups = login.groups.iter();
+    json!({
+        "user": login.user,
+        "uid": login.uid,
+        "gid": login.gid,
+        "groups": groups.map(|group| json!({ "gid": group.gid, "name": group.name })).collect::<Vec<_>>(),
+        "home": login.home,
+        "service": login.service,
+        "tty": login.tty,
+        "rhost": login.rhost,
+    })
+}
+
+fn mode(mode: Enforcement) -> &'static str {
+    match mode {
+        Enforcement::Enforce => "enforce",
+        Enforcement::Observe => "observe",
+    }
+}
+
+/// `value`, which is an object, with the file and line it comes from.
+fn with_place(mut value: Value, origin: &Origin) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.insert("file".into(), origin.file.as_ref().into());
+        object.insert("line".into(), origin.line.into());
+    }
+    value
+}
+
+fn ruling(ruling: &Ruling<'_>) -> Value {
+    let written = ruling.rule.kind.path().map(|path| format!("{path:?}"));
+    let path = ruling.path.as_ref().map(ToString::to_string);
+    let (verdict, selector, reason, winner) = match &ruling.verdict {
+        Verdict::Applies => ("applies", None, None, None),
+        Verdict::NoMatch { selector, reason } => {
+            ("no match", Some(selector), Some(reason.clone()), None)
+        }
+        Verdict::LostTo(winner) => ("lost", None, None, Some(with_place(json!({}), winner))),
+        Verdict::Fails(error) => ("fails", None, Some(error.to_string()), None),
+    };
+    let kind = ruling.rule.kind.header().trim_matches(['[', ']']);
+    let value = json!({
+        "kind": kind,
+        "path": path.or(written),
+        "verdict": verdict,
+        "selector": selector,
+        "reason": reason,
+        "winner": winner,
+    });
+    with_place(value, &ruling.rule.origin)
+}
+
+fn plan(plan: &Plan) -> Value {
+    let environment: Map<String, Value> = plan
+        .environment
+        .iter()
+        .map(|(name, said)| {
+            (
+                name.clone(),
+                with_place(json!({ "value": said.value }), &said.origin),
+            )
+        })
+        .collect();
+    json!({
+        "propagation": match plan.propagation {
+            Propagation::Slave => "slave",
+            Propagation::Private => "private",
+        },
+        "store": plan.store.as_str(),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "environment": environment,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    let mut value = json!({
+        "path": step.path.as_str(),
+        "options": options(&step.attributes),
+        "create": step.create,
+        "optional": step.optional,
+    });
+    if let (Some(object), Value::Object(view)) = (value.as_object_mut(), view(&step.view)) {
+        object.extend(view);
+    }
+    with_place(value, &step.origin)
+}
+
+fn view(view: &View) -> Value {
+    match view {
+        View::Instance {
+            instance,
+            shape: s,
+            keep: k,
+        } => json!({
+            "view": "instance",
+            "directory": instance.directory.as_str(),
+            "lifetime": match instance.lifetime {
+                Lifetime::Kept => "kept",
+                Lifetime::Session => "session",
+            },
+            "shape": shape(s),
+            "keep": keep(k),
+        }),
+        View::Memory {
+            size,
+            inodes,
+            shape: s,
+            keep: k,
+        } => json!({
+            "view": "memory",
+            "size": size.to_string(),
+            "inodes": inodes,
+            "shape": shape(s),
+            "keep": keep(k),
+        }),
+        View::Bind { source, recursive } => json!({
+            "view": "bind",
+            "source": source.as_str(),
+            "recursive": recursive,
+        }),
+        View::Nothing { keep: k } => json!({ "view": "nothing", "keep": keep(k) }),
+    }
+}
+
+/// Mode, owner and group; null is the covered directory's.
+fn shape(shape: &Shape) -> Value {
+    json!({
+        "mode": shape.mode.map(|mode| mode.to_string()),
+        "owner": shape.owner,
+        "group": shape.group,
+    })
+}
+
+fn keep(names: &[Component]) -> Vec<&str> {
+    names.iter().map(Component::as_str).collect()
+}
+
+/// The attributes in the words of the policy.
+fn options(attributes: &Attributes) -> Vec<&'static str> {
+    let either = |asked: Option<bool>, yes, no| asked.map(|asked| if asked { yes } else { no });
+    let time = attributes.access_time.map(|time| match time {
+        AccessTime::Never => "noatime",
+        AccessTime::Relative => "relatime",
+        AccessTime::Always => "strictatime",
+    });
+    let words = [
+        either(attributes.read_only, "ro", "rw"),
+        either(attributes.no_suid, "nosuid", "suid"),
+        either(attributes.no_dev, "nodev", "dev"),
+        either(attributes.no_exec, "noexec", "exec"),
+        either(attributes.no_symfollow, "nosymfollow", "symfollow"),
+        time,
+        attributes
+            .no_dir_atime
+            .filter(|asked| *asked)
+            .map(|_| "nodiratime"),
+    ];
+    words.into_iter().flatten().collect()
+}

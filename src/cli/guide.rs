@@ -1,0 +1,134 @@
+//! Examples and exit statuses of every verb: shown by `--help` and in the manual pages.
+
+use std::fmt::Write;
+
+/// What help and manual say about a verb beyond its arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Guide {
+    /// The verb; `jns` for the command as a whole.
+    verb: &'static str,
+    /// Command lines, and what each is for.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// Exit statuses, and what each means.
+    pub statuses: &'static [(u8, &'static str)],
+}
+
+const USAGE: (u8, &str) = (2, "the command line was not understood");
+
+const GUIDES: &[Guide] = &[
+    Guide {
+        verb: "jns",
+        examples: &[
+            ("jns check", "is the policy of this machine right?"),
+            (
+                "jns explain alice",
+                "what does alice get when she logs in over ssh?",
+            ),
+            (
+                "jns doctor",
+                "will logins get their namespaces, and if not, why?",
+            ),
+        ],
+        statuses: &[
+            (0, "nothing is wrong"),
+            (1, "something is wrong, and was said"),
+            USAGE,
+        ],
+    },
+    Guide {
+        verb: "check",
+        examples: &[
+            ("jns check", "check the policy of the system"),
+            ("jns check - < draft.toml", "check a draft, whoever owns it"),
+            ("jns check --strict --json", "for a deployment pipeline"),
+        ],
+        statuses: &[
+            (0, "no errors (with --strict: no warnings either)"),
+            (1, "errors were found"),
+            USAGE,
+        ],
+    },
+    Guide {
+        verb: "explain",
+        examples: &[
+            ("jns explain alice", "a login of alice through sshd"),
+            (
+                "jns explain alice --service su --tty pts/3",
+                "through su, on a terminal",
+            ),
+            (
+                "jns explain alice --rhost 192.0.2.7 --json",
+                "from an address, for a program",
+            ),
+        ],
+        statuses: &[
+            (
+                0,
+                "the login would get the plan that is shown, or the host's own view",
+            ),
+            (
+                1,
+                "the login would be refused, or the user or the policy is not known",
+            ),
+            USAGE,
+        ],
+    },
+    Guide {
+        verb: "doctor",
+        examples: &[
+            ("sudo jns doctor", "look at this machine"),
+            ("jns doctor --json", "for a monitoring system"),
+            (
+                "jns doctor --root /mnt/image",
+                "look at a system that is not running",
+            ),
+        ],
+        statuses: &[
+            (0, "no problems; there may be warnings"),
+            (1, "problems were found"),
+            USAGE,
+        ],
+    },
+    Guide {
+        verb: "completions",
+        examples: &[(
+            "jns completions bash > /etc/bash_completion.d/jns",
+            "let the Tab key know the verbs",
+        )],
+        statuses: &[(0, "printed"), USAGE],
+    },
+    Guide {
+        verb: "man",
+        examples: &[(
+            "jns man /usr/local/share/man/man1",
+            "install the pages by hand",
+        )],
+        statuses: &[(0, "written"), (1, "could not be written"), USAGE],
+    },
+];
+
+/// The guide of a verb; the whole command's for a name that is none.
+pub fn of(verb: &str) -> Guide {
+    let found = GUIDES.iter().find(|guide| guide.verb == verb);
+    found.copied().unwrap_or(Guide {
+        verb: "jns",
+        examples: &[],
+        statuses: &[],
+    })
+}
+
+impl Guide {
+    /// The text at the end of `--help`.
+    pub fn as_help(self) -> String {
+        let width = self.examples.iter().map(|(line, _)| line.len()).max();
+        let mut text = String::from("Examples:\n");
+        for (line, purpose) in self.examples {
+            let _ = writeln!(text, "  {line:<0$}  {purpose}", width.unwrap_or(0));
+        }
+        text.push_str("\nExit status:\n");
+        for (status, meaning) in self.statuses {
+            let _ = writeln!(text, "  {status}  {meaning}");
+        }
+        text
+    }
+}

@@ -1,0 +1,127 @@
+//! `jns man`: one page for the command and one for each verb.
+
+use crate::cli::arguments::{self, Man};
+use crate::cli::guide::{self, Guide};
+use crate::cli::outcome::Outcome;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+/// Writes the pages.
+pub fn run(arguments: &Man) -> Outcome {
+    match write_pages(&arguments.directory) {
+        Ok(()) => Outcome::default(),
+        Err((file, reason)) => Outcome::failure(format_args!(
+            "cannot write {}: {reason}",
+            arguments.directory.join(file).display()
+        )),
+    }
+}
+
+fn write_pages(directory: &Path) -> Result<(), (String, io::Error)> {
+    for (file, text) in pages() {
+        std::fs::write(directory.join(&file), text).map_err(|reason| (file, reason))?;
+    }
+    Ok(())
+}
+
+/// The pages: name and text.
+fn pages() -> Vec<(String, Vec<u8>)> {
+    let mut whole = arguments::definition().disable_help_subcommand(true);
+    whole.build();
+    let verbs: Vec<clap::Command> = whole.get_subcommands().cloned().collect();
+    let names: Vec<String> = verbs.iter().map(page_name).collect();
+    let mut pages = vec![(String::from("jns.1"), page(whole, "jns", &names))];
+    for verb in verbs {
+        let name = page_name(&verb);
+        let short = verb.get_name().to_owned();
+        pages.push((format!("{name}.1"), page(verb, &short, &[])));
+    }
+    pages
+}
+
+fn page_name(verb: &clap::Command) -> String {
+    format!("jns-{}", verb.get_name())
+}
+
+/// One page. Its last sections come from the guide rather than from the help, where they are laid out for
+/// a terminal.
+fn page(command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
+    let title = command.get_display_name().unwrap_or("jns").to_uppercase();
+    let man = clap_mangen::Man::new(command.after_help(None::<&str>))
+        .title(title)
+        .section("1")
+        .source(concat!("pam_jns ", env!("CARGO_PKG_VERSION")))
+        .manual("User Commands");
+    let mut text = Vec::new();
+    // Writing into memory cannot fail.
+    let _ = render(&man, !verbs.is_empty(), &mut text);
+    text.extend(closing(guide::of(verb), verbs).into_bytes());
+    text
+}
+
+fn render(man: &clap_mangen::Man, has_verbs: bool, text: &mut Vec<u8>) -> io::Result<()> {
+    man.render_title(text)?;
+    man.render_name_section(text)?;
+    man.render_synopsis_section(text)?;
+    man.render_description_section(text)?;
+    man.render_options_section(text)?;
+    if has_verbs {
+        man.render_subcommands_section(text)?;
+    }
+    Ok(())
+}
+
+fn closing(guide: Guide, verbs: &[String]) -> String {
+    let mut text = String::from(".SH \"EXIT STATUS\"\n");
+    for (status, meaning) in guide.statuses {
+        let _ = writeln!(text, ".TP\n\\fB{status}\\fR\n{}", escape(meaning));
+    }
+    text.push_str(".SH EXAMPLES\n");
+    for (line, purpose) in guide.examples {
+        let _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", escape(line), escape(purpose));
+    }
+    text.push_str(".SH \"SEE ALSO\"\n");
+    let own = verbs.iter().map(|verb| (verb.as_str(), 1));
+    let command = verbs.is_empty().then_some(("jns", 1));
+    let others = [("jns.toml", 5), ("pam_jns", 8)];
+    let all: Vec<String> = own.chain(command).chain(others).map(reference).collect();
+    text.push_str(&all.join(",\n"));
+    text.push('\n');
+    text
+}
+
+fn reference((page, section): (&str, u8)) -> String {
+    format!(".BR {} ({section})", escape(page))
+}
+
+/// Text in roff: backslashes and hyphens, which would become dashes, are escaped.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('-', "\\-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_page_for_every_verb() {
+        let names: Vec<String> = pages().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "jns.1",
+                "jns-check.1",
+                "jns-explain.1",
+                "jns-doctor.1",
+                "jns-completions.1",
+                "jns-man.1"
+            ]
+        );
+    }
+
+    #[test]
+    fn hyphens_can_be_copied_from_the_page() {
+        assert_eq!(escape(r"a --b \c"), r"a \-\-b \\c");
+    }
+}

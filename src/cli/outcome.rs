@@ -1,0 +1,63 @@
+//! What a verb has to say, and the one place that says it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The exit status of a verb that found nothing wrong.
+pub const CLEAN: u8 = 0;
+/// The exit status of a verb that found something wrong, or could not do what it was asked.
+pub const FAULT: u8 = 1;
+
+/// The text and the exit status a verb ends with.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// For standard output.
+    pub out: String,
+    /// For standard error.
+    pub err: String,
+    /// The exit status.
+    pub status: u8,
+}
+
+impl Outcome {
+    /// A report on standard output; `clean` says whether the status is 0 or 1.
+    pub fn report(out: String, clean: bool) -> Self {
+        Self {
+            out,
+            err: String::new(),
+            status: if clean { CLEAN } else { FAULT },
+        }
+    }
+
+    /// The same for a JSON value: one document, ended by a newline.
+    pub fn json(value: &serde_json::Value, clean: bool) -> Self {
+        Self::report(format!("{value:#}\n"), clean)
+    }
+
+    /// A failure, told on standard error.
+    pub fn failure(reason: impl std::fmt::Display) -> Self {
+        Self {
+            out: String::new(),
+            err: format!("jns: {reason}\n"),
+            status: FAULT,
+        }
+    }
+
+    /// Writes the text and gives the status. A reader that went away is no failure of the verb's: the
+    /// status stays what was found. Any other refusal to take the text is.
+    pub fn print(self) -> ExitCode {
+        let said = emit(&mut io::stderr().lock(), &self.err)
+            .and_then(|()| emit(&mut io::stdout().lock(), &self.out));
+        match said {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                ExitCode::from(FAULT.max(self.status))
+            }
+            _ => ExitCode::from(self.status),
+        }
+    }
+}
+
+fn emit(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
+}

@@ -1,0 +1,83 @@
+//! Which policy a verb is about, and how its diagnostics are told.
+
+use crate::cli::arguments::Config;
+use crate::cli::doctor::Tree;
+use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE};
+use crate::policy::{Diagnostic, Diagnostics, Severity, Source};
+use serde_json::{Value, json};
+
+impl Config {
+    /// The source that the arguments name.
+    pub fn source(&self) -> Source {
+        self.config.as_deref().map_or(Source::System, one_file)
+    }
+}
+
+/// One file; a relative path is meant from the working directory.
+pub fn one_file(path: &str) -> Source {
+    let absolute = std::path::absolute(path).ok();
+    let text = absolute.and_then(|path| path.into_os_string().into_string().ok());
+    Source::File(text.unwrap_or_else(|| path.to_owned()))
+}
+
+/// The files that a source stands for on `tree`, by the names that diagnostics use.
+pub fn files(source: &Source, tree: &Tree) -> Vec<String> {
+    match source {
+        Source::File(path) => vec![path.clone()],
+        Source::System => {
+            let main = if tree.exists(SYSTEM_FILE) {
+                SYSTEM_FILE
+            } else {
+                BUILT_IN_NAME
+            };
+            let mut files = vec![main.to_owned()];
+            files.extend(drop_ins(tree));
+            files
+        }
+    }
+}
+
+fn drop_ins(tree: &Tree) -> impl Iterator<Item = String> {
+    tree.list(DROP_INS)
+        .into_iter()
+        .filter(|name| name.ends_with(".toml") && !name.starts_with('.'))
+        .map(|name| format!("{DROP_INS}/{name}"))
+}
+
+/// The text of a policy file that was named by [`files`], for showing a line of it.
+pub fn text_of(file: &str, tree: &Tree) -> Option<String> {
+    if file == BUILT_IN_NAME {
+        return Some(BUILT_IN.to_owned());
+    }
+    tree.read(file).ok()
+}
+
+/// How many diagnostics are of a severity, those that were not kept counting as errors.
+pub fn tally(diagnostics: &Diagnostics, severity: Severity) -> usize {
+    let kept = diagnostics
+        .list
+        .iter()
+        .filter(|d| d.severity == severity)
+        .count();
+    match severity {
+        Severity::Error => kept.saturating_add(diagnostics.more),
+        Severity::Warning => kept,
+    }
+}
+
+/// A diagnostic as JSON; places are null where the file could not be read.
+pub fn as_json(diagnostic: &Diagnostic) -> Value {
+    let place = diagnostic.place.as_ref();
+    json!({
+        "severity": match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "file": diagnostic.file.as_ref(),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "width": place.map(|place| place.width),
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+    })
+}

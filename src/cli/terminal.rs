@@ -1,0 +1,98 @@
+//! Colour where there is a terminal to show it, and text that cannot steer one.
+
+use std::io::IsTerminal;
+
+/// How the report is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Whether colours are used.
+    pub colour: bool,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Worth knowing.
+    Faint,
+    /// Worth acting on.
+    Warning,
+    /// Wrong.
+    Bad,
+    /// A heading.
+    Strong,
+}
+
+impl Screen {
+    /// Colour on a terminal only, and never against `NO_COLOR` (<https://no-color.org>) or on a terminal
+    /// that says it has none.
+    pub fn detect() -> Self {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            colour: std::io::stdout().is_terminal() && !forbidden && !dumb,
+        }
+    }
+
+    /// `text` in its colour.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Faint => "2",
+            Tone::Warning => "33",
+            Tone::Bad => "1;31",
+            Tone::Strong => "1",
+        };
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// `text` with control characters written as escapes, so that a name from a file or the account database
+/// cannot move the cursor of the administrator who reads it.
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+/// "1 rule", "2 rules".
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_only_where_it_is_wanted() {
+        let plain = Screen { colour: false }.paint(Tone::Bad, "x");
+        let coloured = Screen { colour: true }.paint(Tone::Bad, "x");
+        assert_eq!(plain, "x");
+        assert_eq!(coloured, "\x1b[1;31mx\x1b[0m");
+    }
+
+    #[test]
+    fn control_characters_are_shown_not_sent() {
+        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(harmless("größe"), "größe");
+    }
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        let said: Vec<String> = [0, 1, 2].map(|n| count(n, "rule")).into();
+        assert_eq!(said, ["0 rules", "1 rule", "2 rules"]);
+    }
+}
