@@ -3,10 +3,13 @@
 //! `jns explain`, the debug log, the golden files and `observe` mode print the very [`Plan`] that
 //! [`crate::apply`] executes.
 
+mod build;
+mod show;
+
 use crate::error::{Origin, Result};
 use crate::login::{Accounts, Login};
-use crate::policy::Policy;
 use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Size};
+use crate::policy::{Policy, Selection, select};
 use std::collections::BTreeMap;
 
 /// Everything that is done for one login.
@@ -125,13 +128,26 @@ impl Plan {
     /// A template's value does not fit into a path, two paths or instances collide, an owner is unknown,
     /// or a rule that applies is not supported yet.
     pub fn new(policy: &Policy, login: &Login, accounts: &dyn Accounts) -> Result<Self> {
-        let _ = (policy, login, accounts);
-        todo!()
+        build::plan(policy, &select(policy, login), login, accounts)
     }
 
-    /// Whether nothing at all is done: the login gets the host's own view and environment.
+    /// The same for rules that were selected already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub fn from_selection(
+        policy: &Policy,
+        selection: &Selection<'_>,
+        login: &Login,
+        accounts: &dyn Accounts,
+    ) -> Result<Self> {
+        build::plan(policy, selection, login, accounts)
+    }
+
+    /// Whether the login gets the host's own view; its environment may still have variables to set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.environment.is_empty()
+        self.steps.is_empty()
     }
 }

@@ -5,19 +5,33 @@
 //!                          every stage reports to one list of diagnostics
 //! ```
 
+mod check;
 pub mod diagnostic;
+mod document;
+mod fields;
 pub mod pattern;
 pub mod principal;
+mod read;
+mod report;
 pub mod rule;
 pub mod select;
 pub mod settings;
 pub mod source;
 pub mod template;
+#[cfg(test)]
+mod tests;
+mod text;
 pub mod value;
 
 use crate::error::Origin;
 use crate::login::{Accounts, Needs};
+use principal::{Listed, Principal};
+use report::Report;
+use std::collections::HashSet;
+use template::Fact;
+use text::Text;
 
+pub(crate) use check::{covers_store, unsupported_part};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
@@ -53,8 +67,12 @@ impl Policy {
     ///
     /// Everything that is wrong with any of the files.
     pub fn load(source: &Source) -> Result<Loaded, Diagnostics> {
-        let _ = source;
-        todo!()
+        let mut report = Report::default();
+        let files = source.read(&mut report);
+        let files = files
+            .iter()
+            .map(|(rank, (name, bytes))| (*rank, name.as_str(), bytes.as_slice()));
+        parse(files, report)
     }
 
     /// Checks policy files that were read already: the name of each and its bytes, in order.
@@ -63,14 +81,24 @@ impl Policy {
     ///
     /// Everything that is wrong with any of the files.
     pub fn parse(files: &[(&str, &[u8])]) -> Result<Loaded, Diagnostics> {
-        let _ = files;
-        todo!()
+        let ranked = files.iter().enumerate();
+        parse(
+            ranked.map(|(rank, (name, bytes))| (rank, *name, *bytes)),
+            Report::default(),
+        )
     }
 
     /// Which facts about a login this policy needs.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        Needs::default()
+        let is_group = |listed: &Listed| matches!(listed.principal, Principal::Group(_));
+        Needs {
+            groups: self.principals().any(is_group),
+            group_name: self
+                .rules
+                .iter()
+                .any(|rule| rule.kind.mentions(&[Fact::Group])),
+        }
     }
 
     /// Names that stand in `exempt`, `users` or `except` although no such user or group exists, each
@@ -82,7 +110,48 @@ impl Policy {
         accounts: &dyn Accounts,
         limit: usize,
     ) -> Vec<UnknownPrincipal> {
-        let _ = (accounts, limit);
-        Vec::new()
+        let mut seen = HashSet::new();
+        let named = self
+            .principals()
+            .filter(|listed| listed.principal.is_name());
+        let distinct = named.filter(|listed| seen.insert(&listed.principal));
+        let unknown = distinct
+            .take(limit)
+            .filter(|listed| listed.principal.is_unknown(accounts));
+        let with_place = |listed: &Listed| (listed.principal.to_string(), listed.origin.clone());
+        unknown.map(with_place).collect()
     }
+
+    fn principals(&self) -> impl Iterator<Item = &Listed> {
+        let of_rules = self.rules.iter().flat_map(|rule| {
+            let users = rule.selectors.users.iter().flatten();
+            users.chain(&rule.selectors.except)
+        });
+        self.settings.exempt.iter().chain(of_rules)
+    }
+}
+
+fn parse<'f>(
+    files: impl Iterator<Item = (usize, &'f str, &'f [u8])>,
+    mut report: Report,
+) -> Result<Loaded, Diagnostics> {
+    let texts: Vec<Text<'f>> = files
+        .filter_map(|(rank, name, bytes)| Text::decode(rank, name, bytes, &mut report))
+        .collect();
+    let mut settings = Settings::default();
+    let mut drafts = Vec::new();
+    for text in &texts {
+        document::read(text, &mut settings, &mut drafts, &mut report);
+    }
+    check::across(&drafts, &settings, &texts, &mut report);
+    let refused = report.is_refusal();
+    let diagnostics = report.finish();
+    if refused {
+        return Err(diagnostics);
+    }
+    let rules = drafts.into_iter().map(|draft| draft.rule).collect();
+    Ok(Loaded {
+        policy: Policy { settings, rules },
+        warnings: diagnostics,
+    })
 }

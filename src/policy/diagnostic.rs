@@ -36,8 +36,10 @@ pub struct Place {
     pub column: usize,
     /// The number of characters, at least 1.
     pub width: usize,
-    /// The whole line, without its end.
+    /// The line; of a long one the part around the span, with `…` where it is cut.
     pub text: String,
+    /// How many characters of `text` stand before the span.
+    pub indent: usize,
 }
 
 /// All that is wrong with a policy: errors and warnings by file, line and column.
@@ -49,28 +51,106 @@ pub struct Diagnostics {
     pub more: usize,
 }
 
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// The characters of a long line that are shown before and after the start of the span.
+const BEFORE: usize = 40;
+const AFTER: usize = 80;
+
 impl Diagnostic {
     /// The lines for a terminal: the message as [`fmt::Display`] has it, the source line, and an
     /// underline; the last two are missing when the file could not be read. `colour` adds SGR sequences.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let _ = colour;
-        self.to_string()
+        let (start, end) = match (colour, self.severity) {
+            (false, _) => ("", ""),
+            (true, Severity::Error) => (RED, PLAIN),
+            (true, Severity::Warning) => (YELLOW, PLAIN),
+        };
+        let Some(place) = &self.place else {
+            return format!("{start}{self}{end}");
+        };
+        let line: String = place.text.chars().map(harmless).collect();
+        let indent = " ".repeat(place.indent);
+        let underline = "^".repeat(place.shown_width());
+        format!("{start}{self}{end}\n  {line}\n  {indent}{start}{underline}{end}")
+    }
+}
+
+impl Place {
+    /// A place in `line` (without its end): `width` characters from `column` on.
+    #[must_use]
+    pub fn in_line(line_number: usize, line: &str, column: usize, width: usize) -> Self {
+        let before = column.saturating_sub(1);
+        let skipped = before.saturating_sub(BEFORE);
+        let mut shown = line.chars().skip(skipped);
+        let limit = BEFORE.saturating_add(AFTER);
+        let mut text: String = shown.by_ref().take(limit).collect();
+        let mut indent = before.saturating_sub(skipped);
+        if shown.next().is_some() {
+            text.push('…');
+        }
+        if skipped > 0 {
+            text.insert(0, '…');
+            indent = indent.saturating_add(1);
+        }
+        Self {
+            line: line_number,
+            column,
+            width: width.max(1),
+            text,
+            indent,
+        }
+    }
+
+    /// The width of the span as far as `text` shows it.
+    fn shown_width(&self) -> usize {
+        let rest = self.text.chars().count().saturating_sub(self.indent);
+        self.width.min(rest).max(1)
+    }
+}
+
+/// One printable character for each: terminals obey control characters, and those that change the
+/// direction of writing make a line look like another one.
+fn harmless(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => char::REPLACEMENT_CHARACTER,
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file, self.message)
+        write!(f, "{}:", self.file)?;
+        if let Some(place) = &self.place {
+            write!(f, "{}:{}:", place.line, place.column)?;
+        }
+        if self.severity == Severity::Warning {
+            write!(f, " warning:")?;
+        }
+        let message: String = self.message.chars().map(harmless).collect();
+        write!(f, " {message}")?;
+        match &self.help {
+            Some(help) => write!(f, "; {}", help.chars().map(harmless).collect::<String>()),
+            None => Ok(()),
+        }
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for diagnostic in &self.list {
-            writeln!(f, "{diagnostic}")?;
+        let mut lines: Vec<String> = self.list.iter().map(Diagnostic::to_string).collect();
+        if self.more > 0 {
+            lines.push(format!("and {} more", self.more));
         }
-        Ok(())
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -81,5 +161,15 @@ impl Diagnostics {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// How many errors are listed.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        let errors = self
+            .list
+            .iter()
+            .filter(|found| found.severity == Severity::Error);
+        errors.count()
     }
 }

@@ -1,16 +1,247 @@
 //! Patterns over the service, the terminal and the remote host.
 
-use std::net::IpAddr;
+use super::fields::{Word, shortened};
+use super::report::Fault;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A shell-style pattern: `*`, `?`, `[a-z]`, `[!a-z]`.
+/// A shell-style pattern: `*`, `?`, `[a-z]`, `[!a-z]`. As in fnmatch(3) without flags, `*` and `?` match
+/// a slash too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Glob(String);
+pub struct Glob {
+    written: String,
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Token {
+    Literal(char),
+    One,
+    Many,
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
+}
 
 /// A pattern over remote hosts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
-    /// A pattern over the name, or over the address as it is written.
+    /// A pattern over the name, whatever its case, or over the address as it is written.
     Named(Glob),
     /// A block of addresses: the first one and the length of the prefix in bits.
     Block(IpAddr, u8),
+}
+
+/// The longest pattern in bytes: matching takes the product of both lengths in the worst case.
+const LONGEST: usize = 255;
+
+impl Glob {
+    /// Whether all of `text` matches.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        let (mut token, mut at) = (0_usize, 0_usize);
+        // Where to go on when a later token fails: behind the last `*`, which then takes one more.
+        let mut retry: Option<(usize, usize)> = None;
+        while let Some(character) = text.get(at) {
+            match self.tokens.get(token) {
+                Some(Token::Many) => {
+                    token = token.saturating_add(1);
+                    retry = Some((token, at));
+                }
+                Some(one) if one.matches(*character) => {
+                    token = token.saturating_add(1);
+                    at = at.saturating_add(1);
+                }
+                _ => {
+                    let Some((behind, taken)) = retry else {
+                        return false;
+                    };
+                    let taken = taken.saturating_add(1);
+                    (token, at, retry) = (behind, taken, Some((behind, taken)));
+                }
+            }
+        }
+        let rest = self.tokens.get(token..).unwrap_or_default();
+        rest.iter().all(|token| *token == Token::Many)
+    }
+}
+
+impl Token {
+    fn matches(&self, character: char) -> bool {
+        match self {
+            Self::Literal(literal) => *literal == character,
+            Self::One => true,
+            Self::Many => false,
+            Self::Class { negated, ranges } => {
+                let within = ranges
+                    .iter()
+                    .any(|(low, high)| (*low..=*high).contains(&character));
+                within != *negated
+            }
+        }
+    }
+}
+
+impl Word for Glob {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if text.is_empty() {
+            return Err(Fault::new("an empty pattern matches nothing"));
+        }
+        if text.len() > LONGEST {
+            return Err(Fault::new("a pattern is at most 255 bytes long"));
+        }
+        let mut tokens = Vec::new();
+        let mut rest = text.chars();
+        while let Some(character) = rest.next() {
+            tokens.push(match character {
+                '*' => Token::Many,
+                '?' => Token::One,
+                '[' => class(&mut rest)?,
+                literal => Token::Literal(literal),
+            });
+        }
+        Ok(Self {
+            written: text.to_owned(),
+            tokens,
+        })
+    }
+}
+
+/// The set after a `[`. A `]` that stands first in it, and a `-` that stands first or last, are members.
+fn class(rest: &mut std::str::Chars<'_>) -> Result<Token, Fault> {
+    let negated = rest.as_str().starts_with(['!', '^']);
+    if negated {
+        rest.next();
+    }
+    let mut ranges = Vec::new();
+    while let Some(low) = rest.next() {
+        if low == ']' && !ranges.is_empty() {
+            return Ok(Token::Class { negated, ranges });
+        }
+        let high = range_end(rest).unwrap_or(low);
+        if high < low {
+            let range = shortened(&format!("{low}-{high}"));
+            return Err(Fault::new(format!(
+                "the range `{range}` of the pattern is empty"
+            )));
+        }
+        ranges.push((low, high));
+    }
+    Err(Fault::new("a `[` of the pattern has no `]`").help("write `[[]` for a bracket"))
+}
+
+/// The upper end, if what follows is `-` and something else than the end of the set.
+fn range_end(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    let mut ahead = rest.clone();
+    let dash = ahead.next().filter(|character| *character == '-');
+    let high = dash
+        .and_then(|_| ahead.next())
+        .filter(|character| *character != ']')?;
+    *rest = ahead;
+    Some(high)
+}
+
+impl Host {
+    /// Whether `rhost`, a name or an address, matches.
+    #[must_use]
+    pub fn matches(&self, rhost: &str) -> bool {
+        match self {
+            Self::Named(glob) => glob.matches(&rhost.to_ascii_lowercase()),
+            Self::Block(first, prefix) => {
+                address(rhost).is_some_and(|host| masked(host, *prefix) == *first)
+            }
+        }
+    }
+}
+
+/// The address that `rhost` is; an IPv4 address written as IPv6 is that IPv4 address, and the zone
+/// (`fe80::1%eth0`) does not matter.
+fn address(rhost: &str) -> Option<IpAddr> {
+    let without_zone = rhost.split('%').next().unwrap_or(rhost);
+    let address: IpAddr = without_zone.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// `host` with all bits after `prefix` cleared.
+fn masked(host: IpAddr, prefix: u8) -> IpAddr {
+    let kept = u32::from(prefix);
+    match host {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX
+                .checked_shl(32_u32.saturating_sub(kept))
+                .unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX
+                .checked_shl(128_u32.saturating_sub(kept))
+                .unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
+    }
+}
+
+impl Word for Host {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if let Some((first, prefix)) = text.split_once('/') {
+            return block(first, prefix);
+        }
+        match address(text) {
+            Some(address) => Ok(Self::Block(address, bits(address))),
+            None => Ok(Self::Named(Glob::parse(&text.to_ascii_lowercase())?)),
+        }
+    }
+}
+
+fn block(first: &str, prefix: &str) -> Result<Host, Fault> {
+    let malformed =
+        || Fault::new("expected an address and the length of a prefix, such as \"10.0.0.0/8\"");
+    let first: IpAddr = first.parse().map_err(|_| malformed())?;
+    let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix: u8 = prefix
+        .parse()
+        .ok()
+        .filter(|_| digits)
+        .ok_or_else(malformed)?;
+    if prefix > bits(first) {
+        return Err(Fault::new(format!(
+            "the prefix is longer than the {} bits of the address",
+            bits(first)
+        )));
+    }
+    let start = masked(first, prefix);
+    if start != first {
+        let fault = Fault::new(format!("{first} is not the first address of its block"));
+        return Err(fault.help(format!("did you mean \"{start}/{prefix}\"?")));
+    }
+    Ok(canonical_block(first, prefix))
+}
+
+/// A block inside `::ffff:0:0/96` is a block of IPv4 addresses, because that is what hosts are judged as.
+fn canonical_block(first: IpAddr, prefix: u8) -> Host {
+    match (first.to_canonical(), prefix.checked_sub(96)) {
+        (IpAddr::V4(v4), Some(short)) if first.is_ipv6() => Host::Block(IpAddr::V4(v4), short),
+        _ => Host::Block(first, prefix),
+    }
+}
+
+fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(glob) => glob.fmt(f),
+            Self::Block(first, prefix) => write!(f, "{first}/{prefix}"),
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Principals: who a rule is about.
 
+use super::fields::{Word, shortened};
+use super::report::Fault;
 use crate::error::Origin;
+use crate::login::{Accounts, Login};
+use std::fmt;
 
 /// Whom a word such as `"alice"`, `"@group"`, `"uid:1000-1999"` or `"*"` names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,4 +26,114 @@ pub struct Listed {
     pub principal: Principal,
     /// Its place in the policy.
     pub origin: Origin,
+}
+
+impl Principal {
+    /// Whether `login` is one of those it names.
+    #[must_use]
+    pub fn matches(&self, login: &Login) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::User(name) => *name == login.user,
+            Self::Group(name) => login.groups.iter().any(|group| group.name == *name),
+            Self::Uids(first, last) => (*first..=*last).contains(&login.uid),
+        }
+    }
+
+    /// Whether it is a name that `accounts` does not have.
+    #[must_use]
+    pub fn is_unknown(&self, accounts: &dyn Accounts) -> bool {
+        match self {
+            Self::User(name) => accounts.uid(name).is_none(),
+            Self::Group(name) => accounts.gid(name).is_none(),
+            Self::Everyone | Self::Uids(..) => false,
+        }
+    }
+
+    /// Whether it is the name of a user or a group.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Group(_))
+    }
+}
+
+/// The principal of `list` that `login` matches first.
+pub fn find<'l>(list: &'l [Listed], login: &Login) -> Option<&'l Listed> {
+    list.iter().find(|listed| listed.principal.matches(login))
+}
+
+impl Word for Principal {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if text == "*" {
+            return Ok(Self::Everyone);
+        }
+        if let Some(ids) = text.strip_prefix("uid:") {
+            return uids(ids);
+        }
+        if let Some(group) = text.strip_prefix('@') {
+            return Ok(Self::Group(name(group, "group")?));
+        }
+        if is_decimal(text) {
+            let fault = Fault::new(format!("\"{}\" is not a user name", shortened(text)));
+            return Err(fault.help(format!("did you mean \"uid:{}\"?", shortened(text))));
+        }
+        Ok(Self::User(name(text, "user")?))
+    }
+}
+
+fn uids(text: &str) -> Result<Principal, Fault> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (Some(first), Some(last)) = (uid(first), uid(last)) else {
+        return Err(Fault::new(
+            "expected \"uid:\" and a user id, or two with a `-` between them",
+        ));
+    };
+    if first > last {
+        let fault = Fault::new("the range of user ids is empty");
+        return Err(fault.help(format!("did you mean \"uid:{last}-{first}\"?")));
+    }
+    Ok(Principal::Uids(first, last))
+}
+
+/// A user id; the highest number means "none" to the kernel.
+fn uid(text: &str) -> Option<u32> {
+    let id = is_decimal(text).then(|| text.parse().ok()).flatten();
+    id.filter(|id| *id != u32::MAX)
+}
+
+fn is_decimal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A name of the account database. Directory services have names with spaces and backslashes; what
+/// stands for something else in passwd(5) or here cannot be in a name.
+fn name(text: &str, noun: &str) -> Result<String, Fault> {
+    let reserved = |c: char| c.is_control() || ":,/*?[]!~@{}".contains(c);
+    if text.is_empty() || text.trim() != text {
+        return Err(Fault::new(format!(
+            "a {noun} name must not be empty, nor start or end with a space"
+        )));
+    }
+    match text.char_indices().find(|(_, c)| reserved(*c)) {
+        None => Ok(text.to_owned()),
+        Some((_, bad)) => {
+            let bad = shortened(&bad.to_string());
+            let fault = Fault::new(format!("a {noun} name cannot hold `{bad}`"));
+            Err(fault.help(
+                "principals are \"alice\", \"@group\", \"uid:1000-1999\", \"uid:1001\" and \"*\"",
+            ))
+        }
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::User(name) => f.write_str(name),
+            Self::Group(name) => write!(f, "@{name}"),
+            Self::Uids(first, last) if first == last => write!(f, "uid:{first}"),
+            Self::Uids(first, last) => write!(f, "uid:{first}-{last}"),
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! The rules: what each kind may say, typed and checked.
 
+use super::fields::Vocabulary;
 use super::pattern::{Glob, Host};
 use super::principal::Listed;
-use super::template::{PathTemplate, Template};
+use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
 use crate::error::Origin;
 use std::collections::BTreeMap;
@@ -99,9 +100,9 @@ pub struct Ownership {
     /// Permission bits.
     pub mode: Option<Mode>,
     /// A user name or a decimal id.
-    pub owner: Option<Template>,
+    pub owner: Option<NameTemplate>,
     /// A group name or a decimal id.
-    pub group: Option<Template>,
+    pub group: Option<NameTemplate>,
 }
 
 /// `[[private]]`: each user, session or group has a directory of their own.
@@ -118,7 +119,7 @@ pub struct Private {
     /// Make `path` if it is missing.
     pub create: bool,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<Template>,
+    pub keep: Vec<NameTemplate>,
     /// Run when an instance is created.
     pub hook: Option<Vec<Template>>,
     /// Mount attributes.
@@ -139,7 +140,7 @@ pub struct Tmpfs {
     /// Make `path` if it is missing.
     pub create: bool,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<Template>,
+    pub keep: Vec<NameTemplate>,
     /// Mount attributes.
     pub options: Attributes,
 }
@@ -165,7 +166,7 @@ pub struct Hide {
     /// The directory or file that is covered.
     pub path: PathTemplate,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<Template>,
+    pub keep: Vec<NameTemplate>,
     /// Mount attributes.
     pub options: Attributes,
 }
@@ -191,7 +192,7 @@ pub struct Isolate {
     /// Whose System V IPC and POSIX queues.
     pub ipc: Option<Ipc>,
     /// The host name of a UTS namespace.
-    pub hostname: Option<Template>,
+    pub hostname: Option<HostnameTemplate>,
     /// Which network.
     pub network: Option<Network>,
 }
@@ -313,6 +314,17 @@ pub enum OnFailure {
     Warn,
 }
 
+impl Private {
+    /// The instance that the rule names itself.
+    #[must_use]
+    pub fn store(&self) -> Option<&PathTemplate> {
+        match &self.medium {
+            Medium::Disk { store } => store.as_ref(),
+            Medium::Memory { .. } => None,
+        }
+    }
+}
+
 impl Kind {
     /// The rule's header, such as `[[private]]`.
     #[must_use]
@@ -331,6 +343,72 @@ impl Kind {
         }
     }
 
+    /// Every template of the rule that becomes a path.
+    fn path_templates(&self) -> Vec<&PathTemplate> {
+        let more = match self {
+            Self::Private(Private {
+                medium: Medium::Disk { store },
+                ..
+            })
+            | Self::Overlay(Overlay { store, .. }) => store.as_ref(),
+            Self::Bind(rule) => Some(&rule.source),
+            Self::Root(rule) => rule.fstab.as_ref(),
+            _ => None,
+        };
+        self.path().into_iter().chain(more).collect()
+    }
+
+    /// Every template of the rule that becomes free text.
+    fn text_templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Private(rule) => rule.hook.iter().flatten().collect(),
+            Self::Volume(rule) => rule
+                .open
+                .iter()
+                .chain(rule.close.iter().flatten())
+                .collect(),
+            Self::Env(rule) => rule.set.values().collect(),
+            Self::Hook(rule) => rule.run.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every template of the rule that becomes a name.
+    fn name_templates(&self) -> Vec<&NameTemplate> {
+        let (keep, ownership) = match self {
+            Self::Private(rule) => (rule.keep.as_slice(), Some(&rule.ownership)),
+            Self::Tmpfs(rule) => (rule.keep.as_slice(), Some(&rule.ownership)),
+            Self::Hide(rule) => (rule.keep.as_slice(), None),
+            _ => (Default::default(), None),
+        };
+        let owners = ownership.into_iter().flat_map(|ownership| {
+            let both = [&ownership.owner, &ownership.group];
+            both.into_iter().flatten()
+        });
+        keep.iter().chain(owners).collect()
+    }
+
+    /// Whether a template of the rule has one of `facts`.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        let hostname = match self {
+            Self::Isolate(rule) => rule.hostname.as_ref(),
+            _ => None,
+        };
+        self.path_templates()
+            .iter()
+            .any(|path| path.mentions(facts))
+            || self
+                .text_templates()
+                .iter()
+                .any(|text| text.mentions(facts))
+            || self
+                .name_templates()
+                .iter()
+                .any(|name| name.mentions(facts))
+            || hostname.is_some_and(|name| name.mentions(facts))
+    }
+
     /// The path that the rule covers, for kinds that have one.
     #[must_use]
     pub fn path(&self) -> Option<&PathTemplate> {
@@ -345,4 +423,46 @@ impl Kind {
             Self::Isolate(_) | Self::Env(_) | Self::Hook(_) => None,
         }
     }
+}
+
+impl Vocabulary for Per {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("user", Self::User),
+        ("session", Self::Session),
+        ("group", Self::Group),
+        ("context", Self::Context),
+        ("level", Self::Level),
+    ];
+}
+
+impl Vocabulary for Processes {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("shared", Self::Shared),
+        ("hidden", Self::Hidden),
+        ("own", Self::Own),
+    ];
+}
+
+impl Vocabulary for Ipc {
+    const WORDS: &'static [(&'static str, Self)] = &[("shared", Self::Shared), ("own", Self::Own)];
+}
+
+impl Vocabulary for RunAs {
+    const WORDS: &'static [(&'static str, Self)] = &[("user", Self::User), ("root", Self::Root)];
+}
+
+impl Vocabulary for Password {
+    const WORDS: &'static [(&'static str, Self)] = &[("login", Self::Login), ("none", Self::None)];
+}
+
+impl Vocabulary for When {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("created", Self::Created),
+        ("open", Self::Open),
+        ("close", Self::Close),
+    ];
+}
+
+impl Vocabulary for OnFailure {
+    const WORDS: &'static [(&'static str, Self)] = &[("deny", Self::Deny), ("warn", Self::Warn)];
 }

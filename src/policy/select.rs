@@ -1,9 +1,12 @@
 //! Which rules apply to a login, and why the others do not.
 
-use super::{Policy, Rule};
+use super::pattern::{Glob, Host};
+use super::principal;
+use super::{Kind, Policy, Rule, Selectors};
 use crate::error::{Error, Origin};
 use crate::login::Login;
 use crate::policy::value::AbsPath;
+use std::collections::HashMap;
 
 /// Every rule of a policy, judged for one login.
 #[derive(Debug, Clone)]
@@ -44,7 +47,7 @@ pub enum Verdict {
     NoMatch {
         /// The selector's key: `users`, `except`, `services`, `ttys` or `rhosts`.
         selector: &'static str,
-        /// Why, such as "service is sshd".
+        /// Why, such as "the service is sshd".
         reason: String,
     },
     /// It matches, and a later rule with the same path wins.
@@ -56,6 +59,109 @@ pub enum Verdict {
 /// Judges every rule of `policy` for `login`.
 #[must_use]
 pub fn select<'p>(policy: &'p Policy, login: &Login) -> Selection<'p> {
-    let _ = (policy, login);
-    todo!()
+    let exempt = principal::find(&policy.settings.exempt, login);
+    let mut rulings: Vec<Ruling<'p>> = policy.rules.iter().map(|rule| judge(rule, login)).collect();
+    let mut winners: HashMap<_, &Rule> = HashMap::new();
+    for ruling in rulings.iter_mut().rev() {
+        let Some(path) = ruling.path.clone() else {
+            continue;
+        };
+        let is_root = matches!(ruling.rule.kind, Kind::Root(_));
+        let winner = winners.entry((is_root, path)).or_insert(ruling.rule);
+        if !std::ptr::eq(*winner, ruling.rule) {
+            ruling.verdict = Verdict::LostTo(winner.origin.clone());
+        }
+    }
+    Selection {
+        exemption: exempt.map(|listed| Exemption {
+            principal: listed.principal.to_string(),
+            origin: listed.origin.clone(),
+        }),
+        rulings,
+    }
+}
+
+impl<'p> Selection<'p> {
+    /// The rulings that shape the plan: of rules that apply, and of those that refuse the login.
+    pub fn effective(&self) -> impl Iterator<Item = &Ruling<'p>> {
+        let exempt = self.exemption.is_some();
+        self.rulings.iter().filter(move |ruling| {
+            !exempt && matches!(ruling.verdict, Verdict::Applies | Verdict::Fails(_))
+        })
+    }
+}
+
+fn judge<'p>(rule: &'p Rule, login: &Login) -> Ruling<'p> {
+    let mut ruling = Ruling {
+        rule,
+        verdict: Verdict::Applies,
+        path: None,
+    };
+    if let Err((selector, reason)) = rule.selectors.judge(login) {
+        ruling.verdict = Verdict::NoMatch { selector, reason };
+    } else if let Some(template) = rule.kind.path() {
+        match template.expand(login) {
+            Ok(path) => ruling.path = Some(path),
+            Err(reason) => {
+                let error = Error::new("use the path", template, reason).at(&rule.origin);
+                ruling.verdict = Verdict::Fails(error);
+            }
+        }
+    }
+    ruling
+}
+
+impl Selectors {
+    /// The selector that does not match, and why.
+    fn judge(&self, login: &Login) -> Result<(), (&'static str, String)> {
+        self.judge_user(login)?;
+        if let Some(services) = &self.services
+            && !services.iter().any(|glob| glob.matches(&login.service))
+        {
+            return Err(("services", format!("the service is {}", login.service)));
+        }
+        if let Some(ttys) = &self.ttys {
+            judge_item("ttys", "terminal", login.tty.as_deref(), |tty| {
+                is_tty(ttys, tty)
+            })?;
+        }
+        if let Some(rhosts) = &self.rhosts {
+            let matches = |rhost: &str| rhosts.iter().any(|host: &Host| host.matches(rhost));
+            judge_item("rhosts", "remote host", login.rhost.as_deref(), matches)?;
+        }
+        Ok(())
+    }
+
+    fn judge_user(&self, login: &Login) -> Result<(), (&'static str, String)> {
+        if let Some(listed) = principal::find(&self.except, login) {
+            return Err(("except", format!("it names {}", listed.principal)));
+        }
+        match &self.users {
+            Some(users) if principal::find(users, login).is_none() => {
+                Err(("users", format!("it does not name {}", login.user)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn judge_item(
+    selector: &'static str,
+    noun: &str,
+    item: Option<&str>,
+    matches: impl Fn(&str) -> bool,
+) -> Result<(), (&'static str, String)> {
+    match item.filter(|item| !item.is_empty()) {
+        None => Err((selector, format!("there is no {noun}"))),
+        Some(item) if matches(item) => Ok(()),
+        Some(item) => Err((selector, format!("the {noun} is {item}"))),
+    }
+}
+
+/// Whether a pattern matches `tty`, which some services give with `/dev/` and some without.
+fn is_tty(patterns: &[Glob], tty: &str) -> bool {
+    let short = tty.strip_prefix("/dev/").unwrap_or(tty);
+    patterns
+        .iter()
+        .any(|glob| glob.matches(tty) || glob.matches(short))
 }

@@ -1,8 +1,12 @@
 //! `[settings]`.
 
-use super::principal::Listed;
+use super::fields::{Fields, Vocabulary};
+use super::principal::{Listed, Principal};
+use super::report::Fault;
+use super::source::BUILT_IN_NAME;
 use super::value::{AbsPath, Propagation};
 use crate::error::Origin;
+use std::sync::Arc;
 
 /// `[settings]`, complete: what no file says has its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,4 +41,80 @@ pub enum Namespaces {
     User,
     /// Each login has its own.
     Session,
+}
+
+impl Vocabulary for Enforcement {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enforce", Self::Enforce), ("observe", Self::Observe)];
+}
+
+impl Vocabulary for Namespaces {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("user", Self::User), ("session", Self::Session)];
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Enforcement::Enforce,
+            exempt: default_exempt(),
+            namespace: Namespaces::Session,
+            namespace_origin: None,
+            propagation: Propagation::Slave,
+            store: AbsPath::default_store(),
+        }
+    }
+}
+
+/// The line of `conf/jns.toml` where `exempt` stands.
+const EXEMPT_LINE: usize = 23;
+
+/// Root and the accounts of the system: a policy that forgets them must not lock anybody out.
+fn default_exempt() -> Vec<Listed> {
+    let origin = Origin {
+        file: Arc::from(BUILT_IN_NAME),
+        line: EXEMPT_LINE,
+    };
+    let principals = [Principal::User("root".to_owned()), Principal::Uids(1, 999)];
+    let listed = |principal| Listed {
+        principal,
+        origin: origin.clone(),
+    };
+    principals.into_iter().map(listed).collect()
+}
+
+impl Settings {
+    /// Replaces what the table `fields` says.
+    pub(super) fn read(&mut self, mut fields: Fields<'_, '_, '_>) {
+        replace(&mut self.mode, fields.word("mode"));
+        let exempt = fields.list("exempt");
+        replace(&mut self.exempt, exempt.map(listed));
+        if let Some(namespace) = fields.word("namespace") {
+            self.namespace = namespace;
+            self.namespace_origin = fields.origin_of("namespace");
+        }
+        replace(&mut self.propagation, fields.word("propagation"));
+        if let Some(store) = fields.word::<AbsPath>("store") {
+            if store.is_in_proc() {
+                fields.error(
+                    &fields.span_of("store"),
+                    Fault::new("the store must not be in /proc"),
+                );
+            }
+            self.store = store;
+        }
+        fields.finish();
+    }
+}
+
+fn replace<T>(value: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *value = said;
+    }
+}
+
+/// Principals with their places.
+pub(super) fn listed(list: Vec<(Principal, Origin)>) -> Vec<Listed> {
+    let with_place = |(principal, origin)| Listed { principal, origin };
+    list.into_iter().map(with_place).collect()
 }

@@ -1,5 +1,11 @@
 //! Where a policy is read from.
 
+use super::diagnostic::{Diagnostic, Severity};
+use super::report::Report;
+use crate::error::Error;
+use crate::kernel::file;
+use std::sync::Arc;
+
 /// The files that make up a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -24,3 +30,67 @@ pub const BUILT_IN: &str = include_str!("../../conf/jns.toml");
 
 /// The largest policy file that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
+
+/// A file of a policy: its name and its bytes.
+pub type File = (String, Vec<u8>);
+
+impl Source {
+    /// Reads the files; what cannot be read is reported and left out, with its rank kept.
+    pub(super) fn read(&self, report: &mut Report) -> Vec<(usize, File)> {
+        let mut files = Vec::new();
+        match self {
+            Self::File(path) => files.push(fetch(path)),
+            Self::System => {
+                files.push(fetch(SYSTEM_FILE).or_else(built_in));
+                files.extend(drop_ins());
+            }
+        }
+        let mut read = Vec::new();
+        for (rank, file) in files.into_iter().enumerate() {
+            match file {
+                Ok(file) => read.push((rank, file)),
+                Err((name, error)) => report.add(rank, unreadable(&name, &error)),
+            }
+        }
+        read
+    }
+}
+
+type Fetched = Result<File, (String, Error)>;
+
+fn fetch(path: &str) -> Fetched {
+    match file::read_trusted(path, LIMIT) {
+        Ok(bytes) => Ok((path.to_owned(), bytes)),
+        Err(error) => Err((path.to_owned(), error)),
+    }
+}
+
+fn built_in((name, error): (String, Error)) -> Fetched {
+    if error.is_missing() {
+        return Ok((BUILT_IN_NAME.to_owned(), BUILT_IN.as_bytes().to_owned()));
+    }
+    Err((name, error))
+}
+
+fn drop_ins() -> Vec<Fetched> {
+    match file::list_trusted(DROP_INS) {
+        Ok(mut names) => {
+            names.retain(|name| name.ends_with(".toml") && !name.starts_with('.'));
+            names.sort_unstable();
+            let paths = names.iter().map(|name| format!("{DROP_INS}/{name}"));
+            paths.map(|path| fetch(&path)).collect()
+        }
+        Err(error) if error.is_missing() => Vec::new(),
+        Err(error) => vec![Err((DROP_INS.to_owned(), error))],
+    }
+}
+
+fn unreadable(name: &str, error: &Error) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        file: Arc::from(name),
+        place: None,
+        message: error.to_string(),
+        help: None,
+    }
+}

@@ -1,11 +1,361 @@
 //! Text with facts about the login in it: `/tmp-inst/{user}`.
 
-/// Text that may hold `{user}`, `{uid}`, `{gid}`, `{group}`, `{home}`, `{service}` and `{session}`.
+use super::fields::{Vocabulary, Word, nearest, shortened};
+use super::report::Fault;
+use super::value::{AbsPath, Component};
+use crate::login::Login;
+use std::fmt;
+use std::ops::Range;
+
+/// Text that may hold facts about the login in braces; `{{` and `}}` stand for the braces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Template {
     written: String,
+    parts: Vec<Part>,
 }
 
-/// A template of an absolute path.
+/// A template of an absolute path. Each fact makes one component or a part of one; only `{home}`, which
+/// is a whole path, can stand at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathTemplate(Template);
+
+/// A template of one name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NameTemplate(Template);
+
+/// A template of a host name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostnameTemplate(Template);
+
+/// A fact about a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// `{user}`: the account's name.
+    User,
+    /// `{uid}`: its id.
+    Uid,
+    /// `{gid}`: the primary group's id.
+    Gid,
+    /// `{group}`: the primary group's name.
+    Group,
+    /// `{home}`: the home directory.
+    Home,
+    /// `{service}`: the PAM service.
+    Service,
+    /// `{session}`: a name that no other session has.
+    Session,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Part {
+    Literal(String),
+    Fact(Fact, Range<usize>),
+}
+
+impl Vocabulary for Fact {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("user", Self::User),
+        ("uid", Self::Uid),
+        ("gid", Self::Gid),
+        ("group", Self::Group),
+        ("home", Self::Home),
+        ("service", Self::Service),
+        ("session", Self::Session),
+    ];
+}
+
+impl Fact {
+    fn value(self, login: &Login) -> String {
+        match self {
+            Self::User => login.user.clone(),
+            Self::Uid => login.uid.to_string(),
+            Self::Gid => login.gid.to_string(),
+            Self::Group => login.group(),
+            Self::Home => login.home.clone(),
+            Self::Service => login.service.clone(),
+            Self::Session => login.session.clone(),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, fact)| *fact == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
+impl Template {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        self.facts().any(|(fact, _)| facts.contains(&fact))
+    }
+
+    /// The text for `login`, whatever its facts hold.
+    #[must_use]
+    pub fn text(&self, login: &Login) -> String {
+        self.fill(|fact| fact.value(login))
+    }
+
+    /// The text with a sample in place of each fact, to judge what is written around them.
+    fn sample(&self) -> String {
+        self.fill(|fact| match fact {
+            Fact::Home => "/home/x".to_owned(),
+            _ => "x".to_owned(),
+        })
+    }
+
+    /// The text for `login`, in a path: every fact is one component.
+    fn path_text(&self, login: &Login) -> Result<String, String> {
+        for (fact, _) in self.facts().filter(|(fact, _)| *fact != Fact::Home) {
+            let value = fact.value(login);
+            Component::new(&value).map_err(|reason| {
+                format!("{{{}}} is \"{}\": {reason}", fact.word(), shortened(&value))
+            })?;
+        }
+        let home = match self.mentions(&[Fact::Home]) {
+            true => home_path(&login.home)?,
+            false => String::new(),
+        };
+        Ok(self.fill(|fact| match fact {
+            Fact::Home => home.clone(),
+            _ => fact.value(login),
+        }))
+    }
+
+    fn fill(&self, value: impl Fn(Fact) -> String) -> String {
+        let filled = self.parts.iter().map(|part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Fact(fact, _) => value(*fact),
+        });
+        filled.collect()
+    }
+
+    fn facts(&self) -> impl Iterator<Item = (Fact, &Range<usize>)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(_) => None,
+            Part::Fact(fact, range) => Some((*fact, range)),
+        })
+    }
+
+    fn refuse_home(&self) -> Result<(), Fault> {
+        let home = self.facts().find(|(fact, _)| *fact == Fact::Home);
+        home.map_or(Ok(()), |(_, range)| Err(home_is_a_path(range)))
+    }
+}
+
+/// The home directory as the start of a path. An empty one, or `/`, would turn `{home}/x` into `/x`.
+fn home_path(home: &str) -> Result<String, String> {
+    let trimmed = home.trim_end_matches('/');
+    let path = AbsPath::new(if trimmed.is_empty() { home } else { trimmed });
+    let path = path.map_err(|reason| format!("{{home}} is \"{}\": {reason}", shortened(home)))?;
+    Ok(path.as_str().to_owned())
+}
+
+fn home_is_a_path(range: &Range<usize>) -> Fault {
+    let fault = Fault::new("`{home}` is a whole path and can only stand at the start of one");
+    fault.within(range.clone())
+}
+
+impl Word for Template {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        Ok(Self {
+            written: text.to_owned(),
+            parts: split(text)?,
+        })
+    }
+}
+
+/// The literal text and the facts of a template.
+fn split(text: &str) -> Result<Vec<Part>, Fault> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, brace) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        push_literal(&mut parts, before);
+        let offset = text.len().saturating_sub(brace.len());
+        let (part, length) = braced(brace, offset)?;
+        match part {
+            Part::Literal(literal) => push_literal(&mut parts, &literal),
+            fact @ Part::Fact(..) => parts.push(fact),
+        }
+        rest = brace.get(length..).unwrap_or_default();
+    }
+    push_literal(&mut parts, rest);
+    Ok(parts)
+}
+
+fn push_literal(parts: &mut Vec<Part>, text: &str) {
+    match parts.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Part::Literal(literal)) => literal.push_str(text),
+        _ => parts.push(Part::Literal(text.to_owned())),
+    }
+}
+
+/// What the brace at the start of `text`, at `offset` in the template, stands for, and its length.
+fn braced(text: &str, offset: usize) -> Result<(Part, usize), Fault> {
+    if let Some(brace) = ["{{", "}}"].into_iter().find(|pair| text.starts_with(pair)) {
+        let literal: String = brace.chars().take(1).collect();
+        return Ok((Part::Literal(literal), brace.len()));
+    }
+    let Some(end) = text.find('}').filter(|_| text.starts_with('{')) else {
+        return Err(lonely_brace(text, offset));
+    };
+    let name = text.get(1..end).unwrap_or_default();
+    let length = end.saturating_add(1);
+    let range = offset..offset.saturating_add(length);
+    match Fact::WORDS.iter().find(|(word, _)| *word == name) {
+        Some((_, fact)) => Ok((Part::Fact(*fact, range), length)),
+        None => Err(unknown_fact(name, range)),
+    }
+}
+
+fn lonely_brace(text: &str, offset: usize) -> Fault {
+    let brace: String = text.chars().take(1).collect();
+    let range = offset..offset.saturating_add(1);
+    Fault::new(format!("this `{brace}` has no partner"))
+        .help(format!("write `{brace}{brace}` for a brace"))
+        .within(range)
+}
+
+fn unknown_fact(name: &str, range: Range<usize>) -> Fault {
+    let fault = Fault::new(format!("unknown template `{{{}}}`", shortened(name))).within(range);
+    let words = Fact::WORDS.iter().map(|(word, _)| *word);
+    match nearest(name, words.clone()) {
+        Some(word) => fault.help(format!("did you mean `{{{word}}}`?")),
+        None => {
+            let all: Vec<String> = words.map(|word| format!("{{{word}}}")).collect();
+            fault.help(format!("there are {}", all.join(" ")))
+        }
+    }
+}
+
+impl PathTemplate {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        self.0.mentions(facts)
+    }
+
+    /// The path itself, if it is the same for every login.
+    #[must_use]
+    pub fn literal(&self) -> Option<AbsPath> {
+        let has_facts = self.0.facts().next().is_some();
+        if has_facts {
+            return None;
+        }
+        AbsPath::new(&self.0.sample()).ok()
+    }
+
+    /// The path for `login`.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a path.
+    pub fn expand(&self, login: &Login) -> Result<AbsPath, String> {
+        let text = self.0.path_text(login)?;
+        let path = AbsPath::new(&text)?;
+        if path.is_in_proc() {
+            return Err(format!("it would be {path}, and {IN_PROC}"));
+        }
+        Ok(path)
+    }
+}
+
+const IN_PROC: &str = "a path must not be in /proc";
+
+impl From<PathTemplate> for Template {
+    fn from(path: PathTemplate) -> Self {
+        path.0
+    }
+}
+
+impl Word for PathTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let template = Template::parse(text)?;
+        let misplaced = |(fact, range): &(Fact, &Range<usize>)| {
+            *fact == Fact::Home && (range.start != 0 || !is_home_or_below(text, range.end))
+        };
+        if let Some((_, range)) = template.facts().find(misplaced) {
+            return Err(home_is_a_path(range).help("write `{home}/…`"));
+        }
+        let sample = AbsPath::new(&template.sample()).map_err(Fault::new)?;
+        if sample.is_in_proc() {
+            return Err(Fault::new(IN_PROC));
+        }
+        Ok(Self(template))
+    }
+}
+
+fn is_home_or_below(text: &str, home_end: usize) -> bool {
+    let rest = text.get(home_end..).unwrap_or_default();
+    rest.is_empty() || rest.starts_with('/')
+}
+
+impl NameTemplate {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        self.0.mentions(facts)
+    }
+
+    /// The name for `login`.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a name.
+    pub fn expand(&self, login: &Login) -> Result<Component, String> {
+        let text = self.0.path_text(login)?;
+        Component::new(&text).map_err(str::to_owned)
+    }
+}
+
+impl Word for NameTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let template = Template::parse(text)?;
+        template.refuse_home()?;
+        Component::new(&template.sample()).map_err(Fault::new)?;
+        Ok(Self(template))
+    }
+}
+
+impl Word for HostnameTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let template = Template::parse(text)?;
+        template.refuse_home()?;
+        let sample = template.sample();
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if sample.is_empty() || sample.len() > 64 || !sample.chars().all(good) {
+            return Err(Fault::new(
+                "a host name is 1 to 64 letters, digits, `-` and `.`",
+            ));
+        }
+        Ok(Self(template))
+    }
+}
+
+impl HostnameTemplate {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        self.0.mentions(facts)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for NameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

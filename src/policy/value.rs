@@ -1,6 +1,9 @@
 //! Small types at the edge of the language, so that bad states cannot be spelled further in.
 
+use super::fields::{Item, Vocabulary, Word, shortened};
+use super::report::Fault;
 use std::fmt;
+use std::time::Duration;
 
 /// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +117,20 @@ impl AbsPath {
     }
 }
 
+impl AbsPath {
+    /// Where instances live unless `settings.store` says otherwise.
+    #[must_use]
+    pub fn default_store() -> Self {
+        Self("/var/lib/jns".to_owned())
+    }
+
+    /// Whether it is `/proc` or in it.
+    #[must_use]
+    pub fn is_in_proc(&self) -> bool {
+        self.components().next() == Some("proc")
+    }
+}
+
 impl Component {
     /// The name `text`, or what is wrong with it.
     ///
@@ -137,7 +154,17 @@ impl Component {
     }
 }
 
+impl Default for Size {
+    /// Never unbounded.
+    fn default() -> Self {
+        Self::Percent(10)
+    }
+}
+
 impl Mode {
+    /// That of `/tmp`: everybody may make files, and remove their own alone.
+    pub const STICKY: Self = Self(0o1777);
+
     /// Permission bits from a number of at most 0o7777.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
@@ -153,6 +180,165 @@ impl Mode {
     pub const fn bits(self) -> u32 {
         self.0
     }
+}
+
+impl Word for AbsPath {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        Self::new(text).map_err(Fault::new)
+    }
+}
+
+impl Word for Mode {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let octal = !text.is_empty() && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        let bits = u32::from_str_radix(text, 8).ok().filter(|_| octal);
+        bits.and_then(Self::from_bits).ok_or_else(|| {
+            Fault::new("a mode is an octal number of at most \"7777\", such as \"1777\"")
+        })
+    }
+}
+
+impl Word for Size {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let size = match text.strip_suffix('%') {
+            Some(percent) => decimal(percent).and_then(percentage).map(Self::Percent),
+            None => bytes(text).map(Self::Bytes),
+        };
+        size.ok_or_else(|| {
+            Fault::new("a size is a number with K, M, G or T, such as \"512M\", or a part of the memory from \"1%\" to \"100%\"")
+        })
+    }
+}
+
+fn percentage(number: u64) -> Option<u8> {
+    let percent = u8::try_from(number).ok()?;
+    (1..=100).contains(&percent).then_some(percent)
+}
+
+/// A number of bytes, more than none: to tmpfs(5), 0 means "without a limit".
+fn bytes(text: &str) -> Option<u64> {
+    let suffixes = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = suffixes
+        .iter()
+        .find(|(suffix, _)| text.ends_with([*suffix, suffix.to_ascii_lowercase()]));
+    let (digits, power) = match unit {
+        Some((_, power)) => (text.get(..text.len().saturating_sub(1))?, *power),
+        None => (text, 0),
+    };
+    let bytes = decimal(digits)?.checked_mul(1_u64.checked_shl(power)?)?;
+    (bytes > 0).then_some(bytes)
+}
+
+fn decimal(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+impl Word for Duration {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let parsed = humantime::parse_duration(text).ok();
+        parsed
+            .filter(|duration| !duration.is_zero())
+            .ok_or_else(|| {
+                Fault::new(format!("\"{}\" is not a length of time", shortened(text)))
+                    .help("write it as \"10s\" or \"1m 30s\"")
+            })
+    }
+}
+
+impl Vocabulary for Propagation {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("slave", Self::Slave), ("private", Self::Private)];
+}
+
+/// One word of `options`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    ReadOnly(bool),
+    NoSuid(bool),
+    NoDev(bool),
+    NoExec(bool),
+    NoSymfollow(bool),
+    Access(AccessTime),
+    NoDirAtime,
+}
+
+impl Vocabulary for Attribute {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("ro", Self::ReadOnly(true)),
+        ("rw", Self::ReadOnly(false)),
+        ("nosuid", Self::NoSuid(true)),
+        ("suid", Self::NoSuid(false)),
+        ("nodev", Self::NoDev(true)),
+        ("dev", Self::NoDev(false)),
+        ("noexec", Self::NoExec(true)),
+        ("exec", Self::NoExec(false)),
+        ("nosymfollow", Self::NoSymfollow(true)),
+        ("symfollow", Self::NoSymfollow(false)),
+        ("noatime", Self::Access(AccessTime::Never)),
+        ("relatime", Self::Access(AccessTime::Relative)),
+        ("strictatime", Self::Access(AccessTime::Always)),
+        ("nodiratime", Self::NoDirAtime),
+    ];
+}
+
+impl Attributes {
+    /// Adds the word `item` of `options`.
+    ///
+    /// # Errors
+    ///
+    /// The word is unknown, repeats another one or contradicts it.
+    pub fn add(&mut self, item: &Item<'_>) -> Result<(), Fault> {
+        let fresh = match Attribute::parse(item.text)? {
+            Attribute::ReadOnly(yes) => fill(&mut self.read_only, yes),
+            Attribute::NoSuid(yes) => fill(&mut self.no_suid, yes),
+            Attribute::NoDev(yes) => fill(&mut self.no_dev, yes),
+            Attribute::NoExec(yes) => fill(&mut self.no_exec, yes),
+            Attribute::NoSymfollow(yes) => fill(&mut self.no_symfollow, yes),
+            Attribute::Access(time) => fill(&mut self.access_time, time),
+            Attribute::NoDirAtime => fill(&mut self.no_dir_atime, true),
+        };
+        if fresh {
+            return Ok(());
+        }
+        let message = format!("\"{}\" repeats or contradicts an earlier word", item.text);
+        Err(Fault::new(message))
+    }
+
+    /// The same, with `nosuid` and `nodev` where nothing was said about them.
+    #[must_use]
+    pub fn without_privileges(self) -> Self {
+        Self {
+            no_suid: self.no_suid.or(Some(true)),
+            no_dev: self.no_dev.or(Some(true)),
+            ..self
+        }
+    }
+
+    /// The words that are set.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        let set = |attribute: &Attribute| match *attribute {
+            Attribute::ReadOnly(yes) => self.read_only == Some(yes),
+            Attribute::NoSuid(yes) => self.no_suid == Some(yes),
+            Attribute::NoDev(yes) => self.no_dev == Some(yes),
+            Attribute::NoExec(yes) => self.no_exec == Some(yes),
+            Attribute::NoSymfollow(yes) => self.no_symfollow == Some(yes),
+            Attribute::Access(time) => self.access_time == Some(time),
+            Attribute::NoDirAtime => self.no_dir_atime == Some(true),
+        };
+        let words = Attribute::WORDS
+            .iter()
+            .filter(|(_, attribute)| set(attribute));
+        words.map(|(word, _)| *word).collect()
+    }
+}
+
+/// Sets `slot` unless it is set; whether it was free.
+fn fill<T>(slot: &mut Option<T>, value: T) -> bool {
+    let free = slot.is_none();
+    slot.get_or_insert(value);
+    free
 }
 
 impl fmt::Display for AbsPath {

@@ -1,0 +1,307 @@
+//! From the rules that apply to the steps of a plan.
+
+use super::{Instance, Lifetime, Plan, Shape, Step, Variable, View};
+use crate::error::{Error, Origin, Result};
+use crate::login::{Accounts, Login};
+use crate::policy::rule::{Bind, Env, Hide, Medium, Ownership, Per, Private, Tmpfs};
+use crate::policy::template::NameTemplate;
+use crate::policy::value::{AbsPath, Attributes, Component};
+use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
+use crate::policy::{covers_store, unsupported_part};
+use std::collections::{BTreeMap, HashMap};
+
+/// The longest name of an instance in bytes: one component, with room for what is put around it while
+/// the instance is made.
+const LONGEST_NAME: usize = 200;
+
+/// The plan that the rules of `selection` make together.
+pub fn plan(
+    policy: &Policy,
+    selection: &Selection<'_>,
+    login: &Login,
+    accounts: &dyn Accounts,
+) -> Result<Plan> {
+    let builder = Builder {
+        store: &policy.settings.store,
+        login,
+        accounts,
+    };
+    let mut steps = Vec::new();
+    let mut environment = BTreeMap::new();
+    for ruling in selection.effective() {
+        refuse(ruling)?;
+        match &ruling.rule.kind {
+            Kind::Env(env) => environment.extend(builder.variables(env, &ruling.rule.origin)),
+            _ => steps.extend(builder.step(ruling)?),
+        }
+    }
+    // `Path` of the standard library would do the same: `/a-b` comes after `/a/b`, so that what lies
+    // beneath a path stands right behind it.
+    steps.sort_by(|one, other| one.path.components().cmp(other.path.components()));
+    distinct_instances(&steps)?;
+    sharing_is_supported(policy, &steps)?;
+    Ok(Plan {
+        propagation: policy.settings.propagation,
+        store: policy.settings.store.clone(),
+        steps,
+        environment,
+    })
+}
+
+fn refuse(ruling: &Ruling<'_>) -> Result<()> {
+    if let Verdict::Fails(error) = &ruling.verdict {
+        return Err(error.clone());
+    }
+    match unsupported_part(&ruling.rule.kind) {
+        Some(part) => Err(not_supported(part, &ruling.rule.origin)),
+        None => Ok(()),
+    }
+}
+
+fn not_supported(part: &str, origin: &Origin) -> Error {
+    Error::new("apply", part, "not supported yet").at(origin)
+}
+
+/// Sharing a namespace matters to logins that get one.
+fn sharing_is_supported(policy: &Policy, steps: &[Step]) -> Result<()> {
+    let asked = policy.settings.namespace_origin.as_ref();
+    match asked.filter(|_| policy.settings.namespace == Namespaces::User) {
+        Some(origin) if !steps.is_empty() => Err(not_supported("namespace = \"user\"", origin)),
+        _ => Ok(()),
+    }
+}
+
+fn distinct_instances(steps: &[Step]) -> Result<()> {
+    let mut seen: HashMap<&AbsPath, &Step> = HashMap::new();
+    for step in steps {
+        let View::Instance { instance, .. } = &step.view else {
+            continue;
+        };
+        if let Some(first) = seen.insert(&instance.directory, step) {
+            let reason = format!(
+                "{} is its instance too ({})",
+                instance.directory, first.origin
+            );
+            let shared = Error::new("use one instance for", &first.path, reason);
+            return Err(Error::new("cover", &step.path, shared).at(&step.origin));
+        }
+    }
+    Ok(())
+}
+
+struct Builder<'a> {
+    store: &'a AbsPath,
+    login: &'a Login,
+    accounts: &'a dyn Accounts,
+}
+
+impl Builder<'_> {
+    fn step(&self, ruling: &Ruling<'_>) -> Result<Option<Step>> {
+        let (rule, Some(path)) = (ruling.rule, &ruling.path) else {
+            return Ok(None);
+        };
+        if let Some(reason) = covers_store(path, self.store) {
+            return Err(Error::new("cover", path, reason).at(&rule.origin));
+        }
+        let step = match &rule.kind {
+            Kind::Private(private) => self.private(private, path, rule)?,
+            Kind::Tmpfs(tmpfs) => self.tmpfs(tmpfs, path, rule)?,
+            Kind::Bind(bind) => self.bind(bind, path, rule)?,
+            Kind::Hide(hide) => self.hide(hide, path, rule)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(step))
+    }
+
+    fn private(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Step> {
+        let shape = self.shape(&private.ownership, rule)?;
+        let keep = self.keep(&private.keep, rule)?;
+        let view = match &private.medium {
+            Medium::Memory { size, inodes } => View::Memory {
+                size: *size,
+                inodes: *inodes,
+                shape,
+                keep,
+            },
+            Medium::Disk { .. } => View::Instance {
+                instance: self.instance(private, path, rule)?,
+                shape,
+                keep,
+            },
+        };
+        let attributes = private.options.without_privileges();
+        Ok(step(rule, path, view, attributes, private.create))
+    }
+
+    fn tmpfs(&self, tmpfs: &Tmpfs, path: &AbsPath, rule: &Rule) -> Result<Step> {
+        let shape = self.shape(&tmpfs.ownership, rule)?;
+        let view = View::Memory {
+            size: tmpfs.size,
+            inodes: tmpfs.inodes,
+            shape: Shape {
+                mode: shape.mode,
+                owner: shape.owner.or(Some(0)),
+                group: shape.group.or(Some(0)),
+            },
+            keep: self.keep(&tmpfs.keep, rule)?,
+        };
+        let attributes = tmpfs.options.without_privileges();
+        Ok(step(rule, path, view, attributes, tmpfs.create))
+    }
+
+    fn bind(&self, bind: &Bind, path: &AbsPath, rule: &Rule) -> Result<Step> {
+        let source = bind.source.expand(self.login);
+        let view = View::Bind {
+            source: source.map_err(|reason| misfit("source", &bind.source, reason, rule))?,
+            recursive: bind.recursive,
+        };
+        Ok(step(rule, path, view, bind.options, bind.create))
+    }
+
+    fn hide(&self, hide: &Hide, path: &AbsPath, rule: &Rule) -> Result<Step> {
+        let view = View::Nothing {
+            keep: self.keep(&hide.keep, rule)?,
+        };
+        let attributes = Attributes {
+            read_only: Some(true),
+            ..hide.options.without_privileges()
+        };
+        Ok(step(rule, path, view, attributes, false))
+    }
+
+    fn instance(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Instance> {
+        let directory = match private.store() {
+            Some(template) => {
+                let expanded = template.expand(self.login);
+                expanded.map_err(|reason| misfit("store", template, reason, rule))?
+            }
+            None => self
+                .default_instance(private.per, path)
+                .map_err(|e| e.at(&rule.origin))?,
+        };
+        if self.store.is_within(&directory) {
+            let reason = format!("everybody's instances are in it ({})", self.store);
+            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
+        }
+        let lifetime = match private.per {
+            Per::Session => Lifetime::Session,
+            _ => Lifetime::Kept,
+        };
+        Ok(Instance {
+            directory,
+            lifetime,
+        })
+    }
+
+    /// The directory under the store for an instance of `path` whose rule names none.
+    fn default_instance(&self, per: Per, path: &AbsPath) -> Result<AbsPath> {
+        let failed = |reason: String| Error::new("name the instance of", path, reason);
+        let name = instance_name(path);
+        if name.len() > LONGEST_NAME {
+            return Err(failed(
+                "the path is too long for a name; give the rule a `store`".into(),
+            ));
+        }
+        let owner = match per {
+            Per::Session => Component::new(&self.login.session)
+                .map(|session| format!("session/{session}"))
+                .map_err(|reason| failed(reason.to_owned()))?,
+            Per::Group => format!("group/{}", self.login.gid),
+            Per::User | Per::Context | Per::Level => format!("user/{}", self.login.uid),
+        };
+        let directory = format!("{}/{owner}/{name}", self.store);
+        AbsPath::new(&directory).map_err(|reason| failed(reason.to_owned()))
+    }
+
+    fn shape(&self, ownership: &Ownership, rule: &Rule) -> Result<Shape> {
+        let owner = ownership.owner.as_ref().map(|name| self.owner(name, rule));
+        let group = ownership.group.as_ref().map(|name| self.group(name, rule));
+        Ok(Shape {
+            mode: ownership.mode,
+            owner: owner.transpose()?,
+            group: group.transpose()?,
+        })
+    }
+
+    fn owner(&self, template: &NameTemplate, rule: &Rule) -> Result<u32> {
+        let name = self.name("owner", template, rule)?;
+        if name.as_str() == self.login.user {
+            return Ok(self.login.uid);
+        }
+        let uid = id(name.as_str()).or_else(|| self.accounts.uid(name.as_str()));
+        uid.ok_or_else(|| nobody("owner", &name, "no such user", rule))
+    }
+
+    fn group(&self, template: &NameTemplate, rule: &Rule) -> Result<u32> {
+        let name = self.name("group", template, rule)?;
+        let own = self
+            .login
+            .groups
+            .iter()
+            .find(|group| group.name == name.as_str());
+        let gid = own.map(|group| group.gid).or_else(|| id(name.as_str()));
+        let gid = gid.or_else(|| self.accounts.gid(name.as_str()));
+        gid.ok_or_else(|| nobody("group", &name, "no such group", rule))
+    }
+
+    fn keep(&self, templates: &[NameTemplate], rule: &Rule) -> Result<Vec<Component>> {
+        let mut kept = Vec::new();
+        for template in templates {
+            let name = self.name("keep", template, rule)?;
+            if !kept.contains(&name) {
+                kept.push(name);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn name(&self, key: &str, template: &NameTemplate, rule: &Rule) -> Result<Component> {
+        let name = template.expand(self.login);
+        name.map_err(|reason| misfit(key, template, reason, rule))
+    }
+
+    fn variables(&self, env: &Env, origin: &Origin) -> Vec<(String, Variable)> {
+        let variable = |(name, template): (&String, &crate::policy::template::Template)| {
+            let value = template.text(self.login);
+            let origin = origin.clone();
+            (name.clone(), Variable { value, origin })
+        };
+        env.set.iter().map(variable).collect()
+    }
+}
+
+fn step(rule: &Rule, path: &AbsPath, view: View, attributes: Attributes, create: bool) -> Step {
+    Step {
+        path: path.clone(),
+        view,
+        attributes,
+        create,
+        optional: rule.optional,
+        origin: rule.origin.clone(),
+    }
+}
+
+fn misfit(key: &str, template: impl std::fmt::Display, reason: String, rule: &Rule) -> Error {
+    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.origin)
+}
+
+fn nobody(key: &str, name: &Component, reason: &str, rule: &Rule) -> Error {
+    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.origin)
+}
+
+/// A decimal user or group id; the highest number means "none" to the kernel.
+fn id(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = text.parse().ok().filter(|_| digits);
+    id.filter(|id| *id != u32::MAX)
+}
+
+/// One component that names `path` and no other path: `/` becomes `-`, and what that could be taken for
+/// is written as in an URL.
+fn instance_name(path: &AbsPath) -> String {
+    let components = path.components();
+    let escaped: Vec<String> = components
+        .map(|name| name.replace('%', "%25").replace('-', "%2d"))
+        .collect();
+    escaped.join("-")
+}

@@ -1,0 +1,176 @@
+//! What can be wrong between rules that are right by themselves.
+
+use super::read::Draft;
+use super::report::{Fault, Report};
+use super::rule::{Kind, Per, Selectors};
+use super::settings::{Namespaces, Settings};
+use super::text::Text;
+use super::value::AbsPath;
+use crate::error::Origin;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Checks the rules of all files together, under the final settings.
+pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report: &mut Report) {
+    let mut checker = Checker { texts, report };
+    checker.repeated_paths(drafts);
+    checker.shared_instances(drafts);
+    checker.covered_store(drafts, &settings.store);
+    checker.unsupported(drafts);
+    checker.unsupported_sharing(settings);
+}
+
+/// Why a path cannot be used with this store, if it cannot.
+pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
+    let covers = store.is_within(path);
+    covers.then(|| format!("{path} would cover the store {store}"))
+}
+
+/// What of a rule this version cannot do yet, as its header and key.
+pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Private(private) => match private.per {
+            Per::Context => Some("[[private]] per = \"context\""),
+            Per::Level => Some("[[private]] per = \"level\""),
+            Per::User | Per::Session | Per::Group => {
+                private.hook.as_ref().map(|_| "[[private]] hook")
+            }
+        },
+        Kind::Tmpfs(_) | Kind::Bind(_) | Kind::Hide(_) | Kind::Env(_) => None,
+        Kind::Overlay(_) | Kind::Isolate(_) | Kind::Root(_) | Kind::Volume(_) | Kind::Hook(_) => {
+            Some(kind.header())
+        }
+    }
+}
+
+struct Checker<'a, 't> {
+    texts: &'a [Text<'t>],
+    report: &'a mut Report,
+}
+
+impl Checker<'_, '_> {
+    /// In one file, the same path for the same logins: the first rule could never apply.
+    fn repeated_paths(&mut self, drafts: &[Draft]) {
+        let mut seen: HashMap<_, &Origin> = HashMap::new();
+        for draft in drafts {
+            let Some(path) = draft.rule.kind.path() else {
+                continue;
+            };
+            let is_root = matches!(draft.rule.kind, Kind::Root(_));
+            let key = (
+                draft.rank,
+                is_root,
+                path,
+                selector_key(&draft.rule.selectors),
+            );
+            match seen.get(&key) {
+                None => drop(seen.insert(key, &draft.rule.origin)),
+                Some(first) => {
+                    let line = first.line;
+                    let fault = Fault::new(format!(
+                        "line {line} has a rule with the same path and the same selectors"
+                    ));
+                    self.error(draft, &draft.path, fault);
+                }
+            }
+        }
+    }
+
+    /// Two paths with one directory behind them: what is written to one would appear in the other.
+    fn shared_instances(&mut self, drafts: &[Draft]) {
+        let mut seen = HashMap::new();
+        for draft in drafts {
+            let (store, path) = match &draft.rule.kind {
+                Kind::Private(private) => (private.store(), &private.path),
+                Kind::Overlay(overlay) => (overlay.store.as_ref(), &overlay.path),
+                _ => continue,
+            };
+            let Some(store) = store else { continue };
+            let (first_path, first) = *seen.entry(store).or_insert((path, &draft.rule.origin));
+            if first_path != path {
+                let fault = Fault::new(format!("{first} has a rule with the same `store`"));
+                self.error(draft, &draft.store, fault);
+            }
+        }
+    }
+
+    fn covered_store(&mut self, drafts: &[Draft], store: &AbsPath) {
+        for draft in drafts
+            .iter()
+            .filter(|draft| !matches!(draft.rule.kind, Kind::Root(_)))
+        {
+            let path = draft.rule.kind.path().and_then(|path| path.literal());
+            if let Some(reason) = path.and_then(|path| covers_store(&path, store)) {
+                self.error(draft, &draft.path, Fault::new(reason));
+            }
+        }
+    }
+
+    fn unsupported(&mut self, drafts: &[Draft]) {
+        for draft in drafts {
+            if let Some(part) = unsupported_part(&draft.rule.kind) {
+                let message = format!("{part} is not supported yet");
+                let fault = Fault::new(message).help("logins to which it applies are refused");
+                let line = draft.rule.origin.line;
+                if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
+                    let span = text.line_span(line);
+                    self.report.warning(text, &span, fault);
+                }
+            }
+        }
+    }
+
+    fn unsupported_sharing(&mut self, settings: &Settings) {
+        let origin = settings.namespace_origin.as_ref();
+        let Some(origin) = origin.filter(|_| settings.namespace == Namespaces::User) else {
+            return;
+        };
+        if let Some(text) = self
+            .texts
+            .iter()
+            .rfind(|text| **text.name() == *origin.file)
+        {
+            let fault = Fault::new("namespace = \"user\" is not supported yet");
+            let span = text.line_span(origin.line);
+            let fault = fault.help("logins that are not exempt are refused; say \"session\"");
+            self.report.warning(text, &span, fault);
+        }
+    }
+
+    fn error(&mut self, draft: &Draft, span: &Range<usize>, fault: Fault) {
+        if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
+            self.report.error(text, span, fault);
+        }
+    }
+}
+
+/// Selectors as a key: the same for lists that name the same, in whatever order.
+fn selector_key(selectors: &Selectors) -> [Option<Vec<String>>; 5] {
+    let principals = |list: &Vec<super::principal::Listed>| {
+        sorted(list.iter().map(|listed| listed.principal.to_string()))
+    };
+    let except = Some(&selectors.except).filter(|list| !list.is_empty());
+    [
+        selectors.users.as_ref().map(principals),
+        except.map(principals),
+        selectors
+            .services
+            .as_ref()
+            .map(|list| sorted(list.iter().map(ToString::to_string))),
+        selectors
+            .ttys
+            .as_ref()
+            .map(|list| sorted(list.iter().map(ToString::to_string))),
+        selectors
+            .rhosts
+            .as_ref()
+            .map(|list| sorted(list.iter().map(ToString::to_string))),
+    ]
+}
+
+fn sorted(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut words: Vec<String> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}

@@ -1,0 +1,359 @@
+//! The keys of one table, asked for by name: what was not asked for is unknown.
+
+use super::report::{Fault, Report};
+use super::text::Text;
+use crate::error::Origin;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value that is written as a string.
+pub trait Word: Sized {
+    /// The value of `text`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    fn parse(text: &str) -> Result<Self, Fault>;
+}
+
+/// A value that is one of a few words.
+pub trait Vocabulary: Copy + 'static {
+    /// The words and what they mean.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl<V: Vocabulary> Word for V {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
+        match found {
+            Some((_, value)) => Ok(*value),
+            None => Err(unknown_word(
+                text,
+                Self::WORDS.iter().map(|(word, _)| *word),
+            )),
+        }
+    }
+}
+
+/// The fault of a word that is not one of `known`.
+pub fn unknown_word(text: &str, known: impl Iterator<Item = &'static str> + Clone) -> Fault {
+    let fault = Fault::new(format!("unknown value \"{}\"", shortened(text)));
+    match nearest(text, known.clone()) {
+        Some(word) => fault.help(format!("did you mean \"{word}\"?")),
+        None => {
+            let words: Vec<String> = known.map(|word| format!("\"{word}\"")).collect();
+            fault.help(format!("expected one of {}", words.join(", ")))
+        }
+    }
+}
+
+/// The word of `known` that `text` is probably meant to be.
+pub fn nearest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    if text.len() > 40 {
+        return None;
+    }
+    let text = text.to_lowercase();
+    let near = known.filter_map(|word| {
+        let distance = strsim::damerau_levenshtein(&text, word);
+        let tolerated = word.chars().count().div_ceil(3);
+        (distance <= tolerated).then_some((distance, word))
+    });
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// `text` as a message quotes it, which has to stay one line.
+pub fn shortened(text: &str) -> String {
+    let mut start: String = text.chars().take(60).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    start
+        .escape_debug()
+        .to_string()
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+}
+
+/// A string of the file.
+#[derive(Debug, Clone)]
+pub struct Item<'d> {
+    /// Its value.
+    pub text: &'d str,
+    /// Where it stands, with its quotes.
+    pub span: Range<usize>,
+}
+
+const A_STRING: &str = "a string";
+
+/// The keys of one table.
+pub struct Fields<'a, 'd, 't> {
+    header: &'static str,
+    span: Range<usize>,
+    table: &'d DeTable<'t>,
+    asked: Vec<&'static str>,
+    text: &'a Text<'t>,
+    report: &'a mut Report,
+}
+
+impl<'a, 'd, 't> Fields<'a, 'd, 't> {
+    /// The keys of `table`, whose `header` stands at `span`.
+    pub fn new(
+        header: &'static str,
+        span: Range<usize>,
+        table: &'d DeTable<'t>,
+        text: &'a Text<'t>,
+        report: &'a mut Report,
+    ) -> Self {
+        Self {
+            header,
+            span,
+            table,
+            asked: Vec::new(),
+            text,
+            report,
+        }
+    }
+
+    /// The place of the table's header.
+    pub fn origin(&self) -> Origin {
+        self.text.origin(self.span.start)
+    }
+
+    /// Where the table's header stands.
+    pub fn header_span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Whether `key` was asked for.
+    pub fn knows(&self, key: &str) -> bool {
+        self.asked.contains(&key)
+    }
+
+    /// Where the value of `key` stands; the header if there is none.
+    pub fn span_of(&self, key: &str) -> Range<usize> {
+        let value = self.table.get(key);
+        value.map_or_else(|| self.span.clone(), Spanned::span)
+    }
+
+    /// The place of the value of `key`, if it stands here.
+    pub fn origin_of(&self, key: &str) -> Option<Origin> {
+        let value = self.table.get(key)?;
+        Some(self.text.origin(value.span().start))
+    }
+
+    /// Whether `key` stands here.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The value of `key` as a `T`.
+    pub fn word<T: Word>(&mut self, key: &'static str) -> Option<T> {
+        let item = self.string(key)?;
+        self.parse(&item)
+    }
+
+    /// The same of a key that must stand here.
+    pub fn required<T: Word>(&mut self, key: &'static str) -> Option<T> {
+        self.require(key);
+        self.word(key)
+    }
+
+    /// Yes or no.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.ask(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(yes) => Some(*yes),
+            _ => self.wrong_type(key, value, "true or false"),
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub fn count(&mut self, key: &'static str) -> Option<u64> {
+        let value = self.ask(key)?;
+        let DeValue::Integer(number) = value.get_ref() else {
+            return self.wrong_type(key, value, "a whole number");
+        };
+        let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        let count = parsed.filter(|count| *count > 0);
+        if count.is_none() {
+            let fault = Fault::new(format!("`{key}` must be a whole number of at least 1"));
+            self.error(&value.span(), fault);
+        }
+        count
+    }
+
+    /// A list, each element as a `T` with its place. Elements that are wrong are reported and left out.
+    pub fn list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
+        let items = self.strings(key)?;
+        let parsed = items.iter().filter_map(|item| {
+            let origin = self.text.origin(item.span.start);
+            self.parse(item).map(|value| (value, origin))
+        });
+        Some(parsed.collect())
+    }
+
+    /// The same without the places.
+    pub fn words<T: Word>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let list = self.list(key)?;
+        Some(list.into_iter().map(|(value, _)| value).collect())
+    }
+
+    /// The same of a list that must have an element: without one, its rule would match nothing.
+    pub fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
+        let list = self.list(key)?;
+        if self.strings_of(key).is_some_and(<[_]>::is_empty) {
+            let fault = Fault::new(format!("`{key}` is empty, so that nothing matches"));
+            self.error(
+                &self.span_of(key),
+                fault.help(format!("leave `{key}` out to match everything")),
+            );
+        }
+        Some(list)
+    }
+
+    /// The elements of a list of strings.
+    pub fn strings(&mut self, key: &'static str) -> Option<Vec<Item<'d>>> {
+        let value = self.ask(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            return self.wrong_type(key, value, "a list of strings");
+        };
+        let items = array.iter().filter_map(|element| match element.get_ref() {
+            DeValue::String(text) => Some(Item {
+                text,
+                span: element.span(),
+            }),
+            _ => self.wrong_type(key, element, "a list of strings"),
+        });
+        Some(items.collect())
+    }
+
+    /// The strings of an inline table by their keys.
+    pub fn string_table(&mut self, key: &'static str) -> Option<Vec<(Item<'d>, Item<'d>)>> {
+        let value = self.ask(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.wrong_type(key, value, "a table of strings");
+        };
+        let pairs = table.iter().filter_map(|(name, value)| {
+            let DeValue::String(text) = value.get_ref() else {
+                return self.wrong_type(key, value, "a table of strings");
+            };
+            let name = Item {
+                text: name.get_ref(),
+                span: name.span(),
+            };
+            let span = value.span();
+            Some((name, Item { text, span }))
+        });
+        Some(pairs.collect())
+    }
+
+    /// `item` as a `T`; what is wrong with it is reported at its characters.
+    pub fn parse<T: Word>(&mut self, item: &Item<'_>) -> Option<T> {
+        match T::parse(item.text) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                let span = self.span_within(item, fault.within.as_ref());
+                self.error(&span, fault);
+                None
+            }
+        }
+    }
+
+    /// Reports that `key` must stand here, unless it does.
+    pub fn require(&mut self, key: &'static str) {
+        if !self.has(key) {
+            let fault = Fault::new(format!("{} needs the key `{key}`", self.header));
+            self.error(&self.span.clone(), fault);
+        }
+    }
+
+    /// Reports an error.
+    pub fn error(&mut self, span: &Range<usize>, fault: Fault) {
+        self.report.error(self.text, span, fault);
+    }
+
+    /// Reports every key that was not asked for.
+    pub fn finish(self) {
+        for key in self.table.keys() {
+            if !self.asked.contains(&key.get_ref().as_ref()) {
+                let fault = unknown_key(key.get_ref(), self.header, &self.asked);
+                self.report.error(self.text, &key.span(), fault);
+            }
+        }
+    }
+
+    fn ask(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'t>>> {
+        self.asked.push(key);
+        // The parser's stand-in for a value that it could not read, which was reported, has no span.
+        self.table.get(key).filter(|value| !value.span().is_empty())
+    }
+
+    fn string(&mut self, key: &'static str) -> Option<Item<'d>> {
+        let value = self.ask(key)?;
+        let span = value.span();
+        match value.get_ref() {
+            DeValue::String(text) => Some(Item { text, span }),
+            _ => self.wrong_type(key, value, A_STRING),
+        }
+    }
+
+    fn strings_of(&self, key: &str) -> Option<&'d [Spanned<DeValue<'t>>]> {
+        let array = self.table.get(key)?.get_ref().as_array()?;
+        Some(array)
+    }
+
+    fn wrong_type<T>(
+        &mut self,
+        key: &str,
+        found: &Spanned<DeValue<'_>>,
+        expected: &str,
+    ) -> Option<T> {
+        let found_type = type_name(found.get_ref());
+        let mut fault = Fault::new(format!("`{key}` must be {expected}, not {found_type}"));
+        if expected == A_STRING && matches!(found.get_ref(), DeValue::Integer(_)) {
+            fault = fault.help("write it in quotes");
+        }
+        self.error(&found.span(), fault);
+        None
+    }
+
+    /// The bytes of the file that `within` names in the value of `item`: exact if the string is written
+    /// without escapes.
+    fn span_within(&self, item: &Item<'_>, within: Option<&Range<usize>>) -> Range<usize> {
+        let Some(within) = within else {
+            return item.span.clone();
+        };
+        let written = self.text.slice(&item.span);
+        let quotes = written.len().saturating_sub(item.text.len()).div_euclid(2);
+        let inside = quotes..quotes.saturating_add(item.text.len());
+        if written.get(inside) != Some(item.text) {
+            return item.span.clone();
+        }
+        let start = item.span.start.saturating_add(quotes);
+        start.saturating_add(within.start)..start.saturating_add(within.end)
+    }
+}
+
+/// The fault of a key that its table does not have.
+pub fn unknown_key(key: &str, header: &str, known: &[&'static str]) -> Fault {
+    let fault = Fault::new(format!("unknown key `{}` in {header}", shortened(key)));
+    match nearest(key, known.iter().copied()) {
+        Some(word) => fault.help(format!("did you mean `{word}`?")),
+        None => fault,
+    }
+}
+
+/// What a TOML value is, as a message names it.
+pub fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,384 @@
+//! From the fields of a table to a rule of its kind.
+
+use super::fields::{Fields, Vocabulary, Word, unknown_word};
+use super::report::Fault;
+use super::rule::{
+    Bind, Env, Hide, Hook, Isolate, Kind, Medium, Network, OnFailure, Overlay, Ownership, Password,
+    Per, Private, Root, Rule, RunAs, Selectors, Tmpfs, Volume,
+};
+use super::settings::listed;
+use super::template::{Fact, PathTemplate, Template};
+use super::value::{Attributes, Component, Mode, Size};
+use crate::error::Origin;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Reads the keys of one kind of rule; `None` when a key is wrong, which was reported.
+pub type Reader = fn(&mut Fields<'_, '_, '_>) -> Option<Kind>;
+
+/// The tables of rules: name, header, reader.
+pub const KINDS: &[(&str, &str, Reader)] = &[
+    ("private", "[[private]]", private),
+    ("tmpfs", "[[tmpfs]]", tmpfs),
+    ("bind", "[[bind]]", bind),
+    ("hide", "[[hide]]", hide),
+    ("overlay", "[[overlay]]", overlay),
+    ("isolate", "[[isolate]]", isolate),
+    ("root", "[[root]]", root),
+    ("volume", "[[volume]]", volume),
+    ("env", "[[env]]", env),
+    ("hook", "[[hook]]", hook),
+];
+
+/// How long a helper may take when the rule does not say.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A rule, and where those of its keys stand that are compared with other rules.
+#[derive(Debug)]
+pub struct Draft {
+    /// The rule.
+    pub rule: Rule,
+    /// The file's position among the files of the policy.
+    pub rank: usize,
+    /// Where its path stands, or its header.
+    pub path: Range<usize>,
+    /// Where its store stands, or its header.
+    pub store: Range<usize>,
+}
+
+/// The rule of the table `fields`; `None` when something in it is wrong, which was reported.
+pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option<Draft> {
+    let selectors = selectors(&mut fields);
+    let kind = read(&mut fields);
+    let has_path = fields.knows("path");
+    let optional = has_path && fields.boolean("optional").unwrap_or(false);
+    let origin = fields.origin();
+    let (path, store) = (fields.span_of("path"), fields.span_of("store"));
+    fields.finish();
+    Some(Draft {
+        rule: Rule {
+            origin,
+            selectors,
+            optional,
+            kind: kind?,
+        },
+        rank,
+        path,
+        store,
+    })
+}
+
+fn selectors(fields: &mut Fields<'_, '_, '_>) -> Selectors {
+    Selectors {
+        users: fields.filled_list("users").map(listed),
+        except: fields.list("except").map(listed).unwrap_or_default(),
+        services: fields.filled_list("services").map(values),
+        ttys: fields.filled_list("ttys").map(values),
+        rhosts: fields.filled_list("rhosts").map(values),
+    }
+}
+
+fn values<T>(list: Vec<(T, Origin)>) -> Vec<T> {
+    list.into_iter().map(|(value, _)| value).collect()
+}
+
+fn private(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    let per = fields.word("per");
+    let per = if fields.has("per") {
+        per
+    } else {
+        Some(Per::User)
+    };
+    let medium = medium(fields, per);
+    let rule = Private {
+        ownership: ownership(fields),
+        create: fields.boolean("create").unwrap_or(false),
+        keep: fields.words("keep").unwrap_or_default(),
+        hook: command(fields, "hook"),
+        options: options(fields),
+        path: path?,
+        per: per?,
+        medium: medium?,
+    };
+    Some(Kind::Private(rule))
+}
+
+/// `medium`, a word whose meaning is completed by other keys.
+#[derive(Clone, Copy)]
+enum MediumWord {
+    Disk,
+    Memory,
+}
+
+impl Vocabulary for MediumWord {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("disk", Self::Disk), ("memory", Self::Memory)];
+}
+
+fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
+    let word = fields.word("medium");
+    let word = if fields.has("medium") {
+        word?
+    } else {
+        MediumWord::Disk
+    };
+    let store = instance(fields, per);
+    let (size, inodes) = (fields.word("size"), fields.count("inodes"));
+    match word {
+        MediumWord::Disk => {
+            refuse(fields, &["size", "inodes"], "needs `medium = \"memory\"`");
+            Some(Medium::Disk { store })
+        }
+        MediumWord::Memory => {
+            refuse(fields, &["store"], "needs `medium = \"disk\"`");
+            if !matches!(per, Some(Per::User | Per::Session) | None) {
+                refuse(fields, &["per"], "of this kind needs `medium = \"disk\"`");
+            }
+            Some(Medium::Memory {
+                size: size.unwrap_or_default(),
+                inodes,
+            })
+        }
+    }
+}
+
+/// `store`, which has to tell those apart for whom the instances are.
+fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTemplate> {
+    let store: PathTemplate = fields.word("store")?;
+    let (word, facts): (_, &[Fact]) = match per? {
+        Per::User | Per::Context | Per::Level => ("user", &[Fact::User, Fact::Uid, Fact::Home]),
+        Per::Session => ("session", &[Fact::Session]),
+        Per::Group => ("group", &[Fact::Group, Fact::Gid]),
+    };
+    if !store.mentions(facts) {
+        let fault = Fault::new(format!("every {word} would have the same `store`"));
+        fields.error(
+            &fields.span_of("store"),
+            fault.help(format!("put `{{{word}}}` in it")),
+        );
+    }
+    Some(store)
+}
+
+/// Reports those of `keys` that stand although another key rules them out.
+fn refuse(fields: &mut Fields<'_, '_, '_>, keys: &[&str], why: &str) {
+    for key in keys
+        .iter()
+        .filter(|key| fields.has(key))
+        .copied()
+        .collect::<Vec<_>>()
+    {
+        fields.error(&fields.span_of(key), Fault::new(format!("`{key}` {why}")));
+    }
+}
+
+fn ownership(fields: &mut Fields<'_, '_, '_>) -> Ownership {
+    Ownership {
+        mode: fields.word("mode"),
+        owner: fields.word("owner"),
+        group: fields.word("group"),
+    }
+}
+
+fn options(fields: &mut Fields<'_, '_, '_>) -> Attributes {
+    let mut attributes = Attributes::default();
+    for item in fields.strings("options").unwrap_or_default() {
+        if let Err(fault) = attributes.add(&item) {
+            fields.error(&item.span, fault);
+        }
+    }
+    attributes
+}
+
+fn tmpfs(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    let mut ownership = ownership(fields);
+    ownership.mode = ownership.mode.or(Some(Mode::STICKY));
+    let rule = Tmpfs {
+        size: fields.word::<Size>("size").unwrap_or_default(),
+        inodes: fields.count("inodes"),
+        ownership,
+        create: fields.boolean("create").unwrap_or(false),
+        keep: fields.words("keep").unwrap_or_default(),
+        options: options(fields),
+        path: path?,
+    };
+    Some(Kind::Tmpfs(rule))
+}
+
+fn bind(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let (source, path) = (fields.required("source"), fields.required("path"));
+    let rule = Bind {
+        recursive: fields.boolean("recursive").unwrap_or(false),
+        create: fields.boolean("create").unwrap_or(false),
+        options: options(fields),
+        source: source?,
+        path: path?,
+    };
+    Some(Kind::Bind(rule))
+}
+
+fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    let options = options(fields);
+    if options.read_only == Some(false) {
+        let fault = Fault::new("what hides something is always read-only");
+        fields.error(&fields.span_of("options"), fault);
+    }
+    let keep = fields.words("keep").unwrap_or_default();
+    let path = path?;
+    Some(Kind::Hide(Hide {
+        path,
+        keep,
+        options,
+    }))
+}
+
+fn overlay(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    let per = fields.word("per");
+    let per = if fields.has("per") {
+        per
+    } else {
+        Some(Per::User)
+    };
+    let rule = Overlay {
+        store: instance(fields, per),
+        options: options(fields),
+        path: path?,
+        per: per?,
+    };
+    Some(Kind::Overlay(rule))
+}
+
+fn isolate(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let rule = Isolate {
+        processes: fields.word("processes"),
+        ipc: fields.word("ipc"),
+        hostname: fields.word("hostname"),
+        network: fields.word("network"),
+    };
+    let keys = ["processes", "ipc", "hostname", "network"];
+    if !keys.iter().any(|key| fields.has(key)) {
+        let fault =
+            Fault::new("[[isolate]] needs one of `processes`, `ipc`, `hostname` and `network`");
+        fields.error(&fields.header_span(), fault);
+    }
+    Some(Kind::Isolate(rule))
+}
+
+impl Word for Network {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if let Some(name) = text.strip_prefix("name:") {
+            let name = Component::new(name).map_err(Fault::new)?;
+            return Ok(Self::Named(name.as_str().to_owned()));
+        }
+        match text {
+            "shared" => Ok(Self::Shared),
+            "none" => Ok(Self::None),
+            _ => Err(unknown_word(
+                text,
+                ["shared", "none", "name:NAME"].into_iter(),
+            )),
+        }
+    }
+}
+
+fn root(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    let fstab = fields.word("fstab");
+    let path = path?;
+    Some(Kind::Root(Root { path, fstab }))
+}
+
+fn volume(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let path = fields.required("path");
+    fields.require("open");
+    let open = command(fields, "open");
+    let rule = Volume {
+        close: command(fields, "close"),
+        run_as: fields.word("as").unwrap_or(RunAs::User),
+        password: fields.word("password").unwrap_or(Password::None),
+        timeout: fields.word("timeout").unwrap_or(HELPER_TIMEOUT),
+        path: path?,
+        open: open?,
+    };
+    Some(Kind::Volume(rule))
+}
+
+fn hook(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    let when = fields.required("when");
+    fields.require("run");
+    let run = command(fields, "run");
+    let rule = Hook {
+        run_as: fields.word("as").unwrap_or(RunAs::Root),
+        timeout: fields.word("timeout").unwrap_or(HELPER_TIMEOUT),
+        on_failure: fields.word("on_failure").unwrap_or(OnFailure::Deny),
+        when: when?,
+        run: run?,
+    };
+    Some(Kind::Hook(rule))
+}
+
+/// A program and its arguments.
+fn command(fields: &mut Fields<'_, '_, '_>, key: &'static str) -> Option<Vec<Template>> {
+    let items = fields.strings(key)?;
+    let Some(program) = items.first() else {
+        let fault = Fault::new(format!("`{key}` needs a program"));
+        fields.error(&fields.span_of(key), fault);
+        return None;
+    };
+    let program = fields.parse::<PathTemplate>(program);
+    let arguments = items.iter().skip(1);
+    let arguments: Vec<Template> = arguments
+        .filter_map(|item| fields.parse::<Argument>(item))
+        .map(|argument| argument.0)
+        .collect();
+    let mut command = vec![program?.into()];
+    command.extend(arguments);
+    Some(command)
+}
+
+/// Text that execve(2) and the environment can hold.
+struct Argument(Template);
+
+impl Word for Argument {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if text.contains('\0') {
+            return Err(Fault::new("this cannot hold a NUL"));
+        }
+        Template::parse(text).map(Self)
+    }
+}
+
+fn env(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
+    fields.require("set");
+    let mut set = BTreeMap::new();
+    for (name, value) in fields.string_table("set")? {
+        let parsed = fields.parse::<VariableName>(&name);
+        let template = fields.parse::<Argument>(&value);
+        if let (Some(VariableName(name)), Some(Argument(template))) = (parsed, template) {
+            set.insert(name, template);
+        }
+    }
+    Some(Kind::Env(Env { set }))
+}
+
+struct VariableName(String);
+
+impl Word for VariableName {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if text.is_empty()
+            || text.starts_with(|c: char| c.is_ascii_digit())
+            || !text.chars().all(good)
+        {
+            return Err(Fault::new(
+                "a variable's name is letters, digits and `_`, and does not start with a digit",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}

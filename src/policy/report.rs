@@ -1,0 +1,129 @@
+//! Where every stage of the parser puts what it finds wrong.
+
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::text::Text;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// How many errors, and how many warnings, are kept: a file of random bytes has one a line.
+const KEPT: usize = 100;
+
+/// The diagnostics found so far, in the order in which they were found.
+#[derive(Debug, Default)]
+pub struct Report {
+    found: Vec<(usize, Diagnostic)>,
+    errors: usize,
+    warnings: usize,
+    unreadable_lines: HashSet<(usize, usize)>,
+}
+
+/// What is wrong with one value, before it is known where that value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Which bytes of the value; all of it when absent.
+    pub within: Option<Range<usize>>,
+}
+
+impl Fault {
+    /// A fault of the whole value.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+            within: None,
+        }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, of these bytes of the value only.
+    #[must_use]
+    pub fn within(mut self, bytes: Range<usize>) -> Self {
+        self.within = Some(bytes);
+        self
+    }
+}
+
+impl Report {
+    /// Adds an error of the grammar. One a line is enough: those after it, and what the line then seems
+    /// to mean, follow from it.
+    pub fn syntax_error(&mut self, text: &Text<'_>, span: &Range<usize>, message: String) {
+        let line = (text.rank(), text.line(span.start));
+        if !self.unreadable_lines.contains(&line) {
+            self.error(text, span, Fault::new(message));
+            self.unreadable_lines.insert(line);
+        }
+    }
+
+    /// Adds an error at `span` of `text`.
+    pub fn error(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
+        self.add_at(Severity::Error, text, span, fault);
+    }
+
+    /// Adds a warning at `span` of `text`.
+    pub fn warning(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
+        self.add_at(Severity::Warning, text, span, fault);
+    }
+
+    /// Adds a diagnostic of the file with that `rank` among the files of the policy.
+    pub fn add(&mut self, rank: usize, diagnostic: Diagnostic) {
+        if self.has_room(diagnostic.severity) {
+            self.found.push((rank, diagnostic));
+        }
+    }
+
+    /// Whether an error is among them.
+    pub fn is_refusal(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// All of them, by file, line and column.
+    pub fn finish(mut self) -> Diagnostics {
+        self.found.sort_by_key(|(rank, diagnostic)| {
+            let place = diagnostic.place.as_ref();
+            (*rank, place.map(|place| (place.line, place.column)))
+        });
+        let total = self.errors.saturating_add(self.warnings);
+        Diagnostics {
+            more: total.saturating_sub(self.found.len()),
+            list: self.found.into_iter().map(|(_, found)| found).collect(),
+        }
+    }
+
+    fn add_at(&mut self, severity: Severity, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
+        if self.is_unreadable(text, span) || !self.has_room(severity) {
+            return;
+        }
+        let diagnostic = Diagnostic {
+            severity,
+            file: text.name().clone(),
+            place: Some(text.place(span)),
+            message: fault.message,
+            help: fault.help,
+        };
+        self.found.push((text.rank(), diagnostic));
+    }
+
+    fn is_unreadable(&self, text: &Text<'_>, span: &Range<usize>) -> bool {
+        let line = (text.rank(), text.line(span.start));
+        self.unreadable_lines.contains(&line)
+    }
+
+    fn has_room(&mut self, severity: Severity) -> bool {
+        let count = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count = count.saturating_add(1);
+        *count <= KEPT
+    }
+}
