@@ -133,12 +133,7 @@ fn place_of(principal: &str, line: usize, text: &str) -> Place {
         ))
     });
     let (column, width) = found.unwrap_or((1, line_text.chars().count().max(1)));
-    Place {
-        line,
-        column,
-        width,
-        text: line_text.to_owned(),
-    }
+    Place::in_line(line, line_text, column, width)
 }
 
 /// The same, telling how a draft can be checked that is not yet fit to be a policy file.

@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::report::Report;
+use super::source::LIMIT;
 use crate::error::Origin;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,20 +32,39 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// The text of `bytes`, unless they are not UTF-8, which is reported.
+    /// The text of `bytes`, unless they are too many or not UTF-8, which is reported.
     pub fn decode(rank: usize, name: &str, bytes: &'t [u8], report: &mut Report) -> Option<Self> {
-        if let Ok(body) = std::str::from_utf8(bytes) {
-            return Some(Self::new(rank, name, body));
-        }
-        let diagnostic = Diagnostic {
+        let fault = |place, message: &str, help: &str| Diagnostic {
             severity: Severity::Error,
             file: Arc::from(name),
-            place: first_bad_byte(bytes),
-            message: "the file is not UTF-8 text".to_owned(),
-            help: Some("save it as UTF-8, without other encodings such as Latin-1".to_owned()),
+            place,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
         };
-        report.add(rank, diagnostic);
-        None
+        if bytes.len() > LIMIT {
+            report.add(
+                rank,
+                fault(
+                    None,
+                    "the file is larger than 1 MiB",
+                    "use groups or ranges of user ids instead of long lists",
+                ),
+            );
+            return None;
+        }
+        let Ok(body) = std::str::from_utf8(bytes) else {
+            let place = first_bad_byte(bytes);
+            report.add(
+                rank,
+                fault(
+                    place,
+                    "the file is not UTF-8 text",
+                    "save it as UTF-8, not as Latin-1 or UTF-16",
+                ),
+            );
+            return None;
+        };
+        Some(Self::new(rank, name, body))
     }
 
     /// The file's position among the files of the policy.
