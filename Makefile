@@ -65,13 +65,18 @@ test: prepare
 	JNS_UNDER_TEST=theirs $(RUN_BED)
 
 demo:
+	tests/toolchain
+	tests/packages openssh-client openssh-server iproute2 netcat-openbsd procps util-linux
+	$(MAKE) all
 	tests/demo
 
 # Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
-# uses the module is the administrator's decision. An existing store keeps its mode.
+# uses the module is the administrator's decision. An existing store keeps its mode. The module is renamed into
+# place: there is no moment at which a login finds none.
 install: $(MODULE) $(COMMAND)
 	@test -n "$(PAMDIR)" || { echo "cannot find the directory of the PAM modules: say make install PAMDIR=..." >&2; exit 1; }
-	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so
+	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so.new
+	mv -f $(DESTDIR)$(PAMDIR)/pam_jns.so.new $(DESTDIR)$(PAMDIR)/pam_jns.so
 	install -D -m 0755 $(COMMAND) $(DESTDIR)$(BINDIR)/jns
 	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples)
 	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR))

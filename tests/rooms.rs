@@ -1,5 +1,4 @@
 //! Which room of the source may use which: data flows one way, and one place touches the kernel.
-#![allow(clippy::panic)]
 
 use std::fs;
 use std::io;
