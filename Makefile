@@ -84,8 +84,8 @@ install: $(MODULE) $(COMMAND)
 	umask 022 && $(COMMAND) completions bash > $(DESTDIR)$(BASHDIR)/jns
 	umask 022 && $(COMMAND) completions zsh > $(DESTDIR)$(ZSHDIR)/_jns
 	umask 022 && $(COMMAND) completions fish > $(DESTDIR)$(FISHDIR)/jns.fish
-	install -m 0644 man/jns.toml.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 0644 man/pam_jns.8 $(DESTDIR)$(MANDIR)/man8
+	umask 022 && sed 's,/usr/local/share/doc/pam_jns,$(DOCDIR),' man/jns.toml.5 > $(DESTDIR)$(MANDIR)/man5/jns.toml.5
+	umask 022 && sed 's,/usr/local/share/doc/pam_jns,$(DOCDIR),' man/pam_jns.8 > $(DESTDIR)$(MANDIR)/man8/pam_jns.8
 	install -m 0644 conf/jns.toml $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
