@@ -1,1 +1,119 @@
 //! Runs a plan: all of it, or nothing.
+//!
+//! Everything that can fail for a human reason is done in the caller's namespace, by descriptor, with
+//! nothing visible to anybody: paths are vetted, instances made under temporary names, mounts built
+//! detached. Then the thread leaves for a new namespace, attaches what was built, and gives the new
+//! instances their names. Whatever fails on the way, dropping what was built puts everything back.
+
+mod attributes;
+mod build;
+
+use crate::error::{Error, Result};
+use crate::kernel::mount::Travel;
+use crate::kernel::walk::{self, Trust, Walker};
+use crate::kernel::{namespace, removal};
+use crate::plan::Plan;
+use crate::policy::value::Propagation;
+use build::Build;
+
+/// How often a login starts again because another one made the same instance at the same moment. Each
+/// time one more instance is there, so a few times are enough for any plan.
+const ATTEMPTS: usize = 32;
+
+/// What a login got.
+#[derive(Debug)]
+pub struct Applied {
+    /// The namespace's name, `mnt:[…]`.
+    pub namespace: String,
+    /// The paths that were covered, in order.
+    pub paths: Vec<String>,
+    /// Why a step was left out, or an entry not kept; a line each.
+    pub notes: Vec<String>,
+    /// The directories that end with the session.
+    pub session_directories: Vec<SessionDirectory>,
+}
+
+/// A directory that lives as long as its session, and how to know it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionDirectory {
+    /// Its path.
+    pub path: String,
+    /// The device and inode it had when it was made.
+    pub identity: (u64, u64),
+    /// Whether the directory that holds it was made for the same session.
+    pub enclosed: bool,
+}
+
+/// Gives the calling thread the view that `plan` describes for the user `uid`.
+///
+/// # Errors
+///
+/// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
+/// and working directory, and nothing that was made for it is left.
+pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
+    for _ in 0..ATTEMPTS {
+        if let Some(applied) = attempt(plan, uid)? {
+            return Ok(applied);
+        }
+    }
+    let reason = "other logins keep making the same instances";
+    Err(Error::new("open", "the session", reason))
+}
+
+fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
+    let mut build = Build::new(plan, uid)?;
+    for step in &plan.steps {
+        build.add(step)?;
+    }
+    build.check_order()?;
+    if build.is_empty() {
+        return build.publish(namespace::name()?);
+    }
+    let directory = namespace::working_directory();
+    let departure = namespace::leave_for_new(travel(plan.propagation))?;
+    build.attach()?;
+    if let Some(path) = directory.filter(|path| build.covers(path)) {
+        namespace::enter_directory(&path)?;
+    }
+    let name = namespace::name()?;
+    let applied = build.publish(name)?;
+    if applied.is_some() {
+        departure.commit();
+    }
+    Ok(applied)
+}
+
+/// Removes a directory that ended with its session: the very one that was made, by descriptor.
+///
+/// # Errors
+///
+/// It is another one by now, or not all of it can be removed; `jns gc` finds it later.
+pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Result<()> {
+    let path = directory.path.as_str();
+    let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;
+    let failed = |errno| Error::from_errno("remove", path, errno);
+    let found = walk::open_entry(&parent, name).map_err(failed)?;
+    let status = rustix::fs::fstat(&found).map_err(failed)?;
+    if (status.st_dev, status.st_ino) != directory.identity {
+        let reason = "it is not the directory that was made for the session";
+        return Err(Error::new("remove", path, reason));
+    }
+    removal::remove_tree(&parent, name, path)?;
+    match path.rsplit_once('/') {
+        Some((enclosing, _)) if directory.enclosed => remove_if_empty(enclosing, uid),
+        _ => Ok(()),
+    }
+}
+
+/// The session's directory in the store goes with the last of its instances.
+fn remove_if_empty(path: &str, uid: u32) -> Result<()> {
+    let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;
+    removal::remove_if_empty(&parent, name, path)
+}
+
+fn travel(propagation: Propagation) -> Travel {
+    match propagation {
+        Propagation::Slave => Travel::FromHost,
+        Propagation::Private => Travel::Neither,
+    }
+}

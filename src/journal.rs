@@ -1,1 +1,200 @@
 //! The log, alive for one hook.
+//!
+//! A daemon may close or reuse descriptors that are not its own between two hooks, so none is kept: one
+//! non-blocking socket is opened when the hook begins, in the host's view of `/dev/log`, and closed when
+//! it ends. Where nobody listens, messages are lost rather than the login held up.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rustix::event::{PollFd, Timespec, poll};
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixDatagram;
+use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+
+/// The longest message, in bytes; receivers cut at 8 KiB.
+const LONGEST: usize = 8000;
+
+/// How long one message may wait for a receiver whose queue is full.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
+
+/// Messages of the hook that runs on this thread go to the system log. Dropped, its socket is closed.
+#[derive(Debug)]
+pub struct Journal(());
+
+struct Hook {
+    logger: Option<Logger<LoggerBackend, Line>>,
+    level: LevelFilter,
+}
+
+thread_local! {
+    static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+}
+
+struct Sink;
+static SINK: Sink = Sink;
+
+impl Journal {
+    /// Opens the log for a hook of `service`; `debug` also lets debug messages through.
+    #[must_use]
+    pub fn open(service: &str, hook: &str, debug: bool) -> Self {
+        // Fails when it was set before, which is as good.
+        let _ = log::set_logger(&SINK);
+        log::set_max_level(LevelFilter::Debug);
+        let level = if debug {
+            LevelFilter::Debug
+        } else {
+            LevelFilter::Info
+        };
+        let line = Line {
+            context: format!("{service}:{hook}"),
+        };
+        let logger = connect().map(|backend| Logger::new(backend, line));
+        HOOK.with(|slot| *slot.borrow_mut() = Some(Hook { logger, level }));
+        Self(())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        HOOK.with(|slot| *slot.borrow_mut() = None);
+    }
+}
+
+fn connect() -> Option<LoggerBackend> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.set_nonblocking(true).ok()?;
+    socket.connect("/dev/log").ok()?;
+    Some(LoggerBackend::Unix(socket))
+}
+
+impl Log for Sink {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        HOOK.with(|slot| {
+            let slot = slot.try_borrow();
+            slot.is_ok_and(|hook| hook.as_ref().is_some_and(|h| metadata.level() <= h.level))
+        })
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        HOOK.with(|slot| {
+            if let Ok(mut slot) = slot.try_borrow_mut()
+                && let Some(logger) = slot.as_mut().and_then(|hook| hook.logger.as_mut())
+            {
+                send(logger, record);
+            }
+        });
+    }
+
+    fn flush(&self) {}
+}
+
+fn send(logger: &mut Logger<LoggerBackend, Line>, record: &Record<'_>) {
+    let message = record.args().to_string();
+    let sent = match record.level() {
+        Level::Error => logger.err(&message),
+        Level::Warn => logger.warning(&message),
+        Level::Info => logger.info(&message),
+        Level::Debug | Level::Trace => logger.debug(&message),
+    };
+    // Nobody can be told that the log is broken.
+    let _ = sent;
+}
+
+/// One message as /dev/log receives it: priority, tag and text. The receiver knows the time.
+#[derive(Debug)]
+struct Line {
+    context: String,
+}
+
+impl LogFormat<&String> for Line {
+    fn format<W: Write>(
+        &self,
+        socket: &mut W,
+        severity: Severity,
+        message: &String,
+    ) -> syslog::Result<()> {
+        let priority = Facility::LOG_AUTHPRIV as u8 | severity as u8;
+        let pid = std::process::id();
+        let text = escape(&format!("({}) {message}", self.context));
+        let line = format!("<{priority}>pam_jns[{pid}]: {text}");
+        match socket.write_all(line.as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wait_for_receiver();
+                socket.write_all(line.as_bytes())
+            }
+            other => other,
+        }
+        .map_err(syslog::Error::Write)
+    }
+}
+
+/// A short pause; the queue of a receiver that is alive drains in it.
+fn wait_for_receiver() {
+    let nothing: &mut [PollFd<'_>; 0] = &mut [];
+    let _ = poll(nothing, Some(&PATIENCE));
+}
+
+/// Makes text that users have a say in safe for a line of a log: control characters, and those that
+/// change the direction of text, become `\x0a` or `\u{202e}`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if safe.len() > LONGEST {
+            safe.push('…');
+            break;
+        }
+        let _ = match c {
+            '\\' => safe.write_str("\\\\"),
+            c if c.is_ascii_control() => write!(safe, "\\x{:02x}", u32::from(c)),
+            c if c.is_control() || is_invisible(c) => write!(safe, "\\u{{{:x}}}", u32::from(c)),
+            c => safe.write_char(c),
+        };
+    }
+    safe
+}
+
+/// Format characters that terminals and log viewers act upon instead of showing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped() {
+        let table = [
+            ("plain text", "plain text"),
+            ("two\nlines", "two\\x0alines"),
+            ("colour\x1b[31m", "colour\\x1b[31m"),
+            ("back\\slash", "back\\\\slash"),
+            ("right\u{202e}left", "right\\u{202e}left"),
+            ("c1\u{9b}31m", "c1\\u{9b}31m"),
+            ("żółw", "żółw"),
+            ("%s%n {user}", "%s%n {user}"),
+        ];
+        for (given, expected) in table {
+            assert_eq!(escape(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let cut = escape(&"x".repeat(100_000));
+        assert!(cut.len() < LONGEST + 8 && cut.ends_with('…'));
+    }
+
+    #[test]
+    fn without_a_hook_nothing_is_logged() {
+        assert!(!SINK.enabled(&Metadata::builder().level(Level::Error).build()));
+    }
+}

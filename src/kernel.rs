@@ -1,4 +1,10 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+pub mod directory;
 pub mod file;
+pub mod mount;
+pub mod namespace;
 pub mod probe;
+pub mod removal;
+mod sys;
+pub mod walk;

@@ -1,6 +1,10 @@
 //! Files that the module trusts: read by one descriptor, after everything on the way was vetted.
 
-use crate::error::Result;
+use super::walk::{Trust, Walker, file_type};
+use crate::error::{Error, Result};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
 /// through directories for which the same holds, of at most `limit` bytes, that did not change meanwhile.
@@ -9,16 +13,122 @@ use crate::error::Result;
 ///
 /// Which of these does not hold, or why it cannot be read; `is_missing()` when it does not exist.
 pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
-    let _ = (path, limit);
-    todo!()
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (file, before) = open_trusted(path, flags, FileType::RegularFile)?;
+    if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
+        return Err(too_large(path, limit));
+    }
+    let text = read_whole(&file, limit).map_err(|errno| failed(path, errno))?;
+    let after = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+    if text.len() > limit {
+        return Err(too_large(path, limit));
+    }
+    let version = |s: &Stat| (s.st_size, s.st_mtime, s.st_mtime_nsec);
+    if version(&before) != version(&after) {
+        return Err(Error::new("read", path, "it changed while it was read"));
+    }
+    Ok(text)
 }
 
-/// The names in a trusted directory, in byte order; the same holds for it and the way to it.
+/// The names in a trusted directory, in byte order; the same holds for it and the way to it. Names that
+/// are not UTF-8 are left out.
 ///
 /// # Errors
 ///
 /// As [`read_trusted`].
 pub fn list_trusted(path: &str) -> Result<Vec<String>> {
-    let _ = path;
-    todo!()
+    let (directory, _) = open_trusted(
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY,
+        FileType::Directory,
+    )?;
+    let entries = Dir::new(directory).map_err(|errno| failed(path, errno))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|errno| failed(path, errno))?;
+        match entry.file_name().to_str() {
+            Ok("." | "..") | Err(_) => {}
+            Ok(name) => names.push(name.to_owned()),
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn open_trusted(path: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {
+    let (parent, name) = Walker::new(Trust::Root)?.open_parent(path, &[])?;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file =
+        rustix::fs::openat(&parent, name, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::LOOP => Error::new("read", path, "it is a symbolic link"),
+            Errno::NOTDIR => Error::new("read", path, "it is not a directory"),
+            Errno::NXIO => Error::new("read", path, "it is a socket, not a regular file"),
+            errno => failed(path, errno),
+        })?;
+    let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+    vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
+    Ok((file, status))
+}
+
+fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+    let found = file_type(status);
+    if found != wanted {
+        return Err(format!(
+            "it is {}, not {}",
+            describe(found),
+            describe(wanted)
+        ));
+    }
+    if status.st_uid != 0 {
+        return Err(format!("it belongs to uid {}, not to root", status.st_uid));
+    }
+    if status.st_mode & 0o022 != 0 {
+        let mode = status.st_mode & 0o7777;
+        return Err(format!(
+            "its mode is {mode:04o}: others than root may write to it"
+        ));
+    }
+    Ok(())
+}
+
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a regular file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::Unknown => "a file of unknown type",
+    }
+}
+
+/// Reads to the end, but no more than one byte past `limit`.
+fn read_whole(file: &OwnedFd, limit: usize) -> std::result::Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    let mut chunk = [0_u8; 16384];
+    while text.len() <= limit {
+        let count = match rustix::io::read(file, &mut chunk) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        match chunk.get(..count) {
+            Some([]) | None => break,
+            Some(bytes) => text.extend_from_slice(bytes),
+        }
+    }
+    text.truncate(limit.saturating_add(1));
+    Ok(text)
+}
+
+fn too_large(path: &str, limit: usize) -> Error {
+    Error::new(
+        "read",
+        path,
+        format_args!("it is larger than {limit} bytes"),
+    )
+}
+
+fn failed(path: &str, errno: Errno) -> Error {
+    Error::from_errno("read", path, errno)
 }

@@ -1,0 +1,184 @@
+//! Instances: where they are, that they are what they should be, and new ones.
+
+use super::{Build, NamedDraft, SessionDirectory, identity};
+use crate::error::{Error, Result};
+use crate::kernel::directory::{self, Draft, Form, Made, Publication};
+use crate::kernel::walk;
+use crate::plan::{Instance, Lifetime, Step, View};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// The modes besides 0700 that `settings.store` may have: 0000 keeps even root without
+/// CAP_DAC_OVERRIDE out, 0711 lets others pass but not look.
+const STORE_MODES: &[u32] = &[0o711];
+
+/// The name of the file in the store that covers hidden files: empty, and nobody may read it.
+const HIDDEN_FILE: &str = "hidden-file";
+
+/// The opened `settings.store`.
+pub(super) struct Store {
+    root: Rc<OwnedFd>,
+    /// The directory in it that was opened last: several instances usually share one.
+    recent: Option<(String, Rc<OwnedFd>)>,
+}
+
+impl<'p> Build<'p> {
+    /// Opens the instance of a step, verified; a missing one is made without a name.
+    pub(super) fn open_instance(&mut self, step: &'p Step, form: Form) -> Result<OwnedFd> {
+        let View::Instance { instance, .. } = &step.view else {
+            return Err(Error::new("open", &step.path, "it has no instance"));
+        };
+        let path = instance.directory.as_str();
+        let (parent, name) = self.instance_parent(instance)?;
+        match directory::open_directory(&parent, name) {
+            Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
+                "create",
+                path,
+                "a session's directory must be new",
+            )),
+            Ok(found) => {
+                directory::verify(&found, form, self.uid, path)?;
+                Ok(found)
+            }
+            Err(Errno::NOENT) => self.make_instance(instance, &parent, form),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                Err(Error::new("use", path, "it is not a directory"))
+            }
+            Err(errno) => Err(Error::from_errno("open", path, errno)),
+        }
+    }
+
+    fn make_instance(
+        &mut self,
+        instance: &'p Instance,
+        parent: &Rc<OwnedFd>,
+        form: Form,
+    ) -> Result<OwnedFd> {
+        let path = instance.directory.as_str();
+        let (draft, made) = Draft::directory(parent, form, path)?;
+        if instance.lifetime == Lifetime::Session {
+            let status = rustix::fs::fstat(&made)
+                .map_err(|errno| Error::from_errno("examine", path, errno))?;
+            self.session_directories.push(SessionDirectory {
+                path: path.to_owned(),
+                identity: identity(&status),
+                enclosed: instance.directory.is_within(&self.plan.store),
+            });
+        }
+        self.drafts.push(NamedDraft {
+            draft,
+            parent: Rc::clone(parent),
+            path,
+        });
+        Ok(made)
+    }
+
+    fn instance_parent(&mut self, instance: &'p Instance) -> Result<(Rc<OwnedFd>, &'p str)> {
+        let path = instance.directory.as_str();
+        let within = path
+            .strip_prefix(self.plan.store.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
+        let Some((below, name)) = within.and_then(|rest| rest.rsplit_once('/')) else {
+            let (parent, name) = self.walker.open_parent(path, &[])?;
+            return Ok((parent.descriptor, name));
+        };
+        Ok((self.store_directory(below)?, name))
+    }
+
+    /// The directory `below` the store, made for root alone where it is missing.
+    fn store_directory(&mut self, below: &str) -> Result<Rc<OwnedFd>> {
+        let mut store = match self.store.take() {
+            Some(store) => store,
+            None => self.open_store()?,
+        };
+        let found = match &store.recent {
+            Some((recent, directory)) if recent == below => Rc::clone(directory),
+            _ => self.descend(&store, below)?,
+        };
+        store.recent = Some((below.to_owned(), Rc::clone(&found)));
+        self.store = Some(store);
+        Ok(found)
+    }
+
+    fn descend(&mut self, store: &Store, below: &str) -> Result<Rc<OwnedFd>> {
+        let mut here = Rc::clone(&store.root);
+        let mut path = self.plan.store.to_string();
+        for name in below.split('/') {
+            path = format!("{path}/{name}");
+            here = self.private_directory(&here, name, &path)?;
+        }
+        Ok(here)
+    }
+
+    fn private_directory(
+        &mut self,
+        parent: &Rc<OwnedFd>,
+        name: &str,
+        path: &str,
+    ) -> Result<Rc<OwnedFd>> {
+        let (found, made) = directory::open_or_make_private(parent.as_fd(), name, path)?;
+        if made {
+            let made = Made::new(Rc::clone(parent), name, FileType::Directory);
+            self.made.0.push(made);
+        }
+        Ok(Rc::new(found))
+    }
+
+    fn open_store(&mut self) -> Result<Store> {
+        let path = self.plan.store.as_str();
+        let root = match self.walker.open(path, &[]) {
+            Err(missing) if missing.is_missing() => {
+                let (parent, name) = self.walker.open_parent(path, &[])?;
+                self.private_directory(&parent.descriptor, name, path)?
+            }
+            found => {
+                let found = found?;
+                directory::check_private(&found.status, STORE_MODES, path)?;
+                found.descriptor
+            }
+        };
+        Ok(Store { root, recent: None })
+    }
+
+    /// The file that covers hidden files.
+    pub(super) fn hidden_file(&mut self) -> Result<OwnedFd> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => self.open_store()?,
+        };
+        let root = Rc::clone(&store.root);
+        self.store = Some(store);
+        let path = format!("{}/{HIDDEN_FILE}", self.plan.store);
+        match open_hidden(&root, &path) {
+            Err(missing) if missing.is_missing() => {
+                let form = Form {
+                    mode: 0,
+                    uid: 0,
+                    gid: 0,
+                };
+                let (draft, _) = Draft::file(&root, form, &path)?;
+                if draft.publish(HIDDEN_FILE, &path)? == Publication::Done {
+                    let made = Made::new(Rc::clone(&root), HIDDEN_FILE, FileType::RegularFile);
+                    self.made.0.push(made);
+                }
+                open_hidden(&root, &path)
+            }
+            found => found,
+        }
+    }
+}
+
+fn open_hidden(store: &Rc<OwnedFd>, path: &str) -> Result<OwnedFd> {
+    let failed = |errno| Error::from_errno("open", path, errno);
+    let file = walk::open_entry(store, HIDDEN_FILE).map_err(failed)?;
+    let status = rustix::fs::fstat(&file).map_err(failed)?;
+    let regular = walk::file_type(&status) == FileType::RegularFile;
+    let (mode, owner, size) = (status.st_mode & 0o7777, status.st_uid, status.st_size);
+    if regular && (mode, owner, size) == (0, 0, 0) {
+        return Ok(file);
+    }
+    let reason = "it must be an empty file of root's with mode 0000";
+    Err(Error::new("use", path, reason))
+}

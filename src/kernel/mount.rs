@@ -1,0 +1,265 @@
+//! Mounts, built detached and attached by descriptor (Linux 5.12).
+
+use super::sys::{self, MountAttr};
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
+
+/// Attributes of a mount, as mount_setattr(2) has them: some to set, some to clear, the rest untouched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttributeChange {
+    set: u64,
+    clear: u64,
+}
+
+/// `MOUNT_ATTR_*` of mount_setattr(2).
+pub mod attribute {
+    /// `ro`
+    pub const READ_ONLY: u64 = 0x1;
+    /// `nosuid`
+    pub const NO_SUID: u64 = 0x2;
+    /// `nodev`
+    pub const NO_DEV: u64 = 0x4;
+    /// `noexec`
+    pub const NO_EXEC: u64 = 0x8;
+    /// The field that holds `relatime` (0), `noatime` or `strictatime`.
+    pub const ACCESS_TIME: u64 = 0x70;
+    /// `noatime`
+    pub const NO_ACCESS_TIME: u64 = 0x10;
+    /// `strictatime`
+    pub const STRICT_ACCESS_TIME: u64 = 0x20;
+    /// `nodiratime`
+    pub const NO_DIR_ACCESS_TIME: u64 = 0x80;
+    /// `nosymfollow` (Linux 5.14)
+    pub const NO_SYMFOLLOW: u64 = 0x20_0000;
+}
+
+/// How mounts made on one side of a namespace border travel to the other (mount_namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travel {
+    /// Those of the host appear here.
+    FromHost,
+    /// None do.
+    Neither,
+}
+
+impl Travel {
+    /// The propagation type as mount(2) and mount_setattr(2) number it.
+    pub(super) fn flag(self) -> libc::c_ulong {
+        match self {
+            Self::FromHost => libc::MS_SLAVE,
+            Self::Neither => libc::MS_PRIVATE,
+        }
+    }
+}
+
+impl AttributeChange {
+    /// Sets `bits`, taking them out of what is cleared.
+    #[must_use]
+    pub fn set(self, bits: u64) -> Self {
+        Self {
+            set: self.set | bits,
+            clear: self.clear & !bits,
+        }
+    }
+
+    /// Clears `bits`, taking them out of what is set.
+    #[must_use]
+    pub fn clear(self, bits: u64) -> Self {
+        Self {
+            set: self.set & !bits,
+            clear: self.clear | bits,
+        }
+    }
+
+    /// Gives the access time field the value `bits`. The kernel wants the whole field cleared with it.
+    #[must_use]
+    pub fn access_time(self, bits: u64) -> Self {
+        Self {
+            set: (self.set & !attribute::ACCESS_TIME) | bits,
+            clear: self.clear | attribute::ACCESS_TIME,
+        }
+    }
+
+    /// The attributes to set.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.set
+    }
+}
+
+/// The attributes of the mount on which an open file lies, as `MOUNT_ATTR_*` bits. A read-only file
+/// system counts as a read-only mount.
+///
+/// # Errors
+///
+/// fstatfs(2) failed.
+pub fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
+    /// `ST_NOSYMFOLLOW` of statfs(2), which no crate names.
+    const ST_NOSYMFOLLOW: u64 = 0x2000;
+    let table = [
+        (libc::ST_RDONLY, attribute::READ_ONLY),
+        (libc::ST_NOSUID, attribute::NO_SUID),
+        (libc::ST_NODEV, attribute::NO_DEV),
+        (libc::ST_NOEXEC, attribute::NO_EXEC),
+        (libc::ST_NODIRATIME, attribute::NO_DIR_ACCESS_TIME),
+        (ST_NOSYMFOLLOW, attribute::NO_SYMFOLLOW),
+    ];
+    let status = rustix::fs::fstatfs(file).map_err(|e| Error::from_errno("examine", path, e))?;
+    let flags = u64::try_from(status.f_flags).unwrap_or(0);
+    let plain = table.iter().filter(|(flag, _)| flags & flag != 0);
+    let bits = plain.fold(0, |bits, (_, attribute)| bits | attribute);
+    Ok(bits | access_time_of(flags))
+}
+
+fn access_time_of(flags: u64) -> u64 {
+    if flags & libc::ST_NOATIME != 0 {
+        attribute::NO_ACCESS_TIME
+    } else if flags & libc::ST_RELATIME != 0 {
+        0
+    } else {
+        attribute::STRICT_ACCESS_TIME
+    }
+}
+
+/// A detached copy of the mount at an open directory or file; with `recursive`, of what is mounted
+/// beneath it too.
+///
+/// # Errors
+///
+/// open_tree(2) failed; `path` names the object in the message.
+pub fn clone_tree(place: impl AsFd, recursive: bool, path: &str) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    rustix::mount::open_tree(place, "", flags).map_err(|e| Error::from_errno("clone", path, e))
+}
+
+/// Gives a detached mount its attributes and says how mounts travel to it. A copy of a shared mount
+/// would otherwise stay its peer, and what is mounted in it would appear on the host.
+///
+/// # Errors
+///
+/// mount_setattr(2) failed.
+pub fn prepare(
+    mount: &OwnedFd,
+    recursive: bool,
+    change: AttributeChange,
+    travel: Travel,
+    path: &str,
+) -> Result<()> {
+    let attr = MountAttr {
+        attr_set: change.set,
+        attr_clr: change.clear,
+        propagation: travel.flag(),
+        ..MountAttr::default()
+    };
+    sys::mount_setattr(mount.as_fd(), recursive, &attr).map_err(|errno| match errno {
+        Errno::NOSYS => Error::new(
+            "prepare",
+            path,
+            "the kernel lacks mount_setattr(2), new in Linux 5.12",
+        ),
+        errno => Error::from_errno("set mount attributes for", path, errno),
+    })
+}
+
+/// What an empty file system in memory is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// The most it may hold, in bytes.
+    pub bytes: u64,
+    /// The most files it may hold.
+    pub inodes: u64,
+    /// Permission bits of its root.
+    pub mode: u32,
+    /// Owner of its root.
+    pub uid: u32,
+    /// Owning group of its root.
+    pub gid: u32,
+}
+
+/// A detached, empty file system in memory.
+///
+/// # Errors
+///
+/// The kernel refused it, in its own words where it gives any.
+pub fn memory(memory: &Memory, attributes: u64, path: &str) -> Result<OwnedFd> {
+    let failed = |errno| Error::from_errno("make a memory file system for", path, errno);
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed)?;
+    configure(&context, memory).map_err(|errno| match kernel_message(&context) {
+        Some(message) => Error::new("make a memory file system for", path, message),
+        None => failed(errno),
+    })?;
+    let bits = u32::try_from(attributes).unwrap_or(0);
+    let flags = MountAttrFlags::from_bits_retain(bits);
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags).map_err(failed)
+}
+
+fn configure(context: &OwnedFd, memory: &Memory) -> std::result::Result<(), Errno> {
+    let options = [
+        ("source", "jns".to_owned()),
+        ("size", memory.bytes.to_string()),
+        ("nr_inodes", memory.inodes.to_string()),
+        ("mode", format!("{:o}", memory.mode)),
+        ("uid", memory.uid.to_string()),
+        ("gid", memory.gid.to_string()),
+    ];
+    for (key, value) in &options {
+        rustix::mount::fsconfig_set_string(context, *key, value.as_str())?;
+    }
+    rustix::mount::fsconfig_create(context)
+}
+
+/// What the kernel says about a failed step; such a text begins with its level, "e ".
+fn kernel_message(context: &OwnedFd) -> Option<String> {
+    let mut buffer = [0_u8; 512];
+    let count = rustix::io::read(context, &mut buffer).ok()?;
+    let text = std::str::from_utf8(buffer.get(..count)?).ok()?;
+    Some(
+        text.strip_prefix("e ")
+            .unwrap_or(text)
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+/// Bytes of main memory of this machine.
+#[must_use]
+pub fn machine_memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::from(info.mem_unit).saturating_mul(info.totalram)
+}
+
+/// Attaches a detached mount over an open directory or file.
+///
+/// # Errors
+///
+/// move_mount(2) failed, for example because `target` is of another namespace (EINVAL).
+pub fn attach(mount: impl AsFd, target: impl AsFd, path: &str) -> Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    rustix::mount::move_mount(mount, "", target, "", flags)
+        .map_err(|errno| Error::from_errno("mount on", path, errno))
+}
+
+/// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.
+///
+/// # Errors
+///
+/// openat2(2) failed.
+pub fn reopen(path: &str) -> Result<OwnedFd> {
+    rustix::fs::openat2(
+        rustix::fs::CWD,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    )
+    .map_err(|errno| Error::from_errno("open", path, errno))
+}

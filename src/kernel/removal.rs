@@ -1,0 +1,132 @@
+//! Removing a directory tree that its user may still be writing to.
+
+use super::directory::open_directory;
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+
+/// The most entries that one removal takes away. A session that goes on writing while its directory is
+/// removed must not keep the host process busy for ever.
+const MOST_ENTRIES: u32 = 1_000_000;
+
+/// Removes the directory `name` in `parent` with everything in it, by descriptor: never through a link,
+/// never into another mount, whatever its depth with two descriptors and no recursion.
+///
+/// # Errors
+///
+/// An entry cannot be removed, something is mounted in it, or it holds more than a million entries; what
+/// was removed until then stays removed. A directory that does not exist is a success.
+pub fn remove_tree(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
+    let failed = |errno| Error::from_errno("remove", path, errno);
+    let top = match open_directory(&parent, name) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other.map_err(failed)?,
+    };
+    let mut removal = Removal {
+        top,
+        moved: 0,
+        left: MOST_ENTRIES,
+    };
+    removal.empty().map_err(|errno| match errno {
+        Errno::XDEV | Errno::BUSY => Error::new("remove", path, "something is mounted in it"),
+        Errno::NOBUFS => Error::new("remove", path, "it holds too many entries"),
+        errno => failed(errno),
+    })?;
+    rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR).map_err(failed)
+}
+
+/// Removes the directory `name` in `parent` unless something is in it.
+///
+/// # Errors
+///
+/// It cannot be removed although it is empty.
+pub fn remove_if_empty(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::from_errno("remove", path, errno)),
+    }
+}
+
+struct Removal {
+    top: OwnedFd,
+    moved: u64,
+    left: u32,
+}
+
+impl Removal {
+    fn empty(&mut self) -> std::result::Result<(), Errno> {
+        loop {
+            let names = entries(&self.top)?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            for name in names {
+                self.spend()?;
+                self.remove(&name)?;
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &CStr) -> std::result::Result<(), Errno> {
+        let unlink = |flags| rustix::fs::unlinkat(&self.top, name, flags);
+        match unlink(AtFlags::empty()).or_else(|_| unlink(AtFlags::REMOVEDIR)) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => self.hoist(name),
+            Err(Errno::NOTDIR) => unlink(AtFlags::empty()),
+            Err(Errno::NOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Moves what is in a directory one level up, where the next pass finds it.
+    fn hoist(&mut self, name: &CStr) -> std::result::Result<(), Errno> {
+        let below = rustix::fs::openat2(
+            &self.top,
+            name,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH,
+        )?;
+        for entry in entries(&below)? {
+            self.spend()?;
+            self.move_up(&below, &entry)?;
+        }
+        match rustix::fs::unlinkat(&self.top, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::NOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn move_up(&mut self, below: &OwnedFd, entry: &CStr) -> std::result::Result<(), Errno> {
+        loop {
+            self.moved = self.moved.saturating_add(1);
+            let name = format!(".jns-removed-{}", self.moved);
+            let flags = RenameFlags::NOREPLACE;
+            match rustix::fs::renameat_with(below, entry, &self.top, name, flags) {
+                Err(Errno::EXIST) => self.spend()?,
+                Err(Errno::NOENT) => return Ok(()),
+                other => return other,
+            }
+        }
+    }
+
+    fn spend(&mut self) -> std::result::Result<(), Errno> {
+        self.left = self.left.checked_sub(1).ok_or(Errno::NOBUFS)?;
+        Ok(())
+    }
+}
+
+fn entries(directory: &OwnedFd) -> std::result::Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+        if names.len() >= 4096 {
+            break;
+        }
+    }
+    Ok(names)
+}

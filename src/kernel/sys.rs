@@ -1,0 +1,61 @@
+//! The raw system calls that no crate wraps. One of the two files that may hold `unsafe`.
+#![allow(unsafe_code)]
+
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::Errno;
+
+/// `struct mount_attr` of mount_setattr(2), version 0 (Linux 5.12).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MountAttr {
+    pub(super) attr_set: u64,
+    pub(super) attr_clr: u64,
+    pub(super) propagation: u64,
+    pub(super) userns_fd: u64,
+}
+
+/// `PIDFD_GET_MNT_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 3)`.
+const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
+
+/// mount_setattr(2) on the very mount that `mount` is the root of.
+pub(super) fn mount_setattr(
+    mount: BorrowedFd<'_>,
+    recursive: bool,
+    attr: &MountAttr,
+) -> Result<(), Errno> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the descriptor is open for the call, the path is a NUL-terminated literal, and `attr` is a
+    // live `struct mount_attr` of the size that is passed; the kernel only reads it.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(attr),
+            size_of::<MountAttr>(),
+        )
+    };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(last_errno())
+    }
+}
+
+/// The mount namespace of the process behind `pidfd`, without /proc.
+pub(super) fn pidfd_mount_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // SAFETY: the request takes no argument and, where the kernel knows it, answers with a new descriptor
+    // (close-on-exec) or an error; where it does not, it answers ENOTTY or EINVAL.
+    let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_MNT_NAMESPACE, 0) };
+    if answer < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: a non-negative answer is a descriptor that was made for this call and has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(answer) })
+}
+
+fn last_errno() -> Errno {
+    let number = std::io::Error::last_os_error().raw_os_error();
+    Errno::from_raw_os_error(number.unwrap_or(libc::EIO))
+}

@@ -1,0 +1,313 @@
+//! Reaching a path so that nobody else decided where it leads: one component at a time, by descriptor,
+//! each judged by who could replace it. What was reached is used by its descriptor; no name is looked up
+//! twice.
+
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// As many links as the kernel follows (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
+
+/// Who may have had a hand in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Root alone: every directory on the way is root's and writable by nobody else.
+    Root,
+    /// Root, and below their own directories the user with this id. Directories that others may write
+    /// are passed when they are sticky and the entry is root's or the user's, as `/tmp/x` is.
+    User(u32),
+}
+
+/// What a path led to.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// An `O_PATH` descriptor.
+    pub descriptor: Rc<OwnedFd>,
+    /// The path without links.
+    pub path: String,
+    /// Its status when it was opened.
+    pub status: Stat,
+    /// Whether it is, or lies below, a directory that the user owns.
+    theirs: bool,
+}
+
+/// A mount that will stand at a path of the session's view although the caller cannot see it yet.
+#[derive(Debug, Clone)]
+pub struct Cover {
+    /// Where it will stand, without links.
+    pub path: String,
+    /// The root of the mount.
+    pub root: Rc<OwnedFd>,
+}
+
+/// Walks paths from the root directory as it was when the walker was made.
+#[derive(Debug)]
+pub struct Walker {
+    root: Place,
+    trust: Trust,
+}
+
+impl Place {
+    /// Whether it is a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        file_type(&self.status) == FileType::Directory
+    }
+
+    /// Whether it is, or lies below, a directory that the user owns, whose entries the user may replace.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        self.theirs
+    }
+}
+
+impl AsFd for Place {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// The kind of file a status is of.
+#[must_use]
+pub fn file_type(status: &Stat) -> FileType {
+    FileType::from_raw_mode(status.st_mode)
+}
+
+impl Walker {
+    /// A walker from the caller's root directory.
+    ///
+    /// # Errors
+    ///
+    /// The root directory cannot be opened.
+    pub fn new(trust: Trust) -> Result<Self> {
+        let failed = |errno| Error::from_errno("open", "/", errno);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::open("/", flags, Mode::empty()).map_err(failed)?;
+        let status = rustix::fs::fstat(&descriptor).map_err(failed)?;
+        let root = Place {
+            descriptor: Rc::new(descriptor),
+            path: String::new(),
+            status,
+            theirs: false,
+        };
+        Ok(Self { root, trust })
+    }
+
+    /// Opens the absolute path `path`, as it will be once `covers` are mounted.
+    ///
+    /// # Errors
+    ///
+    /// A component is missing ([`Error::is_missing`]), cannot be opened, or could be replaced by somebody
+    /// who is not trusted.
+    pub fn open(&self, path: &str, covers: &[Cover]) -> Result<Place> {
+        let mut walk = Walk {
+            asked: path,
+            trust: self.trust,
+            covers,
+            trail: vec![self.root.clone()],
+            ahead: names_reversed(path),
+            links: 0,
+        };
+        while let Some(name) = walk.ahead.pop() {
+            walk.step(&name)?;
+        }
+        walk.trail.pop().ok_or_else(|| nowhere(path))
+    }
+
+    /// Opens the directory that holds the last component of `path`, and gives that component's name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Walker::open`]; or the parent is not a directory.
+    pub fn open_parent<'p>(&self, path: &'p str, covers: &[Cover]) -> Result<(Place, &'p str)> {
+        let (parent, name) = path.rsplit_once('/').ok_or_else(|| nowhere(path))?;
+        let place = self.open(parent, covers)?;
+        if !place.is_directory() {
+            return Err(Error::from_errno("open", path, Errno::NOTDIR));
+        }
+        may_hold(self.trust, &place).map_err(|reason| Error::new("use", path, reason))?;
+        Ok((place, name))
+    }
+}
+
+fn nowhere(path: &str) -> Error {
+    Error::new("open", path, "it is not an absolute path")
+}
+
+fn names_reversed(path: &str) -> Vec<String> {
+    let names = path
+        .split('/')
+        .filter(|name| !name.is_empty() && *name != ".");
+    names.rev().map(str::to_owned).collect()
+}
+
+/// One walk under way.
+struct Walk<'a> {
+    asked: &'a str,
+    trust: Trust,
+    covers: &'a [Cover],
+    /// From the root directory to where the walk stands; never empty.
+    trail: Vec<Place>,
+    /// The names still to come, next one last.
+    ahead: Vec<String>,
+    links: u32,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, name: &str) -> Result<()> {
+        if name == ".." {
+            if self.trail.len() > 1 {
+                self.trail.pop();
+            }
+            return Ok(());
+        }
+        let here = self.trail.last().ok_or_else(|| nowhere(self.asked))?;
+        if !here.is_directory() {
+            return Err(self.failed(Errno::NOTDIR));
+        }
+        let place = enter(here, name, self.trust).map_err(|errno| self.failed(errno))?;
+        self.judge(here, &place)?;
+        if file_type(&place.status) == FileType::Symlink {
+            return self.follow(&place);
+        }
+        let place = self.covered(place)?;
+        self.trail.push(place);
+        Ok(())
+    }
+
+    fn judge(&self, parent: &Place, entry: &Place) -> Result<()> {
+        let refused = |reason: String| Error::new("use", self.asked, reason);
+        may_hold(self.trust, parent).map_err(refused)?;
+        may_be_entry(self.trust, parent, &entry.status)
+            .map_err(|reason| refused(format!("{} {reason}", entry.path)))
+    }
+
+    fn follow(&mut self, link: &Place) -> Result<()> {
+        self.links = self.links.saturating_add(1);
+        if self.links > MAX_LINKS {
+            return Err(self.failed(Errno::LOOP));
+        }
+        let target = rustix::fs::readlinkat(link, "", Vec::new());
+        let target = target.map_err(|errno| self.failed(errno))?;
+        let target = target.to_str().map_err(|_| {
+            Error::new(
+                "use",
+                self.asked,
+                "a link on the way has a target that is not UTF-8",
+            )
+        })?;
+        if target.starts_with('/') {
+            self.trail.truncate(1);
+        }
+        self.ahead.extend(names_reversed(target));
+        Ok(())
+    }
+
+    fn covered(&self, place: Place) -> Result<Place> {
+        let Some(cover) = self.covers.iter().rev().find(|c| c.path == place.path) else {
+            return Ok(place);
+        };
+        let status = rustix::fs::fstat(&cover.root).map_err(|errno| self.failed(errno))?;
+        Ok(Place {
+            descriptor: Rc::clone(&cover.root),
+            theirs: place.theirs || is_users(self.trust, &status),
+            status,
+            path: place.path,
+        })
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        Error::from_errno("open", self.asked, errno)
+    }
+}
+
+/// Opens `name` in `parent` without following a link. Asking for a directory first makes the kernel
+/// mount what autofs has prepared there; a plain `O_PATH` would show the empty trigger.
+fn enter(parent: &Place, name: &str, trust: Trust) -> std::result::Result<Place, Errno> {
+    let descriptor = open_entry(parent, name)?;
+    let status = rustix::fs::fstat(&descriptor)?;
+    Ok(Place {
+        descriptor: Rc::new(descriptor),
+        path: format!("{}/{name}", parent.path),
+        theirs: parent.theirs || is_users(trust, &status),
+        status,
+    })
+}
+
+/// An `O_PATH` descriptor of the entry itself, be it a directory, a file or a link.
+///
+/// # Errors
+///
+/// The error number of openat(2).
+pub fn open_entry(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(&parent, name, flags | OFlags::DIRECTORY, Mode::empty()) {
+        Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, flags, Mode::empty()),
+        other => other,
+    }
+}
+
+fn is_users(trust: Trust, status: &Stat) -> bool {
+    match trust {
+        Trust::Root => false,
+        Trust::User(uid) => uid != 0 && status.st_uid == uid,
+    }
+}
+
+/// Whether `directory` may hold a component at all: nobody untrusted may replace all of its entries.
+fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> {
+    let Stat { st_uid, .. } = directory.status;
+    let name = if directory.path.is_empty() {
+        "/"
+    } else {
+        &directory.path
+    };
+    if directory.theirs {
+        return Ok(());
+    }
+    if st_uid != 0 {
+        return Err(format!(
+            "{name} belongs to uid {st_uid}, who could replace what is in it"
+        ));
+    }
+    if is_shared(trust, &directory.status)
+        && !(trust != Trust::Root && is_sticky(&directory.status))
+    {
+        return Err(format!(
+            "{name} is writable by others than root, who could replace what is in it"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an entry of a directory that [`may_hold`] it is one that nobody untrusted put there.
+fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Result<(), String> {
+    let Stat { st_uid, .. } = *entry;
+    let link = file_type(entry) == FileType::Symlink;
+    let trusted = st_uid == 0 || is_users(trust, entry);
+    if parent.theirs && link {
+        return Err("is a symbolic link below a directory that the user owns".to_owned());
+    }
+    if link && st_uid != 0 {
+        return Err(format!(
+            "is a symbolic link that belongs to uid {st_uid}, not to root"
+        ));
+    }
+    if !trusted && (parent.theirs || is_shared(trust, &parent.status)) {
+        return Err(format!("belongs to uid {st_uid}, who could replace it"));
+    }
+    Ok(())
+}
+
+/// Writable by somebody who is not root; a group of root's own does not count except for policy files.
+fn is_shared(trust: Trust, status: &Stat) -> bool {
+    let by_group = status.st_mode & 0o020 != 0 && (status.st_gid != 0 || trust == Trust::Root);
+    status.st_mode & 0o002 != 0 || by_group
+}
+
+fn is_sticky(status: &Stat) -> bool {
+    status.st_mode & 0o1000 != 0
+}
