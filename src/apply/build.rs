@@ -7,14 +7,14 @@ mod store;
 use super::attributes::{like_covered, like_covered_and_source};
 use super::{Applied, SessionDirectory};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{Draft, Form, Made, Publication};
+use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
 use crate::kernel::walk::{Cover, Place, Trust, Walker};
 use crate::plan::{Plan, Shape, Step, View};
 use crate::policy::value::{Component, Size};
 use keep::Root;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::Stat;
 use std::rc::Rc;
 use store::Store;
 
@@ -22,8 +22,7 @@ use store::Store;
 pub(super) struct Build<'p> {
     views: Vec<BuiltView<'p>>,
     covers: Vec<Cover>,
-    made: Undo,
-    drafts: Vec<NamedDraft<'p>>,
+    undo: Undo<'p>,
     store: Option<Store>,
     walker: Walker,
     plan: &'p Plan,
@@ -55,21 +54,37 @@ struct Kept {
     at: OwnedFd,
 }
 
-/// A new instance that has no name yet.
-struct NamedDraft<'p> {
+/// What was made for this login, removed last one first: what lies in a directory before the directory.
+#[derive(Default)]
+struct Undo<'p>(Vec<Provisional<'p>>);
+
+/// An entry that was made for this login.
+struct Provisional<'p> {
     draft: Draft,
-    parent: Rc<OwnedFd>,
-    path: &'p str,
+    /// A new instance has no name until everything else has worked; then it gets the last of this path.
+    instance: Option<&'p str>,
 }
 
-/// What was made for this login, removed last one first.
-#[derive(Default)]
-struct Undo(Vec<Made>);
+impl Undo<'_> {
+    fn push(&mut self, draft: Draft) {
+        let instance = None;
+        self.0.push(Provisional { draft, instance });
+    }
 
-impl Drop for Undo {
+    /// Lets stay what has a name that others may already use; the rest is removed.
+    fn keep_published(&mut self) {
+        while let Some(Provisional { draft, instance }) = self.0.pop() {
+            if instance.is_none() {
+                draft.keep();
+            }
+        }
+    }
+}
+
+impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        while let Some(made) = self.0.pop() {
-            drop(made);
+        while let Some(provisional) = self.0.pop() {
+            drop(provisional);
         }
     }
 }
@@ -96,8 +111,7 @@ impl<'p> Build<'p> {
         Ok(Self {
             views: Vec::with_capacity(plan.steps.len()),
             covers: Vec::new(),
-            made: Undo::default(),
-            drafts: Vec::new(),
+            undo: Undo::default(),
             store: None,
             walker: Walker::new(Trust::User(uid))?,
             plan,
@@ -157,20 +171,13 @@ impl<'p> Build<'p> {
         let (parent, name) = self.walker.open_parent(path, &self.covers)?;
         let file = source.is_some_and(|source| !source.is_directory());
         let form = created_form(step, &parent, file, self.uid);
-        let draft = if file {
-            Draft::file(&parent.descriptor, form, path)?.0
+        let mut draft = if file {
+            Draft::file(&parent.descriptor, form, path)?
         } else {
             Draft::directory(&parent.descriptor, form, path)?.0
         };
         if draft.publish(name, path)? == Publication::Done {
-            let kind = if file {
-                FileType::RegularFile
-            } else {
-                FileType::Directory
-            };
-            self.made
-                .0
-                .push(Made::new(Rc::clone(&parent.descriptor), name, kind));
+            self.undo.push(draft);
         }
         self.walker.open(path, &self.covers)
     }
@@ -179,7 +186,7 @@ impl<'p> Build<'p> {
         let refused = |reason: String| Err(Error::new("cover", &step.path, reason));
         if let Some(other) = self.views.iter().find(|v| v.target.path() == place.path) {
             let (path, origin) = (&other.step.path, &other.step.origin);
-            return refused(format!("it is the same place as {path} ({origin})"));
+            return refused(format!("it is the same place as {path} of {origin}"));
         }
         let wants_directory = !matches!(step.view, View::Bind { .. } | View::Nothing { .. });
         if wants_directory && !place.is_directory() {
@@ -359,23 +366,18 @@ impl<'p> Build<'p> {
 
     /// Gives the new instances their names. `None`: another login was first with one of them.
     pub(super) fn publish(mut self, namespace: String) -> Result<Option<Applied>> {
-        for NamedDraft {
-            draft,
-            parent,
-            path,
-        } in self.drafts.drain(..)
-        {
+        for provisional in &mut self.undo.0 {
+            let Some(path) = provisional.instance else {
+                continue;
+            };
             let name = path.rsplit('/').next().unwrap_or(path);
-            if draft.publish(name, path)? == Publication::Preceded {
-                self.made.keep();
+            if provisional.draft.publish(name, path)? == Publication::Preceded {
+                self.undo.keep_published();
                 return Ok(None);
             }
-            // Undone after what was made in it.
-            self.made
-                .0
-                .insert(0, Made::new(parent, name, FileType::Directory));
+            provisional.instance = None;
         }
-        self.made.keep();
+        self.undo.keep_published();
         Ok(Some(Applied {
             namespace,
             paths: self
@@ -386,12 +388,6 @@ impl<'p> Build<'p> {
             notes: std::mem::take(&mut self.notes),
             session_directories: std::mem::take(&mut self.session_directories),
         }))
-    }
-}
-
-impl Undo {
-    fn keep(&mut self) {
-        self.0.drain(..).for_each(Made::keep);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::walk::{self, file_type};
 use crate::error::{Error, Result};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ pub struct Form {
     pub gid: u32,
 }
 
-/// A directory or file made under a temporary name in `parent`. Dropped, it is removed again;
-/// [`Draft::publish`] gives it its name.
+/// A directory or file that was made for one login. Dropped, it is removed again (a directory only when
+/// it is empty); [`Draft::keep`] lets it stay.
 #[derive(Debug)]
 pub struct Draft {
     parent: Rc<OwnedFd>,
@@ -32,12 +32,12 @@ pub struct Draft {
 pub enum Publication {
     /// It is there now.
     Done,
-    /// Somebody else published an entry of that name first; the draft is gone.
+    /// Somebody else published an entry of that name first.
     Preceded,
 }
 
 impl Draft {
-    /// Makes an empty directory of the given form, and opens it for reading.
+    /// Makes an empty directory of the given form under a temporary name, and opens it for reading.
     ///
     /// # Errors
     ///
@@ -46,34 +46,39 @@ impl Draft {
         let failed = |errno| Error::from_errno("create", path, errno);
         let name = temporary_name().map_err(failed)?;
         rustix::fs::mkdirat(parent, &name, Mode::RWXU).map_err(failed)?;
-        let draft = Self {
-            parent: Rc::clone(parent),
-            name,
-            flags: AtFlags::REMOVEDIR,
-        };
+        let draft = Self::made(parent, name, FileType::Directory);
         let directory = open_directory(parent, &draft.name).map_err(failed)?;
         check_untouched(&directory, path)?;
         shape(&directory, form).map_err(failed)?;
         Ok((draft, directory))
     }
 
-    /// Makes an empty file of the given form, and opens it.
+    /// Makes an empty file of the given form under a temporary name.
     ///
     /// # Errors
     ///
     /// Any of the steps failed.
-    pub fn file(parent: &Rc<OwnedFd>, form: Form, path: &str) -> Result<(Self, OwnedFd)> {
+    pub fn file(parent: &Rc<OwnedFd>, form: Form, path: &str) -> Result<Self> {
         let failed = |errno| Error::from_errno("create", path, errno);
         let name = temporary_name().map_err(failed)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::openat(parent, &name, flags, Mode::RUSR).map_err(failed)?;
-        let draft = Self {
-            parent: Rc::clone(parent),
-            name,
-            flags: AtFlags::empty(),
-        };
+        let draft = Self::made(parent, name, FileType::RegularFile);
         shape(&file, form).map_err(failed)?;
-        Ok((draft, file))
+        Ok(draft)
+    }
+
+    fn made(parent: &Rc<OwnedFd>, name: String, kind: FileType) -> Self {
+        let flags = match kind {
+            FileType::Directory => AtFlags::REMOVEDIR,
+            _ => AtFlags::empty(),
+        };
+        let parent = Rc::clone(parent);
+        Self {
+            parent,
+            name,
+            flags,
+        }
     }
 
     /// Gives it its name, unless there is an entry of that name.
@@ -81,51 +86,15 @@ impl Draft {
     /// # Errors
     ///
     /// renameat2(2) failed; the file system may lack RENAME_NOREPLACE, as NFS does.
-    pub fn publish(mut self, name: &str, path: &str) -> Result<Publication> {
+    pub fn publish(&mut self, name: &str, path: &str) -> Result<Publication> {
         let parent = &self.parent;
         match rustix::fs::renameat_with(parent, &self.name, parent, name, RenameFlags::NOREPLACE) {
             Ok(()) => {
-                self.name.clear();
+                name.clone_into(&mut self.name);
                 Ok(Publication::Done)
             }
             Err(Errno::EXIST) => Ok(Publication::Preceded),
             Err(errno) => Err(Error::from_errno("create", path, errno)),
-        }
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if self.name.is_empty() {
-            return;
-        }
-        if let Err(errno) = rustix::fs::unlinkat(&self.parent, &self.name, self.flags) {
-            log::warn!("cannot remove {}: {}", self.name, errno.kind());
-        }
-    }
-}
-
-/// An entry that this login made under its own name. Dropped, it is removed again if it is still empty;
-/// [`Made::keep`] lets it stay.
-#[derive(Debug)]
-pub struct Made {
-    parent: Rc<OwnedFd>,
-    name: String,
-    flags: AtFlags,
-}
-
-impl Made {
-    /// The directory or file `name` in `parent`.
-    #[must_use]
-    pub fn new(parent: Rc<OwnedFd>, name: &str, kind: FileType) -> Self {
-        let flags = match kind {
-            FileType::Directory => AtFlags::REMOVEDIR,
-            _ => AtFlags::empty(),
-        };
-        Self {
-            parent,
-            name: name.to_owned(),
-            flags,
         }
     }
 
@@ -135,10 +104,15 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.name.is_empty() {
-            let _ = rustix::fs::unlinkat(&self.parent, &self.name, self.flags);
+        if self.name.is_empty() {
+            return;
+        }
+        match rustix::fs::unlinkat(&self.parent, &self.name, self.flags) {
+            // Another login has begun to use a directory that this one made.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(errno) => log::warn!("cannot remove {}: {}", self.name, errno.kind()),
         }
     }
 }
@@ -224,27 +198,36 @@ pub fn verify(directory: &OwnedFd, form: Form, user: u32, path: &str) -> Result<
 ///
 /// It is not a directory of root's, others may use it, or it cannot be made.
 pub fn open_or_make_private(
-    parent: BorrowedFd<'_>,
+    parent: &Rc<OwnedFd>,
     name: &str,
     path: &str,
-) -> Result<(OwnedFd, bool)> {
+) -> Result<(OwnedFd, Option<Draft>)> {
     let failed = |errno| Error::from_errno("open", path, errno);
-    let mut made = false;
+    let mut draft = None;
     let directory = match walk::open_entry(parent, name) {
         Err(Errno::NOENT) => {
-            made = match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-                Err(Errno::EXIST) => false,
-                other => other
-                    .map(|()| true)
-                    .map_err(|e| Error::from_errno("create", path, e))?,
-            };
+            draft = make_private(parent, name)
+                .map_err(|errno| Error::from_errno("create", path, errno))?;
             walk::open_entry(parent, name).map_err(failed)?
         }
         other => other.map_err(failed)?,
     };
     let status = rustix::fs::fstat(&directory).map_err(failed)?;
     check_private(&status, &[], path)?;
-    Ok((directory, made))
+    Ok((directory, draft))
+}
+
+/// Whatever the umask of the host process is, it only takes rights away from root's own 0700.
+fn make_private(parent: &Rc<OwnedFd>, name: &str) -> std::result::Result<Option<Draft>, Errno> {
+    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) => Ok(Some(Draft::made(
+            parent,
+            name.to_owned(),
+            FileType::Directory,
+        ))),
+        Err(Errno::EXIST) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Checks that a directory is root's and that nobody else has rights in it, unless its mode is one of

@@ -2,7 +2,7 @@
 
 use super::{Build, Kept};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{Draft, Form, Made, Publication};
+use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount::{self, AttributeChange};
 use crate::kernel::walk::{self, Place, file_type};
 use crate::plan::Step;
@@ -89,12 +89,12 @@ impl<'p> Build<'p> {
             uid: source.st_uid,
             gid: source.st_gid,
         };
-        let (draft, kind) = match file_type(source) {
-            FileType::Directory => (Draft::directory(parent, form, path)?.0, FileType::Directory),
-            _ => (Draft::file(parent, form, path)?.0, FileType::RegularFile),
+        let mut draft = match file_type(source) {
+            FileType::Directory => Draft::directory(parent, form, path)?.0,
+            _ => Draft::file(parent, form, path)?,
         };
         if draft.publish(name, path)? == Publication::Done {
-            self.made.0.push(Made::new(Rc::clone(parent), name, kind));
+            self.undo.push(draft);
         }
         let missing = || Error::from_errno("open", path, Errno::NOENT);
         open_status(root.mount, name, path)?.ok_or_else(missing)

@@ -1,11 +1,11 @@
 //! Instances: where they are, that they are what they should be, and new ones.
 
-use super::{Build, NamedDraft, SessionDirectory, identity};
+use super::{Build, Provisional, SessionDirectory, identity};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{self, Draft, Form, Made, Publication};
+use crate::kernel::directory::{self, Draft, Form, Publication};
 use crate::kernel::walk;
 use crate::plan::{Instance, Lifetime, Step, View};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -67,11 +67,8 @@ impl<'p> Build<'p> {
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
         }
-        self.drafts.push(NamedDraft {
-            draft,
-            parent: Rc::clone(parent),
-            path,
-        });
+        let instance = Some(path);
+        self.undo.0.push(Provisional { draft, instance });
         Ok(made)
     }
 
@@ -118,10 +115,9 @@ impl<'p> Build<'p> {
         name: &str,
         path: &str,
     ) -> Result<Rc<OwnedFd>> {
-        let (found, made) = directory::open_or_make_private(parent.as_fd(), name, path)?;
-        if made {
-            let made = Made::new(Rc::clone(parent), name, FileType::Directory);
-            self.made.0.push(made);
+        let (found, draft) = directory::open_or_make_private(parent, name, path)?;
+        if let Some(draft) = draft {
+            self.undo.push(draft);
         }
         Ok(Rc::new(found))
     }
@@ -158,10 +154,9 @@ impl<'p> Build<'p> {
                     uid: 0,
                     gid: 0,
                 };
-                let (draft, _) = Draft::file(&root, form, &path)?;
+                let mut draft = Draft::file(&root, form, &path)?;
                 if draft.publish(HIDDEN_FILE, &path)? == Publication::Done {
-                    let made = Made::new(Rc::clone(&root), HIDDEN_FILE, FileType::RegularFile);
-                    self.made.0.push(made);
+                    self.undo.push(draft);
                 }
                 open_hidden(&root, &path)
             }
