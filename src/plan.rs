@@ -151,9 +151,3 @@ impl Plan {
         self.steps.is_empty()
     }
 }
-
-impl std::fmt::Display for Plan {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
