@@ -530,10 +530,7 @@ fn missing_paths_are_made_where_the_rule_says_so() {
         });
         assert_eq!(form("/mnt/bound"), (0o755, 0, 0));
         let deep = refusal(&plan(vec![created(private("/mnt/x/y", INSTANCE, &[]))]));
-        assert!(
-            deep.contains("cannot open /mnt/x: No such file"),
-            "{deep}"
-        );
+        assert!(deep.contains("cannot open /mnt/x: No such file"), "{deep}");
     });
 }
 
