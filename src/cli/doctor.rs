@@ -9,6 +9,7 @@ mod sshd;
 mod stack;
 mod store;
 mod tree;
+mod units;
 
 #[cfg(test)]
 pub use finding::place;
@@ -58,6 +59,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
     all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));
     all.extend(pam::findings(tree));
+    all.extend(units::findings(tree));
     all.extend(sshd::findings(tree, &|directory| {
         covers(policy.as_ref(), directory)
     }));
@@ -71,7 +73,7 @@ fn covers(policy: Option<&Policy>, directory: &str) -> bool {
         .unwrap_or_default();
     let mut paths = rules.iter().filter_map(|rule| rule.kind.path());
     paths.any(|path| {
-        let path = format!("{path:?}");
+        let path = path.to_string();
         let rest = path.strip_prefix(directory.trim_end_matches('/'));
         rest.is_some_and(|rest| rest.starts_with('/'))
     })

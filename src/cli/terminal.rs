@@ -53,17 +53,20 @@ impl Screen {
 }
 
 /// `text` with control characters written as escapes, so that a name from a file or the account database
-/// cannot move the cursor of the administrator who reads it.
+/// cannot move the cursor of the administrator who reads it, or turn the direction of writing around.
 pub fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
+    let shown = |c: char| {
+        if c.is_control() || is_invisible(c) {
+            c.escape_unicode().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// "1 rule", "2 rules".
@@ -86,7 +89,8 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_not_sent() {
-        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
+        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(harmless("größe"), "größe");
     }
 

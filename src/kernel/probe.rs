@@ -1,9 +1,12 @@
 //! What this kernel can do, tried without changing anything: descriptors are opened and closed, detached
 //! mounts made and dropped, and calls made with arguments that no kernel accepts.
 
+use super::sys;
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsOpenFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::process::PidfdFlags;
 
 /// One feature, and whether it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +24,6 @@ pub struct Feature {
 pub enum Presence {
     /// It works.
     Works,
-    /// The kernel has it; whether it would be permitted is not known.
-    Known,
     /// The kernel, or a system call filter, says that there is no such call.
     Missing,
     /// It is refused with EPERM, as it is without privileges and under some filters.
@@ -44,6 +45,7 @@ pub fn features() -> Vec<Feature> {
         feature("open_tree", (5, 2), open_tree()),
         feature("fsopen", (5, 2), fsopen()),
         feature("move_mount", (5, 2), move_mount()),
+        feature("mount_setattr", (5, 12), mount_setattr()),
     ]
 }
 
@@ -60,6 +62,13 @@ pub fn has_proc() -> bool {
     const PROC_SUPER_MAGIC: u64 = 0x9fa0;
     rustix::fs::statfs("/proc")
         .is_ok_and(|facts| u64::try_from(facts.f_type) == Ok(PROC_SUPER_MAGIC))
+}
+
+/// Whether a pidfd gives the mount namespace of its process, so that `/proc` is not needed.
+#[must_use]
+pub fn has_namespace_by_pidfd() -> bool {
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
+    own.is_ok_and(|pidfd| sys::pidfd_mount_namespace(pidfd.as_fd()).is_ok())
 }
 
 fn openat2() -> Presence {
@@ -89,6 +98,14 @@ fn move_mount() -> Presence {
         Presence::Failed(Errno::NOENT) => Presence::Works,
         other => other,
     }
+}
+
+/// Changes nothing: without an attribute the call returns after the check of privileges.
+fn mount_setattr() -> Presence {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let tried = rustix::fs::open("/", flags, Mode::empty())
+        .and_then(|root| sys::mount_setattr(root.as_fd(), false, &sys::MountAttr::default()));
+    judge(tried)
 }
 
 fn judge<T>(tried: rustix::io::Result<T>) -> Presence {
@@ -121,10 +138,7 @@ mod tests {
     fn this_kernel_knows_every_call() {
         for feature in features() {
             assert!(
-                matches!(
-                    feature.presence,
-                    Presence::Works | Presence::Known | Presence::Forbidden
-                ),
+                matches!(feature.presence, Presence::Works | Presence::Forbidden),
                 "{feature:?}"
             );
         }

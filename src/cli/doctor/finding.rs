@@ -33,6 +33,8 @@ pub enum Area {
     Pam,
     /// sshd's configuration.
     Sshd,
+    /// The systemd units of daemons.
+    Units,
 }
 
 /// A finding, and what to do about it.
@@ -81,6 +83,7 @@ impl Area {
             Self::Store => "store",
             Self::Pam => "pam",
             Self::Sshd => "sshd",
+            Self::Units => "units",
         }
     }
 }

@@ -13,7 +13,7 @@ pub fn findings(privileged: bool) -> Vec<Finding> {
     let release = probe::release();
     let mut all = vec![of_release(&release)];
     all.extend(of_features(&probe::features(), privileged));
-    all.push(of_proc(probe::has_proc(), &release));
+    all.push(of_proc(probe::has_proc(), probe::has_namespace_by_pidfd()));
     all
 }
 
@@ -37,9 +37,7 @@ fn of_features(features: &[Feature], privileged: bool) -> Vec<Finding> {
         .iter()
         .filter_map(|feature| of_feature(feature, privileged))
         .collect();
-    let working = names(features, |presence| {
-        matches!(presence, Presence::Works | Presence::Known)
-    });
+    let working = names(features, |presence| presence == Presence::Works);
     if !working.is_empty() {
         all.insert(0, Finding::ok(Area::Kernel, format!("has {working}")));
     }
@@ -64,7 +62,7 @@ fn names(features: &[Feature], wanted: impl Fn(Presence) -> bool) -> String {
 fn of_feature(feature: &Feature, privileged: bool) -> Option<Finding> {
     let name = feature.name;
     match feature.presence {
-        Presence::Works | Presence::Known => None,
+        Presence::Works => None,
         Presence::Forbidden if !privileged => None,
         Presence::Forbidden => Some(
             Finding::problem(Area::Kernel, format!("{name} is forbidden even for root"))
@@ -83,11 +81,10 @@ fn of_feature(feature: &Feature, privileged: bool) -> Option<Finding> {
     }
 }
 
-fn of_proc(present: bool, release: &str) -> Finding {
-    let spared = version(release).is_some_and(|found| found >= WITHOUT_PROC);
+fn of_proc(present: bool, spared: bool) -> Finding {
     match (present, spared) {
         (true, _) => Finding::ok(Area::Kernel, "/proc is mounted"),
-        (false, true) => Finding::note(Area::Kernel, "/proc is not mounted, and not needed"),
+        (false, true) => Finding::ok(Area::Kernel, "/proc is not mounted, and not needed"),
         (false, false) => Finding::problem(Area::Kernel, "/proc is not mounted").advise(format!(
             "mount it, or use Linux {}, which can do without",
             dotted(WITHOUT_PROC)
@@ -126,19 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn proc_is_needed_before_6_11() {
+    fn proc_is_needed_where_a_pidfd_does_not_do() {
         let table = [
-            (true, "5.15.0", Level::Ok),
-            (false, "6.10.3", Level::Problem),
-            (false, "6.11.0", Level::Note),
-            (false, "?", Level::Problem),
+            (true, true, Level::Ok),
+            (true, false, Level::Ok),
+            (false, true, Level::Ok),
+            (false, false, Level::Problem),
         ];
-        for (present, release, level) in table {
-            assert_eq!(
-                of_proc(present, release).level,
-                level,
-                "{present} {release}"
-            );
+        for (present, spared, level) in table {
+            assert_eq!(of_proc(present, spared).level, level, "{present} {spared}");
         }
     }
 
@@ -146,7 +139,6 @@ mod tests {
     fn features_by_what_trying_showed() {
         let table = [
             (Presence::Works, true, vec![Level::Ok]),
-            (Presence::Known, false, vec![Level::Ok]),
             (Presence::Missing, false, vec![Level::Problem]),
             (Presence::Forbidden, true, vec![Level::Problem]),
             (Presence::Forbidden, false, vec![Level::Note]),

@@ -76,3 +76,38 @@ fn of_warnings(warnings: &Diagnostics) -> Option<Finding> {
         Finding::warning(Area::Policy, count(number, "warning")).advise("jns check shows them")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    /// The levels of the findings about a system with these files.
+    fn levels(files: &[(&str, &str)]) -> Vec<Level> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let tree = Tree::under(root.path()).unwrap();
+        let (found, _) = findings(&tree, &Source::System);
+        found.iter().map(|finding| finding.level).collect()
+    }
+
+    #[test]
+    fn policies_of_fabricated_systems() {
+        let main = "etc/security/jns.toml";
+        let rule = "[[private]]\npath = \"/tmp\"\n";
+        let observe = format!("[settings]\nmode = \"observe\"\n{rule}");
+        assert_eq!(levels(&[]), [Level::Ok], "the built-in default");
+        assert_eq!(levels(&[(main, rule)]), [Level::Ok]);
+        assert_eq!(levels(&[(main, "")]), [Level::Warning]);
+        assert_eq!(levels(&[(main, &observe)]), [Level::Ok, Level::Warning]);
+        assert_eq!(levels(&[(main, "[[privat]]\n")]), [Level::Problem]);
+        assert_eq!(
+            levels(&[(main, rule), ("etc/security/jns.d/x.toml", "nonsense")]),
+            [Level::Problem]
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! The explanation as an administrator reads it.
 
 use super::{ANY_SESSION, Explanation};
-use crate::cli::terminal::{Screen, Tone, count, harmless};
+use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::login::Login;
 use crate::policy::{Enforcement, Ruling, Verdict};
 
@@ -13,7 +13,7 @@ pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
         facts(&explanation.login),
         heading("policy"),
         policy(explanation),
-        heading("rules"),
+        heading(rules_heading(explanation)),
         rules(&explanation.selection.rulings, screen),
         heading("plan"),
         plan(explanation, screen),
@@ -72,6 +72,13 @@ fn policy(explanation: &Explanation<'_>) -> String {
     text + &line("exempt", &exempt)
 }
 
+fn rules_heading(explanation: &Explanation<'_>) -> &'static str {
+    match explanation.selection.exemption {
+        Some(_) => "rules, were the user not exempt",
+        None => "rules",
+    }
+}
+
 fn rules(rulings: &[Ruling<'_>], screen: Screen) -> String {
     let rows: Vec<[String; 3]> = rulings.iter().map(row).collect();
     let width = |column: usize| {
@@ -100,7 +107,7 @@ fn row(ruling: &Ruling<'_>) -> [String; 3] {
     let kind = ruling.rule.kind.header();
     let path = match (&ruling.path, ruling.rule.kind.path()) {
         (Some(path), _) => format!(" {path}"),
-        (None, Some(template)) => format!(" {template:?}"),
+        (None, Some(template)) => format!(" {template}"),
         (None, None) => String::new(),
     };
     [
@@ -145,7 +152,7 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
         Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
         Ok(plan) => plan,
     };
-    let shown = format!("{plan:#?}");
+    let shown = plan.to_string();
     let mut text: String = shown
         .lines()
         .map(|step| format!("  {}\n", harmless(step)))
@@ -155,6 +162,5 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
             "  {ANY_SESSION} stands for a name that is new at each login\n"
         ));
     }
-    let number = count(plan.steps.len(), "step");
-    text + &screen.paint(Tone::Faint, &format!("  {number}")) + "\n"
+    text
 }

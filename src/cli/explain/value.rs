@@ -57,7 +57,7 @@ fn with_place(mut value: Value, origin: &Origin) -> Value {
 }
 
 fn ruling(ruling: &Ruling<'_>) -> Value {
-    let written = ruling.rule.kind.path().map(|path| format!("{path:?}"));
+    let written = ruling.rule.kind.path().map(ToString::to_string);
     let path = ruling.path.as_ref().map(ToString::to_string);
     let (verdict, selector, reason, winner) = match &ruling.verdict {
         Verdict::Applies => ("applies", None, None, None),

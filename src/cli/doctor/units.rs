@@ -1,0 +1,279 @@
+//! Findings about the systemd units of daemons that open sessions: a sandbox around the daemon is a sandbox
+//! around what the module does in it (systemd.exec(5)).
+
+use super::finding::{Area, Finding, place};
+use super::tree::Tree;
+use crate::error::Origin;
+
+/// Units whose processes open PAM sessions.
+const UNITS: [&str; 13] = [
+    "ssh",
+    "sshd",
+    "ssh@",
+    "sshd@",
+    "cron",
+    "crond",
+    "atd",
+    "vsftpd",
+    "proftpd",
+    "gdm",
+    "lightdm",
+    "sddm",
+    "xrdp-sesman",
+];
+
+/// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
+const DIRECTORIES: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// One `Key=value` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Setting {
+    key: String,
+    value: String,
+    origin: Origin,
+}
+
+/// What the sandboxes of a system's daemons mean for their sessions.
+pub fn findings(tree: &Tree) -> Vec<Finding> {
+    UNITS
+        .iter()
+        .flat_map(|unit| of_unit(unit, &settings(tree, unit)))
+        .collect()
+}
+
+fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
+    let found = settings.iter().filter_map(|setting| {
+        let effect = effect(&setting.key, &setting.value)?;
+        let summary = format!(
+            "{unit}.service: {}={} {}",
+            setting.key,
+            setting.value,
+            effect.text()
+        );
+        let finding = if effect.is_fatal() {
+            Finding::problem(Area::Units, summary)
+        } else {
+            Finding::warning(Area::Units, summary)
+        };
+        let advice = format!("systemctl edit {unit}.service, and take the setting back");
+        Some(finding.at(&setting.origin).advise(advice))
+    });
+    found.collect()
+}
+
+/// What a setting does to sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    NoNamespaces,
+    NoCapability,
+    NoMounting,
+    OtherTmp,
+    ReadOnlyStore,
+}
+
+impl Effect {
+    fn text(self) -> &'static str {
+        match self {
+            Self::NoNamespaces => "forbids mount namespaces",
+            Self::NoCapability => "takes CAP_SYS_ADMIN away",
+            Self::NoMounting => "forbids mounting",
+            Self::OtherTmp => "shows exempt users the unit's /tmp, not the host's",
+            Self::ReadOnlyStore => "makes the store read-only for new instances",
+        }
+    }
+
+    fn is_fatal(self) -> bool {
+        matches!(
+            self,
+            Self::NoNamespaces | Self::NoCapability | Self::NoMounting
+        )
+    }
+}
+
+fn effect(key: &str, value: &str) -> Option<Effect> {
+    let on = matches!(value, "yes" | "true" | "on" | "1");
+    let (inverted, list) = match value.strip_prefix('~') {
+        Some(list) => (true, list),
+        None => (false, value),
+    };
+    let names = |wanted: &str| list.split_whitespace().any(|word| word == wanted);
+    match key {
+        "RestrictNamespaces" if value.is_empty() || value == "no" || value == "false" => None,
+        "RestrictNamespaces" => (on || names("mnt") == inverted).then_some(Effect::NoNamespaces),
+        "CapabilityBoundingSet" => {
+            (names("CAP_SYS_ADMIN") == inverted).then_some(Effect::NoCapability)
+        }
+        "SystemCallFilter" => (inverted && names("@mount")).then_some(Effect::NoMounting),
+        "PrivateTmp" => (on || value == "disconnected").then_some(Effect::OtherTmp),
+        "ProtectSystem" => (value == "strict").then_some(Effect::ReadOnlyStore),
+        _ => None,
+    }
+}
+
+/// The settings of a unit that are in force: the last of each key, drop-ins after the unit's own file.
+fn settings(tree: &Tree, unit: &str) -> Vec<Setting> {
+    let mut last: Vec<Setting> = Vec::new();
+    for mut setting in files(tree, unit).iter().flat_map(|file| read(tree, file)) {
+        let earlier = last.iter().position(|earlier| earlier.key == setting.key);
+        if let Some(earlier) = earlier.map(|at| last.remove(at)) {
+            setting.value = merged(&setting.key, &earlier.value, setting.value);
+        }
+        last.push(setting);
+    }
+    last
+}
+
+/// Lists of the same kind grow; anything else, and the empty list, takes the place of what was there.
+fn merged(key: &str, earlier: &str, later: String) -> String {
+    let is_list = |value: &str| !matches!(value, "" | "yes" | "no" | "true" | "false");
+    let grows = matches!(
+        key,
+        "RestrictNamespaces" | "CapabilityBoundingSet" | "SystemCallFilter"
+    );
+    let alike = earlier.starts_with('~') == later.starts_with('~');
+    if grows && alike && is_list(earlier) && is_list(&later) {
+        format!("{earlier} {}", later.trim_start_matches('~'))
+    } else {
+        later
+    }
+}
+
+fn files(tree: &Tree, unit: &str) -> Vec<String> {
+    let own = DIRECTORIES.map(|directory| format!("{directory}/{unit}.service"));
+    let Some(main) = own.into_iter().find(|path| tree.exists(path)) else {
+        return Vec::new();
+    };
+    let mut drop_ins: Vec<(String, String)> = Vec::new();
+    for directory in DIRECTORIES.map(|directory| format!("{directory}/{unit}.service.d")) {
+        for name in tree.list(&directory) {
+            let hidden = drop_ins.iter().any(|(earlier, _)| *earlier == name);
+            if name.ends_with(".conf") && !hidden {
+                drop_ins.push((name.clone(), format!("{directory}/{name}")));
+            }
+        }
+    }
+    drop_ins.sort();
+    let rest = drop_ins.into_iter().map(|(_, path)| path);
+    std::iter::once(main).chain(rest).collect()
+}
+
+fn read(tree: &Tree, file: &str) -> Vec<Setting> {
+    let text = tree.read(file).unwrap_or_default();
+    let lines = (1..).zip(text.lines());
+    let stated = lines.filter(|(_, line)| !line.trim_start().starts_with(['#', ';']));
+    stated
+        .filter_map(|(number, line)| {
+            let (key, value) = line.split_once('=')?;
+            Some(Setting {
+                key: key.trim().to_owned(),
+                value: value.trim().to_owned(),
+                origin: place(file, number),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn effects() {
+        let table = [
+            ("RestrictNamespaces", "yes", Some(Effect::NoNamespaces)),
+            ("RestrictNamespaces", "no", None),
+            ("RestrictNamespaces", "mnt net", None),
+            ("RestrictNamespaces", "net", Some(Effect::NoNamespaces)),
+            ("RestrictNamespaces", "~user", None),
+            ("RestrictNamespaces", "~mnt", Some(Effect::NoNamespaces)),
+            (
+                "CapabilityBoundingSet",
+                "CAP_CHOWN",
+                Some(Effect::NoCapability),
+            ),
+            ("CapabilityBoundingSet", "CAP_CHOWN CAP_SYS_ADMIN", None),
+            (
+                "CapabilityBoundingSet",
+                "~CAP_SYS_ADMIN",
+                Some(Effect::NoCapability),
+            ),
+            ("CapabilityBoundingSet", "~CAP_CHOWN", None),
+            ("SystemCallFilter", "~@mount", Some(Effect::NoMounting)),
+            ("SystemCallFilter", "~@swap", None),
+            ("PrivateTmp", "true", Some(Effect::OtherTmp)),
+            ("PrivateTmp", "false", None),
+            ("ProtectSystem", "strict", Some(Effect::ReadOnlyStore)),
+            ("ProtectSystem", "full", None),
+            ("ExecStart", "/usr/sbin/sshd", None),
+        ];
+        for (key, value, expected) in table {
+            assert_eq!(effect(key, value), expected, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn lists_grow() {
+        let table = [
+            (
+                "CapabilityBoundingSet",
+                "CAP_CHOWN",
+                "CAP_KILL",
+                "CAP_CHOWN CAP_KILL",
+            ),
+            ("CapabilityBoundingSet", "CAP_CHOWN", "", ""),
+            ("SystemCallFilter", "~@swap", "~@mount", "~@swap @mount"),
+            ("SystemCallFilter", "@system-service", "~@mount", "~@mount"),
+            ("PrivateTmp", "yes", "no", "no"),
+            ("RestrictNamespaces", "yes", "no", "no"),
+            ("RestrictNamespaces", "net", "mnt", "net mnt"),
+        ];
+        for (key, earlier, later, expected) in table {
+            assert_eq!(
+                merged(key, earlier, later.to_owned()),
+                expected,
+                "{key} {earlier} {later}"
+            );
+        }
+    }
+
+    #[test]
+    fn drop_ins_come_after_the_unit_and_etc_before_usr() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "usr/lib/systemd/system/ssh.service",
+            "[Service]\nPrivateTmp=yes\nRestrictNamespaces=yes\n",
+        );
+        write(
+            "usr/lib/systemd/system/ssh.service.d/a.conf",
+            "[Service]\nRestrictNamespaces=yes\n",
+        );
+        write(
+            "etc/systemd/system/ssh.service.d/a.conf",
+            "[Service]\n# PrivateTmp=no\nRestrictNamespaces=no\n",
+        );
+        write("etc/systemd/system/ssh.service.d/README", "PrivateTmp=no\n");
+        let found = findings(&Tree::under(root.path()).unwrap());
+        let said: Vec<(Level, &str)> = found
+            .iter()
+            .map(|f| (f.level, f.summary.as_str()))
+            .collect();
+        assert_eq!(
+            said,
+            [(
+                Level::Warning,
+                "ssh.service: PrivateTmp=yes shows exempt users the unit's /tmp, not the host's"
+            )]
+        );
+    }
+}

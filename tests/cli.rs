@@ -1,0 +1,644 @@
+//! The `jns` command as its users meet it: the built binary, its output and its exit statuses.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const VERBS: [&str; 5] = ["check", "explain", "doctor", "completions", "man"];
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
+    command
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    command
+}
+
+fn jns(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// The same with `text` on standard input.
+fn jns_reading(arguments: &[&str], text: &[u8]) -> Output {
+    let mut child = command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that has read enough closes its end.
+    let _ = child.stdin.take().unwrap().write_all(text);
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+/// Says why a test does nothing; where tests must run, that is a failure.
+fn skip(reason: &str) {
+    let must = std::env::var_os("JNS_TESTS_MUST_RUN").is_some_and(|value| value == "1");
+    assert!(!must, "must run, but {reason}");
+    println!("skipped: {reason}");
+}
+
+/// A system of files beneath a directory of its own.
+fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+// --- usage -----------------------------------------------------------------------------------------------
+
+#[test]
+fn wrong_usage_is_status_2_and_said_on_standard_error() {
+    let table: &[&[&str]] = &[
+        &[],
+        &["chek"],
+        &["check", "--stric"],
+        &["check", "a", "--config", "b"],
+        &["explain"],
+        &["explain", "root", "bin"],
+        &["explain", "root", "--service"],
+        &["completions", "tcsh"],
+        &["man"],
+        &["doctor", "extra"],
+    ];
+    for arguments in table {
+        let output = jns(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(out(&output), "", "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_verb_is_suggested() {
+    assert!(err(&jns(&["chek"])).contains("'check'"));
+}
+
+#[test]
+fn help_has_examples_and_exit_statuses() {
+    for verb in VERBS {
+        let output = jns(&[verb, "--help"]);
+        let help = out(&output);
+        assert_eq!(output.status.code(), Some(0), "{verb}");
+        assert!(
+            help.contains(&format!("Examples:\n  jns {verb}"))
+                || help.contains("Examples:\n  sudo jns"),
+            "{help}"
+        );
+        assert!(help.contains("Exit status:\n  0  "), "{help}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let expected = concat!("jns ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(out(&jns(&["--version"])), expected);
+}
+
+#[test]
+fn every_verb_that_reads_a_policy_takes_config() {
+    for verb in ["check", "explain", "doctor"] {
+        assert!(
+            out(&jns(&[verb, "--help"])).contains("--config <PATH>"),
+            "{verb}"
+        );
+        assert!(out(&jns(&[verb, "--help"])).contains("--json"), "{verb}");
+    }
+}
+
+// --- completions and manual pages --------------------------------------------------------------------------
+
+#[test]
+fn completions_name_every_verb() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = jns(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        for verb in VERBS {
+            assert!(out(&output).contains(verb), "{shell} {verb}");
+        }
+    }
+}
+
+#[test]
+fn bash_accepts_its_completions() {
+    let script = jns(&["completions", "bash"]).stdout;
+    let mut bash = Command::new("bash")
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    bash.stdin.take().unwrap().write_all(&script).unwrap();
+    assert!(bash.wait().unwrap().success());
+}
+
+#[test]
+fn manual_pages_are_written_and_render_without_warnings() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().to_str().unwrap();
+    let output = jns(&["man", target]);
+    assert_eq!(
+        (output.status.code(), out(&output)),
+        (Some(0), ""),
+        "{}",
+        err(&output)
+    );
+    let mut pages: Vec<PathBuf> = fs::read_dir(target)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    pages.sort();
+    assert_eq!(pages.len(), VERBS.len() + 1);
+    for page in pages {
+        render(&page);
+    }
+}
+
+fn render(page: &Path) {
+    let text = fs::read_to_string(page).unwrap();
+    for section in [
+        ".SH NAME",
+        ".SH SYNOPSIS",
+        ".SH \"EXIT STATUS\"",
+        ".SH EXAMPLES",
+        ".SH \"SEE ALSO\"",
+    ] {
+        assert!(text.contains(section), "{section} in {}", page.display());
+    }
+    match Command::new("groff")
+        .args(["-man", "-ww", "-z", "-Tutf8"])
+        .arg(page)
+        .output()
+    {
+        Ok(output) => assert_eq!(err(&output), "", "{}", page.display()),
+        Err(_) => skip("groff is not installed"),
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let output = jns(&["man", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("cannot write /nonexistent/jns.1: No such file"),
+        "{}",
+        err(&output)
+    );
+}
+
+// --- output ------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let mut child = command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = command(&["completions", "bash"])
+        .stdout(full)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let root = system(&[]);
+    let arguments = ["doctor", "--root", root.path().to_str().unwrap()];
+    assert!(!out(&jns(&arguments)).contains('\x1b'), "a pipe");
+    let line = format!(
+        "{} doctor --root {}",
+        env!("CARGO_BIN_EXE_jns"),
+        root.path().display()
+    );
+    let on_terminal = |name: &str, value: &str| -> String {
+        let mut script = Command::new("script");
+        script
+            .args(["-qec", &line, "/dev/null"])
+            .env_remove("NO_COLOR")
+            .env("TERM", "xterm");
+        let output = script.env(name, value).stdin(Stdio::null()).output();
+        output.map_or_else(|_| String::new(), |output| out(&output).to_owned())
+    };
+    if on_terminal("TERM", "xterm").is_empty() {
+        return skip("script(1) is not installed");
+    }
+    assert!(on_terminal("TERM", "xterm").contains("\x1b["), "a terminal");
+    assert!(!on_terminal("NO_COLOR", "1").contains('\x1b'), "NO_COLOR");
+    assert!(
+        !on_terminal("TERM", "dumb").contains('\x1b'),
+        "a dumb terminal"
+    );
+}
+
+// --- check -------------------------------------------------------------------------------------------------
+
+/// Each policy in tests/cli/check beside what `jns check -` says about it. `JNS_BLESS=1` writes the latter.
+#[test]
+fn check_says_what_is_expected_of_it() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/check");
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let policies: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    assert!(!policies.is_empty());
+    for policy in policies {
+        let output = jns_reading(&["check", "-"], &fs::read(&policy).unwrap());
+        let said = format!(
+            "{}exit status {}\n",
+            out(&output),
+            output.status.code().unwrap()
+        );
+        let golden = policy.with_extension("txt");
+        if std::env::var_os("JNS_BLESS").is_some() {
+            fs::write(&golden, &said).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(said, expected, "{}", policy.display());
+    }
+}
+
+#[test]
+fn check_has_an_exit_status_for_each_result() {
+    let clean = "[[private]]\npath = \"/tmp\"\n";
+    let doubtful = "[[private]]\npath = \"/tmp\"\nusers = [\"no-such-user\"]\n";
+    let table: &[(&[&str], &str, i32)] = &[
+        (&["check", "-"], clean, 0),
+        (&["check", "-", "--strict"], clean, 0),
+        (&["check", "-"], doubtful, 0),
+        (&["check", "-", "--strict"], doubtful, 1),
+        (&["check", "-"], "nonsense", 1),
+        (&["check", "-", "--json"], "nonsense", 1),
+        (&["check", "-", "/nonexistent.toml"], clean, 1),
+    ];
+    for (arguments, text, status) in table {
+        let output = jns_reading(arguments, text.as_bytes());
+        assert_eq!(
+            output.status.code(),
+            Some(*status),
+            "{arguments:?} {text} {}",
+            out(&output)
+        );
+    }
+}
+
+#[test]
+fn checks_json_has_its_keys() {
+    let output = jns_reading(
+        &["check", "-", "--json"],
+        b"[settings]\nmode = \"enforced\"\n",
+    );
+    let value = json(&output);
+    assert_eq!(keys(&value), ["ok", "policies"]);
+    assert_eq!(value["ok"], false);
+    let policy = &value["policies"][0];
+    assert_eq!(
+        keys(policy),
+        [
+            "diagnostics",
+            "errors",
+            "files",
+            "more",
+            "rules",
+            "warnings"
+        ]
+    );
+    assert_eq!(policy["errors"], 1);
+    assert_eq!(policy["rules"], Value::Null);
+    let diagnostic = &policy["diagnostics"][0];
+    assert_eq!(
+        keys(diagnostic),
+        [
+            "column", "file", "help", "line", "message", "severity", "width"
+        ]
+    );
+    assert_eq!(diagnostic["severity"], "error");
+    assert_eq!(diagnostic["file"], "<stdin>");
+    assert_eq!(diagnostic["line"], 2);
+}
+
+#[test]
+fn a_file_that_others_could_change_is_an_error_with_a_way_out() {
+    let root = system(&[("draft.toml", "[[private]]\npath = \"/tmp\"\n")]);
+    let draft = root.path().join("draft.toml");
+    let mut permissions = fs::metadata(&draft).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o666);
+    fs::set_permissions(&draft, permissions).unwrap();
+    let draft = draft.to_str().unwrap();
+    let output = jns(&["check", draft]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains(draft), "{}", out(&output));
+    let advice = format!("jns check - < {draft}");
+    assert!(out(&output).contains(&advice), "{}", out(&output));
+}
+
+#[test]
+fn several_files_are_checked_each_by_itself() {
+    let output = jns_reading(&["check", "-", "/nonexistent/a", "/nonexistent/b"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    for file in ["<stdin>", "/nonexistent/a", "/nonexistent/b"] {
+        assert!(
+            out(&output).lines().any(|line| line.starts_with(file)),
+            "{file}\n{}",
+            out(&output)
+        );
+    }
+}
+
+#[test]
+fn hostile_input_is_an_error_and_not_a_panic() {
+    let long = vec![b'['; 2 << 20];
+    let table: [(&str, &[u8]); 5] = [
+        ("a NUL", b"mode = \"\0\""),
+        ("Latin-1", b"# gr\xf6\xdfe\n"),
+        ("an escape sequence", b"\x1b[2J = 1\n"),
+        ("too long", &long),
+        ("half a table", b"[[private]]\npath = "),
+    ];
+    for (reason, text) in table {
+        let output = jns_reading(&["check", "-"], text);
+        assert_eq!(output.status.code(), Some(1), "{reason}: {}", err(&output));
+        assert!(!out(&output).contains('\x1b'), "{reason}");
+    }
+}
+
+// --- explain -----------------------------------------------------------------------------------------------
+
+const EXPLAINED: &str = "\
+[settings]
+exempt = [\"root\"]
+
+[[private]]
+path = \"/tmp\"
+
+[[tmpfs]]
+path = \"/tmp\"
+size = \"1M\"
+services = [\"ssh*\"]
+
+[[bind]]
+path = \"/mnt\"
+source = \"/srv/{user}\"
+services = [\"cron\"]
+
+[[env]]
+set = { TMPDIR = \"/tmp\" }
+";
+
+/// Runs `jns explain` on a policy that a login would accept: a file that only root can write to, in
+/// directories for which the same holds. None without root.
+fn explain(policy: &str, arguments: &[&str]) -> Option<Output> {
+    let Ok(directory) = tempfile::Builder::new()
+        .prefix("jns-tests-")
+        .tempdir_in("/run")
+    else {
+        skip("only root can make a policy that is trusted");
+        return None;
+    };
+    let file = directory.path().join("jns.toml");
+    fs::write(&file, policy).unwrap();
+    let config = file.to_str().unwrap();
+    Some(jns(&[&["explain", "--config", config], arguments].concat()))
+}
+
+#[test]
+fn explain_tells_what_became_of_each_rule() {
+    let Some(output) = explain(EXPLAINED, &["nobody"]) else {
+        return;
+    };
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for (verdict, rule, rest) in [
+        ("lost", "[[private]] /tmp", ":7 has the same path"),
+        ("applies", "[[tmpfs]] /tmp", ":7"),
+        ("no match", "[[bind]] /srv", "services: "),
+        ("applies", "[[env]]", ":17"),
+    ] {
+        let rule = rule.replace("/srv", "/mnt");
+        let told = text.lines().any(|line| {
+            line.trim_start().starts_with(verdict) && line.contains(&rule) && line.contains(rest)
+        });
+        assert!(told, "{verdict} {rule} {rest}\n{text}");
+    }
+    assert!(text.contains("exempt    no"), "{text}");
+}
+
+#[test]
+fn explain_says_who_is_exempt_and_why() {
+    let Some(output) = explain(EXPLAINED, &["root"]) else {
+        return;
+    };
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        text.contains("exempt    yes, as root (") && text.contains(":2)"),
+        "{text}"
+    );
+    assert!(text.contains("the host's own view"), "{text}");
+}
+
+#[test]
+fn explains_json_has_its_keys() {
+    let Some(output) = explain(EXPLAINED, &["nobody", "--tty", "pts/1", "--json"]) else {
+        return;
+    };
+    let value = json(&output);
+    assert_eq!(
+        keys(&value),
+        ["exempt", "login", "plan", "policy", "refused", "rules"]
+    );
+    assert_eq!(
+        keys(&value["login"]),
+        [
+            "gid", "groups", "home", "rhost", "service", "tty", "uid", "user"
+        ]
+    );
+    assert_eq!(
+        (&value["login"]["service"], &value["login"]["tty"]),
+        (&"sshd".into(), &"pts/1".into())
+    );
+    let verdicts: Vec<&str> = value["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["lost", "applies", "no match", "applies"]);
+    assert_eq!(value["rules"][0]["winner"]["line"], 7);
+    let step = &value["plan"]["steps"][0];
+    assert_eq!(
+        (&step["path"], &step["view"], &step["line"]),
+        (&"/tmp".into(), &"memory".into(), &7.into())
+    );
+    assert_eq!(value["plan"]["environment"]["TMPDIR"]["value"], "/tmp");
+}
+
+#[test]
+fn a_login_that_would_be_refused_is_said_to_be() {
+    let policy = "[[overlay]]\npath = \"/opt\"\n";
+    let Some(output) = explain(policy, &["nobody"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out(&output).contains("refused: cannot apply [[overlay]]: not supported yet"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn a_broken_policy_refuses_everybody() {
+    let Some(output) = explain("nonsense", &["root"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("every login is refused"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn an_unknown_user_is_named() {
+    let Some(output) = explain(EXPLAINED, &["no-such-user"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        err(&output),
+        "jns: cannot find user no-such-user: no such account\n"
+    );
+}
+
+// --- doctor ------------------------------------------------------------------------------------------------
+
+const STACK: &str = "session optional pam_systemd.so\nsession required pam_jns.so\n";
+
+#[test]
+fn doctor_reads_a_system_under_another_root() {
+    let root = system(&[
+        ("etc/pam.d/sshd", STACK),
+        ("etc/pam.d/su", "session required pam_unix.so\n"),
+        ("etc/ssh/sshd_config", "UsePAM no\n"),
+        (
+            "etc/security/jns.toml",
+            "[settings]\nmode = \"observe\"\n[[private]]\npath = \"/tmp\"\n",
+        ),
+        ("usr/lib/security/pam_permit.so", ""),
+    ]);
+    let output = jns(&["doctor", "--root", root.path().to_str().unwrap()]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for (level, part) in [
+        ("ok", "1 rule in /etc/security/jns.toml"),
+        ("warning", "observe"),
+        ("ok", "sshd: session required pam_jns (/etc/pam.d/sshd:2)"),
+        (
+            "problem",
+            "pam_jns.so is missing: not at /usr/lib/security/pam_jns.so",
+        ),
+        ("warning", "started in: su"),
+        ("problem", "UsePAM is no: sshd calls no session module"),
+    ] {
+        let told = text
+            .lines()
+            .any(|line| line.trim_start().starts_with(level) && line.contains(part));
+        assert!(told, "{level} {part}\n{text}");
+    }
+    assert!(
+        !text.contains("kernel\n"),
+        "the running kernel is not that system's\n{text}"
+    );
+}
+
+#[test]
+fn doctors_json_has_its_keys() {
+    let root = system(&[("etc/ssh/sshd_config", "UsePAM yes\n")]);
+    let output = jns(&["doctor", "--json", "--root", root.path().to_str().unwrap()]);
+    let value = json(&output);
+    assert_eq!(keys(&value), ["findings", "ok", "problems", "warnings"]);
+    for finding in value["findings"].as_array().unwrap() {
+        assert_eq!(
+            keys(finding),
+            ["advice", "area", "file", "level", "line", "summary"]
+        );
+    }
+    let problems = value["problems"].as_u64().unwrap();
+    assert_eq!(value["ok"], problems == 0);
+    assert_eq!(output.status.code(), Some(i32::from(problems > 0)));
+}
+
+#[test]
+fn doctor_examines_this_machine() {
+    let output = jns(&["doctor", "--json"]);
+    let value = json(&output);
+    let findings = value["findings"].as_array().unwrap();
+    for area in ["kernel", "privileges", "policy", "store", "pam", "sshd"] {
+        assert!(
+            findings.iter().any(|finding| finding["area"] == area),
+            "{area}"
+        );
+    }
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_root_that_is_not_there_is_named() {
+    let output = jns(&["doctor", "--root", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        err(&output),
+        "jns: cannot open /nonexistent: No such file or directory\n"
+    );
+}
