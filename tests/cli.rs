@@ -1,8 +1,17 @@
 //! The `jns` command as its users meet it: the built binary, its output and its exit statuses.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -366,9 +375,7 @@ fn checks_json_has_its_keys() {
 fn a_file_that_others_could_change_is_an_error_with_a_way_out() {
     let root = system(&[("draft.toml", "[[private]]\npath = \"/tmp\"\n")]);
     let draft = root.path().join("draft.toml");
-    let mut permissions = fs::metadata(&draft).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o666);
-    fs::set_permissions(&draft, permissions).unwrap();
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o666)).unwrap();
     let draft = draft.to_str().unwrap();
     let output = jns(&["check", draft]);
     assert_eq!(output.status.code(), Some(1));
@@ -508,7 +515,7 @@ fn explains_json_has_its_keys() {
         .iter()
         .map(|rule| rule["verdict"].as_str().unwrap())
         .collect();
-    assert_eq!(verdicts, ["lost", "applies", "no match", "applies"]);
+    assert_eq!(verdicts, ["lost", "applies", "no-match", "applies"]);
     assert_eq!(value["rules"][0]["winner"]["line"], 7);
     let step = &value["plan"]["steps"][0];
     assert_eq!(
@@ -543,6 +550,64 @@ fn a_broken_policy_refuses_everybody() {
         "{}",
         err(&output)
     );
+}
+
+/// Runs the command as user and group 65534, from a directory that they can reach. None without root.
+fn jns_as_nobody(arguments: &[&str]) -> Option<Output> {
+    let directory = open_directory("/tmp")?;
+    let binary = directory.path().join("jns");
+    fs::copy(env!("CARGO_BIN_EXE_jns"), &binary).unwrap();
+    let mut command = Command::new(binary);
+    command.args(arguments).stdin(Stdio::null());
+    command.uid(65534).gid(65534).output().ok()
+}
+
+/// A directory that everybody can enter.
+fn open_directory(parent: &str) -> Option<tempfile::TempDir> {
+    let directory = tempfile::Builder::new()
+        .prefix("jns-tests-")
+        .tempdir_in(parent)
+        .ok()?;
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).ok()?;
+    Some(directory)
+}
+
+#[test]
+fn anyone_who_can_read_the_policy_may_ask() {
+    let Some(directory) = open_directory("/run") else {
+        return skip("only root can make a policy that is trusted");
+    };
+    let policy = directory.path().join("jns.toml");
+    fs::write(&policy, EXPLAINED).unwrap();
+    let ask =
+        || jns_as_nobody(&["explain", "--config", policy.to_str().unwrap(), "nobody"]).unwrap();
+    let output = ask();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("[[tmpfs]] /tmp"), "{}", out(&output));
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = ask();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("permission denied; ask as root"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn doctor_says_what_it_could_not_try_without_root() {
+    let Some(output) = jns_as_nobody(&["doctor"]) else {
+        return skip("only root can become somebody else");
+    };
+    let text = out(&output);
+    let untried = text
+        .lines()
+        .find(|line| line.contains("not tried without root"));
+    assert!(
+        untried.is_some_and(|line| line.contains("fsopen")),
+        "{text}"
+    );
+    assert!(!text.contains("forbidden"), "{text}");
 }
 
 #[test]
@@ -596,6 +661,53 @@ fn doctor_reads_a_system_under_another_root() {
         !text.contains("kernel\n"),
         "the running kernel is not that system's\n{text}"
     );
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_the_examples() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("pam.d-examples");
+    let root = system(&[("etc/ssh/sshd_config", "UsePAM yes\n")]);
+    let services = root.path().join("etc/pam.d");
+    fs::create_dir_all(&services).unwrap();
+    for example in fs::read_dir(examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
+        fs::copy(&example, services.join(example.file_name().unwrap())).unwrap();
+    }
+    let value = json(&jns(&[
+        "doctor",
+        "--json",
+        "--root",
+        root.path().to_str().unwrap(),
+    ]));
+    let findings = value["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["area"] == "pam");
+    let (right, wrong): (Vec<&Value>, Vec<&Value>) = findings.partition(|f| f["level"] == "ok");
+    let stands = |service: &str| {
+        let start = format!("{service}: session required pam_jns, root passes by");
+        right
+            .iter()
+            .any(|finding| finding["summary"].as_str().unwrap().starts_with(&start))
+    };
+    for service in [
+        "sshd",
+        "login",
+        "su",
+        "su-l",
+        "sudo",
+        "cron",
+        "systemd-user",
+    ] {
+        assert!(stands(service), "{service}: {right:?}");
+    }
+    let others = wrong
+        .iter()
+        .filter(|f| !f["summary"].as_str().unwrap().contains("is missing"));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&&Value>::new());
 }
 
 #[test]

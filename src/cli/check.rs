@@ -51,7 +51,7 @@ fn judge_file(file: &str) -> io::Result<Verdict> {
 
 fn judge_source(source: &Source) -> Verdict {
     let tree = Tree::host();
-    let text = |file: &str| text_of(file, &tree);
+    let text = |file: &str| text_of(file, &tree).ok();
     judge(files(source, &tree), Policy::load(source), &text, &Nss)
 }
 

@@ -6,7 +6,7 @@ mod value;
 use crate::cli::arguments::Explain;
 use crate::cli::doctor::Tree;
 use crate::cli::outcome::{FAULT, Outcome};
-use crate::cli::source::{as_json, files};
+use crate::cli::source::{as_json, files, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::login::{Login, Needs, Nss, Request, Unknown};
@@ -31,15 +31,20 @@ struct Explanation<'p> {
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     let source = arguments.policy.source();
     let json = arguments.json;
+    let host = Tree::host();
+    let files = files(&source, &host);
+    if let Some(file) = unreadable(&files, &host) {
+        let reason = Error::new("read", file, "permission denied; ask as root");
+        return failure(&reason, json);
+    }
     let loaded = match Policy::load(&source) {
         Ok(loaded) => loaded,
-        Err(diagnostics) => return refused_policy(&diagnostics, json, screen),
+        Err(diagnostics) => return refused_policy(&diagnostics, json),
     };
     let login = match gather(arguments) {
         Ok(login) => login,
         Err(reason) => return failure(&reason, json),
     };
-    let files = files(&source, &Tree::host());
     outcome(&explain(files, &loaded, login), json, screen)
 }
 
@@ -90,12 +95,13 @@ fn failure(reason: &Error, json: bool) -> Outcome {
 }
 
 /// A policy with errors refuses every login.
-fn refused_policy(diagnostics: &Diagnostics, json: bool, screen: Screen) -> Outcome {
+fn refused_policy(diagnostics: &Diagnostics, json: bool) -> Outcome {
     const REASON: &str = "the policy has errors, and every login is refused";
     if json {
         let list: Vec<Value> = diagnostics.list.iter().map(as_json).collect();
         return Outcome::json(&json!({ "error": REASON, "diagnostics": list }), false);
     }
+    let screen = Screen::for_errors();
     let shown: Vec<String> = diagnostics
         .list
         .iter()

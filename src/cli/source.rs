@@ -2,6 +2,7 @@
 
 use crate::cli::arguments::Config;
 use crate::cli::doctor::Tree;
+use crate::login::is_effective_root;
 use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE};
 use crate::policy::{Diagnostic, Diagnostics, Severity, Source};
 use serde_json::{Value, json};
@@ -44,12 +45,28 @@ fn drop_ins(tree: &Tree) -> impl Iterator<Item = String> {
         .map(|name| format!("{DROP_INS}/{name}"))
 }
 
+/// The first of these files that this user may not read, though a login could.
+pub fn unreadable<'a>(files: &'a [String], tree: &Tree) -> Option<&'a String> {
+    let forbidden = |file: &&String| {
+        let tried = tree.read(file);
+        tried.is_err_and(|reason| reason.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    files
+        .iter()
+        .find(forbidden)
+        .filter(|_| !is_effective_root())
+}
+
 /// The text of a policy file that was named by [`files`], for showing a line of it.
-pub fn text_of(file: &str, tree: &Tree) -> Option<String> {
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn text_of(file: &str, tree: &Tree) -> std::io::Result<String> {
     if file == BUILT_IN_NAME {
-        return Some(BUILT_IN.to_owned());
+        return Ok(BUILT_IN.to_owned());
     }
-    tree.read(file).ok()
+    tree.read(file)
 }
 
 /// How many diagnostics are of a severity, those that were not kept counting as errors.

@@ -28,10 +28,19 @@ impl Screen {
     /// Colour on a terminal only, and never against `NO_COLOR` (<https://no-color.org>) or on a terminal
     /// that says it has none.
     pub fn detect() -> Self {
+        Self::of(&std::io::stdout())
+    }
+
+    /// The same for what is said on standard error.
+    pub fn for_errors() -> Self {
+        Self::of(&std::io::stderr())
+    }
+
+    fn of(stream: &impl IsTerminal) -> Self {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
-            colour: std::io::stdout().is_terminal() && !forbidden && !dumb,
+            colour: stream.is_terminal() && !forbidden && !dumb,
         }
     }
 

@@ -76,6 +76,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     ));
     all.extend(of_other_groups(tree, &services.names));
     all.extend(of_absence(&logins));
+    all.extend(of_root(&logins));
     all
 }
 
@@ -124,13 +125,13 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
         .get(position.saturating_add(1)..)
         .unwrap_or_default();
     let service = &stack.service;
-    let mut all = vec![
-        Finding::ok(
-            Area::Pam,
-            format!("{service}: session {} {MODULE}", entry.control.text),
-        )
-        .at(&entry.origin),
-    ];
+    let root = if lets_root_past(before) {
+        ", root passes by"
+    } else {
+        ""
+    };
+    let stands = format!("{service}: session {} {MODULE}{root}", entry.control.text);
+    let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.origin)];
     all.extend(of_order(service, after));
     all.extend(of_ways_around(service, before));
     all.extend(of_rival(stack));
@@ -159,19 +160,33 @@ fn only_closes(entry: &Entry) -> bool {
     entry.name() == "pam_selinux" && entry.arguments.iter().any(|argument| argument == "close")
 }
 
-/// What stands before the module and can leave it out. Root's own way past it is meant to be there.
-fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
+/// What stands before the module and can leave it out.
+fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
     let distances = (0..before.len()).rev();
-    let around = before
-        .iter()
-        .zip(distances)
+    let around = before.iter().zip(distances);
+    around
         .filter(|(entry, left)| match entry.control.success {
             Action::Continue => false,
             Action::Stop => true,
             Action::Skip(number) => number > *left,
-        });
-    around
-        .map(|(entry, _)| of_way_around(service, entry))
+        })
+        .map(|(entry, _)| entry)
+}
+
+/// Whether root's own logins go past the module, so that a broken policy does not keep root out.
+fn lets_root_past(before: &[Entry]) -> bool {
+    ways_around(before).any(is_for_root)
+}
+
+fn is_for_root(entry: &Entry) -> bool {
+    let test = entry.arguments.join(" ");
+    entry.name() == "pam_succeed_if" && (test.ends_with("uid = 0") || test.ends_with("user = root"))
+}
+
+fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
+    ways_around(before)
+        .filter(|entry| !is_for_root(entry))
+        .map(|entry| of_way_around(service, entry))
         .collect()
 }
 
@@ -398,6 +413,33 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
     Some(finding.advise("pam.d-examples shows where the line belongs in each"))
 }
 
+/// The services where root's way in depends on the policy.
+fn of_root(logins: &[Stack]) -> Option<Finding> {
+    let strict = logins.iter().filter(|stack| {
+        let ours = stack.entries.iter().position(is_ours);
+        ours.is_some_and(|at| {
+            let denies = stack
+                .entries
+                .get(at)
+                .is_some_and(|entry| entry.control.denies);
+            denies && !lets_root_past(stack.entries.get(..at).unwrap_or_default())
+        })
+    });
+    let names: Vec<&str> = strict.map(|stack| stack.service.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        Finding::note(
+            Area::Pam,
+            format!(
+                "a broken policy would keep root out of {}",
+                names.join(", ")
+            ),
+        )
+        .advise(format!(
+            "above {MODULE}: session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0"
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
@@ -432,115 +474,126 @@ mod tests {
             .collect()
     }
 
+    /// Why, the stack of sshd, and what is found in it.
+    const STACKS: &[(&str, &str, Level, &str)] = &[
+        (
+            "a trial",
+            "session optional pam_jns.so",
+            Level::Warning,
+            "go on",
+        ),
+        (
+            "a trial in brackets",
+            "session [default=ignore] pam_jns.so",
+            Level::Warning,
+            "go on",
+        ),
+        (
+            "an end",
+            "session sufficient pam_jns.so",
+            Level::Problem,
+            "ends the stack",
+        ),
+        (
+            "a wrong argument",
+            "session required pam_jns.so debgu",
+            Level::Problem,
+            "no argument `debgu`",
+        ),
+        (
+            "a relative policy",
+            "session required pam_jns.so config=x",
+            Level::Problem,
+            "no argument `config=x`",
+        ),
+        (
+            "observing",
+            "session required pam_jns.so observe",
+            Level::Warning,
+            "not applied",
+        ),
+        (
+            "not installed",
+            "session required /opt/pam_jns.so",
+            Level::Problem,
+            "is missing",
+        ),
+        (
+            "too early",
+            "session required pam_jns.so\nsession optional pam_systemd.so",
+            Level::Warning,
+            "pam_systemd stands after",
+        ),
+        (
+            "before the home",
+            "session required pam_jns.so\nsession required pam_mkhomedir.so",
+            Level::Warning,
+            "pam_mkhomedir stands after",
+        ),
+        (
+            "before the context",
+            "session required pam_jns.so\nsession required pam_selinux.so open",
+            Level::Warning,
+            "pam_selinux stands after",
+        ),
+        (
+            "a rival",
+            "session required pam_namespace.so\nsession required pam_jns.so",
+            Level::Problem,
+            "pam_namespace and pam_jns",
+        ),
+        (
+            "twice",
+            "session required pam_jns.so\nsession required pam_jns.so",
+            Level::Note,
+            "again",
+        ),
+        (
+            "left out",
+            "session sufficient pam_x.so\nsession required pam_jns.so",
+            Level::Warning,
+            "left out when pam_x succeeds",
+        ),
+        (
+            "jumped over",
+            "session [default=1] pam_permit.so\nsession required pam_jns.so",
+            Level::Warning,
+            "left out when pam_permit",
+        ),
+        (
+            "some users' way past it",
+            "session [success=1 default=ignore] pam_succeed_if.so user ingroup x\nsession required pam_jns.so",
+            Level::Note,
+            "left out when pam_succeed_if user ingroup x",
+        ),
+        (
+            "no way in for root",
+            "session required pam_jns.so",
+            Level::Note,
+            "keep root out of sshd",
+        ),
+        (
+            "the wrong group",
+            "auth required pam_jns.so",
+            Level::Warning,
+            "does nothing in auth",
+        ),
+        (
+            "nowhere",
+            "session required pam_unix.so",
+            Level::Warning,
+            "in no session stack",
+        ),
+    ];
+
     #[test]
-    fn a_stack_and_what_is_found_in_it() {
-        use Level::{Note, Problem, Warning};
-        let table: &[(&str, &str, Level, &str)] = &[
-            ("a trial", "session optional pam_jns.so", Warning, "goes on"),
-            (
-                "a trial in brackets",
-                "session [default=ignore] pam_jns.so",
-                Warning,
-                "goes on",
-            ),
-            (
-                "an end",
-                "session sufficient pam_jns.so",
-                Problem,
-                "ends the stack",
-            ),
-            (
-                "a wrong argument",
-                "session required pam_jns.so debgu",
-                Problem,
-                "no argument `debgu`",
-            ),
-            (
-                "a relative policy",
-                "session required pam_jns.so config=x",
-                Problem,
-                "no argument `config=x`",
-            ),
-            (
-                "observing",
-                "session required pam_jns.so observe",
-                Warning,
-                "not applied",
-            ),
-            (
-                "not installed",
-                "session required /opt/pam_jns.so",
-                Problem,
-                "is missing",
-            ),
-            (
-                "too early",
-                "session required pam_jns.so\nsession optional pam_systemd.so",
-                Warning,
-                "pam_systemd stands after",
-            ),
-            (
-                "before the home",
-                "session required pam_jns.so\nsession required pam_mkhomedir.so",
-                Warning,
-                "pam_mkhomedir stands after",
-            ),
-            (
-                "before the context",
-                "session required pam_jns.so\nsession required pam_selinux.so open",
-                Warning,
-                "pam_selinux stands after",
-            ),
-            (
-                "a rival",
-                "session required pam_namespace.so\nsession required pam_jns.so",
-                Problem,
-                "pam_namespace and pam_jns",
-            ),
-            (
-                "twice",
-                "session required pam_jns.so\nsession required pam_jns.so",
-                Note,
-                "again",
-            ),
-            (
-                "left out",
-                "session sufficient pam_x.so\nsession required pam_jns.so",
-                Warning,
-                "left out when pam_x succeeds",
-            ),
-            (
-                "jumped over",
-                "session [default=1] pam_permit.so\nsession required pam_jns.so",
-                Warning,
-                "left out when pam_permit",
-            ),
-            (
-                "root's way past it",
-                "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\nsession required pam_jns.so",
-                Note,
-                "left out when pam_succeed_if quiet uid = 0",
-            ),
-            (
-                "the wrong group",
-                "auth required pam_jns.so",
-                Warning,
-                "does nothing in auth",
-            ),
-            (
-                "nowhere",
-                "session required pam_unix.so",
-                Warning,
-                "in no session stack",
-            ),
-        ];
-        for (reason, text, level, part) in table {
-            let part = part.replace("goes on", "go on");
+    fn stacks_and_what_is_found_in_them() {
+        for (reason, text, level, part) in STACKS {
             let found = about(text);
             assert!(
                 found
                     .iter()
-                    .any(|(l, summary)| l == level && summary.contains(&part)),
+                    .any(|(l, summary)| l == level && summary.contains(part)),
                 "{reason}: {found:?}"
             );
         }
@@ -568,8 +621,21 @@ mod tests {
             ),
         ];
         for (reason, text) in table {
-            assert_eq!(about(text), [], "{reason}");
+            let found = about(text);
+            let worse: Vec<_> = found
+                .iter()
+                .filter(|(level, _)| *level > Level::Note)
+                .collect();
+            assert!(worse.is_empty(), "{reason}: {worse:?}");
         }
+    }
+
+    #[test]
+    fn root_passes_by() {
+        let past = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n";
+        assert_eq!(about(&format!("{past}session required pam_jns.so\n")), []);
+        let too_short = format!("{past}session required pam_env.so\nsession required pam_jns.so\n");
+        assert_eq!(about(&too_short).len(), 1);
     }
 
     #[test]

@@ -1,20 +1,28 @@
 //! Findings about the policy: the details are `jns check`'s.
 
 use super::finding::{Area, Finding};
+use super::store::reason;
 use super::tree::Tree;
-use crate::cli::source::{files, tally, text_of};
+use crate::cli::source::{files, tally, text_of, unreadable};
 use crate::cli::terminal::count;
-use crate::policy::{Diagnostics, Enforcement, Loaded, Policy, Severity, Source};
+use crate::login::Nss;
+use crate::policy::{Diagnostic, Diagnostics, Enforcement, Loaded, Policy, Severity, Source};
+use std::sync::Arc;
 
 /// What is wrong with the policy of `source`, and the policy itself if it can be used.
 pub fn findings(tree: &Tree, source: &Source) -> (Vec<Finding>, Option<Policy>) {
     let files = files(source, tree);
+    if let Some(file) = unreadable(&files, tree) {
+        let finding = Finding::note(Area::Policy, format!("{file} cannot be read without root"));
+        return (vec![finding.advise("run jns doctor as root")], None);
+    }
     match load(tree, source, &files) {
         Err(diagnostics) => (vec![refused(&diagnostics)], None),
         Ok(Loaded { policy, warnings }) => {
             let mut all = vec![summary(&policy, &files)];
             all.extend(of_mode(policy.settings.mode));
             all.extend(of_warnings(&warnings));
+            all.extend(of_unknown(tree, &policy));
             (all, Some(policy))
         }
     }
@@ -25,15 +33,30 @@ fn load(tree: &Tree, source: &Source, files: &[String]) -> Result<Loaded, Diagno
     if tree.is_host() {
         return Policy::load(source);
     }
-    let texts: Vec<(&str, String)> = files
-        .iter()
-        .map(|file| (file.as_str(), text_of(file, tree).unwrap_or_default()))
-        .collect();
+    let mut texts: Vec<(&str, String)> = Vec::new();
+    for file in files {
+        let text = text_of(file, tree).map_err(|reason| cannot_read(file, &reason))?;
+        texts.push((file.as_str(), text));
+    }
     let parts: Vec<(&str, &[u8])> = texts
         .iter()
         .map(|(file, text)| (*file, text.as_bytes()))
         .collect();
     Policy::parse(&parts)
+}
+
+fn cannot_read(file: &str, why: &std::io::Error) -> Diagnostics {
+    let said = Diagnostic {
+        severity: Severity::Error,
+        file: Arc::from(file),
+        place: None,
+        message: format!("cannot be read: {}", reason(why)),
+        help: None,
+    };
+    Diagnostics {
+        list: vec![said],
+        more: 0,
+    }
 }
 
 fn refused(diagnostics: &Diagnostics) -> Finding {
@@ -77,6 +100,21 @@ fn of_warnings(warnings: &Diagnostics) -> Option<Finding> {
     })
 }
 
+/// Names of nobody, by the accounts of this system; another's are not asked.
+fn of_unknown(tree: &Tree, policy: &Policy) -> Option<Finding> {
+    const ENOUGH: usize = 100;
+    let unknown = if tree.is_host() {
+        policy.unknown_principals(&Nss, ENOUGH)
+    } else {
+        Vec::new()
+    };
+    (!unknown.is_empty()).then(|| {
+        let names = count(unknown.len(), "name");
+        Finding::warning(Area::Policy, format!("{names} of no user or group"))
+            .advise("jns check shows them")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
@@ -105,6 +143,11 @@ mod tests {
         assert_eq!(levels(&[(main, "")]), [Level::Warning]);
         assert_eq!(levels(&[(main, &observe)]), [Level::Ok, Level::Warning]);
         assert_eq!(levels(&[(main, "[[privat]]\n")]), [Level::Problem]);
+        let named = Source::File("/etc/none.toml".into());
+        let empty = tempfile::tempdir().unwrap();
+        let (found, policy) = findings(&Tree::under(empty.path()).unwrap(), &named);
+        assert_eq!((found.len(), found[0].level), (1, Level::Problem));
+        assert!(policy.is_none());
         assert_eq!(
             levels(&[(main, rule), ("etc/security/jns.d/x.toml", "nonsense")]),
             [Level::Problem]

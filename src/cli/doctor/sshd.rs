@@ -201,11 +201,12 @@ mod tests {
     use super::super::finding::Level;
     use super::*;
 
-    type Files<'a> = &'a [(&'a str, &'a str)];
+    const PART: &str = "etc/ssh/sshd_config.d/10.conf";
 
-    fn look(files: Files<'_>) -> Vec<Finding> {
+    /// The findings about a system with this sshd_config, and this beside it.
+    fn look(main: &str, beside: &[(&str, &str)]) -> Vec<Finding> {
         let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
+        for (path, text) in [&[("etc/ssh/sshd_config", main)], beside].concat() {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -215,78 +216,86 @@ mod tests {
         })
     }
 
+    fn levels(found: &[Finding]) -> Vec<Level> {
+        found.iter().map(|finding| finding.level).collect()
+    }
+
     #[test]
-    fn configurations() {
-        use Level::{Note, Ok, Problem, Warning};
-        let main = "etc/ssh/sshd_config";
-        let part = "etc/ssh/sshd_config.d/10.conf";
-        let include = "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
-        let table: &[(&str, Files<'_>, &[Level])] = &[
-            ("no sshd", &[], &[Note]),
-            ("yes", &[(main, "UsePAM yes")], &[Ok]),
-            ("any case, equals sign", &[(main, "usepam=yes")], &[Ok]),
+    fn one_file() {
+        use Level::{Ok, Problem, Warning};
+        let table: &[(&str, &str, &[Level])] = &[
+            ("yes", "UsePAM yes", &[Ok]),
+            ("any case, equals sign", "usepam=yes", &[Ok]),
+            ("quoted, with a comment", "UsePAM \"yes\" # so", &[Ok]),
+            ("no", "UsePAM no", &[Problem]),
+            ("the default is no", "#UsePAM yes", &[Problem]),
+            ("the first wins", "UsePAM no\nUsePAM yes", &[Problem]),
             (
-                "quoted, with a comment",
-                &[(main, "UsePAM \"yes\" # so")],
-                &[Ok],
-            ),
-            ("no", &[(main, "UsePAM no")], &[Problem]),
-            ("the default is no", &[(main, "#UsePAM yes")], &[Problem]),
-            (
-                "the first wins",
-                &[(main, "UsePAM no\nUsePAM yes")],
-                &[Problem],
-            ),
-            (
-                "an include comes first",
-                &[(main, include), (part, "UsePAM no")],
-                &[Problem],
-            ),
-            (
-                "a relative include",
-                &[
-                    (main, "Include sshd_config.d/1*.conf"),
-                    (part, "UsePAM yes"),
-                ],
-                &[Ok],
-            ),
-            (
-                "not included",
-                &[(main, include), ("etc/ssh/sshd_config.d/x", "UsePAM no")],
-                &[Ok],
-            ),
-            (
-                "chroot",
-                &[(main, "UsePAM yes\nChrootDirectory /srv/x")],
+                "a chroot",
+                "UsePAM yes\nChrootDirectory /srv/x",
                 &[Ok, Warning],
             ),
             (
-                "no chroot",
-                &[(main, "UsePAM yes\nChrootDirectory none")],
-                &[Ok],
-            ),
-            (
-                "chroot with rules",
-                &[(main, "UsePAM yes\nChrootDirectory /srv/ruled")],
+                "a chroot with rules",
+                "UsePAM yes\nChrootDirectory /srv/ruled",
                 &[Ok, Ok],
             ),
+            ("no chroot", "UsePAM yes\nChrootDirectory none", &[Ok]),
             (
-                "an include of itself ends",
-                &[(main, "UsePAM yes\nInclude /etc/ssh/sshd_config")],
+                "an include of itself",
+                "UsePAM yes\nInclude sshd_config",
                 &[Ok],
             ),
         ];
-        for (reason, files, expected) in table {
-            let found: Vec<Level> = look(files).iter().map(|finding| finding.level).collect();
-            assert_eq!(&found, expected, "{reason}");
+        for (reason, text, expected) in table {
+            assert_eq!(&levels(&look(text, &[])), expected, "{reason}");
         }
+    }
+
+    #[test]
+    fn several_files() {
+        let include = "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
+        let relative = "Include sshd_config.d/1*.conf\n";
+        let table = [
+            (
+                "an include comes first",
+                include,
+                PART,
+                "UsePAM no",
+                Level::Problem,
+            ),
+            (
+                "a relative include",
+                relative,
+                PART,
+                "UsePAM yes",
+                Level::Ok,
+            ),
+            (
+                "not included",
+                include,
+                "etc/ssh/sshd_config.d/x",
+                "UsePAM no",
+                Level::Ok,
+            ),
+        ];
+        for (reason, main, path, text, level) in table {
+            assert_eq!(levels(&look(main, &[(path, text)])), [level], "{reason}");
+        }
+    }
+
+    #[test]
+    fn no_sshd_is_worth_a_note() {
+        let root = tempfile::tempdir().unwrap();
+        let found = findings(&Tree::under(root.path()).unwrap(), &|_| false);
+        assert_eq!(levels(&found), [Level::Note]);
     }
 
     #[test]
     fn a_match_is_told() {
         let text =
             "UsePAM yes\nMatch Group sftp\n  ChrootDirectory %h\nMatch all\nChrootDirectory none\n";
-        let found = look(&[("etc/ssh/sshd_config", text)]);
+        let found = look(text, &[]);
         let chroot = found.last().unwrap();
         assert!(
             chroot

@@ -91,9 +91,9 @@ pub fn services(tree: &Tree) -> Services {
     }
 }
 
-/// What editors and package managers leave behind, which no service is named after.
+/// What editors and package managers leave behind, and texts like README.md: no service is named so.
 fn is_left_over(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with('~') || name.contains(".dpkg-") || name.contains(".rpm")
+    name.contains('.') || name.ends_with('~')
 }
 
 fn includes(tree: &Tree, service: &str) -> Vec<String> {

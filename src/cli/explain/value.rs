@@ -62,7 +62,7 @@ fn ruling(ruling: &Ruling<'_>) -> Value {
     let (verdict, selector, reason, winner) = match &ruling.verdict {
         Verdict::Applies => ("applies", None, None, None),
         Verdict::NoMatch { selector, reason } => {
-            ("no match", Some(selector), Some(reason.clone()), None)
+            ("no-match", Some(selector), Some(reason.clone()), None)
         }
         Verdict::LostTo(winner) => ("lost", None, None, Some(with_place(json!({}), winner))),
         Verdict::Fails(error) => ("fails", None, Some(error.to_string()), None),
