@@ -1,12 +1,6 @@
-//! Plans on the real kernel: each test in a mount namespace of its own.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests mount and unshare themselves"
-)]
+//! Plans, applied: all of it, or nothing.
 
-mod kernel;
-
-use kernel::*;
+use crate::own::*;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, setns};
 use pam_jns::apply::{Applied, apply, remove_session_directory};

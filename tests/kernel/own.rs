@@ -1,9 +1,4 @@
 //! A mount namespace of a test's own, on the real kernel.
-#![allow(
-    dead_code,
-    clippy::disallowed_methods,
-    reason = "tests mount and unshare themselves"
-)]
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};

@@ -1,0 +1,147 @@
+//! Which policy files are trusted.
+
+use crate::own::*;
+use pam_jns::kernel::file::{list_trusted, read_trusted};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+const LIMIT: usize = 1000;
+const POLICY: &str = "/mnt/etc/jns.toml";
+
+fn written(mode: u32, owner: u32, size: usize) {
+    directory("/mnt/etc", 0o755, 0);
+    fs::write(POLICY, vec![b'#'; size]).unwrap();
+    chmod_chown(POLICY, mode, owner);
+}
+
+fn chmod_chown(path: &str, mode: u32, owner: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::os::unix::fs::chown(path, Some(owner), Some(owner)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn refusal(path: &str) -> String {
+    read_trusted(path, LIMIT).unwrap_err().to_string()
+}
+
+#[test]
+fn a_policy_file_is_roots_and_nobody_else_may_write_to_it() {
+    in_own_namespace(|| {
+        for (mode, owner, size, reason) in [
+            (0o600, 0, LIMIT, None),
+            (0o444, 0, 0, None),
+            (0o000, 0, 10, None),
+            (
+                0o664,
+                0,
+                10,
+                Some("its mode is 0664: others than root may write to it"),
+            ),
+            (
+                0o602,
+                0,
+                10,
+                Some("its mode is 0602: others than root may write to it"),
+            ),
+            (0o644, USER, 10, Some("it belongs to uid 2001, not to root")),
+            (0o644, 0, LIMIT + 1, Some("it is larger than 1000 bytes")),
+        ] {
+            written(mode, owner, size);
+            match (read_trusted(POLICY, LIMIT), reason) {
+                (Ok(text), None) => assert_eq!(text.len(), size),
+                (Err(error), Some(reason)) => {
+                    assert_eq!(error.to_string(), format!("cannot read {POLICY}: {reason}"));
+                }
+                (other, expected) => panic!("{other:?} instead of {expected:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_not_a_regular_file_is_named() {
+    in_own_namespace(|| {
+        directory("/mnt/etc", 0o755, 0);
+        directory("/mnt/etc/directory", 0o755, 0);
+        symlink("/etc/passwd", "/mnt/etc/link").unwrap();
+        nix::unistd::mkfifo("/mnt/etc/fifo", nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let _socket = UnixListener::bind("/mnt/etc/socket").unwrap();
+        file("/mnt/etc/file", "");
+        for (name, reason) in [
+            ("directory", "it is a directory, not a regular file"),
+            ("link", "it is a symbolic link"),
+            ("fifo", "it is a FIFO, not a regular file"),
+            ("socket", "it is a socket, not a regular file"),
+            ("none", "No such file or directory"),
+            ("file/x", "Not a directory"),
+        ] {
+            assert!(
+                refusal(&format!("/mnt/etc/{name}")).ends_with(&format!(": {reason}")),
+                "{name}"
+            );
+        }
+        assert!(
+            read_trusted("/mnt/etc/none", LIMIT)
+                .unwrap_err()
+                .is_missing()
+        );
+        assert_eq!(
+            refusal("/dev/null"),
+            "cannot read /dev/null: it is a device, not a regular file"
+        );
+    });
+}
+
+#[test]
+fn every_directory_on_the_way_is_roots_alone() {
+    in_own_namespace(|| {
+        written(0o644, 0, 10);
+        for (mode, owner, reason) in [
+            (0o777, 0, "/mnt/etc is writable by others than root"),
+            (0o1777, 0, "/mnt/etc is writable by others than root"),
+            (0o775, 0, "/mnt/etc is writable by others than root"),
+            (0o755, USER, "/mnt/etc belongs to uid 2001"),
+        ] {
+            chmod_chown("/mnt/etc", mode, owner);
+            let told = refusal(POLICY);
+            assert!(
+                told.starts_with(&format!("cannot use {POLICY}: {reason}")),
+                "{told}"
+            );
+        }
+        chmod_chown("/mnt/etc", 0o755, 0);
+        symlink("/mnt/etc", "/mnt/root-link").unwrap();
+        assert_eq!(
+            read_trusted("/mnt/root-link/jns.toml", LIMIT)
+                .unwrap()
+                .len(),
+            10
+        );
+        std::os::unix::fs::lchown("/mnt/root-link", Some(USER), None).unwrap();
+        assert!(
+            refusal("/mnt/root-link/jns.toml")
+                .contains("is a symbolic link that belongs to uid 2001")
+        );
+    });
+}
+
+#[test]
+fn drop_ins_are_listed_in_byte_order() {
+    in_own_namespace(|| {
+        directory("/mnt/etc/jns.d", 0o755, 0);
+        for name in ["20-b.toml", "10-a.toml", "9-c.toml", "README"] {
+            file(&format!("/mnt/etc/jns.d/{name}"), "");
+        }
+        let names = list_trusted("/mnt/etc/jns.d").unwrap();
+        assert_eq!(names, ["10-a.toml", "20-b.toml", "9-c.toml", "README"]);
+        assert!(list_trusted("/mnt/etc/none").unwrap_err().is_missing());
+        chmod_chown("/mnt/etc/jns.d", 0o775, 0);
+        assert!(
+            list_trusted("/mnt/etc/jns.d")
+                .unwrap_err()
+                .to_string()
+                .contains("its mode is 0775")
+        );
+    });
+}
