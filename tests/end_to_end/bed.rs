@@ -132,17 +132,27 @@ impl Bed {
         self.exec(&["bash", "-c", script])
     }
 
-    /// What a shell script prints in the bed's host view, which must succeed.
+    /// What a shell script prints in the bed's host view as root. Each of its commands must succeed.
+    #[track_caller]
     pub fn sh(&self, script: &str) -> String {
-        self.run(script).text()
+        self.exec(&["bash", "-e", "-c", script]).text()
     }
 
-    /// Lets the service's sessions go through the module: a last line in its PAM stack.
+    /// Lets the service's sessions go through the module: by the project's example for that service where
+    /// there is one, by a last line in its stack otherwise.
     pub fn protect(&self, service: &str) {
-        self.protect_with(service, "required", "");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("pam.d-examples")
+            .join(service);
+        match std::fs::read(example) {
+            Ok(stack) if self.subject == Subject::Ours => {
+                self.write(&format!("/etc/pam.d/{service}"), stack);
+            }
+            _ => self.protect_with(service, "required", ""),
+        }
     }
 
-    /// The same, with another control and with arguments.
+    /// Adds the module to the end of the service's stack, with a control and with arguments.
     pub fn protect_with(&self, service: &str, control: &str, arguments: &str) {
         let module = self.subject.module();
         let line = format!("session {control} {module} {arguments}");
@@ -154,6 +164,23 @@ impl Bed {
         self.write("/etc/security/jns.toml", text);
     }
 
+    /// Makes one more directory private to each user, besides those of the built-in policy.
+    pub fn also_private(&self, path: &str) {
+        match self.subject {
+            Subject::Ours => {
+                self.sh("mkdir -p /etc/security/jns.d");
+                let rule = format!("[[private]]\npath = \"{path}\"\n");
+                self.write("/etc/security/jns.d/50-more.toml", rule);
+            }
+            Subject::Theirs => {
+                self.sh(&format!(
+                    "install -d -m 0 /var/lib/jns/more && \
+                     echo '{path} /var/lib/jns/more/ user root,system' >>/etc/security/namespace.conf"
+                ));
+            }
+        }
+    }
+
     /// Every line that was logged so far, oldest first.
     pub fn log(&self) -> Vec<String> {
         self.journal.lines()
@@ -162,11 +189,6 @@ impl Bed {
     /// What the machine consists of at this moment.
     pub fn state(&self) -> State {
         State::of(self)
-    }
-
-    /// Pid 1 of the bed, as this process sees it.
-    pub fn init(&self) -> u32 {
-        self.init
     }
 }
 

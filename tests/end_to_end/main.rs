@@ -18,4 +18,14 @@
 )]
 
 mod bed;
+mod console;
+mod examples;
+mod ftp;
+mod jobs;
+mod policies;
+mod propagation;
+mod refusals;
+mod rules;
 mod ssh;
+mod su;
+mod survivors;

@@ -1,6 +1,6 @@
 //! Sessions of sshd.
 
-use crate::bed::{Bed, Outcome, bed};
+use crate::bed::{Bed, Outcome, Subject, bed};
 
 impl Bed {
     /// Starts sshd on the bed's loopback, its sessions going through the module.
@@ -11,9 +11,14 @@ impl Bed {
 
     /// Starts sshd, with further options.
     pub fn start_sshd(&self, options: &str) {
+        self.start_sshd_under("", options);
+    }
+
+    /// Starts sshd by another program, such as setpriv(1), which changes its credentials.
+    pub fn start_sshd_under(&self, starter: &str, options: &str) {
         self.sh(&format!(
-            "/usr/sbin/sshd -o HostKey=/etc/ssh/bed_host_key -o ListenAddress=127.0.0.1 -o UsePAM=yes \
-             -o KbdInteractiveAuthentication=yes -o MaxStartups=100 -o MaxSessions=100 {options}"
+            "{starter} /usr/sbin/sshd -o HostKey=/etc/ssh/bed_host_key -o ListenAddress=127.0.0.1 -o UsePAM=yes \
+             -o KbdInteractiveAuthentication=yes -o PermitRootLogin=yes -o MaxStartups=100 -o MaxSessions=100 {options}"
         ));
     }
 
@@ -71,4 +76,149 @@ fn ssh_asking(bed: &Bed, method: &str, user: &str, script: &str) -> Outcome {
         "localhost",
         script,
     ])
+}
+
+#[test]
+fn sftp_reaches_the_users_own_directories() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+
+    bed.sh("echo put /etc/hostname /tmp/by-sftp | sftp -b - alice@localhost");
+    assert_eq!(bed.ssh("alice", "ls /tmp").text(), "by-sftp");
+    assert_eq!(bed.ssh("bob", "ls /tmp").text(), "");
+    before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice", "alice", "bob"]);
+}
+
+#[test]
+fn scp_reaches_the_users_own_directories() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+
+    bed.sh("scp /etc/hostname alice@localhost:/tmp/by-scp");
+    bed.sh("scp -O alice@localhost:/tmp/by-scp /root/back && cmp /root/back /etc/hostname");
+    assert_eq!(bed.ssh("bob", "ls /tmp").text(), "");
+    before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice", "alice", "bob"]);
+}
+
+#[test]
+fn multiplexed_sessions_share_one_view() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+    let ssh = "ssh -S /root/control alice@localhost";
+
+    bed.sh(&format!("{ssh} -M -f -N"));
+    bed.sh(&format!("{ssh} touch /tmp/first /dev/shm/first"));
+    assert_eq!(
+        bed.sh(&format!("{ssh} ls /tmp /dev/shm")),
+        "/dev/shm:\nfirst\n\n/tmp:\nfirst"
+    );
+    let namespace = "readlink /proc/self/ns/mnt";
+    assert_eq!(
+        bed.sh(&format!("{ssh} {namespace}")),
+        bed.sh(&format!("{ssh} {namespace}"))
+    );
+    bed.sh(&format!("{ssh} -O exit 2>&1"));
+
+    before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice"]);
+}
+
+#[test]
+fn a_forwarded_agent_answers_inside() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+
+    let listed = bed.sh("eval $(ssh-agent) >/dev/null; ssh-add -q
+         ssh -A alice@localhost ssh-add -l; kill $SSH_AGENT_PID");
+    assert!(listed.contains("ED25519"), "{listed}");
+    assert_eq!(
+        bed.ssh("alice", "ls -A /tmp").text(),
+        "",
+        "the agent's socket is gone"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn forwarded_ports_reach_both_ways() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+
+    bed.sh(
+        "ssh -S /root/control -M -f -N -L 2001:127.0.0.1:22 -R 2002:127.0.0.1:22 alice@localhost
+         echo hello | nc 127.0.0.1 2001 | grep -q ^SSH-
+         ssh alice@localhost 'echo hello | nc 127.0.0.1 2002' | grep -q ^SSH-
+         ssh -S /root/control -O exit alice@localhost 2>&1",
+    );
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn forwarded_sockets_are_those_of_the_users_own_tmp() {
+    let bed = bed!();
+    bed.serve_ssh();
+    let before = bed.state();
+
+    bed.sh("ssh -S /root/control -M -f -N -R /tmp/remote:127.0.0.1:22 -L 2001:/tmp/remote alice@localhost");
+    let greeting = "echo hello | nc -U /tmp/remote | head -c 4";
+    assert_eq!(bed.ssh("alice", greeting).text(), "SSH-");
+    assert_eq!(bed.sh("echo hello | nc 127.0.0.1 2001 | head -c 4"), "SSH-");
+    assert_eq!(bed.ssh("bob", "ls /tmp").text(), "");
+    bed.sh("ssh -S /root/control -O exit alice@localhost 2>&1");
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn a_rule_inside_a_chroot_directory_holds_there() {
+    let bed = bed!();
+    bed.sh("install -d -m 755 /srv/jail && install -d -m 1777 /srv/jail/tmp");
+    bed.also_private("/srv/jail/tmp");
+    bed.protect("sshd");
+    bed.start_sshd("-o ChrootDirectory=/srv/jail -o ForceCommand=internal-sftp");
+    let before = bed.state();
+
+    bed.sh("echo put /etc/hostname /tmp/by-sftp | sftp -b - alice@localhost");
+    let list = |user| {
+        bed.sh(&format!(
+            "echo ls -1 /tmp | sftp -q -b - {user}@localhost | tail -n +2"
+        ))
+    };
+    assert_eq!(list("alice"), "/tmp/by-sftp");
+    assert_eq!(list("bob"), "");
+    assert_eq!(bed.sh("ls /srv/jail/tmp"), "");
+    before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice", "alice", "bob"]);
+}
+
+#[test]
+fn fifty_first_logins_at_once_all_succeed() {
+    let bed = bed!();
+    bed.serve_ssh();
+    bed.sh(&Bed::marking("host"));
+    let before = bed.state();
+
+    bed.sh(
+        "for i in {1..25}; do for user in alice bob; do
+             ssh -l $user localhost \"touch /tmp/of-$user-$i; ls /tmp\" >/root/$user-$i || touch /root/failed &
+         done; done; wait; [ ! -e /root/failed ]",
+    );
+    for user in ["alice", "bob"] {
+        let foreign = format!("cat /root/{user}-* | grep -v ^of-{user}-; true");
+        assert_eq!(bed.sh(&foreign), "", "what {user} sees of others");
+        let own = format!("ls /tmp | grep -c ^of-{user}-");
+        assert_eq!(bed.ssh(user, &own).text(), "25");
+    }
+    assert_eq!(bed.sh(Bed::list()), Bed::listing("of-host"));
+    before.assert_nothing_left(&bed);
+    assert_eq!(
+        bed.logins().len(),
+        if bed.subject == Subject::Ours { 52 } else { 0 }
+    );
 }

@@ -24,8 +24,8 @@ impl Bed {
     }
 
     /// Asserts that `login(user, script)`, a way of running a script in a session of `service`, gives
-    /// alice and bob directories of their own, shows the system account the host's, tells the log, and
-    /// leaves nothing behind.
+    /// alice and bob directories of their own, shows root and the system account the host's, tells the
+    /// log, and leaves nothing behind.
     #[track_caller]
     pub fn assert_own_directories(&self, service: &str, login: impl Fn(&str, &str) -> Outcome) {
         let mark_and_list = format!("{} && {LIST}", Self::marking("alice"));
@@ -37,11 +37,10 @@ impl Bed {
             Self::listing("of-alice")
         );
         assert_eq!(login("bob", LIST).text(), Self::listing(""), "bob's view");
-        assert_eq!(
-            login("system", LIST).text(),
-            Self::listing("of-host"),
-            "an exempt user's view"
-        );
+        for exempt in ["root", "system"] {
+            let seen = login(exempt, LIST).text();
+            assert_eq!(seen, Self::listing("of-host"), "the view of {exempt}");
+        }
         assert_eq!(self.sh(LIST), Self::listing("of-host"), "the host's view");
         let disk = login("alice", "ls /tmp /var/tmp").text();
         assert_eq!(

@@ -1,0 +1,253 @@
+//! What cannot be done is refused whole: with `required` the login fails, with `optional` it gets exactly
+//! the host's view; either way the log has the reason and nothing else has changed.
+
+use crate::bed::{Bed, Subject, bed, ours_only};
+
+/// The built-in rule for /tmp alone.
+const TMP: &str = "[[private]]\npath = \"/tmp\"\n";
+
+impl Bed {
+    /// Asserts that alice's next login is refused for a reason that contains each of `words`.
+    #[track_caller]
+    fn assert_refused(&self, words: &[&str]) {
+        self.assert_refused_under("", words);
+    }
+
+    /// The same of an sshd that another program starts with fewer rights.
+    #[track_caller]
+    fn assert_refused_under(&self, starter: &str, words: &[&str]) {
+        self.start_sshd_under(starter, "");
+        let before = self.state();
+
+        let login = self.ssh("alice", "echo let in");
+        assert!(
+            !login.succeeded() && !login.stdout.contains("let in"),
+            "{login:#?}"
+        );
+        if self.subject == Subject::Theirs {
+            before.assert_nothing_left(self);
+            return; // it keeps new instances, says less in the log, and when optional leaves half a view
+        }
+        before.assert_unchanged(self);
+        self.assert_reason_logged(words);
+        let logins = self.logins();
+        assert!(
+            !logins.iter().any(|line| line.contains("sshd")),
+            "{logins:#?}"
+        );
+
+        self.sh("sed -i 's/^session required pam_jns/session optional pam_jns/' /etc/pam.d/sshd");
+        let namespace = "readlink /proc/self/ns/mnt";
+        assert_eq!(
+            self.ssh("alice", namespace).text(),
+            self.sh(namespace),
+            "the view when optional"
+        );
+        before.assert_unchanged(self);
+        assert_eq!(self.logins(), logins);
+    }
+
+    /// A bed's sshd refuses under this policy.
+    #[track_caller]
+    fn assert_policy_refused(&self, policy: &str, words: &[&str]) {
+        self.policy(policy);
+        self.protect_with("sshd", "required", "");
+        self.assert_refused(words);
+    }
+}
+
+#[test]
+fn a_policy_with_a_syntax_error() {
+    let bed = bed!();
+    bed.write("/etc/security/namespace.conf", "/tmp /var/lib/jns/tmp/\n");
+    bed.assert_policy_refused(
+        "[[private]\npath = \"/tmp\"\n",
+        &["/etc/security/jns.toml:1:"],
+    );
+}
+
+#[test]
+fn a_policy_with_an_unknown_key() {
+    let bed = bed!();
+    ours_only!("keys");
+    let policy = "[[private]]\npath = \"/tmp\"\nprefix = \"x\"\n";
+    bed.assert_policy_refused(policy, &["/etc/security/jns.toml:3:1", "prefix"]);
+}
+
+#[test]
+fn a_policy_that_its_group_may_write() {
+    let bed = bed!();
+    ours_only!("care for who may write its policy");
+    bed.policy(TMP);
+    bed.sh("chmod 664 /etc/security/jns.toml");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/etc/security/jns.toml", "writable"]);
+}
+
+#[test]
+fn a_policy_that_a_user_owns() {
+    let bed = bed!();
+    ours_only!("care for who owns its policy");
+    bed.policy(TMP);
+    bed.sh("chown alice /etc/security/jns.toml");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/etc/security/jns.toml", "own"]);
+}
+
+#[test]
+fn a_policy_that_is_a_link() {
+    let bed = bed!();
+    ours_only!("care for links in place of its policy");
+    bed.sh("ln -s /etc/hosts /etc/security/jns.toml");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/etc/security/jns.toml", "link"]);
+}
+
+#[test]
+fn a_policy_that_is_a_fifo() {
+    let bed = bed!();
+    ours_only!("care for pipes in place of its policy: it waits for ever");
+    bed.sh("mkfifo -m 644 /etc/security/jns.toml");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/etc/security/jns.toml", "regular file"]);
+}
+
+#[test]
+fn a_policy_in_a_directory_that_others_may_write() {
+    let bed = bed!();
+    ours_only!("care for the directory of its policy");
+    bed.policy(TMP);
+    bed.sh("chmod 777 /etc/security");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/etc/security", "writable"]);
+}
+
+#[test]
+fn a_named_policy_that_is_missing() {
+    let bed = bed!();
+    ours_only!("argument that names a policy");
+    bed.protect_with("sshd", "required", "config=/etc/missing.toml");
+    bed.assert_refused(&["/etc/missing.toml", "No such file"]);
+}
+
+#[test]
+fn a_second_rule_whose_path_is_missing() {
+    let bed = bed!();
+    bed.also_private("/srv/missing");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&[
+        "/srv/missing",
+        "No such file",
+        "/etc/security/jns.d/50-more.toml:1",
+    ]);
+}
+
+#[test]
+fn a_store_that_others_may_enter() {
+    let bed = bed!();
+    bed.sh("install -d -m 777 /var/lib/jns && chmod -R 777 /var/lib/jns");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/var/lib/jns", "mode"]);
+}
+
+#[test]
+fn a_store_that_a_user_owns() {
+    let bed = bed!();
+    bed.sh("install -d -m 700 /var/lib/jns && chown -R alice /var/lib/jns");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/var/lib/jns", "own"]);
+}
+
+#[test]
+fn a_store_that_is_a_link() {
+    let bed = bed!();
+    ours_only!("care for links on the way to its instances");
+    bed.sh("install -d -o alice -m 755 /srv/of-alice && install -d -m 700 /srv/of-alice/store");
+    bed.sh("ln -s /srv/of-alice/store /var/lib/jns");
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&["/var/lib/jns"]);
+}
+
+/// The directory under the store that alice's first login made for her /tmp.
+fn instance_of_alice(bed: &Bed) -> String {
+    bed.protect_with("su", "required", "");
+    bed.exec(&["su", "alice", "-c", "touch /tmp/known-by-this"])
+        .text();
+    bed.sh("find /var/lib/jns -name known-by-this -printf '%h'")
+}
+
+#[test]
+fn an_instance_that_was_replaced_by_a_link() {
+    let bed = bed!();
+    ours_only!("care for links in place of instances, in version 1.5.2");
+    let instance = instance_of_alice(&bed);
+    bed.sh(&format!(
+        "mv {instance} {instance}.was && ln -s /etc {instance}"
+    ));
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&[&instance, "link"]);
+}
+
+#[test]
+fn an_instance_that_was_replaced_by_a_file() {
+    let bed = bed!();
+    let instance = instance_of_alice(&bed);
+    bed.sh(&format!("mv {instance} {instance}.was && touch {instance}"));
+    bed.protect_with("sshd", "required", "");
+    bed.assert_refused(&[&instance, "directory"]);
+}
+
+#[test]
+fn a_host_process_that_may_not_mount() {
+    let bed = bed!();
+    bed.protect_with("sshd", "required", "");
+    let starter = "setpriv --bounding-set -sys_admin --inh-caps -sys_admin";
+    bed.assert_refused_under(starter, &["CAP_SYS_ADMIN"]);
+}
+
+#[test]
+fn an_unknown_module_argument() {
+    let bed = bed!();
+    ours_only!("check of its arguments");
+    bed.protect_with("sshd", "required", "conifg=/etc/security/jns.toml");
+    bed.assert_refused(&["conifg"]);
+}
+
+#[test]
+fn a_rule_that_is_not_supported_yet() {
+    let bed = bed!();
+    ours_only!("overlays");
+    bed.sh("mkdir /srv/base");
+    let policy = format!("{TMP}[[overlay]]\npath = \"/srv/base\"\n");
+    bed.assert_policy_refused(
+        &policy,
+        &["overlay", "not supported yet", "/etc/security/jns.toml:3"],
+    );
+}
+
+#[test]
+fn a_path_that_leads_through_a_users_link() {
+    let bed = bed!();
+    ours_only!("line that names a home directory, in this configuration");
+    bed.sh("ln -s /etc ~alice/scratch");
+    let policy = "[[private]]\npath = \"{home}/scratch\"\n";
+    bed.assert_policy_refused(policy, &["/home/alice/scratch", "link"]);
+}
+
+/// What is refused to one user is not refused to those whom the policy leaves alone.
+#[test]
+fn nobody_else_is_refused() {
+    let bed = bed!();
+    ours_only!("rule that is for one user only, in this configuration");
+    bed.sh("mkdir /srv/of-bob");
+    bed.policy("[[private]]\npath = \"/srv/missing\"\nusers = [\"alice\"]\n");
+    bed.protect_with("sshd", "required", "");
+    bed.start_sshd("");
+    let before = bed.state();
+
+    assert!(!bed.ssh("alice", "true").succeeded());
+    for user in ["bob", "system", "root"] {
+        bed.ssh(user, "true").text();
+    }
+    before.assert_unchanged(&bed);
+}

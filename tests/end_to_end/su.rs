@@ -1,0 +1,137 @@
+//! Sessions of su, runuser and sudo: opened and closed in one process, which stays in between.
+
+use crate::bed::{Bed, bed, needs, ours_only};
+
+#[test]
+fn su_gives_directories_of_their_own() {
+    let bed = bed!();
+    bed.protect("su");
+    bed.assert_own_directories("su", |user, script| bed.exec(&["su", user, "-c", script]));
+}
+
+#[test]
+fn su_with_a_login_shell_gives_directories_of_their_own() {
+    let bed = bed!();
+    bed.protect("su");
+    ensure_su_l_includes_su(&bed);
+    bed.assert_own_directories("su-l", |user, script| {
+        bed.exec(&["su", "-", user, "-c", script])
+    });
+}
+
+#[test]
+fn runuser_gives_directories_of_their_own() {
+    let bed = bed!();
+    bed.protect("runuser");
+    bed.assert_own_directories("runuser", |user, script| {
+        bed.exec(&["runuser", user, "-c", script])
+    });
+}
+
+#[test]
+fn runuser_with_a_login_shell_gives_directories_of_their_own() {
+    let bed = bed!();
+    bed.protect("runuser-l");
+    bed.assert_own_directories("runuser-l", |user, script| {
+        bed.exec(&["runuser", "-", user, "-c", script])
+    });
+}
+
+#[test]
+fn sudo_gives_directories_of_their_own() {
+    let bed = bed!();
+    needs!(bed, "sudo");
+    bed.protect("sudo");
+    bed.assert_own_directories("sudo", |user, script| {
+        bed.exec(&["sudo", "-n", "-u", user, "bash", "-c", script])
+    });
+}
+
+#[test]
+fn sudo_with_a_login_shell_gives_directories_of_their_own() {
+    let bed = bed!();
+    needs!(bed, "sudo");
+    bed.protect("sudo-i");
+    bed.assert_own_directories("sudo-i", |user, script| {
+        bed.write("/srv/job", script); // as an argument, the shell would read it twice
+        bed.exec(&["sudo", "-i", "-u", user, "bash", "/srv/job"])
+    });
+}
+
+/// Debian's su-l includes su: with the module in both it is called twice for one session.
+#[test]
+fn a_second_call_in_one_session_changes_nothing() {
+    let bed = bed!();
+    ours_only!("way to know that it was called before");
+    bed.protect("su");
+    ensure_su_l_includes_su(&bed);
+    bed.protect_with("su-l", "required", "");
+    let before = bed.state();
+    let mounts = "grep -c . /proc/self/mountinfo";
+
+    let once = bed.exec(&["su", "alice", "-c", mounts]).text();
+    let twice = bed.exec(&["su", "-", "alice", "-c", mounts]).text();
+    assert_eq!(once, twice, "mounts in a session");
+    before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("su", &["alice", "alice"]);
+}
+
+#[test]
+fn su_inside_a_session_gives_the_other_users_view() {
+    let bed = bed!();
+    bed.serve_ssh();
+    bed.protect("su");
+    bed.sh(&Bed::marking("host"));
+    let before = bed.state();
+
+    let su_bob = format!(
+        "{}; echo secret | su bob -c '{}'",
+        Bed::marking("alice"),
+        Bed::list()
+    );
+    assert_eq!(bed.ssh("alice", &su_bob).text(), Bed::listing(""));
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn su_to_root_inside_a_session_gives_the_hosts_view() {
+    let bed = bed!();
+    ours_only!("return to the host's view, unless told to unmount");
+    bed.protect_with("sshd", "required", "");
+    bed.protect_with("su", "required", "");
+    bed.start_sshd("");
+    bed.sh(&Bed::marking("host"));
+    let before = bed.state();
+
+    let su_root = format!("echo secret | su root -c '{}'", Bed::list());
+    assert_eq!(bed.ssh("alice", &su_root).text(), Bed::listing("of-host"));
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn the_working_directory_is_looked_up_again_in_the_new_view() {
+    let bed = bed!();
+    ours_only!("care for the working directory: it stays in the directory that is covered");
+    bed.protect("su");
+    bed.sh("mkdir -m 755 /tmp/shared-name /tmp/host-only");
+    bed.exec(&[
+        "su",
+        "bob",
+        "-c",
+        "mkdir /tmp/shared-name && touch /tmp/shared-name/of-bob",
+    ])
+    .text();
+    let before = bed.state();
+
+    let seen = bed.sh("cd /tmp/shared-name && su bob -c 'pwd; ls'");
+    assert_eq!(seen, "/tmp/shared-name\nof-bob");
+    let seen = bed.sh("cd /tmp/host-only && su bob -c '/bin/pwd'");
+    assert_eq!(seen, "/", "a directory that the view does not have");
+    let seen = bed.sh("cd /home && su bob -c '/bin/pwd'");
+    assert_eq!(seen, "/home", "a directory that is not covered");
+    before.assert_nothing_left(&bed);
+}
+
+fn ensure_su_l_includes_su(bed: &Bed) {
+    bed.sh("grep -Eq '^session[[:space:]]+include[[:space:]]+su' /etc/pam.d/su-l");
+}
