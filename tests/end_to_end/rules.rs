@@ -236,7 +236,7 @@ fn a_directory_left_by_a_killed_monitor_hurts_nobody() {
     serve_per_session(&bed);
     let client = bed.start_session("alice");
     bed.sh("touch /proc/$(pgrep -u alice sleep)/root/tmp/left");
-    bed.sh("kill -9 $(pgrep -f 'alice \\[priv\\]'); kill $(pgrep -u alice) 2>/dev/null; true");
+    bed.sh("kill -9 $(pgrep -f 'alice \\[priv\\]'); kill $(pgrep -u alice) 2>/dev/null || true");
     bed.run(&format!("kill {client}"));
     bed.sh("for i in {1..50}; do pgrep -u alice >/dev/null || break; sleep 0.1; done");
     assert_eq!(bed.ssh("alice", "ls -A /tmp").text(), "");
