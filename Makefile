@@ -63,6 +63,7 @@ test: prepare
 	$(if $(NEXTEST),$(CARGO) test --locked --doc)
 	JNS_BED=debian13 $(RUN_BED)
 	JNS_UNDER_TEST=theirs $(RUN_BED)
+	tests/demo
 
 demo:
 	tests/toolchain
