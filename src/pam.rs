@@ -15,6 +15,7 @@ use pam::module::{PamHandle, PamHooks};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::AssertUnwindSafe;
+use std::sync::Once;
 
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end the host process: build with panic = \"unwind\"");
@@ -27,6 +28,9 @@ const LOOKED_UP: usize = 16;
 
 /// How many diagnostics of a policy a login logs.
 const LOGGED: usize = 20;
+
+/// The standard hook for panics writes to the user's terminal; that of this module writes to the log.
+static LOG_PANICS: Once = Once::new();
 
 /// The module.
 #[derive(Debug)]
@@ -93,7 +97,7 @@ fn run_hook(
     name: &str,
     hook: fn(&mut PamHandle, &[&CStr]) -> std::result::Result<(), Refusal>,
 ) -> PamResultCode {
-    std::panic::set_hook(Box::new(log_panic));
+    LOG_PANICS.call_once(|| std::panic::set_hook(Box::new(log_panic)));
     let service = item::<Service<'_>>(handle).unwrap_or_default();
     let debug = arguments
         .iter()
@@ -345,7 +349,12 @@ fn close_session(handle: &mut PamHandle, _: &[&CStr]) -> std::result::Result<(),
     };
     for directory in &opened.directories {
         if let Err(error) = apply::remove_session_directory(directory, opened.uid) {
-            log::warn!("{error}");
+            let level = if is_effective_root() {
+                log::Level::Warn
+            } else {
+                log::Level::Debug
+            };
+            log::log!(level, "{error}");
         }
     }
     log::debug!("session of {} closed", opened.user);

@@ -9,12 +9,12 @@ pub(super) fn like_covered(named: &Attributes, covered: u64) -> AttributeChange 
         .access_time
         .map_or(covered & attribute::ACCESS_TIME, access_time);
     let change = AttributeChange::default().access_time(time);
-    switches(named).fold(change, |change, (bit, named)| {
-        if named.unwrap_or(covered & bit != 0) {
-            change.set(bit)
-        } else {
-            change.clear(bit)
-        }
+    switches(named).fold(change, |change, (bit, named)| match named {
+        Some(true) => change.set(bit),
+        // Linux before 5.14 refuses to hear of nosymfollow even where it is to be cleared.
+        None if bit == attribute::NO_SYMFOLLOW && covered & bit == 0 => change,
+        None if covered & bit != 0 => change.set(bit),
+        Some(false) | None => change.clear(bit),
     })
 }
 

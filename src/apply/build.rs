@@ -328,18 +328,25 @@ impl<'p> Build<'p> {
         Ok(mount)
     }
 
-    /// Refuses a plan in which a link leads one step's path below a later step's: it would be covered.
+    /// Refuses a plan in which a link leads one step's path below a later step's, which would cover it, or
+    /// the store below any.
     pub(super) fn check_order(&self) -> Result<()> {
+        let store = self.store.as_ref().map(|store| store.path.as_str());
         let mut later = self.views.iter();
         while let Some(view) = later.next() {
-            let hidden =
-                |other: &&BuiltView<'_>| is_within(view.target.path(), other.target.path());
-            if let Some(other) = later.clone().find(hidden) {
-                let (real, cover) = (view.target.path(), &other.step.path);
-                let reason =
-                    format!("it leads to {real}, which {cover} covers; name it by that path");
-                let error = Error::new("cover", &view.step.path, reason);
-                return Err(error.at(&view.step.origin));
+            let (real, step) = (view.target.path(), view.step);
+            let refused = |reason| Err(Error::new("cover", &step.path, reason).at(&step.origin));
+            if store.is_some_and(|store| is_within(store, real)) {
+                return refused(format!("the store {} would vanish", self.plan.store));
+            }
+            if let Some(other) = later
+                .clone()
+                .find(|other| is_within(real, other.target.path()))
+            {
+                let cover = &other.step.path;
+                return refused(format!(
+                    "it leads to {real}, which {cover} covers; name it by that path"
+                ));
             }
         }
         Ok(())

@@ -153,11 +153,6 @@ fn check_untouched(directory: &OwnedFd, path: &str) -> Result<()> {
 
 /// Owner first: chown(2) takes the set-id bits away.
 fn shape(file: &OwnedFd, form: Form) -> std::result::Result<(), Errno> {
-    set_owner(file, form)?;
-    rustix::fs::fchmod(file, Mode::from_raw_mode(form.mode))
-}
-
-fn set_owner(file: &OwnedFd, form: Form) -> std::result::Result<(), Errno> {
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes owners"
@@ -166,30 +161,56 @@ fn set_owner(file: &OwnedFd, form: Form) -> std::result::Result<(), Errno> {
         file,
         Some(Uid::from_raw(form.uid)),
         Some(Gid::from_raw(form.gid)),
-    )
+    )?;
+    rustix::fs::fchmod(file, Mode::from_raw_mode(form.mode))
 }
 
 /// Verifies an existing instance against the form it should have. A wrong mode or group, and an owner
 /// that is root where the user should be or the other way round, are repaired; another owner is refused.
 ///
+/// Where the user could have put another directory in its place (`replaceable`), a directory of root's
+/// is never changed: it may be one that root keeps closed.
+///
 /// # Errors
 ///
 /// It belongs to somebody else, or the repair failed.
-pub fn verify(directory: &OwnedFd, form: Form, user: u32, path: &str) -> Result<()> {
+pub fn verify(
+    directory: &OwnedFd,
+    form: Form,
+    user: u32,
+    replaceable: bool,
+    path: &str,
+) -> Result<()> {
     let failed = |errno| Error::from_errno("repair", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
-    let expected = [0, user, form.uid];
-    if !expected.contains(&status.st_uid) {
-        let owner = status.st_uid;
-        let reason = format!("it belongs to uid {owner}, not to uid {}", form.uid);
-        return Err(Error::new("use", path, reason));
-    }
-    if (status.st_uid, status.st_gid) != (form.uid, form.gid) {
-        set_owner(directory, form).map_err(failed)?;
-    } else if status.st_mode & 0o7777 == form.mode {
+    let found = Form {
+        mode: status.st_mode & 0o7777,
+        uid: status.st_uid,
+        gid: status.st_gid,
+    };
+    if found == form {
         return Ok(());
     }
-    rustix::fs::fchmod(directory, Mode::from_raw_mode(form.mode)).map_err(failed)
+    let repairable = if replaceable {
+        found.uid == user && form.uid == user
+    } else {
+        [0, user, form.uid].contains(&found.uid)
+    };
+    if !repairable {
+        return Err(Error::new("use", path, difference(found, form)));
+    }
+    shape(directory, form).map_err(failed)
+}
+
+fn difference(found: Form, wanted: Form) -> String {
+    if found.uid != wanted.uid {
+        return format!("it belongs to uid {}, not to uid {}", found.uid, wanted.uid);
+    }
+    let (found, wanted) = ((found.gid, found.mode), (wanted.gid, wanted.mode));
+    format!(
+        "its group and mode are {} {:04o}, not {} {:04o}",
+        found.0, found.1, wanted.0, wanted.1
+    )
 }
 
 /// Opens the directory `name` of root's own in `parent`, making it for root alone where it is missing.

@@ -268,6 +268,32 @@ fn an_instance_left_half_closed_by_a_crash_is_repaired() {
 }
 
 #[test]
+fn below_the_users_directories_nothing_of_roots_is_changed() {
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1777, 0);
+        directory("/mnt/alice", 0o755, USER);
+        let own = private("/mnt/t", "/mnt/alice/inst", &[]);
+        directory("/mnt/alice/inst", 0o700, 0);
+        let told = refusal(&plan(vec![own.clone()]));
+        assert!(
+            told.contains("its group and mode are 0 0700, not 0 1777"),
+            "{told}"
+        );
+        directory("/mnt/t", 0o700, USER);
+        let told = refusal(&plan(vec![own.clone()]));
+        assert!(
+            told.contains("it belongs to uid 0, not to uid 2001"),
+            "{told}"
+        );
+        assert_eq!(form("/mnt/alice/inst"), (0o700, 0, 0));
+        directory("/mnt/alice/inst", 0o755, USER);
+        inside(plan(vec![own]), |_| {
+            assert_eq!(form("/mnt/t"), (0o700, USER, USER))
+        });
+    });
+}
+
+#[test]
 fn attributes_of_the_covered_mount_are_kept() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);
@@ -533,6 +559,10 @@ fn the_store_cannot_be_covered() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);
         symlink("/mnt/var", "/mnt/link").unwrap();
+        let mut linked = plan(vec![private_t(), hidden("/mnt/var", &[])]);
+        linked.store = path("/mnt/link/lib/jns");
+        linked.steps[0] = private("/mnt/t", "/mnt/link/lib/jns/user/2001/t", &[]);
+        assert!(refusal(&linked).contains("the store /mnt/link/lib/jns would vanish"));
         for path in ["/mnt/var/lib", "/mnt/link"] {
             let told = refusal(&plan(vec![hidden(path, &[])]));
             assert!(

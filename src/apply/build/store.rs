@@ -20,6 +20,8 @@ const HIDDEN_FILE: &str = "hidden-file";
 /// The opened `settings.store`.
 pub(super) struct Store {
     root: Rc<OwnedFd>,
+    /// Its path without links.
+    pub(super) path: String,
     /// The directory in it that was opened last: several instances usually share one.
     recent: Option<(String, Rc<OwnedFd>)>,
 }
@@ -31,7 +33,7 @@ impl<'p> Build<'p> {
             return Err(Error::new("open", &step.path, "it has no instance"));
         };
         let path = instance.directory.as_str();
-        let (parent, name) = self.instance_parent(instance)?;
+        let (parent, name, replaceable) = self.instance_parent(instance)?;
         match directory::open_directory(&parent, name) {
             Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
                 "create",
@@ -39,7 +41,7 @@ impl<'p> Build<'p> {
                 "a session's directory must be new",
             )),
             Ok(found) => {
-                directory::verify(&found, form, self.uid, path)?;
+                directory::verify(&found, form, self.uid, replaceable, path)?;
                 Ok(found)
             }
             Err(Errno::NOENT) => self.make_instance(instance, &parent, form),
@@ -72,16 +74,19 @@ impl<'p> Build<'p> {
         Ok(made)
     }
 
-    fn instance_parent(&mut self, instance: &'p Instance) -> Result<(Rc<OwnedFd>, &'p str)> {
+    /// The directory that holds an instance, the instance's name in it, and whether the user could replace
+    /// what has that name.
+    fn instance_parent(&mut self, instance: &'p Instance) -> Result<(Rc<OwnedFd>, &'p str, bool)> {
         let path = instance.directory.as_str();
         let within = path
             .strip_prefix(self.plan.store.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
         let Some((below, name)) = within.and_then(|rest| rest.rsplit_once('/')) else {
             let (parent, name) = self.walker.open_parent(path, &[])?;
-            return Ok((parent.descriptor, name));
+            let replaceable = parent.is_users();
+            return Ok((parent.descriptor, name, replaceable));
         };
-        Ok((self.store_directory(below)?, name))
+        Ok((self.store_directory(below)?, name, false))
     }
 
     /// The directory `below` the store, made for root alone where it is missing.
@@ -124,18 +129,20 @@ impl<'p> Build<'p> {
 
     fn open_store(&mut self) -> Result<Store> {
         let path = self.plan.store.as_str();
-        let root = match self.walker.open(path, &[]) {
+        let place = match self.walker.open(path, &[]) {
             Err(missing) if missing.is_missing() => {
                 let (parent, name) = self.walker.open_parent(path, &[])?;
-                self.private_directory(&parent.descriptor, name, path)?
+                self.private_directory(&parent.descriptor, name, path)?;
+                self.walker.open(path, &[])?
             }
-            found => {
-                let found = found?;
-                directory::check_private(&found.status, STORE_MODES, path)?;
-                found.descriptor
-            }
+            found => found?,
         };
-        Ok(Store { root, recent: None })
+        directory::check_private(&place.status, STORE_MODES, path)?;
+        Ok(Store {
+            root: place.descriptor,
+            path: place.path,
+            recent: None,
+        })
     }
 
     /// The file that covers hidden files.
