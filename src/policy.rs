@@ -18,8 +18,6 @@ pub mod select;
 pub mod settings;
 pub mod source;
 pub mod template;
-#[cfg(test)]
-mod tests;
 mod text;
 pub mod value;
 

@@ -78,12 +78,12 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
             continue;
         };
         if let Some(first) = seen.insert(&instance.directory, step) {
+            let (directory, path) = (&instance.directory, &first.path);
             let reason = format!(
-                "{} is its instance too ({})",
-                instance.directory, first.origin
+                "its instance {directory} is that of {path} too, {}",
+                first.origin
             );
-            let shared = Error::new("use one instance for", &first.path, reason);
-            return Err(Error::new("cover", &step.path, shared).at(&step.origin));
+            return Err(Error::new("cover", &step.path, reason).at(&step.origin));
         }
     }
     Ok(())

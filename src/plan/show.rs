@@ -2,7 +2,7 @@
 
 use super::{Instance, Lifetime, Plan, Shape, Step, View};
 use crate::error::Origin;
-use crate::policy::value::Component;
+use crate::policy::value::{Component, Size};
 use std::fmt;
 
 /// The columns of a line: what is covered, by what, with which mount attributes, and why.
@@ -62,7 +62,7 @@ impl fmt::Display for View {
                 keep,
             } => {
                 let inodes = inodes.map(|inodes| format!("{inodes} files"));
-                let size = format!("memory of {size}");
+                let size = format!("memory of {}", short(*size));
                 let bounds = std::iter::once(size).chain(inodes).collect();
                 [bounds, shape.words(), kept(keep)].concat()
             }
@@ -84,6 +84,19 @@ impl fmt::Display for Instance {
             Lifetime::Kept => Ok(()),
             Lifetime::Session => f.write_str(" for the session"),
         }
+    }
+}
+
+/// A size with the largest unit that divides it.
+fn short(size: Size) -> String {
+    let Size::Bytes(bytes) = size else {
+        return size.to_string();
+    };
+    let units = [("T", 40_u32), ("G", 30), ("M", 20), ("K", 10)];
+    let divides = |(_, power): &&(&str, u32)| bytes.trailing_zeros() >= *power;
+    match units.iter().find(divides) {
+        Some((unit, power)) => format!("{}{unit}", bytes.checked_shr(*power).unwrap_or(0)),
+        None => bytes.to_string(),
     }
 }
 

@@ -24,6 +24,7 @@ pub fn read(
     drafts: &mut Vec<Draft>,
     report: &mut Report,
 ) {
+    report_control_characters(text, report);
     let (root, errors) = DeTable::parse_recoverable(text.body());
     for error in errors {
         let end = text.body().len();
@@ -43,6 +44,20 @@ pub fn read(
         read::rule(fields, text.rank(), rule.read)
     });
     drafts.extend(read);
+}
+
+/// TOML forbids them too, but its parser has no word for them.
+fn report_control_characters(text: &Text<'_>, report: &mut Report) {
+    let forbidden = |(at, character): &(usize, char)| match character {
+        '\n' | '\t' => false,
+        '\r' => text.body().as_bytes().get(at.saturating_add(1)) != Some(&b'\n'),
+        other => other.is_ascii_control(),
+    };
+    for (at, character) in text.body().char_indices().filter(forbidden) {
+        let code = u32::from(character);
+        let message = format!("the control character U+{code:04X} cannot stand in a policy");
+        report.syntax_error(text, &(at..at.saturating_add(1)), message);
+    }
 }
 
 fn read_settings(
@@ -73,7 +88,9 @@ fn find_rules<'d, 't>(
     report: &mut Report,
 ) {
     let Some((_, header, read)) = KINDS.iter().find(|(kind, ..)| *kind == name) else {
-        report.error(text, &key.span(), unknown_table(name, value.get_ref()));
+        for span in unknown_spans(text, key, value.get_ref()) {
+            report.error_with(text, &span, || unknown_table(name, value.get_ref()));
+        }
         return;
     };
     let elements = value.get_ref().as_array().map(|array| array.iter());
@@ -95,20 +112,40 @@ fn find_rules<'d, 't>(
     }
 }
 
+/// Each header of the table, or the key.
+fn unknown_spans(
+    text: &Text<'_>,
+    key: &Spanned<DeString<'_>>,
+    value: &DeValue<'_>,
+) -> Vec<Range<usize>> {
+    let elements = value
+        .as_array()
+        .map(|array| array.iter())
+        .into_iter()
+        .flatten();
+    let headers = elements
+        .map(Spanned::span)
+        .filter(|span| text.slice(span).starts_with("[["));
+    let headers: Vec<Range<usize>> = headers.collect();
+    if headers.is_empty() {
+        vec![key.span()]
+    } else {
+        headers
+    }
+}
+
 fn unknown_table(name: &str, value: &DeValue<'_>) -> Fault {
-    let is_table = matches!(value, DeValue::Table(_) | DeValue::Array(_));
-    let noun = if is_table { "table" } else { "key" };
-    let fault = Fault::new(format!("unknown {noun} `{}`", shortened(name)));
+    let shown = shortened(name);
+    if !matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
+        return Fault::new(format!("the key `{shown}` belongs to no table"))
+            .help("put it below `[settings]` or the header of a rule");
+    }
+    let fault = Fault::new(format!("unknown table `{shown}`"));
     let headers = KINDS.iter().map(|(kind, header, _)| (*kind, *header));
     let mut headers = headers.chain([("settings", "[settings]")]);
-    match nearest(name, headers.clone().map(|(kind, _)| kind)) {
-        Some(near) => {
-            let header = headers
-                .find(|(kind, _)| *kind == near)
-                .map(|(_, header)| header);
-            fault.help(format!("did you mean `{}`?", header.unwrap_or(near)))
-        }
-        None if is_table => fault,
-        None => fault.help("settings stand under `[settings]`"),
+    let near = nearest(name, headers.clone().map(|(kind, _)| kind));
+    match headers.find(|(kind, _)| Some(*kind) == near) {
+        Some((_, header)) => fault.help(format!("did you mean `{header}`?")),
+        None => fault,
     }
 }

@@ -204,10 +204,10 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     pub fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
         let list = self.list(key)?;
         if self.strings_of(key).is_some_and(<[_]>::is_empty) {
-            let fault = Fault::new(format!("`{key}` is empty, so that nothing matches"));
+            let fault = Fault::new(format!("`{key}` is empty, so that the rule never applies"));
             self.error(
                 &self.span_of(key),
-                fault.help(format!("leave `{key}` out to match everything")),
+                fault.help(format!("without `{key}` it applies to all")),
             );
         }
         Some(list)
@@ -278,8 +278,8 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     pub fn finish(self) {
         for key in self.table.keys() {
             if !self.asked.contains(&key.get_ref().as_ref()) {
-                let fault = unknown_key(key.get_ref(), self.header, &self.asked);
-                self.report.error(self.text, &key.span(), fault);
+                let fault = || unknown_key(key.get_ref(), self.header, &self.asked);
+                self.report.error_with(self.text, &key.span(), fault);
             }
         }
     }

@@ -134,7 +134,11 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
         MediumWord::Memory => {
             refuse(fields, &["store"], "needs `medium = \"disk\"`");
             if !matches!(per, Some(Per::User | Per::Session) | None) {
-                refuse(fields, &["per"], "of this kind needs `medium = \"disk\"`");
+                refuse(
+                    fields,
+                    &["per"],
+                    "must be \"user\" or \"session\" in memory",
+                );
             }
             Some(Medium::Memory {
                 size: size.unwrap_or_default(),
@@ -224,7 +228,7 @@ fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let options = options(fields);
     if options.read_only == Some(false) {
-        let fault = Fault::new("what hides something is always read-only");
+        let fault = Fault::new("[[hide]] is always read-only");
         fields.error(&fields.span_of("options"), fault);
     }
     let keep = fields.words("keep").unwrap_or_default();

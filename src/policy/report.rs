@@ -66,12 +66,22 @@ impl Report {
 
     /// Adds an error at `span` of `text`.
     pub fn error(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
+        self.add_at(Severity::Error, text, span, || fault);
+    }
+
+    /// The same; a fault that is not kept is not made.
+    pub fn error_with(
+        &mut self,
+        text: &Text<'_>,
+        span: &Range<usize>,
+        fault: impl FnOnce() -> Fault,
+    ) {
         self.add_at(Severity::Error, text, span, fault);
     }
 
     /// Adds a warning at `span` of `text`.
     pub fn warning(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
-        self.add_at(Severity::Warning, text, span, fault);
+        self.add_at(Severity::Warning, text, span, || fault);
     }
 
     /// Adds a diagnostic of the file with that `rank` among the files of the policy.
@@ -99,10 +109,17 @@ impl Report {
         }
     }
 
-    fn add_at(&mut self, severity: Severity, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
+    fn add_at(
+        &mut self,
+        severity: Severity,
+        text: &Text<'_>,
+        span: &Range<usize>,
+        fault: impl FnOnce() -> Fault,
+    ) {
         if self.is_unreadable(text, span) || !self.has_room(severity) {
             return;
         }
+        let fault = fault();
         let diagnostic = Diagnostic {
             severity,
             file: text.name().clone(),

@@ -1,5 +1,6 @@
 //! Which rules apply to a login, and why the others do not.
 
+use super::fields::shortened;
 use super::pattern::{Glob, Host};
 use super::principal;
 use super::{Kind, Policy, Rule, Selectors};
@@ -118,7 +119,10 @@ impl Selectors {
         if let Some(services) = &self.services
             && !services.iter().any(|glob| glob.matches(&login.service))
         {
-            return Err(("services", format!("the service is {}", login.service)));
+            return Err((
+                "services",
+                format!("the service is {}", shortened(&login.service)),
+            ));
         }
         if let Some(ttys) = &self.ttys {
             judge_item("ttys", "terminal", login.tty.as_deref(), |tty| {
@@ -137,9 +141,10 @@ impl Selectors {
             return Err(("except", format!("it names {}", listed.principal)));
         }
         match &self.users {
-            Some(users) if principal::find(users, login).is_none() => {
-                Err(("users", format!("it does not name {}", login.user)))
-            }
+            Some(users) if principal::find(users, login).is_none() => Err((
+                "users",
+                format!("it does not name {}", shortened(&login.user)),
+            )),
             _ => Ok(()),
         }
     }
@@ -154,7 +159,7 @@ fn judge_item(
     match item.filter(|item| !item.is_empty()) {
         None => Err((selector, format!("there is no {noun}"))),
         Some(item) if matches(item) => Ok(()),
-        Some(item) => Err((selector, format!("the {noun} is {item}"))),
+        Some(item) => Err((selector, format!("the {noun} is {}", shortened(item)))),
     }
 }
 

@@ -1,9 +1,10 @@
 //! `[settings]`.
 
-use super::fields::{Fields, Vocabulary};
+use super::fields::{Fields, Vocabulary, Word};
 use super::principal::{Listed, Principal};
 use super::report::Fault;
 use super::source::BUILT_IN_NAME;
+use super::template::PathTemplate;
 use super::value::{AbsPath, Propagation};
 use crate::error::Origin;
 use std::sync::Arc;
@@ -94,16 +95,22 @@ impl Settings {
             self.namespace_origin = fields.origin_of("namespace");
         }
         replace(&mut self.propagation, fields.word("propagation"));
-        if let Some(store) = fields.word::<AbsPath>("store") {
-            if store.is_in_proc() {
-                fields.error(
-                    &fields.span_of("store"),
-                    Fault::new("the store must not be in /proc"),
-                );
-            }
-            self.store = store;
-        }
+        replace(
+            &mut self.store,
+            fields.word("store").map(|Store(path)| path),
+        );
         fields.finish();
+    }
+}
+
+/// `settings.store`.
+struct Store(AbsPath);
+
+impl Word for Store {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let path = PathTemplate::parse(text)?.literal();
+        path.map(Self)
+            .ok_or_else(|| Fault::new("the store is the same for everybody"))
     }
 }
 

@@ -1,0 +1,192 @@
+//! What holds for every policy and every login.
+
+use crate::cast::{Machine, alice, bob};
+use pam_jns::login::Login;
+use pam_jns::plan::{Plan, View};
+use pam_jns::policy::{Policy, select};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+fn parsed(text: &str) -> Policy {
+    match Policy::parse(&[("p", text.as_bytes())]) {
+        Ok(loaded) => loaded.policy,
+        Err(found) => panic!("{found}\n{text}"),
+    }
+}
+
+/// A path of one to four short names, so that parents, children and repetitions are frequent.
+fn path() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        "[abc]",
+        Just("{user}".to_owned()),
+        Just("a-b".to_owned()),
+        Just("%".to_owned())
+    ];
+    prop::collection::vec(name, 1..5).prop_map(|names| format!("/{}", names.join("/")))
+}
+
+/// A rule of a kind that works, with some of its keys.
+fn rule() -> impl Strategy<Value = String> {
+    let selector = prop_oneof![
+        Just(""),
+        Just("users = [\"alice\"]\n"),
+        Just("users = [\"@staff\"]\n"),
+        Just("except = [\"uid:1002\"]\n"),
+        Just("services = [\"ss*\"]\n"),
+        Just("ttys = [\"tty?\"]\n"),
+    ];
+    let kind = prop_oneof![
+        Just("[[private]]\n"),
+        Just("[[private]]\nper = \"session\"\n"),
+        Just("[[private]]\nper = \"group\"\n"),
+        Just("[[private]]\nmedium = \"memory\"\n"),
+        Just("[[tmpfs]]\n"),
+        Just("[[hide]]\nkeep = [\"{user}\"]\n"),
+        Just("[[bind]]\nsource = \"/srv/{user}\"\n"),
+    ];
+    (kind, selector, path())
+        .prop_map(|(kind, selector, path)| format!("{kind}{selector}path = \"{path}\"\n"))
+}
+
+/// Rules no two of which have the same path and selectors, which would be an error.
+fn rules() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(rule(), 0..12).prop_map(|rules| {
+        let mut seen = HashSet::new();
+        let tail = |rule: &String| {
+            let lines = rule.lines();
+            lines
+                .filter(|l| {
+                    ["path", "users", "except", "services", "ttys"]
+                        .iter()
+                        .any(|key| l.starts_with(key))
+                })
+                .collect::<String>()
+        };
+        rules
+            .into_iter()
+            .filter(|rule| seen.insert(tail(rule)))
+            .collect()
+    })
+}
+
+fn plan(text: &str, login: &Login) -> Plan {
+    Plan::new(&parsed(text), login, &Machine).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parents_come_first_and_each_path_once(rules in rules()) {
+        for login in [alice(), bob()] {
+            let plan = plan(&rules.concat(), &login);
+            for (index, step) in plan.steps.iter().enumerate() {
+                for later in &plan.steps[index + 1..] {
+                    prop_assert!(!step.path.is_within(&later.path), "{} before {}", step.path, later.path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instance_is_in_the_store_and_nobody_elses(rules in rules()) {
+        let instances = |login: &Login| -> Vec<String> {
+            let plan = plan(&rules.concat(), login);
+            let instances = plan.steps.into_iter().filter_map(|step| match step.view {
+                View::Instance { instance, .. } => {
+                    assert!(instance.directory.is_within(&plan.store) && instance.directory != plan.store);
+                    Some(instance.directory.to_string())
+                }
+                _ => None,
+            });
+            instances.collect()
+        };
+        let another = Login { session: "00000000000000bb".to_owned(), ..bob() };
+        let (first, second) = (instances(&alice()), instances(&another));
+        prop_assert_eq!(first.iter().collect::<HashSet<_>>().len(), first.len());
+        prop_assert!(first.iter().all(|directory| !second.contains(directory)));
+    }
+
+    #[test]
+    fn an_exempt_login_has_the_empty_plan(rules in rules(), principal in prop_oneof![
+        Just("alice"), Just("@students"), Just("uid:1001"), Just("uid:0-4000"), Just("*"),
+    ]) {
+        let refused = "[[overlay]]\npath = \"/o\"\n";
+        let text = format!("[settings]\nexempt = [\"nobody\", \"{principal}\"]\nnamespace = \"user\"\n{refused}{}", rules.concat());
+        let plan = plan(&text, &alice());
+        prop_assert!(plan.is_empty() && plan.environment.is_empty());
+    }
+
+    /// Rules whose paths differ for this login may stand in any order.
+    #[test]
+    fn the_order_of_unrelated_rules_is_irrelevant(rules in rules(), seed in any::<prop::sample::Index>()) {
+        let mut seen = HashSet::new();
+        let unrelated: Vec<String> = rules.into_iter().filter(|rule| {
+            let path = rule.split("path = ").last().unwrap().replace("{user}", "alice");
+            seen.insert(path)
+        }).collect();
+        let mut rotated = unrelated.clone();
+        if !rotated.is_empty() {
+            let middle = seed.index(rotated.len());
+            rotated.rotate_left(middle);
+            rotated[..middle].reverse();
+        }
+        let bare = |plan: Plan| plan.steps.into_iter().map(|step| (step.path, step.view, step.attributes)).collect::<Vec<_>>();
+        prop_assert_eq!(bare(plan(&unrelated.concat(), &alice())), bare(plan(&rotated.concat(), &alice())));
+    }
+
+    /// The plan is made of the rules that the selection says apply, and of no others.
+    #[test]
+    fn the_plan_is_what_the_selection_says(rules in rules()) {
+        let policy = parsed(&rules.concat());
+        let selection = select(&policy, &alice());
+        let mut applied: Vec<String> = selection.effective().map(|ruling| ruling.path.clone().unwrap().to_string()).collect();
+        let plan = Plan::new(&policy, &alice(), &Machine).unwrap();
+        let mut planned: Vec<String> = plan.steps.iter().map(|step| step.path.to_string()).collect();
+        applied.sort();
+        planned.sort();
+        prop_assert_eq!(applied, planned);
+    }
+
+    /// A fact with a slash, or one that climbs, never gets into a path.
+    #[test]
+    fn no_fact_leads_out_of_a_path(user in prop_oneof!["[./a\\x00]{0,4}", any::<String>()]) {
+        let policy = parsed("[settings]\nexempt = []\n[[private]]\npath = \"/x/{user}\"\nstore = \"/inst/{user}/y\"\nkeep = [\"{user}\"]\n");
+        let login = Login { user: user.clone(), ..alice() };
+        match Plan::new(&policy, &login, &Machine) {
+            Ok(plan) => prop_assert_eq!(plan.steps[0].path.components().count(), 2),
+            Err(error) => prop_assert!(
+                user.is_empty() || user == "." || user == ".." || user.contains(['/', '\0']) || user.len() > 255,
+                "{}", error
+            ),
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        drop(Policy::parse(&[("p", &bytes)]));
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in any::<String>()) {
+        drop(Policy::parse(&[("p", text.as_bytes())]));
+    }
+
+    /// Pieces of real policies in any order: deeper into the parser than random bytes come.
+    #[test]
+    fn no_pieces_make_the_parser_panic(pieces in prop::collection::vec(prop_oneof![
+        Just("[["), Just("]]"), Just("["), Just("]"), Just("{"), Just("}"), Just("="), Just("\n"), Just("\""), Just("'"), Just("\"\"\""),
+        Just("\\"), Just("\\u00e9"), Just("ü"), Just("settings"), Just("private"), Just("path"), Just("env"), Just("set"), Just("users"),
+        Just("\"/tmp/{user}\""), Just("{us"), Just("uid:1-"), Just("1"), Just("true"), Just(","), Just("."), Just("#"), Just("\r\n"), Just("\t"),
+        Just("mode"), Just("\"10%\""), Just("options"), Just("\"ro\""), Just("hook"), Just("isolate"), Just("[[private]]\npath = "), Just("\u{202e}"),
+    ], 0..60)) {
+        let text = pieces.concat();
+        if let Err(found) = Policy::parse(&[("p", text.as_bytes())]) {
+            for one in &found.list {
+                let place = one.place.as_ref().unwrap();
+                let line = text.split('\n').nth(place.line - 1).unwrap();
+                prop_assert!(place.column <= line.chars().count() + 1, "{}", one);
+            }
+        }
+    }
+}
