@@ -8,6 +8,7 @@ use super::text::Text;
 use super::value::AbsPath;
 use crate::error::Origin;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// Checks the rules of all files together, under the final settings.
@@ -51,22 +52,34 @@ struct Checker<'a, 't> {
 impl Checker<'_, '_> {
     /// In one file, the same path for the same logins: the first rule could never apply.
     fn repeated_paths(&mut self, drafts: &[Draft]) {
-        let mut seen: HashMap<_, &Origin> = HashMap::new();
+        let mut groups: HashMap<_, Vec<&Draft>> = HashMap::new();
         for draft in drafts {
-            let Some(path) = draft.rule.kind.path() else {
-                continue;
-            };
             let is_root = matches!(draft.rule.kind, Kind::Root(_));
-            let key = (
-                draft.rank,
-                is_root,
-                path,
-                selector_key(&draft.rule.selectors),
-            );
-            match seen.get(&key) {
-                None => drop(seen.insert(key, &draft.rule.origin)),
-                Some(first) => {
-                    let line = first.line;
+            if let Some(path) = draft.rule.kind.path() {
+                groups
+                    .entry((draft.rank, is_root, path))
+                    .or_default()
+                    .push(draft);
+            }
+        }
+        let mut shared: Vec<_> = groups
+            .into_values()
+            .filter(|group| group.len() > 1)
+            .collect();
+        shared.sort_by_key(|group| group.first().map(|draft| draft.rank_and_line()));
+        for group in shared {
+            self.repeated_selectors(&group);
+        }
+    }
+
+    /// Among rules with one path.
+    fn repeated_selectors(&mut self, group: &[&Draft]) {
+        let mut seen: HashMap<_, &Origin> = HashMap::new();
+        for draft in group {
+            match seen.entry(selector_key(&draft.rule.selectors)) {
+                Entry::Vacant(entry) => drop(entry.insert(&draft.rule.origin)),
+                Entry::Occupied(first) => {
+                    let line = first.get().line;
                     let fault = Fault::new(format!(
                         "line {line} has a rule with the same path and the same selectors"
                     ));

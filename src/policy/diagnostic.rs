@@ -173,3 +173,60 @@ impl Diagnostics {
         errors.count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str, column: usize, width: usize) -> String {
+        let found = Diagnostic {
+            severity: Severity::Error,
+            file: Arc::from("p"),
+            place: Some(Place::in_line(1, line, column, width)),
+            message: "wrong".to_owned(),
+            help: None,
+        };
+        let rendered = found.render(false);
+        rendered.split_once('\n').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn the_underline_stands_under_the_span() {
+        for (line, column, width, expected) in [
+            ("abc", 1, 1, "  abc\n  ^"),
+            ("abc", 2, 2, "  abc\n   ^^"),
+            ("abc", 4, 1, "  abc\n     ^"),
+            ("abc", 2, 99, "  abc\n   ^^"),
+            ("", 1, 1, "  \n  ^"),
+            ("\tüa", 3, 1, "   üa\n    ^"),
+            ("a\u{1b}\u{202e}b", 4, 1, "  a\u{fffd}\u{fffd}b\n     ^"),
+        ] {
+            assert_eq!(shown(line, column, width), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_span() {
+        let line = format!("{}WRONG{}", "a".repeat(1000), "b".repeat(1000));
+        let expected = format!(
+            "  …{}WRONG{}…\n   {}^^^^^",
+            "a".repeat(40),
+            "b".repeat(75),
+            " ".repeat(40)
+        );
+        assert_eq!(shown(&line, 1001, 5), expected);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_has_no_line() {
+        let found = Diagnostic {
+            severity: Severity::Error,
+            file: Arc::from("/etc/p"),
+            place: None,
+            message: "cannot open /etc/p: Permission denied".to_owned(),
+            help: Some("become root".to_owned()),
+        };
+        let expected = "/etc/p: cannot open /etc/p: Permission denied; become root";
+        assert_eq!(found.render(false), expected);
+    }
+}

@@ -25,6 +25,9 @@ pub fn read(
     report: &mut Report,
 ) {
     report_control_characters(text, report);
+    if report.is_full() {
+        return;
+    }
     let (root, errors) = DeTable::parse_recoverable(text.body());
     for error in errors {
         let end = text.body().len();

@@ -357,3 +357,31 @@ pub fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_are_near() {
+        let known = ["path", "per", "medium", "mode", "ro"];
+        for (text, expected) in [
+            ("pth", Some("path")),
+            ("PATH", Some("path")),
+            ("paht", Some("path")),
+            ("mod", Some("mode")),
+            ("mediun", Some("medium")),
+            ("zebra", None),
+            ("", None),
+            ("r0", Some("ro")),
+        ] {
+            assert_eq!(nearest(text, known.into_iter()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn quoted_text_stays_one_short_line() {
+        assert_eq!(shortened("a\"b'c\nd\u{1b}ü"), "a\"b'c\\nd\\u{1b}ü");
+        assert_eq!(shortened(&"x".repeat(100)).chars().count(), 61);
+    }
+}

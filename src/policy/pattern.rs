@@ -245,3 +245,85 @@ impl fmt::Display for Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, expected) in [
+            ("sshd", "sshd", true),
+            ("sshd", "sshd2", false),
+            ("sshd", "ssh", false),
+            ("SSHD", "sshd", false),
+            ("su*", "su", true),
+            ("su*", "su-l", true),
+            ("su*", "sudo", true),
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("*a*b*c", "xxaxxbxxc", true),
+            ("*a*b*c", "xxaxxcxxb", false),
+            ("a*a", "a", false),
+            ("?", "", false),
+            ("?", "ü", true),
+            ("tty?", "tty10", false),
+            ("tty[0-9]", "tty7", true),
+            ("tty[0-9]", "ttyS", false),
+            ("tty[!0-9]", "ttyS", true),
+            ("tty[^0-9]", "tty7", false),
+            ("[]]", "]", true),
+            ("[!]]", "]", false),
+            ("[a-]", "-", true),
+            ("[-a]", "-", true),
+            ("[[]", "[", true),
+            ("[*]", "*", true),
+            ("[*]", "x", false),
+            ("a[b", "a[b", false),
+        ] {
+            let matched = Glob::parse(pattern).is_ok_and(|glob| glob.matches(text));
+            assert_eq!(matched, expected, "{pattern} on {text}");
+        }
+    }
+
+    /// A pattern on which a matcher that tries everything would not come back.
+    #[test]
+    fn many_stars_are_quick() {
+        let glob = Glob::parse(&"*a".repeat(100)).unwrap();
+        assert!(!glob.matches(&"a".repeat(99)));
+        assert!(glob.matches(&"a".repeat(10_000)));
+        assert!(!glob.matches(&format!("{}b", "a".repeat(10_000))));
+    }
+
+    #[test]
+    fn hosts() {
+        for (pattern, rhost, expected) in [
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "11.1.2.3", false),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+            ("10.0.0.0/8", "10.example.org", false),
+            ("0.0.0.0/0", "192.0.2.1", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("192.0.2.1/32", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.10", false),
+            ("2001:db8::/32", "2001:DB8:0:0::5", true),
+            ("2001:db8::/32", "2001:db9::5", false),
+            ("::/0", "2001:db8::1", true),
+            ("::1", "0:0:0:0:0:0:0:1", true),
+            ("fe80::/10", "fe80::1%eth0", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("*.example.org", "host.example.org", true),
+            ("*.example.org", "HOST.Example.Org", true),
+            ("*.Example.org", "host.example.org", true),
+            ("*.example.org", "example.org", false),
+            ("192.0.2.*", "192.0.2.77", true),
+        ] {
+            let host = Host::parse(pattern).unwrap();
+            assert_eq!(host.matches(rhost), expected, "{pattern} on {rhost}");
+        }
+    }
+}

@@ -47,6 +47,13 @@ pub struct Draft {
     pub store: Range<usize>,
 }
 
+impl Draft {
+    /// What puts drafts in the order in which they were written.
+    pub fn rank_and_line(&self) -> (usize, usize) {
+        (self.rank, self.rule.origin.line)
+    }
+}
+
 /// The rule of the table `fields`; `None` when something in it is wrong, which was reported.
 pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option<Draft> {
     let selectors = selectors(&mut fields);

@@ -91,6 +91,11 @@ impl Report {
         }
     }
 
+    /// Whether no more errors are kept.
+    pub fn is_full(&self) -> bool {
+        self.errors >= KEPT
+    }
+
     /// Whether an error is among them.
     pub fn is_refusal(&self) -> bool {
         self.errors > 0

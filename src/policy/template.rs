@@ -359,3 +359,89 @@ impl fmt::Display for NameTemplate {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::GroupName;
+
+    fn login(home: &str) -> Login {
+        Login {
+            user: "alice".to_owned(),
+            uid: 1001,
+            gid: 100,
+            groups: vec![GroupName {
+                gid: 100,
+                name: "users".to_owned(),
+            }],
+            home: home.to_owned(),
+            service: "sshd".to_owned(),
+            tty: None,
+            rhost: None,
+            session: "5e".to_owned(),
+        }
+    }
+
+    #[test]
+    fn text_holds_every_fact() {
+        let written = "{user} {uid} {gid} {group} {home} {service} {session} {{user}} }}{{";
+        let template = Template::parse(written).unwrap();
+        assert_eq!(
+            template.text(&login("/h")),
+            "alice 1001 100 users /h sshd 5e {user} }{"
+        );
+        assert_eq!(template.to_string(), written);
+    }
+
+    #[test]
+    fn paths_hold_facts_as_components() {
+        for (written, expected) in [
+            ("/tmp", Ok("/tmp")),
+            ("/tmp-{user}/x", Ok("/tmp-alice/x")),
+            ("/{group}/{gid}", Ok("/users/100")),
+            ("{home}", Ok("/home/alice")),
+            ("{home}/tmp", Ok("/home/alice/tmp")),
+            ("/{{x}}", Ok("/{x}")),
+        ] {
+            let template = PathTemplate::parse(written).unwrap();
+            let path = template.expand(&login("/home/alice/"));
+            let path = path.as_ref().map(AbsPath::as_str).map_err(String::as_str);
+            assert_eq!(path, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_home_must_be_a_path() {
+        for (home, expected) in [
+            ("", "{home} is \"\": a path must be absolute"),
+            (
+                "/",
+                "{home} is \"/\": the root directory cannot be used here",
+            ),
+            ("alice", "{home} is \"alice\": a path must be absolute"),
+            (
+                "/home/../etc",
+                "{home} is \"/home/../etc\": a path must not have `.` or `..` in it",
+            ),
+            (
+                "/proc/self",
+                "it would be /proc/self/x, and a path must not be in /proc",
+            ),
+        ] {
+            let template = PathTemplate::parse("{home}/x").unwrap();
+            assert_eq!(
+                template.expand(&login(home)),
+                Err(expected.to_owned()),
+                "{home}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_path_without_facts_is_literal() {
+        for (written, expected) in [("/a/{{b}}", Some("/a/{b}")), ("/a/{user}", None)] {
+            let literal = PathTemplate::parse(written).unwrap().literal();
+            assert_eq!(literal.as_ref().map(AbsPath::as_str), expected);
+        }
+    }
+}

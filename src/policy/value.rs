@@ -367,3 +367,107 @@ impl fmt::Display for Size {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("1", Some(Size::Bytes(1))),
+            ("4096", Some(Size::Bytes(4096))),
+            ("1K", Some(Size::Bytes(1024))),
+            ("1k", Some(Size::Bytes(1024))),
+            ("512M", Some(Size::Bytes(512 << 20))),
+            ("2G", Some(Size::Bytes(2 << 30))),
+            ("1T", Some(Size::Bytes(1 << 40))),
+            ("16777215T", Some(Size::Bytes(16_777_215 << 40))),
+            ("16777216T", None),
+            ("1%", Some(Size::Percent(1))),
+            ("100%", Some(Size::Percent(100))),
+            ("0%", None),
+            ("101%", None),
+            ("0", None),
+            ("0M", None),
+            ("", None),
+            ("M", None),
+            ("%", None),
+            ("+1M", None),
+            ("-1", None),
+            (" 1M", None),
+            ("1 M", None),
+            ("1.5G", None),
+            ("1P", None),
+            ("1MB", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(Size::parse(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn modes() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("700", Some(0o700)),
+            ("0700", Some(0o700)),
+            ("1777", Some(0o1777)),
+            ("07777", Some(0o7777)),
+            ("10000", None),
+            ("8", None),
+            ("+700", None),
+            ("u=rwx", None),
+        ] {
+            assert_eq!(Mode::parse(text).ok().map(Mode::bits), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_within_paths() {
+        for (path, ancestor, expected) in [
+            ("/a", "/a", true),
+            ("/a/b", "/a", true),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+        ] {
+            let within = AbsPath(path.to_owned()).is_within(&AbsPath(ancestor.to_owned()));
+            assert_eq!(within, expected, "{path} in {ancestor}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_proc_is_judged_by_its_first_name() {
+        for (path, expected) in [
+            ("/proc", true),
+            ("/proc/1", true),
+            ("/process", false),
+            ("/a/proc", false),
+        ] {
+            assert_eq!(AbsPath(path.to_owned()).is_in_proc(), expected, "{path}");
+        }
+    }
+
+    /// Each word sets what its own word shows, and nothing else.
+    #[test]
+    fn options_are_shown_as_they_were_written() {
+        for (word, _) in Attribute::WORDS {
+            let mut attributes = Attributes::default();
+            let item = Item {
+                text: word,
+                span: 0..0,
+            };
+            attributes.add(&item).unwrap();
+            assert_eq!(attributes.words(), [*word]);
+        }
+    }
+
+    #[test]
+    fn what_is_said_about_privileges_stays() {
+        let said = Attributes {
+            no_suid: Some(false),
+            ..Attributes::default()
+        };
+        assert_eq!(said.without_privileges().words(), ["suid", "nodev"]);
+    }
+}

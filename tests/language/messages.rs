@@ -103,7 +103,7 @@ fn all_errors_of_all_files_are_reported_in_their_order() {
     let expected = "b:2:8: a path must be absolute\n\
         b:4:8: `mode` must be a string, not a whole number; write it in quotes\n\
         latin:1:1: the file is not UTF-8 text; save it as UTF-8, not as Latin-1 or UTF-16\n\
-        a:1:3: unknown table `hid`; did you mean `[[hide]]`?";
+        a:1:1: unknown table `hid`; did you mean `[[hide]]`?";
     assert_eq!(found.to_string(), expected);
 }
 

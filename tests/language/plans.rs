@@ -86,3 +86,136 @@ fn plan(policy: &Policy, login: &Login) -> String {
         Err(error) => format!("=> refused\n{error}"),
     }
 }
+
+/// What holds where a policy says nothing is what the built-in default says.
+#[test]
+fn the_defaults_are_those_of_the_built_in_policy() {
+    let parse = |text: &str| Policy::parse(&[("built-in", text.as_bytes())]).unwrap();
+    let (built_in, empty) = (parse(pam_jns::policy::source::BUILT_IN), parse(""));
+    assert!(built_in.warnings.is_empty(), "{}", built_in.warnings);
+    let (said, default) = (built_in.policy.settings, empty.policy.settings);
+    assert_eq!(said.exempt, default.exempt);
+    assert_eq!(
+        (said.mode, said.namespace, said.propagation),
+        (default.mode, default.namespace, default.propagation)
+    );
+    assert_eq!(said.store, default.store);
+}
+
+#[test]
+fn a_later_file_replaces_settings_and_wins_with_its_rules() {
+    let first = b"[settings]\nmode = \"observe\"\nexempt = [\"alice\"]\n[[tmpfs]]\npath = \"/x\"\n";
+    let second = b"[settings]\nexempt = [\"bob\"]\n[[hide]]\npath = \"/x\"\n";
+    let told = told(&[("10.toml", first), ("20.toml", second)]);
+    let alice = told.split("\n\n").next().unwrap();
+    let expected = "# alice by sshd\n10.toml:4 [[tmpfs]] /x: lost to 20.toml:3\n20.toml:3 [[hide]] /x: applies\n\
+        => a view of its own\n/x  nothing  ro,nosuid,nodev  20.toml:3";
+    assert_eq!(alice, expected);
+    assert!(
+        told.contains("# bob by login\nexempt as bob (20.toml:2)\n"),
+        "{told}"
+    );
+    let policy = Policy::parse(&[("10.toml", first), ("20.toml", second)])
+        .unwrap()
+        .policy;
+    assert_eq!(policy.settings.mode, pam_jns::policy::Enforcement::Observe);
+}
+
+/// The store of a later file is the one that must not be covered.
+#[test]
+fn paths_are_judged_by_the_final_store() {
+    let rule = &b"[[hide]]\npath = \"/srv\"\n"[..];
+    let store = &b"[settings]\nstore = \"/srv/jns\"\n"[..];
+    let found = Policy::parse(&[("a", rule), ("b", store)]).unwrap_err();
+    assert_eq!(
+        found.to_string(),
+        "a:2:8: /srv would cover the store /srv/jns"
+    );
+}
+
+#[test]
+fn instances_of_long_paths_need_a_store() {
+    let long = format!("/{}/{}", "x".repeat(150), "y".repeat(100));
+    let rule = format!("[[private]]\npath = \"{long}\"\n");
+    let error = |text: &str| {
+        let loaded = Policy::parse(&[("p", text.as_bytes())]).unwrap();
+        Plan::new(&loaded.policy, &alice(), &Machine).map_err(|error| error.to_string())
+    };
+    let expected = format!(
+        "cannot name the instance of {long}: the path is too long for a name; give the rule a `store` (p:1)"
+    );
+    assert_eq!(error(&rule).unwrap_err(), expected);
+    assert!(error(&format!("{rule}store = \"/s/{{user}}\"\n")).is_ok());
+}
+
+/// Two rules on one line are two rules.
+#[test]
+fn inline_rules_are_told_apart() {
+    let text =
+        b"private = [{ path = \"/x\" }, { path = \"/x\", users = [\"alice\"], mode = \"0700\" }]\n";
+    let loaded = Policy::parse(&[("p", text)]).unwrap();
+    let selection = select(&loaded.policy, &alice());
+    let lost = |ruling: &Ruling<'_>| matches!(ruling.verdict, Verdict::LostTo(_));
+    assert_eq!(
+        selection.rulings.iter().map(lost).collect::<Vec<_>>(),
+        [true, false]
+    );
+}
+
+#[test]
+fn facts_are_gathered_only_for_those_who_ask() {
+    for (text, groups, name) in [
+        ("", false, false),
+        ("[[hide]]\npath = \"/x\"\nusers = [\"alice\"]", false, false),
+        ("[settings]\nexempt = [\"@wheel\"]", true, false),
+        (
+            "[[hide]]\npath = \"/x\"\nexcept = [\"@wheel\"]",
+            true,
+            false,
+        ),
+        ("[[hide]]\npath = \"/x/{group}\"", false, true),
+        ("[[hide]]\npath = \"/x\"\nkeep = [\"{group}\"]", false, true),
+        (
+            "[[bind]]\npath = \"/x\"\nsource = \"/{group}\"",
+            false,
+            true,
+        ),
+        (
+            "[[private]]\npath = \"/x\"\nper = \"group\"\nstore = \"/{group}\"",
+            false,
+            true,
+        ),
+        ("[[tmpfs]]\npath = \"/x\"\ngroup = \"{group}\"", false, true),
+        ("[[env]]\nset = { A = \"{group}\" }", false, true),
+        ("[[isolate]]\nhostname = \"{group}\"", false, true),
+        (
+            "[[hook]]\nwhen = \"open\"\nrun = [\"/x\", \"{group}\"]",
+            false,
+            true,
+        ),
+    ] {
+        let needs = Policy::parse(&[("p", text.as_bytes())])
+            .unwrap()
+            .policy
+            .needs();
+        assert_eq!((needs.groups, needs.group_name), (groups, name), "{text}");
+    }
+}
+
+#[test]
+fn unknown_names_are_found_once_and_within_the_limit() {
+    let text = "[settings]\nexempt = [\"root\", \"ghost\", \"uid:5\"]\n\
+        [[hide]]\npath = \"/x\"\nusers = [\"*\", \"ghost\", \"@ghosts\"]\nexcept = [\"@staff\", \"spook\"]\n";
+    let policy = Policy::parse(&[("p", text.as_bytes())]).unwrap().policy;
+    let unknown = |limit| {
+        let found = policy.unknown_principals(&Machine, limit).into_iter();
+        found
+            .map(|(name, origin)| format!("{name} {origin}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        unknown(usize::MAX),
+        ["ghost p:2", "@ghosts p:5", "spook p:6"]
+    );
+    assert_eq!(unknown(2), ["ghost p:2"]);
+}
