@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::string_slice,
     clippy::unwrap_used
 )]
