@@ -497,7 +497,9 @@ fn explains_json_has_its_keys() {
     let value = json(&output);
     assert_eq!(
         keys(&value),
-        ["exempt", "login", "plan", "policy", "refused", "rules"]
+        [
+            "exempt", "login", "module", "plan", "policy", "refused", "rules"
+        ]
     );
     assert_eq!(
         keys(&value["login"]),

@@ -35,8 +35,9 @@ pub enum Verb {
     /// Show what a login would get, and why
     ///
     /// Prints the facts of the login, whether it is exempt, what became of each rule, and the plan that the
-    /// login would get, step by step, each with the file and line it comes from. Nothing is applied. Any user
-    /// who can read the policy may ask.
+    /// login would get, step by step, each with the file and line it comes from. The policy is
+    /// the one that the service's pam_jns line names with config=PATH, else the system's. Nothing is applied.
+    /// Any user who can read the policy may ask.
     Explain(Explain),
     /// Look for what would keep logins from getting their namespaces
     ///

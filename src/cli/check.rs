@@ -10,10 +10,14 @@ use crate::login::{Accounts, Nss};
 use crate::policy::source::LIMIT;
 use crate::policy::{Diagnostic, Diagnostics, Loaded, Place, Policy, Severity, Source};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// The name of standard input, in diagnostics.
 const STDIN: &str = "<stdin>";
+
+/// How many names of nobody are shown; the rest is counted.
+const SHOWN: usize = 100;
 
 /// What was found out about one policy.
 #[derive(Debug)]
@@ -85,7 +89,7 @@ fn judge(
     }
 }
 
-/// The warnings of a policy, and one for each principal that names nobody.
+/// The warnings of a policy, and one for each principal that names nobody, as far as anybody reads them.
 fn with_unknown(
     mut warnings: Diagnostics,
     policy: &Policy,
@@ -93,17 +97,16 @@ fn with_unknown(
     accounts: &dyn Accounts,
 ) -> Diagnostics {
     let unknown = policy.unknown_principals(accounts, usize::MAX);
-    let mut shown: Option<(Origin, Option<String>)> = None;
-    for (principal, origin) in unknown {
-        let stale = shown
-            .as_ref()
-            .is_none_or(|(last, _)| last.file != origin.file);
-        if stale {
-            shown = Some((origin.clone(), text(&origin.file)));
-        }
-        let text = shown.as_ref().and_then(|(_, text)| text.as_deref());
-        warnings.list.push(nobody(&principal, &origin, text));
+    let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for (principal, origin) in unknown.iter().take(SHOWN) {
+        let file = origin.file.as_ref();
+        let known = texts.entry(file).or_insert_with(|| text(file));
+        warnings
+            .list
+            .push(nobody(principal, origin, known.as_deref()));
     }
+    let unsaid = unknown.len().saturating_sub(SHOWN);
+    warnings.more = warnings.more.saturating_add(unsaid);
     warnings
 }
 

@@ -13,6 +13,8 @@ mod units;
 
 #[cfg(test)]
 pub use finding::place;
+pub use pam::{line_of, source_of};
+pub use stack::Entry;
 pub use tree::Tree;
 
 use crate::cli::arguments::Doctor;

@@ -4,7 +4,7 @@ mod text;
 mod value;
 
 use crate::cli::arguments::Explain;
-use crate::cli::doctor::Tree;
+use crate::cli::doctor::{Entry, Tree, line_of, source_of};
 use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{as_json, files, unreadable};
 use crate::cli::terminal::Screen;
@@ -21,6 +21,7 @@ const ANY_SESSION: &str = "SESSION";
 #[derive(Debug)]
 struct Explanation<'p> {
     files: Vec<String>,
+    line: Option<Entry>,
     loaded: &'p Loaded,
     login: Login,
     selection: Selection<'p>,
@@ -29,9 +30,13 @@ struct Explanation<'p> {
 
 /// Explains the login that the arguments describe.
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
-    let source = arguments.policy.source();
     let json = arguments.json;
     let host = Tree::host();
+    let line = line_of(&host, &arguments.service);
+    let source = match (&arguments.policy.config, &line) {
+        (None, Some(entry)) => source_of(entry),
+        _ => arguments.policy.source(),
+    };
     let files = files(&source, &host);
     if let Some(file) = unreadable(&files, &host) {
         let reason = Error::new("read", file, "permission denied; ask as root");
@@ -45,7 +50,15 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
         Ok(login) => login,
         Err(reason) => return failure(&reason, json),
     };
-    outcome(&explain(files, &loaded, login), json, screen)
+    let explanation = Explanation {
+        line,
+        files,
+        selection: select(&loaded.policy, &login),
+        plan: Plan::new(&loaded.policy, &login, &Nss),
+        loaded: &loaded,
+        login,
+    };
+    outcome(&explanation, json, screen)
 }
 
 /// The facts of a login. More of them than a login asks for, where the policy does not care.
@@ -66,16 +79,6 @@ fn gather(arguments: Explain) -> Result<Login> {
             ..login
         }),
         Err(Unknown::User(reason) | Unknown::Fault(reason)) => Err(reason),
-    }
-}
-
-fn explain(files: Vec<String>, loaded: &Loaded, login: Login) -> Explanation<'_> {
-    Explanation {
-        files,
-        loaded,
-        selection: select(&loaded.policy, &login),
-        plan: Plan::new(&loaded.policy, &login, &Nss),
-        login,
     }
 }
 

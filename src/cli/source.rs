@@ -69,17 +69,24 @@ pub fn text_of(file: &str, tree: &Tree) -> std::io::Result<String> {
     tree.read(file)
 }
 
-/// How many diagnostics are of a severity, those that were not kept counting as errors.
+/// How many diagnostics are of a severity. Those that were not kept are as bad as the worst that were: a
+/// policy with errors has no warnings beyond them, and one without has nothing else.
 pub fn tally(diagnostics: &Diagnostics, severity: Severity) -> usize {
-    let kept = diagnostics
-        .list
-        .iter()
-        .filter(|d| d.severity == severity)
-        .count();
-    match severity {
-        Severity::Error => kept.saturating_add(diagnostics.more),
-        Severity::Warning => kept,
-    }
+    let number = |severity| {
+        let same = diagnostics.list.iter().filter(|d| d.severity == severity);
+        same.count()
+    };
+    let worst = if number(Severity::Error) > 0 {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let unlisted = if severity == worst {
+        diagnostics.more
+    } else {
+        0
+    };
+    number(severity).saturating_add(unlisted)
 }
 
 /// A diagnostic as JSON; places are null where the file could not be read.
@@ -97,4 +104,33 @@ pub fn as_json(diagnostic: &Diagnostic) -> Value {
         "message": diagnostic.message,
         "help": diagnostic.help,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_not_listed_is_counted_with_the_worst() {
+        let one = |severity| Diagnostic {
+            severity,
+            file: Arc::from("p"),
+            place: None,
+            message: String::new(),
+            help: None,
+        };
+        let (e, w) = (Severity::Error, Severity::Warning);
+        let table = [
+            (vec![], 0, (0, 0)),
+            (vec![w], 2, (0, 3)),
+            (vec![w, e], 2, (3, 1)),
+            (vec![e], 0, (1, 0)),
+        ];
+        for (severities, more, expected) in table {
+            let list = severities.into_iter().map(one).collect();
+            let found = Diagnostics { list, more };
+            assert_eq!((tally(&found, e), tally(&found, w)), expected, "{found:?}");
+        }
+    }
 }

@@ -5,7 +5,6 @@ use super::stack::{self, Action, Entry, Stack};
 use super::tree::Tree;
 use crate::policy::Source;
 use rustix::fs::Stat;
-use std::collections::BTreeSet;
 
 /// The module's name.
 const MODULE: &str = "pam_jns";
@@ -83,20 +82,29 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
 /// The policies that `config=` arguments name, each once.
 pub fn policies(tree: &Tree) -> Vec<Source> {
     let names = stack::services(tree).names;
-    let stacks = names.iter().map(|name| stack::read(tree, name, "session"));
-    let entries: Vec<Entry> = stacks
-        .flat_map(|stack| stack.entries)
-        .filter(is_ours)
-        .collect();
-    let configured = entries
-        .iter()
-        .flat_map(|entry| &entry.arguments)
-        .filter_map(|argument| argument.strip_prefix("config="));
-    let distinct: BTreeSet<&str> = configured.collect();
-    distinct
-        .into_iter()
-        .map(|path| Source::File(path.to_owned()))
-        .collect()
+    let lines = names.iter().filter_map(|name| line_of(tree, name));
+    lines.fold(Vec::new(), |mut all, entry| {
+        let source = source_of(&entry);
+        if source != Source::System && !all.contains(&source) {
+            all.push(source);
+        }
+        all
+    })
+}
+
+/// The policy that a line of ours makes the module read.
+pub fn source_of(entry: &Entry) -> Source {
+    let arguments = entry.arguments.iter();
+    let mut paths = arguments.filter_map(|argument| argument.strip_prefix("config="));
+    paths
+        .next_back()
+        .map_or(Source::System, |path| Source::File(path.to_owned()))
+}
+
+/// The line that calls the module for a service; nothing when no line does.
+pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
+    let stack = stack::read(tree, service, "session");
+    stack.entries.into_iter().find(is_ours)
 }
 
 fn is_ours(entry: &Entry) -> bool {
@@ -273,13 +281,13 @@ fn of_control(entry: &Entry) -> Option<Finding> {
 }
 
 fn of_arguments(entry: &Entry) -> Vec<Finding> {
-    let unknown = entry
+    let wrong = entry
         .arguments
         .iter()
-        .filter(|argument| !is_argument(argument));
-    unknown
-        .map(|argument| {
-            Finding::problem(Area::Pam, format!("{MODULE} has no argument `{argument}`"))
+        .filter_map(|argument| objection(argument));
+    wrong
+        .map(|objection| {
+            Finding::problem(Area::Pam, objection)
                 .at(&entry.origin)
                 .advise(
                     "every login here is refused; the arguments are config=PATH, observe and debug",
@@ -289,11 +297,14 @@ fn of_arguments(entry: &Entry) -> Vec<Finding> {
         .collect()
 }
 
-fn is_argument(argument: &str) -> bool {
-    matches!(argument, "observe" | "debug")
-        || argument
-            .strip_prefix("config=")
-            .is_some_and(|path| path.starts_with('/'))
+/// What is wrong with an argument.
+fn objection(argument: &str) -> Option<String> {
+    match argument.strip_prefix("config=") {
+        Some(path) if path.starts_with('/') => None,
+        Some(_) => Some(format!("`{argument}` needs an absolute path")),
+        None if matches!(argument, "observe" | "debug") => None,
+        None => Some(format!("{MODULE} has no argument `{argument}`")),
+    }
 }
 
 fn of_observe(entry: &Entry) -> Option<Finding> {
@@ -504,7 +515,7 @@ mod tests {
             "a relative policy",
             "session required pam_jns.so config=x",
             Level::Problem,
-            "no argument `config=x`",
+            "`config=x` needs an absolute path",
         ),
         (
             "observing",

@@ -6,8 +6,8 @@ use crate::cli::terminal::count;
 use rustix::fs::{FileType, Stat, StatFs, StatVfs, StatVfsMountFlags};
 use std::io;
 
-/// The modes that a store may have: the last lets members reach group instances by their host path.
-const MODES: [u32; 3] = [0o700, 0o000, 0o711];
+/// The one mode with anything for others that a store may have: nobody can list it.
+const PASSABLE: u32 = 0o711;
 
 /// Less than this share of space or inodes free is worth a warning.
 const SCARCE_PERCENT: u64 = 5;
@@ -41,16 +41,28 @@ pub fn findings(tree: &Tree, store: &str) -> Vec<Finding> {
             all.push(of_directory(store, &facts));
             all.extend(of_space(tree, store));
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => all.push(Finding::note(
-            Area::Store,
-            format!("{store} does not exist; the first login makes it"),
-        )),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => all.push(of_missing(tree, store)),
         Err(e) => all.push(Finding::note(
             Area::Store,
             format!("{store} cannot be examined: {}", reason(&e)),
         )),
     }
     all
+}
+
+fn of_missing(tree: &Tree, store: &str) -> Finding {
+    let parent = ancestors(store).pop().unwrap_or_default();
+    if tree.exists(&parent) {
+        return Finding::note(
+            Area::Store,
+            format!("{store} does not exist; the first login makes it"),
+        );
+    }
+    Finding::problem(
+        Area::Store,
+        format!("{store} cannot be made: there is no {parent}"),
+    )
+    .advise(format!("mkdir -p {parent}, as root"))
 }
 
 /// An error without Rust's "(os error 13)".
@@ -103,7 +115,7 @@ fn of_directory(store: &str, facts: &Stat) -> Finding {
             "look at what is in it, then chown root:root {store}"
         ));
     }
-    if !MODES.contains(&mode) {
+    if mode & 0o077 != 0 && mode != PASSABLE {
         return Finding::problem(Area::Store, format!("{store} has mode {mode:04o}"))
             .advise(format!("chmod 0700 {store}; until then logins are refused"));
     }
@@ -203,6 +215,8 @@ mod tests {
             (0o040_700, 0, Level::Ok),
             (0o040_000, 0, Level::Ok),
             (0o040_711, 0, Level::Ok),
+            (0o040_500, 0, Level::Ok),
+            (0o040_710, 0, Level::Problem),
             (0o040_755, 0, Level::Problem),
             (0o041_777, 0, Level::Problem),
             (0o040_700, 1000, Level::Problem),
@@ -261,6 +275,7 @@ mod tests {
             );
         };
         told("/var/lib/jns", "/var/lib/jns ");
-        told("/var/lib/none", "does not exist");
+        told("/var/lib/none", "does not exist; the first");
+        told("/srv/none", "there is no /srv");
     }
 }

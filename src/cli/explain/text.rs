@@ -25,6 +25,19 @@ fn line(key: &str, value: &str) -> String {
     format!("  {key:<9} {}\n", harmless(value))
 }
 
+/// The line that calls the module, and what it says otherwise than this explanation.
+fn module(explanation: &Explanation<'_>) -> String {
+    let Some(entry) = &explanation.line else {
+        let service = &explanation.login.service;
+        return line(
+            "module",
+            &format!("not called: no session line of {service} has pam_jns"),
+        );
+    };
+    let words = [&[entry.control.text.clone()], entry.arguments.as_slice()].concat();
+    line("module", &format!("{} ({})", words.join(" "), entry.origin))
+}
+
 fn facts(login: &Login) -> String {
     let groups: Vec<String> = login
         .groups
@@ -46,11 +59,8 @@ fn facts(login: &Login) -> String {
 }
 
 fn policy(explanation: &Explanation<'_>) -> String {
-    let mut text: String = explanation
-        .files
-        .iter()
-        .map(|file| line("file", file))
-        .collect();
+    let files = explanation.files.iter().map(|file| line("file", file));
+    let mut text = module(explanation) + &files.collect::<String>();
     let settings = &explanation.loaded.policy.settings;
     if settings.mode == Enforcement::Observe {
         text.push_str(&line(

@@ -1,6 +1,7 @@
 //! The explanation as a program reads it.
 
 use super::Explanation;
+use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{Lifetime, Plan, Shape, Step, View};
@@ -14,6 +15,7 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
     let exemption = explanation.selection.exemption.as_ref();
     json!({
         "login": login(&explanation.login),
+        "module": explanation.line.as_ref().map(module),
         "policy": {
             "files": explanation.files,
             "mode": mode(policy.settings.mode),
@@ -24,6 +26,12 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
         "plan": explanation.plan.as_ref().ok().map(plan),
         "refused": explanation.plan.as_ref().err().map(ToString::to_string),
     })
+}
+
+/// The line that calls the module.
+fn module(entry: &Entry) -> Value {
+    let value = json!({ "control": entry.control.text, "arguments": entry.arguments });
+    with_place(value, &entry.origin)
 }
 
 fn login(login: &Login) -> Value {
