@@ -25,7 +25,7 @@ fn line(key: &str, value: &str) -> String {
     format!("  {key:<9} {}\n", harmless(value))
 }
 
-/// The line that calls the module, and what it says otherwise than this explanation.
+/// The line that calls the module.
 fn module(explanation: &Explanation<'_>) -> String {
     let Some(entry) = &explanation.line else {
         let service = &explanation.login.service;
@@ -34,8 +34,10 @@ fn module(explanation: &Explanation<'_>) -> String {
             &format!("not called: no session line of {service} has pam_jns"),
         );
     };
-    let words = [&[entry.control.text.clone()], entry.arguments.as_slice()].concat();
-    line("module", &format!("{} ({})", words.join(" "), entry.origin))
+    let mut words = vec![entry.control.text.as_str()];
+    words.extend(entry.arguments.iter().map(String::as_str));
+    let called = format!("{} ({})", words.join(" "), entry.origin);
+    line("module", &called)
 }
 
 fn facts(login: &Login) -> String {
