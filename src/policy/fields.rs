@@ -154,6 +154,12 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         self.parse(&item)
     }
 
+    /// The same, with what holds where the key does not stand.
+    pub fn word_or<T: Word>(&mut self, key: &'static str, default: T) -> Option<T> {
+        let word = self.word(key);
+        if self.has(key) { word } else { Some(default) }
+    }
+
     /// The same of a key that must stand here.
     pub fn required<T: Word>(&mut self, key: &'static str) -> Option<T> {
         self.require(key);

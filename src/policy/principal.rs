@@ -108,7 +108,13 @@ fn is_decimal(text: &str) -> bool {
 /// A name of the account database. Directory services have names with spaces and backslashes; what
 /// stands for something else in passwd(5) or here cannot be in a name.
 fn name(text: &str, noun: &str) -> Result<String, Fault> {
-    let reserved = |c: char| c.is_control() || ":,/*?[]!~@{}".contains(c);
+    let reserved = |c: char| {
+        let meant = matches!(
+            c,
+            ':' | ',' | '/' | '*' | '?' | '[' | ']' | '!' | '~' | '@' | '{' | '}'
+        );
+        meant || c.is_control()
+    };
     if text.is_empty() || text.trim() != text {
         return Err(Fault::new(format!(
             "a {noun} name must not be empty, nor start or end with a space"

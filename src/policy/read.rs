@@ -92,12 +92,7 @@ fn values<T>(list: Vec<(T, Origin)>) -> Vec<T> {
 
 fn private(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
-    let per = fields.word("per");
-    let per = if fields.has("per") {
-        per
-    } else {
-        Some(Per::User)
-    };
+    let per = fields.word_or("per", Per::User);
     let medium = medium(fields, per);
     let rule = Private {
         ownership: ownership(fields),
@@ -125,15 +120,10 @@ impl Vocabulary for MediumWord {
 }
 
 fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
-    let word = fields.word("medium");
-    let word = if fields.has("medium") {
-        word?
-    } else {
-        MediumWord::Disk
-    };
+    let word = fields.word_or("medium", MediumWord::Disk);
     let store = instance(fields, per);
     let (size, inodes) = (fields.word("size"), fields.count("inodes"));
-    match word {
+    match word? {
         MediumWord::Disk => {
             refuse(fields, &["size", "inodes"], "needs `medium = \"memory\"`");
             Some(Medium::Disk { store })
@@ -249,12 +239,7 @@ fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 
 fn overlay(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
-    let per = fields.word("per");
-    let per = if fields.has("per") {
-        per
-    } else {
-        Some(Per::User)
-    };
+    let per = fields.word_or("per", Per::User);
     let rule = Overlay {
         store: instance(fields, per),
         options: options(fields),

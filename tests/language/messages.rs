@@ -25,6 +25,7 @@ fn messages_are_those_of_the_golden_files() {
     for file in golden::files("messages", "txt") {
         let cases = fs::read_to_string(&file).unwrap();
         let answered = cases.trim_end().split(NEXT).map(|case| {
+            let case = format!("{case}\n");
             let policy = case.split(ANSWER).next().unwrap();
             let policy = format!("{}\n", policy.trim_end());
             format!("{policy}{ANSWER}{}", rendered(&said_about(&policy)))

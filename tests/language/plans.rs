@@ -219,3 +219,38 @@ fn unknown_names_are_found_once_and_within_the_limit() {
     );
     assert_eq!(unknown(2), ["ghost p:2"]);
 }
+
+/// The examples in the comments of the built-in default are rules that work.
+#[test]
+fn the_examples_of_the_built_in_policy_work() {
+    let uncommented = |line: &str| match line.strip_prefix('#') {
+        Some(code) if code.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => {
+            format!("{code}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let text: String = pam_jns::policy::source::BUILT_IN
+        .lines()
+        .map(uncommented)
+        .collect();
+    let loaded =
+        Policy::parse(&[("built-in", text.as_bytes())]).unwrap_or_else(|found| panic!("{found}"));
+    let kinds: Vec<&str> = loaded
+        .policy
+        .rules
+        .iter()
+        .map(|rule| rule.kind.header())
+        .collect();
+    let expected = [
+        "[[private]]",
+        "[[private]]",
+        "[[private]]",
+        "[[tmpfs]]",
+        "[[hide]]",
+        "[[bind]]",
+        "[[env]]",
+    ];
+    assert_eq!(kinds, expected);
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    assert!(Plan::new(&loaded.policy, &alice(), &Machine).is_ok());
+}
