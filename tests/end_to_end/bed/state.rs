@@ -37,8 +37,7 @@ rm /tmp/.survey-*
 echo '[files]'
 find /tmp /var/tmp /dev/shm /run -xdev -printf '%p %y %m %U:%G\n'
 echo '[instances]'
-find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null
-true
+find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null || true
 "#;
 
 impl State {
