@@ -1,6 +1,6 @@
 //! The `jns` command: one file for each verb, and what they share.
 //!
-//! A verb turns its arguments into an [`Outcome`]: text and an exit status. Only [`main`] writes.
+//! A verb turns its arguments into an outcome: text and an exit status. Only [`main`] writes.
 
 mod arguments;
 mod check;

@@ -3,7 +3,7 @@
 use crate::cli::arguments::Check;
 use crate::cli::doctor::Tree;
 use crate::cli::outcome::Outcome;
-use crate::cli::source::{as_json, files, one_file, tally, text_of};
+use crate::cli::source::{as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count, harmless};
 use crate::error::Origin;
 use crate::login::{Accounts, Nss};
@@ -168,15 +168,7 @@ impl Verdict {
     }
 
     fn render(&self, screen: Screen) -> String {
-        let mut text = String::new();
-        for diagnostic in &self.diagnostics.list {
-            text.push_str(diagnostic.render(screen.colour).trim_end());
-            text.push_str("\n\n");
-        }
-        if self.diagnostics.more > 0 {
-            text.push_str(&format!("… and {} more\n\n", self.diagnostics.more));
-        }
-        text + &self.summary(screen) + "\n"
+        render(&self.diagnostics, screen) + &self.summary(screen) + "\n"
     }
 
     /// The last line: what was checked, and how it went.

@@ -6,7 +6,7 @@ mod value;
 use crate::cli::arguments::Explain;
 use crate::cli::doctor::{Entry, Tree, line_of, source_of};
 use crate::cli::outcome::{FAULT, Outcome};
-use crate::cli::source::{as_json, files, unreadable};
+use crate::cli::source::{as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::login::{Login, Needs, Nss, Request, Unknown};
@@ -17,20 +17,49 @@ use serde_json::{Value, json};
 /// What stands in for a session's name, which is another one at each login.
 const ANY_SESSION: &str = "SESSION";
 
+/// A login and the policy that it meets.
+#[derive(Debug)]
+struct Case {
+    line: Option<Entry>,
+    files: Vec<String>,
+    loaded: Loaded,
+    login: Login,
+}
+
 /// A login, explained.
 #[derive(Debug)]
-struct Explanation<'p> {
-    files: Vec<String>,
-    line: Option<Entry>,
-    loaded: &'p Loaded,
-    login: Login,
-    selection: Selection<'p>,
+struct Explanation<'c> {
+    case: &'c Case,
+    selection: Selection<'c>,
     plan: Result<Plan>,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug)]
+enum Obstacle {
+    /// The policy has errors.
+    Policy(Diagnostics),
+    /// The policy cannot be read by this user, or the login's facts cannot be had.
+    Other(Error),
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 /// Explains the login that the arguments describe.
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     let json = arguments.json;
+    match meet(arguments) {
+        Ok(case) => outcome(&explain(&case), json, screen),
+        Err(Obstacle::Policy(diagnostics)) => refused_policy(&diagnostics, json),
+        Err(Obstacle::Other(reason)) => failure(&reason, json),
+    }
+}
+
+fn meet(arguments: Explain) -> std::result::Result<Case, Obstacle> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);
     let source = match (&arguments.policy.config, &line) {
@@ -39,26 +68,23 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     };
     let files = files(&source, &host);
     if let Some(file) = unreadable(&files, &host) {
-        let reason = Error::new("read", file, "permission denied; ask as root");
-        return failure(&reason, json);
+        return Err(Error::new("read", file, "permission denied; ask as root").into());
     }
-    let loaded = match Policy::load(&source) {
-        Ok(loaded) => loaded,
-        Err(diagnostics) => return refused_policy(&diagnostics, json),
-    };
-    let login = match gather(arguments) {
-        Ok(login) => login,
-        Err(reason) => return failure(&reason, json),
-    };
-    let explanation = Explanation {
+    Ok(Case {
         line,
         files,
-        selection: select(&loaded.policy, &login),
-        plan: Plan::new(&loaded.policy, &login, &Nss),
-        loaded: &loaded,
-        login,
-    };
-    outcome(&explanation, json, screen)
+        loaded: Policy::load(&source).map_err(Obstacle::Policy)?,
+        login: gather(arguments)?,
+    })
+}
+
+fn explain(case: &Case) -> Explanation<'_> {
+    let policy = &case.loaded.policy;
+    Explanation {
+        case,
+        selection: select(policy, &case.login),
+        plan: Plan::new(policy, &case.login, &Nss),
+    }
 }
 
 /// The facts of a login. More of them than a login asks for, where the policy does not care.
@@ -104,15 +130,10 @@ fn refused_policy(diagnostics: &Diagnostics, json: bool) -> Outcome {
         let list: Vec<Value> = diagnostics.list.iter().map(as_json).collect();
         return Outcome::json(&json!({ "error": REASON, "diagnostics": list }), false);
     }
-    let screen = Screen::for_errors();
-    let shown: Vec<String> = diagnostics
-        .list
-        .iter()
-        .map(|diagnostic| diagnostic.render(screen.colour).trim_end().to_owned() + "\n\n")
-        .collect();
+    let shown = render(diagnostics, Screen::for_errors());
     Outcome {
         out: String::new(),
-        err: format!("{}jns: {REASON}\n", shown.concat()),
+        err: format!("{shown}jns: {REASON}\n"),
         status: FAULT,
     }
 }

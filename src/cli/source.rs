@@ -2,6 +2,7 @@
 
 use crate::cli::arguments::Config;
 use crate::cli::doctor::Tree;
+use crate::cli::terminal::Screen;
 use crate::login::is_effective_root;
 use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE};
 use crate::policy::{Diagnostic, Diagnostics, Severity, Source};
@@ -87,6 +88,18 @@ pub fn tally(diagnostics: &Diagnostics, severity: Severity) -> usize {
         0
     };
     number(severity).saturating_add(unlisted)
+}
+
+/// Every diagnostic with its line and underline, an empty line after each.
+pub fn render(diagnostics: &Diagnostics, screen: Screen) -> String {
+    let list = diagnostics.list.iter();
+    let mut text: String = list
+        .map(|diagnostic| diagnostic.render(screen.colour).trim_end().to_owned() + "\n\n")
+        .collect();
+    if diagnostics.more > 0 {
+        text.push_str(&format!("… and {} more\n\n", diagnostics.more));
+    }
+    text
 }
 
 /// A diagnostic as JSON; places are null where the file could not be read.

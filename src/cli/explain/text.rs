@@ -10,7 +10,7 @@ pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
     let heading = |text: &str| screen.paint(Tone::Strong, text) + "\n";
     [
         heading("login"),
-        facts(&explanation.login),
+        facts(&explanation.case.login),
         heading("policy"),
         policy(explanation),
         heading(rules_heading(explanation)),
@@ -27,8 +27,8 @@ fn line(key: &str, value: &str) -> String {
 
 /// The line that calls the module.
 fn module(explanation: &Explanation<'_>) -> String {
-    let Some(entry) = &explanation.line else {
-        let service = &explanation.login.service;
+    let Some(entry) = &explanation.case.line else {
+        let service = &explanation.case.login.service;
         return line(
             "module",
             &format!("not called: no session line of {service} has pam_jns"),
@@ -61,16 +61,16 @@ fn facts(login: &Login) -> String {
 }
 
 fn policy(explanation: &Explanation<'_>) -> String {
-    let files = explanation.files.iter().map(|file| line("file", file));
+    let files = explanation.case.files.iter().map(|file| line("file", file));
     let mut text = module(explanation) + &files.collect::<String>();
-    let settings = &explanation.loaded.policy.settings;
+    let settings = &explanation.case.loaded.policy.settings;
     if settings.mode == Enforcement::Observe {
         text.push_str(&line(
             "mode",
             "observe: the plan below is logged, not applied",
         ));
     }
-    let warnings = explanation.loaded.warnings.list.len();
+    let warnings = explanation.case.loaded.warnings.list.len();
     if warnings > 0 {
         text.push_str(&line(
             "warnings",

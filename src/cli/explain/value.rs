@@ -11,15 +11,15 @@ use serde_json::{Map, Value, json};
 
 /// One JSON document; its keys are always there, null where there is nothing to say.
 pub fn of(explanation: &Explanation<'_>) -> Value {
-    let policy = &explanation.loaded.policy;
+    let policy = &explanation.case.loaded.policy;
     let exemption = explanation.selection.exemption.as_ref();
     json!({
-        "login": login(&explanation.login),
-        "module": explanation.line.as_ref().map(module),
+        "login": login(&explanation.case.login),
+        "module": explanation.case.line.as_ref().map(module),
         "policy": {
-            "files": explanation.files,
+            "files": explanation.case.files,
             "mode": mode(policy.settings.mode),
-            "warnings": explanation.loaded.warnings.list.len(),
+            "warnings": explanation.case.loaded.warnings.list.len(),
         },
         "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),
         "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
