@@ -1,7 +1,12 @@
 //! The module's effects on the real kernel, each test in a mount namespace of its own.
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests mount and unshare themselves"
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests mount and unshare themselves, and end where something is not as it should be"
 )]
 
 mod apply;
