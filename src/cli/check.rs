@@ -2,10 +2,10 @@
 
 use crate::cli::arguments::Check;
 use crate::cli::doctor::Tree;
-use crate::cli::outcome::Outcome;
+use crate::cli::outcome::{Outcome, reason};
 use crate::cli::source::{as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count, harmless};
-use crate::error::Origin;
+use crate::error::{Error, Origin};
 use crate::login::{Accounts, Nss};
 use crate::policy::source::LIMIT;
 use crate::policy::{Diagnostic, Diagnostics, Loaded, Place, Policy, Severity, Source};
@@ -31,7 +31,7 @@ struct Verdict {
 pub fn run(arguments: &Check, screen: Screen) -> Outcome {
     match judge_all(arguments) {
         Ok(verdicts) => outcome(&verdicts, arguments, screen),
-        Err(reason) => Outcome::failure(format_args!("cannot read standard input: {reason}")),
+        Err(e) => Outcome::failure(Error::new("read", "standard input", reason(&e))),
     }
 }
 

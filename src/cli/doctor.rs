@@ -18,7 +18,7 @@ pub use stack::Entry;
 pub use tree::Tree;
 
 use crate::cli::arguments::Doctor;
-use crate::cli::outcome::Outcome;
+use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::{Screen, Tone, count};
 use crate::login::is_effective_root;
 use crate::policy::{Policy, Source};
@@ -35,7 +35,7 @@ pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {
         Some(directory) => match Tree::under(directory) {
             Ok(tree) => tree,
             Err(e) => {
-                let (directory, reason) = (directory.display(), store::reason(&e));
+                let (directory, reason) = (directory.display(), reason(&e));
                 return Outcome::failure(format_args!("cannot open {directory}: {reason}"));
             }
         },

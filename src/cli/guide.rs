@@ -9,6 +9,8 @@ pub struct Guide {
     verb: &'static str,
     /// Command lines, and what each is for.
     pub examples: &'static [(&'static str, &'static str)],
+    /// Keys of the JSON document, and what each holds.
+    pub keys: &'static [(&'static str, &'static str)],
     /// Exit statuses, and what each means.
     pub statuses: &'static [(u8, &'static str)],
 }
@@ -29,6 +31,7 @@ const GUIDES: &[Guide] = &[
                 "will logins get their namespaces, and if not, why?",
             ),
         ],
+        keys: &[],
         statuses: &[
             (0, "nothing is wrong"),
             (1, "something is wrong, and was said"),
@@ -41,6 +44,19 @@ const GUIDES: &[Guide] = &[
             ("jns check", "check the policy of the system"),
             ("jns check - < draft.toml", "check a draft, whoever owns it"),
             ("jns check --strict --json", "for a deployment pipeline"),
+        ],
+        keys: &[
+            ("ok", "whether the exit status is 0"),
+            (
+                "policies[]",
+                "what was checked: files, rules (their number), errors, warnings, diagnostics, \
+                 more (how many diagnostics were left out)",
+            ),
+            (
+                "policies[].diagnostics[]",
+                "severity (error or warning), file, line, column and width (in characters, counted \
+                 from 1), message, help",
+            ),
         ],
         statuses: &[
             (0, "no errors (with --strict: no warnings either)"),
@@ -59,6 +75,36 @@ const GUIDES: &[Guide] = &[
             (
                 "jns explain alice --rhost 192.0.2.7 --json",
                 "from an address, for a program",
+            ),
+        ],
+        keys: &[
+            (
+                "login",
+                "user, uid, gid, groups[] (gid, name), home, service, tty, rhost",
+            ),
+            (
+                "module",
+                "the line that calls pam_jns: control, arguments, file, line",
+            ),
+            (
+                "policy",
+                "files, mode (enforce or observe), warnings (their number)",
+            ),
+            ("exempt", "principal, file, line of the exemption"),
+            (
+                "rules[]",
+                "kind, path, verdict (applies, no-match, lost or fails), selector, reason, \
+                 winner (file, line), file, line",
+            ),
+            (
+                "plan",
+                "propagation, store, steps[] (path, view, options, create, optional, file, line, and what \
+                 the view needs), environment (value, file, line of each name)",
+            ),
+            ("refused", "why the login would be refused"),
+            (
+                "error",
+                "alone: why nothing can be explained; with diagnostics[] for a broken policy",
             ),
         ],
         statuses: &[
@@ -83,6 +129,14 @@ const GUIDES: &[Guide] = &[
                 "look at a system that is not running",
             ),
         ],
+        keys: &[
+            ("ok", "whether there are no problems"),
+            ("problems, warnings", "how many there are of each"),
+            (
+                "findings[]",
+                "area, level (ok, note, warning or problem), summary, advice, file, line",
+            ),
+        ],
         statuses: &[
             (0, "no problems; there may be warnings"),
             (1, "problems were found"),
@@ -95,6 +149,7 @@ const GUIDES: &[Guide] = &[
             "jns completions bash > /etc/bash_completion.d/jns",
             "let the Tab key know the verbs",
         )],
+        keys: &[],
         statuses: &[(0, "printed"), USAGE],
     },
     Guide {
@@ -103,6 +158,7 @@ const GUIDES: &[Guide] = &[
             "jns man /usr/local/share/man/man1",
             "install the pages by hand",
         )],
+        keys: &[],
         statuses: &[(0, "written"), (1, "could not be written"), USAGE],
     },
 ];
@@ -113,6 +169,7 @@ pub fn of(verb: &str) -> Guide {
     found.copied().unwrap_or(Guide {
         verb: "jns",
         examples: &[],
+        keys: &[],
         statuses: &[],
     })
 }

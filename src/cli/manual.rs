@@ -2,7 +2,8 @@
 
 use crate::cli::arguments::{self, Man};
 use crate::cli::guide::{self, Guide};
-use crate::cli::outcome::Outcome;
+use crate::cli::outcome::{Outcome, reason};
+use crate::error::Error;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -11,10 +12,10 @@ use std::path::Path;
 pub fn run(arguments: &Man) -> Outcome {
     match write_pages(&arguments.directory) {
         Ok(()) => Outcome::default(),
-        Err((file, reason)) => Outcome::failure(format_args!(
-            "cannot write {}: {reason}",
-            arguments.directory.join(file).display()
-        )),
+        Err((file, e)) => {
+            let path = arguments.directory.join(file);
+            Outcome::failure(Error::new("write", path.display(), reason(&e)))
+        }
     }
 }
 
@@ -77,6 +78,7 @@ fn closing(guide: Guide, verbs: &[String]) -> String {
     for (status, meaning) in guide.statuses {
         let _ = writeln!(text, ".TP\n\\fB{status}\\fR\n{}", escape(meaning));
     }
+    text.push_str(&keys(guide));
     text.push_str(".SH EXAMPLES\n");
     for (line, purpose) in guide.examples {
         let _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", escape(line), escape(purpose));
@@ -88,6 +90,18 @@ fn closing(guide: Guide, verbs: &[String]) -> String {
     let all: Vec<String> = own.chain(command).chain(others).map(reference).collect();
     text.push_str(&all.join(",\n"));
     text.push('\n');
+    text
+}
+
+/// The keys of the JSON document, for verbs that print one.
+fn keys(guide: Guide) -> String {
+    if guide.keys.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(".SH JSON\nKeys are never renamed. What does not apply is null.\n");
+    for (key, meaning) in guide.keys {
+        let _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", escape(key), escape(meaning));
+    }
     text
 }
 

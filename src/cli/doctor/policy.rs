@@ -1,8 +1,8 @@
 //! Findings about the policy: the details are `jns check`'s.
 
 use super::finding::{Area, Finding};
-use super::store::reason;
 use super::tree::Tree;
+use crate::cli::outcome::reason;
 use crate::cli::source::{files, tally, text_of, unreadable};
 use crate::cli::terminal::count;
 use crate::login::Nss;

@@ -2,6 +2,7 @@
 
 use super::finding::{Area, Finding};
 use super::tree::Tree;
+use crate::cli::outcome::reason;
 use crate::cli::terminal::count;
 use rustix::fs::{FileType, Stat, StatFs, StatVfs, StatVfsMountFlags};
 use std::io;
@@ -63,12 +64,6 @@ fn of_missing(tree: &Tree, store: &str) -> Finding {
         format!("{store} cannot be made: there is no {parent}"),
     )
     .advise(format!("mkdir -p {parent}, as root"))
-}
-
-/// An error without Rust's "(os error 13)".
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn of_way(tree: &Tree, store: &str) -> Vec<Finding> {
