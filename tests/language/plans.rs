@@ -254,3 +254,89 @@ fn the_examples_of_the_built_in_policy_work() {
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     assert!(Plan::new(&loaded.policy, &alice(), &Machine).is_ok());
 }
+
+/// What denies a login although the policy is right: the values that its facts have.
+#[test]
+fn a_login_that_does_not_fit_is_refused_with_a_reason() {
+    let climber = Login {
+        user: "..".to_owned(),
+        ..alice()
+    };
+    let slash = Login {
+        user: "a/b".to_owned(),
+        ..alice()
+    };
+    let proc = Login {
+        service: "proc".to_owned(),
+        ..alice()
+    };
+    let homeless = Login {
+        home: String::new(),
+        ..alice()
+    };
+    let session = Login {
+        session: "x/y".to_owned(),
+        ..alice()
+    };
+    for (rule, login, expected) in [
+        (
+            "[[hide]]\npath = \"/x/{user}\"",
+            &climber,
+            "cannot use the path /x/{user}: {user} is \"..\": a name must not be `.` or `..` (p:1)",
+        ),
+        (
+            "[[private]]\npath = \"/x\"\nstore = \"/s/{user}\"",
+            &slash,
+            "cannot use the store /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+        ),
+        (
+            "[[bind]]\npath = \"/x\"\nsource = \"/s/{user}\"",
+            &slash,
+            "cannot use the source /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+        ),
+        (
+            "[[hide]]\npath = \"/x\"\nkeep = [\"{user}\"]",
+            &climber,
+            "cannot use the keep {user}: {user} is \"..\": a name must not be `.` or `..` (p:1)",
+        ),
+        (
+            "[[tmpfs]]\npath = \"/x\"\nowner = \"{user}\"",
+            &slash,
+            "cannot use the owner {user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+        ),
+        (
+            "[[hide]]\npath = \"/{service}/x\"",
+            &proc,
+            "cannot use the path /{service}/x: it would be /proc/x, and a path must not be in /proc (p:1)",
+        ),
+        (
+            "[[hide]]\npath = \"{home}/x\"",
+            &homeless,
+            "cannot use the path {home}/x: {home} is \"\": a path must be absolute (p:1)",
+        ),
+        (
+            "[[private]]\npath = \"/x\"\nper = \"session\"",
+            &session,
+            "cannot name the instance of /x: a name must not hold a slash or NUL (p:1)",
+        ),
+        (
+            "[[tmpfs]]\npath = \"/x\"\nowner = \"ghost\"",
+            &alice(),
+            "cannot find the owner ghost: no such user (p:1)",
+        ),
+        (
+            "[[tmpfs]]\npath = \"/x\"\ngroup = \"ghosts\"",
+            &alice(),
+            "cannot find the group ghosts: no such group (p:1)",
+        ),
+        (
+            "[[tmpfs]]\npath = \"/x\"\nowner = \"4294967295\"",
+            &alice(),
+            "cannot find the owner 4294967295: no such user (p:1)",
+        ),
+    ] {
+        let loaded = Policy::parse(&[("p", rule.as_bytes())]).unwrap();
+        let error = Plan::new(&loaded.policy, login, &Machine).expect_err(rule);
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -74,7 +74,7 @@ fn plan(text: &str, login: &Login) -> Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn parents_come_first_and_each_path_once(rules in rules()) {
