@@ -12,4 +12,5 @@
 mod apply;
 mod own;
 mod removal;
+mod sources;
 mod trust;
