@@ -2,6 +2,7 @@
 
 mod journal;
 mod outcome;
+mod sleeper;
 mod state;
 mod subject;
 mod views;
@@ -136,6 +137,14 @@ impl Bed {
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
         self.exec(&["bash", "-e", "-c", script]).text()
+    }
+
+    /// Waits until a shell condition holds in the bed, such as `[ -e /run/sshd.pid ]`.
+    #[track_caller]
+    pub fn wait_until(&self, condition: &str) {
+        let patient =
+            format!("for i in {{1..900}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
+        assert!(self.run(&patient).succeeded(), "never: {condition}");
     }
 
     /// Lets the service's sessions go through the module: by the project's example for that service where

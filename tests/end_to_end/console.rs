@@ -30,9 +30,8 @@ fn log_in(bed: &Bed, user: &str, script: &str) -> Outcome {
     terminal.send("secret\n");
     terminal.expect(if user == "root" { "# " } else { "$ " });
     terminal.send("bash ~/job >~/part 2>&1; mv ~/part ~/seen; exit\n");
-    bed.run(&format!(
-        "for i in {{1..300}}; do [ -e {home}/seen ] && break; sleep 0.1; done; cat {home}/seen"
-    ))
+    bed.wait_until(&format!("[ -e {home}/seen ]"));
+    bed.run(&format!("cat {home}/seen"))
 }
 
 /// The keyboard and the screen of a terminal in a bed.

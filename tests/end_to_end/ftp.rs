@@ -23,6 +23,7 @@ fn an_upload_lands_in_the_users_own_tmp() {
     bed.protect("vsftpd");
     bed.write("/etc/vsftpd.conf", CONFIGURATION);
     bed.sh("mkdir -p /var/run/vsftpd/empty && touch /tmp/of-host && vsftpd /etc/vsftpd.conf");
+    bed.wait_until("grep -q ' 0100007F:0015 ' /proc/net/tcp");
     let before = bed.state();
     let ftp = |user, commands| {
         let client = "lftp -e 'set ftp:ssl-allow no; set net:max-retries 2; set xfer:clobber yes;";

@@ -22,9 +22,7 @@ fn a_cron_job_has_directories_of_its_own() {
 
     bed.write("/etc/cron.d/jobs", crontab.concat());
     bed.sh("cron");
-    bed.sh(
-        "for i in {1..700}; do [ $(cat /var/lib/*-seen | wc -l) -lt 12 ] || break; sleep 0.1; done",
-    );
+    bed.wait_until("[ $(cat /var/lib/*-seen | wc -l) = 12 ]");
     bed.sh("kill $(cat /run/crond.pid) && rm /run/crond.*");
 
     let seen = |user| bed.sh(&format!("cat /var/lib/{user}-seen"));
@@ -63,11 +61,12 @@ fn an_at_job_has_directories_of_its_own() {
 fn run_at_once(bed: &Bed, user: &str, script: &str) -> Outcome {
     let home = bed.sh(&format!("echo ~{user}"));
     bed.write(&format!("{home}/job"), script);
-    bed.run(&format!(
+    bed.sh(&format!(
         "cd {home}; rm -f seen part
          echo 'bash job >part 2>&1; mv part seen' |
              setpriv --reuid {user} --regid {user} --init-groups at -M now 2>/dev/null
-         for i in {{1..300}}; do [ -e seen ] && break; sleep 0.1; done
-         cat seen"
-    ))
+"
+    ));
+    bed.wait_until(&format!("[ -e {home}/seen ]"));
+    bed.run(&format!("cat {home}/seen"))
 }

@@ -4,23 +4,23 @@ use crate::bed::{Bed, bed};
 
 /// Makes a mount on the host and one inside alice's session, and says who sees what of them.
 fn mounts_seen_across(bed: &Bed) -> (bool, bool) {
-    bed.sh("mkdir /srv/by-host /srv/by-session");
+    bed.sh("mkdir -p /srv/by-host /srv/by-session");
     let before = bed.state();
-    let client = bed.start_session("alice");
-    let inside = "nsenter -m -t $(pgrep -u alice sleep)";
+    let session = bed.start_session("alice");
 
     bed.sh("mount -t tmpfs later /srv/by-host");
-    bed.sh(&format!("{inside} mount -t tmpfs later /srv/by-session"));
-    let arrives = bed.run(&format!(
-        "{inside} grep -q /srv/by-host /proc/self/mountinfo"
-    ));
-    let escapes = bed.run("grep -q /srv/by-session /proc/self/mountinfo");
+    session.run("mount -t tmpfs later /srv/by-session").text();
+    let arrives = session
+        .run("grep -q /srv/by-host /proc/self/mountinfo")
+        .succeeded();
+    let escapes = bed
+        .run("grep -q /srv/by-session /proc/self/mountinfo")
+        .succeeded();
 
-    bed.sh(&format!(
-        "umount /srv/by-host; kill $(pgrep -u alice sleep); kill {client} || true"
-    ));
+    bed.sh("umount /srv/by-host");
+    session.end();
     before.assert_nothing_left(bed);
-    (arrives.succeeded(), escapes.succeeded())
+    (arrives, escapes)
 }
 
 #[test]
@@ -44,18 +44,19 @@ fn under_a_private_root_no_mount_escapes() {
 fn under_a_slave_root_the_outer_mounts_arrive_and_none_escapes() {
     let bed = bed!();
     bed.sh("setsid unshare -m --propagation unchanged sleep 1000 </dev/null >/dev/null 2>&1 &");
-    bed.sh("for i in {1..50}; do [ $(pgrep -c -x sleep) = 1 ] && break; sleep 0.1; done; mount --make-rslave /");
+    bed.wait_until("pgrep -x sleep");
+    bed.sh("mount --make-rslave / && mkdir /srv/by-outer");
+    let outer = format!("nsenter -m -t {}", bed.sh("pgrep -x sleep"));
     bed.serve_ssh();
-    bed.sh("mkdir /srv/by-outer");
     let before = bed.state();
 
-    let client = bed.start_session("alice");
-    let outer = "nsenter -m -t $(pgrep -u root -x sleep)";
+    let session = bed.start_session("alice");
     bed.sh(&format!("{outer} mount -t tmpfs later /srv/by-outer"));
-    bed.sh("nsenter -m -t $(pgrep -u alice sleep) grep -q /srv/by-outer /proc/self/mountinfo");
-    bed.sh(&format!(
-        "{outer} umount /srv/by-outer; kill $(pgrep -u alice sleep); kill {client} || true"
-    ));
+    session
+        .run("grep -q /srv/by-outer /proc/self/mountinfo")
+        .text();
+    bed.sh(&format!("{outer} umount /srv/by-outer"));
+    session.end();
     before.assert_nothing_left(&bed);
 
     let (_, escapes) = mounts_seen_across(&bed);

@@ -116,7 +116,7 @@ fn a_file_can_be_hidden() {
     let before = bed.state();
     assert!(!bed.ssh("alice", "cat /srv/notice").succeeded());
     assert_eq!(bed.sh("cat /srv/notice"), "public");
-    before.assert_unchanged(&bed);
+    before.assert_nothing_left(&bed);
 }
 
 #[test]
@@ -179,16 +179,11 @@ fn sessions_at_once_have_a_directory_each() {
     ours_only!("removal of a session's directory");
     serve_per_session(&bed);
     let before = bed.state();
-    let client = bed.start_session("alice");
-    bed.sh("touch /proc/$(pgrep -u alice sleep)/root/tmp/of-first");
+    let first = bed.start_session("alice");
+    bed.sh(&format!("touch {}", first.path("/tmp/of-first")));
     assert_eq!(bed.ssh("alice", "ls -A /tmp").text(), "");
-    assert_eq!(
-        bed.sh("ls /proc/$(pgrep -u alice sleep)/root/tmp"),
-        "of-first"
-    );
-    bed.sh(&format!(
-        "kill $(pgrep -u alice sleep); kill {client} || true"
-    ));
+    assert_eq!(first.run("ls /tmp").text(), "of-first");
+    first.end();
     before.assert_unchanged(&bed);
 }
 
@@ -215,15 +210,12 @@ fn removing_a_sessions_directory_crosses_no_mount() {
     serve_per_session(&bed);
     bed.sh("mkdir -m 777 /srv/precious && touch /srv/precious/file");
     let before = bed.state();
-    let client = bed.start_session("alice");
-    bed.sh("mkdir /proc/$(pgrep -u alice sleep)/root/tmp/{inside,outside}");
-    bed.sh("nsenter -m -t $(pgrep -u alice sleep) mount --bind /srv/precious /tmp/inside");
+    let session = bed.start_session("alice");
+    bed.sh(&format!("mkdir {}", session.path("/tmp/{inside,outside}")));
+    session.run("mount --bind /srv/precious /tmp/inside").text();
     bed.sh("mount --bind /srv/precious $(find /var/lib/jns -name outside)");
-    bed.sh(&format!(
-        "kill $(pgrep -u alice sleep); kill {client} || true"
-    ));
+    session.end();
 
-    bed.sh("for i in {1..50}; do pgrep -u alice >/dev/null || break; sleep 0.1; done; sleep 0.5");
     assert_eq!(bed.sh("ls /srv/precious"), "file");
     bed.sh("d=$(find /var/lib/jns -name outside) && umount $d && rm -r ${d%/outside}");
     before.assert_unchanged(&bed);
@@ -234,11 +226,10 @@ fn a_directory_left_by_a_killed_monitor_hurts_nobody() {
     let bed = bed!();
     ours_only!("removal of a session's directory");
     serve_per_session(&bed);
-    let client = bed.start_session("alice");
-    bed.sh("touch /proc/$(pgrep -u alice sleep)/root/tmp/left");
-    bed.sh("kill -9 $(pgrep -f 'alice \\[priv\\]'); kill $(pgrep -u alice) 2>/dev/null || true");
-    bed.run(&format!("kill {client}"));
-    bed.sh("for i in {1..50}; do pgrep -u alice >/dev/null || break; sleep 0.1; done");
+    let session = bed.start_session("alice");
+    bed.sh(&format!("touch {}", session.path("/tmp/left")));
+    session.kill_monitor();
+    session.end();
     assert_eq!(bed.ssh("alice", "ls -A /tmp").text(), "");
     assert_eq!(bed.ssh("bob", "ls -A /tmp").text(), "");
 }
@@ -247,13 +238,14 @@ fn a_directory_left_by_a_killed_monitor_hurts_nobody() {
 fn a_missing_path_can_be_made_or_skipped() {
     let bed = bed!();
     ours_only!("rule that is optional");
+    bed.sh("mkdir /srv/rules");
     bed.serve_ssh_under(
-        "[[private]]\npath = \"/srv/made\"\ncreate = true\nmode = \"0700\"\nowner = \"{user}\"\n\
-         [[private]]\npath = \"/srv/missing\"\noptional = true\n",
+        "[[private]]\npath = \"/srv/rules/made\"\ncreate = true\nmode = \"0700\"\nowner = \"{user}\"\n\
+         [[private]]\npath = \"/srv/rules/missing\"\noptional = true\n",
     );
     let seen = bed.ssh(
         "alice",
-        "touch /srv/made/file && stat -c '%a %U' /srv/made && ls /srv",
+        "touch /srv/rules/made/file && stat -c '%a %U' /srv/rules/made && ls /srv/rules",
     );
     assert_eq!(seen.text(), "700 alice\nmade");
 }

@@ -20,6 +20,7 @@ impl Bed {
             "{starter} /usr/sbin/sshd -o HostKey=/etc/ssh/bed_host_key -o ListenAddress=127.0.0.1 -o UsePAM=yes \
              -o KbdInteractiveAuthentication=yes -o PermitRootLogin=yes -o MaxStartups=100 -o MaxSessions=100 {options}"
         ));
+        self.wait_until("[ -e /run/sshd.pid ]"); // it is written when the port is open
     }
 
     /// Runs a script in an ssh session, logged in by key.

@@ -28,14 +28,14 @@ for p in /proc/[0-9]*; do
     pid=${p#/proc/}
     [ "$pid" != $$ ] && [ "$pid" != $PPID ] && read -r name 2>/dev/null <$p/comm || continue
     echo "$pid $name"
-    echo "ns $(readlink $p/ns/mnt)" >&3
-    [ "$pid" = 1 ] || for d in $p/fd/*; do echo "$pid $name $(readlink $d)"; done >&4
+    echo "ns $(readlink $p/ns/mnt || true)" >&3
+    [ "$pid" = 1 ] || for d in $p/fd/*; do echo "$pid $name $(readlink $d || true)"; done >&4
 done 3>/tmp/.survey-ns 4>/tmp/.survey-fd
 echo '[namespaces]'; cat /tmp/.survey-ns
 echo '[descriptors]'; cat /tmp/.survey-fd
 rm /tmp/.survey-*
 echo '[files]'
-find /tmp /var/tmp /dev/shm /run -xdev -printf '%p %y %m %U:%G\n'
+find /tmp /var/tmp /dev/shm /run -xdev -printf '%p %y %m %U:%G\n' || true
 echo '[instances]'
 find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null || true
 "#;

@@ -1,0 +1,63 @@
+//! A session that lasts, for what happens in between.
+
+use super::{Bed, Outcome};
+
+/// An ssh session whose only process sleeps.
+pub struct Sleeper<'a> {
+    bed: &'a Bed,
+    user: String,
+    /// The pid of the ssh client in the bed.
+    pub client: String,
+    /// The pid of the process that sleeps in the session, in the bed.
+    pub pid: String,
+}
+
+impl Bed {
+    /// Starts an ssh session that sleeps, and returns once it is there.
+    #[track_caller]
+    pub fn start_session(&self, user: &str) -> Sleeper<'_> {
+        let client = self.sh(&format!(
+            "rm -f /root/session
+             ssh -l {user} localhost 'echo $$; exec sleep 1000' </dev/null >/root/session 2>/dev/null &
+             echo $!"
+        ));
+        self.wait_until("[ -s /root/session ]");
+        Sleeper {
+            bed: self,
+            user: user.to_owned(),
+            client,
+            pid: self.sh("cat /root/session"),
+        }
+    }
+}
+
+impl Sleeper<'_> {
+    /// A path of the session as the bed's host reaches it.
+    pub fn path(&self, path: &str) -> String {
+        format!("/proc/{}/root{path}", self.pid)
+    }
+
+    /// Runs a command as root in the session's mount namespace.
+    pub fn run(&self, command: &str) -> Outcome {
+        self.bed
+            .run(&format!("nsenter -m -t {} {command}", self.pid))
+    }
+
+    /// Kills the process that would close the session.
+    pub fn kill_monitor(&self) {
+        self.bed.sh(&format!(
+            "kill -9 $(pgrep -f '^sshd.*{} .priv.')",
+            self.user
+        ));
+    }
+
+    /// Kills the session's process, and waits until sshd has closed the session, if it can.
+    #[track_caller]
+    pub fn end(self) {
+        let Self {
+            user, client, pid, ..
+        } = &self;
+        self.bed.run(&format!("kill {pid}; kill {client}"));
+        self.bed.wait_until(&format!("! pgrep -f '^sshd.*{user}'"));
+    }
+}
