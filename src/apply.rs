@@ -61,6 +61,9 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
 }
 
 fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
+    if !plan.steps.is_empty() {
+        namespace::check_capabilities()?;
+    }
     let mut build = Build::new(plan, uid)?;
     for step in &plan.steps {
         build.add(step)?;
@@ -72,6 +75,8 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
     let directory = namespace::working_directory();
     let departure = namespace::leave_for_new(travel(plan.propagation))?;
     build.attach()?;
+    #[cfg(feature = "forced-panic")]
+    forced_panic();
     if let Some(path) = directory.filter(|path| build.covers(path)) {
         namespace::enter_directory(&path)?;
     }
@@ -81,6 +86,13 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
         departure.commit();
     }
     Ok(applied)
+}
+
+/// A bug in the middle of a login, in the module that the tests build for it.
+#[cfg(feature = "forced-panic")]
+#[allow(clippy::panic, reason = "this is what the feature is for")]
+fn forced_panic() {
+    panic!("a panic was asked for");
 }
 
 /// Removes a directory that ended with its session: the very one that was made, by descriptor.

@@ -52,10 +52,10 @@ impl PamHooks for Module {
     }
 }
 
-/// What an open leaves with the handle for later hooks. Every process that calls pam_end drops it, under
+/// What opens leave with the handle for later hooks: the sessions that are open, last one last. Every process that calls pam_end drops it, under
 /// sshd the user's child too: dropping it frees memory and nothing else.
 #[derive(Debug, Default)]
-struct Session(RefCell<Option<Opened>>);
+struct Sessions(RefCell<Vec<Opened>>);
 
 /// A session that is open.
 #[derive(Debug)]
@@ -186,19 +186,20 @@ fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
 }
 
 fn enter(handle: &mut PamHandle, plan: &Plan, login: &Login) -> std::result::Result<(), Refusal> {
-    remember(handle, None)?;
+    reserve(handle)?;
     let before = set_environment(handle, plan)?;
     let applied = apply::apply(plan, login.uid).inspect_err(|_| restore(handle, before))?;
     report(&applied, plan, login);
-    remember(
-        handle,
-        Some(Opened {
-            user: login.user.clone(),
-            uid: login.uid,
-            namespace: applied.namespace,
-            directories: applied.session_directories,
-        }),
-    )
+    let opened = Opened {
+        user: login.user.clone(),
+        uid: login.uid,
+        namespace: applied.namespace,
+        directories: applied.session_directories,
+    };
+    if let Some(sessions) = complement::data(handle, SESSION) {
+        sessions.0.borrow_mut().push(opened);
+    }
+    Ok(())
 }
 
 fn report(applied: &Applied, plan: &Plan, login: &Login) {
@@ -238,8 +239,8 @@ where
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as
 /// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
 fn is_open(handle: &PamHandle, user: &str) -> bool {
-    complement::data(handle, SESSION).is_some_and(|session| {
-        session.0.borrow().as_ref().is_some_and(|opened| {
+    complement::data(handle, SESSION).is_some_and(|sessions| {
+        sessions.0.borrow().last().is_some_and(|opened| {
             opened.user == user && namespace::name().is_ok_and(|name| name == opened.namespace)
         })
     })
@@ -294,20 +295,30 @@ type Before = Vec<(CString, Option<CString>)>;
 fn set_environment(handle: &mut PamHandle, plan: &Plan) -> Result<Before> {
     let mut before = Before::new();
     for (name, variable) in &plan.environment {
-        let failed = |reason: &str| Error::new("set", format_args!("variable {name}"), reason);
-        let text = |text: String| CString::new(text).map_err(|_| failed("it holds a NUL"));
-        let (key, setting) = (
-            text(name.clone())?,
-            text(format!("{name}={}", variable.value))?,
-        );
-        let old = complement::get_environment(handle, &key);
-        if complement::put_environment(handle, &setting).is_err() {
-            restore(handle, before);
-            return Err(failed("PAM has no memory for it"));
+        match set_variable(handle, name, &variable.value) {
+            Ok(old) => before.push(old),
+            Err(error) => {
+                restore(handle, before);
+                return Err(error);
+            }
         }
-        before.push((key, old));
     }
     Ok(before)
+}
+
+fn set_variable(
+    handle: &mut PamHandle,
+    name: &str,
+    value: &str,
+) -> Result<(CString, Option<CString>)> {
+    let failed = |reason: &str| Error::new("set", format_args!("variable {name}"), reason);
+    let text = |text: String| CString::new(text).map_err(|_| failed("it holds a NUL"));
+    let key = text(name.to_owned())?;
+    let setting = text(format!("{name}={value}"))?;
+    let old = complement::get_environment(handle, &key);
+    complement::put_environment(handle, &setting)
+        .map_err(|_| failed("PAM has no memory for it"))?;
+    Ok((key, old))
 }
 
 fn restore(handle: &mut PamHandle, before: Before) {
@@ -323,15 +334,15 @@ fn restore(handle: &mut PamHandle, before: Before) {
     }
 }
 
-/// Keeps the session with the handle. The place for it is made before anything is changed, so that
-/// filling it later cannot fail.
-fn remember(handle: &mut PamHandle, opened: Option<Opened>) -> std::result::Result<(), Refusal> {
-    if let Some(session) = complement::data(handle, SESSION) {
-        session.0.replace(opened);
+/// Makes a place for one more session with the handle, before anything is changed, so that filling it
+/// cannot fail.
+fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
+    if let Some(sessions) = complement::data(handle, SESSION) {
+        sessions.0.borrow_mut().reserve(1);
         return Ok(());
     }
-    let session = Box::new(Session(RefCell::new(opened)));
-    handle.set_data(SESSION, session).map_err(|code| {
+    let sessions = Box::new(Sessions(RefCell::new(Vec::with_capacity(1))));
+    handle.set_data(SESSION, sessions).map_err(|code| {
         Error::new(
             "keep",
             "the session with the handle",
@@ -341,9 +352,10 @@ fn remember(handle: &mut PamHandle, opened: Option<Opened>) -> std::result::Resu
     })
 }
 
-/// Removes the session's own directories. It may run as the user, or never; nothing depends on it.
+/// Removes the own directories of the session that was opened last. It may run as the user, or never; nothing depends on it.
 fn close_session(handle: &mut PamHandle, _: &[&CStr]) -> std::result::Result<(), Refusal> {
-    let opened = complement::data(handle, SESSION).and_then(|session| session.0.take());
+    let opened =
+        complement::data(handle, SESSION).and_then(|sessions| sessions.0.borrow_mut().pop());
     let Some(opened) = opened else {
         return Ok(());
     };

@@ -33,14 +33,12 @@ pub struct Departure {
 }
 
 /// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says.
-/// The host never sees what is mounted there.
+/// The host never sees what is mounted there. [`check_capabilities`] has to succeed before.
 ///
 /// # Errors
 ///
-/// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, the way back could not be secured, the kernel has no
-/// memory or the limit of namespaces is reached, or `/` is not a mount point. Nothing has changed then.
+/// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of namespaces is reached, or `/` is not a mount point. Nothing has changed then.
 pub fn leave_for_new(travel: Travel) -> Result<Departure> {
-    check_capabilities()?;
     let origin = Origin::remember()?;
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
     nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|e| refused("create", e))?;
@@ -53,7 +51,11 @@ pub fn leave_for_new(travel: Travel) -> Result<Departure> {
 
 /// unshare(2) needs CAP_SYS_ADMIN; the way back by setns(2) needs CAP_SYS_CHROOT as well, and a login
 /// that could not be undone must not begin.
-fn check_capabilities() -> Result<()> {
+///
+/// # Errors
+///
+/// Which of the two is missing.
+pub fn check_capabilities() -> Result<()> {
     let sets = rustix::thread::capabilities(None)
         .map_err(|errno| Error::from_errno("create", "a mount namespace", errno))?;
     for (capability, name) in [

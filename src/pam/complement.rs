@@ -42,9 +42,9 @@ pub(super) fn get_environment(handle: &mut PamHandle, name: &CStr) -> Option<CSt
 
 /// The data that [`PamHandle::set_data`] stored under `name`.
 ///
-/// Only [`super::Session`] is ever stored by this module, and PAM keeps the data of each module apart by
+/// Only [`super::Sessions`] is ever stored by this module, and PAM keeps the data of each module apart by
 /// name alone, so `name` must be one that no other module uses.
-pub(super) fn data<'h>(handle: &'h PamHandle, name: &str) -> Option<&'h super::Session> {
-    // SAFETY: this module stores nothing but a `Session` under its name.
-    unsafe { handle.get_data::<super::Session>(name) }.ok()
+pub(super) fn data<'h>(handle: &'h PamHandle, name: &str) -> Option<&'h super::Sessions> {
+    // SAFETY: this module stores nothing but `Sessions` under its name.
+    unsafe { handle.get_data::<super::Sessions>(name) }.ok()
 }

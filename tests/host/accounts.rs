@@ -1,0 +1,147 @@
+//! Who the process is, and who logs in.
+
+use crate::report::{assert_same, code};
+use crate::room::{in_room, word};
+use std::ffi::OsString;
+
+#[test]
+fn the_effective_user_decides_and_not_the_real_one() {
+    in_room(|room| {
+        // As su has it, and as atd.
+        for uids in ["uids=2001,0", "uids=1,0"] {
+            let report = room.drive(&[
+                "start=bob",
+                uids,
+                "state=before",
+                "open",
+                "state=opened",
+                "close",
+                "end",
+            ]);
+            assert_eq!(report.codes("open"), [code::SUCCESS], "{uids}");
+            assert_eq!(report.codes("close"), [code::SUCCESS], "{uids}");
+            let before = report.state_without_view("before");
+            assert_same(&before, &report.state_without_view("opened"), uids);
+        }
+        for uids in ["uids=0,2001", "uids=2001,2001"] {
+            let report = room.drive(&[
+                "start=alice",
+                uids,
+                "state=before",
+                "open",
+                "state=after",
+                "close",
+                "end",
+                "uids=0,0",
+            ]);
+            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{uids}");
+            assert_same(&report.state("before"), &report.state("after"), uids);
+            let error = room.errors().pop().unwrap();
+            assert!(
+                error.ends_with("cannot open the session: the process is not root"),
+                "{error}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_process_without_the_capabilities_is_refused_with_the_reason() {
+    in_room(|room| {
+        for (number, name) in [(21, "CAP_SYS_ADMIN"), (18, "CAP_SYS_CHROOT")] {
+            let drop = format!("drop={number}");
+            let report = room.drive(&[
+                "start=alice",
+                &drop,
+                "state=before",
+                "open",
+                "state=after",
+                "end",
+            ]);
+            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{name}");
+            assert_same(&report.state("before"), &report.state("after"), name);
+            let error = room.errors().pop().unwrap();
+            assert!(
+                error.contains(&format!("the process lacks {name}")),
+                "{error}"
+            );
+        }
+    });
+}
+
+#[test]
+fn close_succeeds_whoever_calls_it() {
+    in_room(|room| {
+        room.policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n");
+        let report = room.drive(&[
+            "start=alice",
+            "open",
+            "uids=2001,2001",
+            "close",
+            "end",
+            "uids=0,0",
+        ]);
+        assert_eq!(report.codes("open"), [code::SUCCESS]);
+        assert_eq!(report.codes("close"), [code::SUCCESS]);
+        let log = room.log();
+        assert!(!log.iter().any(|line| line.starts_with("<83>")), "{log:?}");
+    });
+}
+
+#[test]
+fn a_user_nobody_knows_is_refused_and_told_apart() {
+    let long = "x".repeat(256);
+    let table: [(&[u8], i32); 9] = [
+        (b"nosuch", code::USER_UNKNOWN),
+        (b"", code::USER_UNKNOWN),
+        (b"two\nlines", code::USER_UNKNOWN),
+        (b"colour\x1b[31m", code::USER_UNKNOWN),
+        (b"%s%s%s%n", code::USER_UNKNOWN),
+        (b"../../etc", code::USER_UNKNOWN),
+        (b"alice ", code::USER_UNKNOWN),
+        (b"\xffalice", code::SESSION_ERR),
+        (long.as_bytes(), code::USER_UNKNOWN),
+    ];
+    let table = table.map(|(name, code)| (name.to_owned(), code));
+    in_room(move |room| {
+        for (name, expected) in table {
+            let case = String::from_utf8_lossy(&name).into_owned();
+            let lines = room.log().len();
+            let mut words = vec![word("start", &name)];
+            words.extend(
+                ["state=before", "open", "state=after", "close", "end"].map(OsString::from),
+            );
+            let report = room.drive(&words);
+            assert_eq!(report.codes("open"), [expected], "{case:?}");
+            assert_same(&report.state("before"), &report.state("after"), &case);
+            let log = room.log().split_off(lines);
+            assert_eq!(log.len(), 1, "{case:?}: {log:?}");
+            assert!(
+                !log[0].contains(|c: char| c.is_control()),
+                "{case:?}: {log:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_session_of_nobody_is_refused() {
+    in_room(|room| {
+        let report = room.drive(&[
+            "start-nobody",
+            "state=before",
+            "open",
+            "state=after",
+            "close",
+            "end",
+        ]);
+        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_eq!(
+            report.values("asked"),
+            [""; 0],
+            "nobody is asked for a name"
+        );
+        assert_same(&report.state("before"), &report.state("after"), "no user");
+        assert!(room.errors()[0].ends_with("PAM names no user"));
+    });
+}

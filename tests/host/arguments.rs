@@ -1,0 +1,131 @@
+//! The module's arguments, and the environment of the session.
+
+use crate::kernel::exists;
+use crate::report::{assert_same, code};
+use crate::room::{PRIVATE_T, STORE, in_room};
+
+#[test]
+fn an_unknown_argument_is_refused_with_its_name() {
+    in_room(|room| {
+        for argument in [
+            "nonsense",
+            "debugging",
+            "Debug",
+            "observe=1",
+            "debug=",
+            "configuration=/x",
+            "unmnt_remnt",
+        ] {
+            room.stack(argument);
+            let report = room.drive(&[
+                "start=alice",
+                "state=before",
+                "open",
+                "state=after",
+                "close",
+                "end",
+            ]);
+            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{argument}");
+            assert_same(&report.state("before"), &report.state("after"), argument);
+            let errors = room.errors();
+            let told = format!("cannot use module argument {argument}: known ones are");
+            assert!(errors.last().unwrap().contains(&told), "{errors:?}");
+        }
+    });
+}
+
+#[test]
+fn observe_changes_nothing_and_tells_what_would_be_done() {
+    in_room(|room| {
+        let by_policy = PRIVATE_T.replace("[settings]", "[settings]\nmode = \"observe\"");
+        for (arguments, policy) in [("observe", PRIVATE_T), ("", &by_policy)] {
+            let lines = room.log().len();
+            room.stack(arguments);
+            room.policy(policy);
+            let report = room.drive(&[
+                "start=alice",
+                "state=before",
+                "open",
+                "state=after",
+                "close",
+                "end",
+            ]);
+            assert_eq!(report.codes("open"), [code::SUCCESS]);
+            assert_same(&report.state("before"), &report.state("after"), "observe");
+            assert!(!exists(STORE), "no store is made");
+            let log = room.log().split_off(lines);
+            assert!(
+                log.iter()
+                    .any(|line| line.contains("observing only") && line.contains("/mnt/t")),
+                "{log:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn one_line_a_login_and_more_with_debug() {
+    in_room(|room| {
+        room.drive(&["start=alice", "open", "close", "end"]);
+        let log = room.log();
+        assert_eq!(log.len(), 1, "{log:?}");
+        for part in [
+            "<86>pam_jns[",
+            "session of alice by jns-host",
+            "/mnt/t",
+            "mnt:[",
+        ] {
+            assert!(log[0].contains(part), "{part:?} is missing in {log:?}");
+        }
+        room.stack("debug");
+        room.drive(&["start=alice", "open", "close", "end"]);
+        let debug = room.log().split_off(1);
+        assert!(
+            debug.len() > 1 && debug.iter().any(|line| line.starts_with("<87>")),
+            "{debug:?}"
+        );
+    });
+}
+
+#[test]
+fn variables_go_through_pam_and_not_into_the_process() {
+    in_room(|room| {
+        let set = "[[env]]\nset = { TMPDIR = \"/mnt/t/{user}\", ADDED = \"1\" }\n";
+        room.policy(format!("{PRIVATE_T}{set}"));
+        let words = [
+            "start=alice",
+            "putenv=TMPDIR=/old",
+            "putenv=OTHER=x",
+            "state=before",
+            "open",
+            "state=after",
+            "environment=pam",
+            "close",
+        ];
+        let report = room.drive(&words);
+        let mut variables = report.values("pam");
+        variables.sort_unstable();
+        assert_eq!(variables, ["ADDED=1", "OTHER=x", "TMPDIR=/mnt/t/alice"]);
+        let environ = |label| report.values(&format!("{label} environ"));
+        assert_eq!(environ("before"), environ("after"));
+    });
+}
+
+#[test]
+fn a_refused_login_has_the_variables_it_had() {
+    in_room(|room| {
+        let rest = "[[env]]\nset = { TMPDIR = \"/mnt/t/{user}\", ADDED = \"1\" }\n\
+                    [[bind]]\nsource = \"/mnt/missing\"\npath = \"/mnt/home\"\n";
+        room.policy(format!("{PRIVATE_T}{rest}"));
+        let report = room.drive(&[
+            "start=alice",
+            "putenv=TMPDIR=/old",
+            "environment=before",
+            "open",
+            "environment=after",
+        ]);
+        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_eq!(report.values("before"), ["TMPDIR=/old"]);
+        assert_eq!(report.values("after"), ["TMPDIR=/old"]);
+    });
+}

@@ -1,0 +1,426 @@
+/*
+ * A program that opens sessions: it does the words of its command line in their order, and writes what it
+ * finds to a report.
+ *
+ *   driver REPORT CONFDIR WORD...
+ *
+ * The report is kept in memory that forked children share, and written when the program ends, so that no
+ * descriptor is needed on the way. The words are the table at the end.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <malloc.h>
+#include <sched.h>
+#include <security/pam_appl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SERVICE "jns-host"
+#define REPORT_SIZE (8 << 20)
+/* The number from which descriptors of the driver's own are out of the way of those it gives away. */
+#define OUT_OF_THE_WAY 200
+
+extern char **environ;
+
+static struct report {
+    size_t length;
+    char text[REPORT_SIZE];
+} *report;
+
+static const char *confdir;
+static pam_handle_t *handle;
+static pid_t child;
+static volatile sig_atomic_t children_that_ended;
+static int home = -1, home_directory = -1;
+static int listener = -1;
+
+static void die(const char *what) {
+    fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
+    exit(99);
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
+    va_list list;
+    size_t room = REPORT_SIZE - report->length;
+    va_start(list, format);
+    int length = vsnprintf(report->text + report->length, room, format, list);
+    va_end(list);
+    if (length < 0 || (size_t)length >= room)
+        die("the report is full");
+    report->length += length;
+}
+
+static int no_conversation(int n, const struct pam_message **m, struct pam_response **r, void *data) {
+    (void)m, (void)r, (void)data;
+    say("asked %d\n", n);
+    return PAM_CONV_ERR;
+}
+
+static const struct pam_conv conversation = {no_conversation, NULL};
+
+/* Transactions. */
+
+static void start(const char *user) {
+    say("start %d\n", pam_start_confdir(SERVICE, user, &conversation, confdir, &handle));
+}
+
+static void start_nobody(const char *unused) {
+    (void)unused;
+    start(NULL);
+}
+
+static void set_user(const char *user) { say("user %d\n", pam_set_item(handle, PAM_USER, user)); }
+
+static void open_session(const char *unused) {
+    (void)unused;
+    say("open %d\n", pam_open_session(handle, 0));
+}
+
+static void close_session(const char *unused) {
+    (void)unused;
+    say("close %d\n", pam_close_session(handle, 0));
+}
+
+static void end(const char *unused) {
+    (void)unused;
+    say("end %d\n", pam_end(handle, PAM_SUCCESS));
+    handle = NULL;
+}
+
+static void put_environment(const char *setting) {
+    say("putenv %d\n", pam_putenv(handle, setting));
+}
+
+static void list_environment(const char *label) {
+    char **list = pam_getenvlist(handle);
+    for (char **variable = list; variable && *variable; variable++) {
+        say("%s %s\n", label, *variable);
+        free(*variable);
+    }
+    free(list);
+}
+
+/* What a process consists of, as lines "LABEL KEY VALUE". */
+
+static void say_link(const char *label, const char *key, const char *path) {
+    char target[4096];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length >= 0)
+        say("%s %s %.*s\n", label, key, (int)length, target);
+}
+
+static void say_descriptors(const char *label) {
+    char key[64], path[64];
+    for (int fd = 0; fd < 1024; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            continue;
+        snprintf(key, sizeof key, "descriptor %d %x %x", fd, fcntl(fd, F_GETFD), fcntl(fd, F_GETFL));
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        say_link(label, key, path);
+    }
+}
+
+static void say_signals(const char *label) {
+    for (int number = 1; number < 65; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) == 0)
+            say("%s signal %d %p %x\n", label, number, (void *)action.sa_handler, action.sa_flags);
+    }
+    struct itimerval timer;
+    getitimer(ITIMER_REAL, &timer);
+    say("%s timer %ld\n", label, (long)timer.it_value.tv_sec);
+    say("%s sigchld %d\n", label, (int)children_that_ended);
+}
+
+/* The lines of a file of /proc; from "status" those that do not change by themselves. */
+static void say_file(const char *label, const char *key, const char *path, int is_status) {
+    static const char *const restless[] = {"Vm", "Rss", "FDSize", "State", "HugetlbPages", "voluntary",
+                                           "nonvoluntary", "Cpus", "Mems", "Tgid", "Pid", "Ngid", "SigQ"};
+    char line[8192];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        die(path);
+    while (fgets(line, sizeof line, file)) {
+        int skip = 0;
+        for (size_t i = 0; is_status && i < sizeof restless / sizeof *restless; i++)
+            skip |= !strncmp(line, restless[i], strlen(restless[i]));
+        if (!skip)
+            say("%s %s %s", label, key, line);
+    }
+    fclose(file);
+}
+
+static void say_namespaces(const char *label) {
+    static const char *const kinds[] = {"mnt",    "net",  "ipc",  "uts",
+                                        "pid",    "user", "time", "pid_for_children",
+                                        "cgroup", "time_for_children"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char key[64], path[64];
+        snprintf(key, sizeof key, "namespace %s", kinds[i]);
+        snprintf(path, sizeof path, "/proc/thread-self/ns/%s", kinds[i]);
+        say_link(label, key, path);
+    }
+}
+
+static void say_directory(const char *label, const char *key, const char *path) {
+    struct stat status;
+    if (stat(path, &status) == 0)
+        say("%s %s %lx:%lx\n", label, key, (long)status.st_dev, (long)status.st_ino);
+}
+
+static void say_limits(const char *label) {
+    for (int kind = 0; kind < RLIM_NLIMITS; kind++) {
+        struct rlimit limit;
+        getrlimit(kind, &limit);
+        say("%s limit %d %lx %lx\n", label, kind, (long)limit.rlim_cur, (long)limit.rlim_max);
+    }
+}
+
+static void say_process(const char *label) {
+    char name[16];
+    prctl(PR_GET_NAME, name);
+    say("%s name %s\n", label, name);
+    say("%s dumpable %d\n", label, prctl(PR_GET_DUMPABLE));
+    say("%s keepcaps %d\n", label, prctl(PR_GET_KEEPCAPS));
+    say("%s securebits %d\n", label, prctl(PR_GET_SECUREBITS));
+    int subreaper = 0, death = 0;
+    prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
+    prctl(PR_GET_PDEATHSIG, &death);
+    say("%s subreaper %d death %d\n", label, subreaper, death);
+    say("%s group %d session %d\n", label, getpgrp(), getsid(0));
+    say("%s priority %d scheduler %d\n", label, getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
+    say("%s personality %x\n", label, personality(0xffffffff));
+    say("%s locale %s\n", label, setlocale(LC_ALL, NULL));
+    siginfo_t info;
+    int kept = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    say("%s children %s\n", label, kept < 0 ? "none" : "some");
+}
+
+static void state(const char *label) {
+    char path[4096];
+    say_descriptors(label);
+    say("%s cwd %s\n", label, getcwd(path, sizeof path) ? path : "?");
+    say_directory(label, "cwd", ".");
+    say_directory(label, "root", "/");
+    say("%s environ %p\n", label, (void *)environ);
+    for (char **variable = environ; variable && *variable; variable++)
+        say("%s environ %p %s\n", label, (void *)*variable, *variable);
+    say_signals(label);
+    say_file(label, "status", "/proc/thread-self/status", 1);
+    say_file(label, "mount", "/proc/thread-self/mountinfo", 0);
+    say_namespaces(label);
+    say_limits(label);
+    say_process(label);
+}
+
+static void mounts(const char *label) { say_file(label, "mount", "/proc/thread-self/mountinfo", 0); }
+
+static void memory(const char *label) {
+    long pages = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file || fscanf(file, "%ld %ld", &pages, &resident) != 2)
+        die("statm");
+    fclose(file);
+    say("%s resident %ld\n", label, resident * sysconf(_SC_PAGESIZE));
+    say("%s allocated %zu\n", label, mallinfo2().uordblks + mallinfo2().hblkhd);
+}
+
+/* Hosts of many kinds. */
+
+static void change_directory(const char *path) {
+    if (chdir(path) < 0)
+        die(path);
+}
+
+static void set_uids(const char *text) {
+    int real, effective;
+    if (sscanf(text, "%d,%d", &real, &effective) != 2 || setresuid(real, effective, 0) < 0)
+        die("setresuid");
+}
+
+static void limit_descriptors(const char *number) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = atoi(number);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        die("setrlimit");
+}
+
+static void drop_capability(const char *number) {
+    struct { unsigned version; int pid; } header = {0x20080522, 0};
+    struct { unsigned effective, permitted, inheritable; } data[2];
+    int bit = atoi(number);
+    if (syscall(SYS_capget, &header, data) < 0)
+        die("capget");
+    data[bit / 32].effective &= ~(1u << bit % 32);
+    if (syscall(SYS_capset, &header, data) < 0)
+        die("capset");
+}
+
+static void close_from(const char *first) { close_range(atoi(first), ~0u, 0); }
+
+static void close_until(const char *last) { close_range(0, atoi(last), 0); }
+
+/* Puts a socket of a client's on every free number; whatever the module writes there, the client reads. */
+static void reuse_descriptors(const char *unused) {
+    int pair[2];
+    (void)unused;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) < 0)
+        die("socketpair");
+    listener = fcntl(pair[0], F_DUPFD, OUT_OF_THE_WAY);
+    int client = fcntl(pair[1], F_DUPFD, OUT_OF_THE_WAY);
+    close(pair[0]);
+    close(pair[1]);
+    for (int fd = 0; fd < OUT_OF_THE_WAY; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            dup2(client, fd);
+}
+
+static void read_client(const char *label) {
+    char text[4096];
+    ssize_t length;
+    while ((length = read(listener, text, sizeof text)) > 0)
+        say("%s received %.*s\n", label, (int)length, text);
+}
+
+static void remember_home(const char *unused) {
+    (void)unused;
+    home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    home_directory = open(".", O_PATH | O_CLOEXEC);
+    if (home < 0 || home_directory < 0)
+        die("home");
+}
+
+static void go_home(const char *unused) {
+    (void)unused;
+    if (setns(home, CLONE_NEWNS) < 0 || fchdir(home_directory) < 0)
+        die("setns");
+}
+
+static void set_locale(const char *name) { setlocale(LC_ALL, name); }
+
+static void ask_time(const char *label) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    say("%s milliseconds %ld\n", label, now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+static void exists(const char *path) { say("exists %s %d\n", path, access(path, F_OK) == 0); }
+
+static void touch(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    say("touch %s %d\n", path, fd < 0 ? errno : 0);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The table. Each word is NAME or NAME=VALUE. */
+
+static const struct word {
+    const char *name;
+    void (*run)(const char *value);
+} words[] = {
+    {"start", start},
+    {"start-nobody", start_nobody},
+    {"user", set_user},
+    {"open", open_session},
+    {"close", close_session},
+    {"end", end},
+    {"putenv", put_environment},
+    {"environment", list_environment},
+    {"state", state},
+    {"mounts", mounts},
+    {"memory", memory},
+    {"chdir", change_directory},
+    {"uids", set_uids},
+    {"limit", limit_descriptors},
+    {"drop", drop_capability},
+    {"close-from", close_from},
+    {"close-until", close_until},
+    {"reuse", reuse_descriptors},
+    {"client", read_client},
+    {"remember-home", remember_home},
+    {"go-home", go_home},
+    {"locale", set_locale},
+    {"time", ask_time},
+    {"exists", exists},
+    {"touch", touch},
+};
+
+static void run_word(const char *text) {
+    const char *value = strchrnul(text, '=');
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *name = words[i].name;
+        if (strlen(name) == (size_t)(value - text) && !memcmp(name, text, value - text)) {
+            words[i].run(*value ? value + 1 : value);
+            return;
+        }
+    }
+    errno = EINVAL;
+    die(text);
+}
+
+/* "fork WORD... join" runs the words in a child; "repeat N WORD... again" runs them N times. */
+static char **run(char **next, char **last) {
+    while (next < last && strcmp(*next, "join") && strcmp(*next, "again")) {
+        if (!strcmp(*next, "fork")) {
+            child = fork();
+            if (child == 0) {
+                run(next + 1, last);
+                _exit(0);
+            }
+            int status;
+            waitpid(child, &status, 0);
+            say("child %d\n", status);
+            while (strcmp(*next, "join"))
+                next++;
+        } else if (!strcmp(*next, "repeat")) {
+            char **body = next + 2;
+            for (int left = atoi(next[1]); left > 0; left--)
+                next = run(body, last);
+        } else {
+            run_word(*next);
+        }
+        next++;
+    }
+    return next;
+}
+
+static void child_ended(int number) { children_that_ended += number == SIGCHLD; }
+
+static void write_report(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (size_t done = 0; done < report->length;) {
+        ssize_t count = write(fd, report->text + done, report->length - done);
+        if (count < 0)
+            _exit(98);
+        done += count;
+    }
+}
+
+int main(int count, char **arguments) {
+    report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (report == MAP_FAILED || count < 3)
+        die("usage: driver REPORT CONFDIR WORD...");
+    signal(SIGCHLD, child_ended);
+    confdir = arguments[2];
+    run(arguments + 3, arguments + count);
+    write_report(arguments[1]);
+    _exit(0);
+}

@@ -1,0 +1,78 @@
+//! A panic in the middle of a login. The module has no switch for it: it is built once more, with the
+//! cargo feature `forced-panic`.
+
+use crate::kernel::tree;
+use crate::report::{assert_same, code};
+use crate::room::{in_room, target_directory};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The module that panics once it has entered the new namespace.
+fn panicking_module() -> PathBuf {
+    let directory = target_directory().join("forced-panic");
+    let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "rustc",
+            "--locked",
+            "--quiet",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--features",
+            "forced-panic",
+        ])
+        .arg("--target-dir")
+        .arg(&directory)
+        .status();
+    assert!(
+        status.unwrap().success(),
+        "the module with the feature forced-panic does not build"
+    );
+    directory.join("debug/libpam_jns.so")
+}
+
+#[test]
+fn a_panic_is_a_refusal_and_nothing_more() {
+    let module = panicking_module();
+    in_room(move |room| {
+        room.stack_of(module.to_str().unwrap(), "");
+        let files = tree("/mnt");
+        for closing in ["close-from=200", "close-from=0"] {
+            let words = [
+                "start=alice",
+                closing,
+                "state=before",
+                "open",
+                "state=after",
+                "close",
+                "end",
+            ];
+            let report = room.drive(&words);
+            assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+            assert_same(&report.state("before"), &report.state("after"), closing);
+            assert_eq!(tree("/mnt"), files, "{closing}");
+            assert!(
+                report.output.stdout.is_empty() && report.output.stderr.is_empty(),
+                "{report:?}"
+            );
+            let errors = room.errors();
+            assert!(
+                errors.last().unwrap().contains("this is a bug in pam_jns"),
+                "{errors:?}"
+            );
+            assert!(
+                errors.last().unwrap().contains("src/"),
+                "the place is told: {errors:?}"
+            );
+        }
+    });
+}
+
+/// What the switch is not: in a module that is installed.
+#[test]
+fn the_module_that_is_installed_cannot_be_made_to_panic() {
+    let module = std::fs::read(crate::room::module()).unwrap();
+    let text = b"a panic was asked for";
+    assert!(!module.windows(text.len()).any(|window| window == text));
+}

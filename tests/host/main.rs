@@ -1,0 +1,35 @@
+//! The module in somebody else's process: programs of many kinds open sessions, in a [`room::Room`], and
+//! tell what that did to them; and every system call on the way fails once.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests are hosts of their own: they mount, and start programs and threads"
+)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../end_to_end/bed/journal.rs"]
+mod journal;
+#[path = "../kernel/own.rs"]
+#[allow(dead_code, reason = "the plans that it makes are other tests'")]
+mod kernel;
+
+mod accounts;
+mod arguments;
+mod descriptors;
+mod forced_panic;
+mod logs;
+mod policy_files;
+mod quiet;
+mod report;
+mod room;
+mod sessions;
+mod threads;

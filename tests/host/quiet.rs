@@ -1,0 +1,125 @@
+//! The module does its job in the host process and nothing else.
+
+use crate::report::{Report, assert_same, code};
+use crate::room::in_room;
+
+/// One transaction of alice's.
+const LOGIN: [&str; 4] = ["start=alice", "open", "close", "end"];
+
+/// A policy in which every kind of step occurs.
+const EVERYTHING: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+[[private]]
+path = "/mnt/home"
+per = "session"
+[[tmpfs]]
+path = "/mnt/etc"
+size = "1M"
+[[hide]]
+path = "/mnt/accounts"
+[[bind]]
+source = "/mnt/home/bob"
+path = "/mnt/pam.d"
+[[env]]
+set = { TMPDIR = "/mnt/t" }
+"#;
+
+#[test]
+fn a_session_changes_the_view_and_nothing_else() {
+    in_room(|room| {
+        room.policy(EVERYTHING);
+        let report = room.drive(&[
+            "locale=C",
+            "start=alice",
+            "state=before",
+            "open",
+            "state=opened",
+            "close",
+            "state=closed",
+            "end",
+        ]);
+        assert_eq!(report.codes("open"), [code::SUCCESS]);
+        assert_ne!(report.namespace("before"), report.namespace("opened"));
+        let before = report.state_without_view("before");
+        assert_same(&before, &report.state_without_view("opened"), "open");
+        assert_same(&before, &report.state_without_view("closed"), "close");
+        assert_eq!(report.namespace("opened"), report.namespace("closed"));
+    });
+}
+
+#[test]
+fn a_thousand_sessions_leave_nothing_behind_in_the_process() {
+    in_room(|room| {
+        room.policy(EVERYTHING);
+        let transaction = [&LOGIN[..], &["go-home"]].concat();
+        let many = |times| [&["repeat", times], &transaction[..], &["again"]].concat();
+        let words = [
+            &["remember-home"][..],
+            &many("100"),
+            &["state=early", "memory=at-first"],
+            &many("900"),
+            &["state=late", "memory=at-last"],
+        ]
+        .concat();
+        let report = room.drive(&words);
+        assert_eq!(report.codes("open"), [code::SUCCESS; 1000]);
+        assert_same(
+            &report.state("early"),
+            &report.state("late"),
+            "900 sessions",
+        );
+        assert_no_growth(&report);
+        assert!(report.output.stdout.is_empty() && report.output.stderr.is_empty());
+    });
+}
+
+/// Buffers come and go, but there is nothing for each session: not one allocation of the smallest size,
+/// which is 16 bytes. The report itself grows.
+fn assert_no_growth(report: &Report) {
+    let growth = |key| report.number("at-last", key) - report.number("at-first", key);
+    let (allocated, resident) = (growth("allocated"), growth("resident"));
+    assert!(allocated < 16 * 900, "{allocated} bytes allocated");
+    assert!(resident < 1 << 20, "{resident} bytes resident");
+}
+
+#[test]
+fn a_thousand_sessions_that_change_nothing_leave_nothing_behind() {
+    in_room(|room| {
+        for arguments in ["observe debug", "nonsense"] {
+            room.stack(arguments);
+            let words = [
+                &["repeat", "100"][..],
+                &LOGIN,
+                &["again", "state=early", "memory=at-first", "repeat", "900"],
+                &LOGIN,
+                &["again", "state=late", "memory=at-last"],
+            ]
+            .concat();
+            let report = room.drive(&words);
+            assert_same(&report.state("early"), &report.state("late"), arguments);
+            assert_no_growth(&report);
+            assert!(report.output.stdout.is_empty() && report.output.stderr.is_empty());
+        }
+    });
+}
+
+#[test]
+fn the_working_directory_is_found_again_inside() {
+    in_room(|room| {
+        for (directory, expected) in [("/mnt/home", "/mnt/home"), ("/mnt/t", "/mnt/t"), ("/", "/")]
+        {
+            let chdir = format!("chdir={directory}");
+            let report = room.drive(&[&chdir, "start=alice", "open", "touch=here", "state=opened"]);
+            assert_eq!(report.values("opened cwd")[0], expected);
+            let _ = std::fs::remove_file(format!("{directory}/here"));
+        }
+        let inside = "/mnt/var/lib/jns/user/2001/mnt-t/here";
+        assert!(
+            std::path::Path::new(inside).exists(),
+            "in the session's directory, not the host's"
+        );
+    });
+}

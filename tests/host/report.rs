@@ -1,0 +1,73 @@
+//! What a driver told about itself.
+
+use std::process::Output;
+
+/// PAM's codes, as `security/_pam_types.h` numbers them.
+pub mod code {
+    pub const SUCCESS: i32 = 0;
+    pub const USER_UNKNOWN: i32 = 10;
+    pub const SESSION_ERR: i32 = 14;
+}
+
+/// What one run of a driver brought.
+#[derive(Debug)]
+pub struct Report {
+    pub lines: Vec<String>,
+    pub output: Output,
+}
+
+impl Report {
+    /// The values of all lines that begin with the key, such as the codes of every `open`.
+    pub fn values(&self, key: &str) -> Vec<&str> {
+        let after = |line: &'_ String| line.strip_prefix(key)?.strip_prefix(' ').map(str::len);
+        let lines = self.lines.iter();
+        lines
+            .filter_map(|line| after(line).map(|length| &line[line.len() - length..]))
+            .collect()
+    }
+
+    /// PAM's codes for every call of that name, in order.
+    pub fn codes(&self, call: &str) -> Vec<i32> {
+        let values = self.values(call).into_iter();
+        values.map(|value| value.parse().unwrap()).collect()
+    }
+
+    /// The state of the process that was recorded under the label.
+    pub fn state(&self, label: &str) -> Vec<&str> {
+        let state = self.values(label);
+        assert!(!state.is_empty(), "no state {label} in {self:#?}");
+        state
+    }
+
+    /// The same without what a session is for: the mount namespace and what is mounted in it.
+    pub fn state_without_view(&self, label: &str) -> Vec<&str> {
+        let is_view =
+            |line: &&str| line.starts_with("mount ") || line.starts_with("namespace mnt ");
+        let state = self.state(label).into_iter();
+        state.filter(|line| !is_view(line)).collect()
+    }
+
+    /// One number that was recorded under the label.
+    pub fn number(&self, label: &str, key: &str) -> i64 {
+        let value = self.values(&format!("{label} {key}"))[0];
+        value.parse().unwrap()
+    }
+
+    /// The mount namespace at the time of the label.
+    pub fn namespace(&self, label: &str) -> &str {
+        self.values(&format!("{label} namespace mnt"))[0]
+    }
+}
+
+/// Two states are equal, or the test fails with the lines that are not.
+#[track_caller]
+pub fn assert_same(before: &[&str], after: &[&str], case: &str) {
+    let gone = before.iter().filter(|line| !after.contains(line));
+    let new = after.iter().filter(|line| !before.contains(line));
+    let gone = gone.map(|line| format!("- {line}\n"));
+    let difference: String = gone.chain(new.map(|line| format!("+ {line}\n"))).collect();
+    assert!(
+        difference.is_empty() && before.len() == after.len(),
+        "{case}:\n{difference}"
+    );
+}

@@ -1,0 +1,232 @@
+//! A room for hosts: a mount namespace with accounts, a system log, a policy and a PAM stack of its own.
+
+use crate::journal::Journal;
+use crate::kernel::{bind, directory, file, in_own_namespace, memory};
+use crate::report::Report;
+use nix::mount::{MsFlags, mount};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where everything is that the room is about; a file system of its own.
+pub const TOP: &str = "/mnt";
+/// The policy file that the PAM stack names.
+pub const POLICY: &str = "/mnt/etc/jns.toml";
+/// `settings.store` of every policy here.
+pub const STORE: &str = "/mnt/var/lib/jns";
+/// The directory of the PAM stack.
+pub const CONFDIR: &str = "/mnt/pam.d";
+/// The PAM service.
+pub const SERVICE: &str = "jns-host";
+
+/// One private directory for everybody but root.
+pub const PRIVATE_T: &str =
+    "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\n";
+
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+alice:x:2001:2001::/mnt/home/alice:/bin/sh
+bob:x:2002:2002::/mnt/home/bob:/bin/sh
+";
+const GROUP: &str = "root:x:0:\nnogroup:x:65534:\nalice:x:2001:\nbob:x:2002:\n";
+
+/// A room. It lives as long as the thread that made it.
+pub struct Room {
+    journal: Option<Journal>,
+}
+
+/// Runs a test in a room whose policy is [`PRIVATE_T`] and whose log is read.
+pub fn in_room(test: impl FnOnce(&mut Room) + Send + 'static) {
+    in_own_namespace(|| {
+        let mut room = Room::make();
+        room.listen();
+        room.policy(PRIVATE_T);
+        room.stack("");
+        test(&mut room);
+    });
+}
+
+impl Room {
+    fn make() -> Self {
+        make_devices();
+        for (name, text) in [
+            ("passwd", PASSWD),
+            ("group", GROUP),
+            ("nsswitch.conf", "passwd: files\ngroup: files\n"),
+        ] {
+            directory("/mnt/accounts", 0o755, 0);
+            file(&format!("/mnt/accounts/{name}"), text);
+            bind(&format!("/mnt/accounts/{name}"), &format!("/etc/{name}"));
+        }
+        directory("/mnt/etc", 0o755, 0);
+        directory(CONFDIR, 0o755, 0);
+        directory("/mnt/home", 0o755, 0);
+        directory("/mnt/home/alice", 0o755, 2001);
+        directory("/mnt/home/bob", 0o755, 2002);
+        directory("/mnt/t", 0o1777, 0);
+        Self { journal: None }
+    }
+
+    /// Reads the log from now on.
+    pub fn listen(&mut self) {
+        self.journal = Some(Journal::listen(Path::new("/dev/log")));
+    }
+
+    /// Nobody reads the log any more, and there is no `/dev/log`.
+    pub fn stop_listening(&mut self) {
+        self.journal = None;
+        fs::remove_file("/dev/log").unwrap();
+    }
+
+    /// What was logged so far: the text after the priority, which is kept in front as a number.
+    pub fn log(&self) -> Vec<String> {
+        self.journal.as_ref().unwrap().lines()
+    }
+
+    /// The logged lines of the priority `authpriv.err`.
+    pub fn errors(&self) -> Vec<String> {
+        let lines = self.log().into_iter();
+        lines.filter(|line| line.starts_with("<83>")).collect()
+    }
+
+    /// Writes the policy file.
+    pub fn policy(&self, text: impl AsRef<[u8]>) {
+        fs::write(POLICY, text).unwrap();
+    }
+
+    /// Writes the PAM stack: the module under test with more arguments, then one that says yes.
+    pub fn stack(&self, arguments: &str) {
+        let module = module().display().to_string();
+        self.stack_of(&module, arguments);
+    }
+
+    /// The same with another module.
+    pub fn stack_of(&self, module: &str, arguments: &str) {
+        let text = format!(
+            "session required {module} config={POLICY} {arguments}\nsession required pam_permit.so\n"
+        );
+        file(&format!("{CONFDIR}/{SERVICE}"), &text);
+        // libpam complains in the log when there is none.
+        file(
+            &format!("{CONFDIR}/other"),
+            "session required pam_deny.so\n",
+        );
+    }
+
+    /// Runs the driver, which must get through all of its words.
+    pub fn drive<W: AsRef<OsStr>>(&self, words: &[W]) -> Report {
+        let report = self.drive_with(Command::new(program("driver")), words);
+        assert!(
+            report.output.status.success(),
+            "the driver failed: {:?}",
+            report.output
+        );
+        report
+    }
+
+    /// The same by another command, to which the driver's own arguments are given.
+    pub fn drive_with<W: AsRef<OsStr>>(&self, mut command: Command, words: &[W]) -> Report {
+        const REPORT: &str = "/mnt/report";
+        let _ = fs::remove_file(REPORT);
+        let output = command
+            .args([REPORT, CONFDIR])
+            .args(words)
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = fs::read(REPORT).unwrap_or_default();
+        let _ = fs::remove_file(REPORT);
+        let lines = text.split(|byte| *byte == b'\n');
+        Report {
+            lines: lines
+                .filter(|line| !line.is_empty())
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect(),
+            output,
+        }
+    }
+}
+
+/// An empty `/dev` with the devices that every program needs.
+fn make_devices() {
+    directory("/mnt/devices", 0o755, 0);
+    bind("/dev", "/mnt/devices");
+    let flags = MsFlags::MS_NOSUID;
+    mount(Some("dev"), "/dev", Some("tmpfs"), flags, Some("mode=755")).unwrap();
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let (device, path) = (format!("/mnt/devices/{name}"), format!("/dev/{name}"));
+        file(&path, "");
+        bind(&device, &path);
+    }
+    nix::mount::umount("/mnt/devices").unwrap();
+    fs::remove_dir("/mnt/devices").unwrap();
+}
+
+/// The module under test: `JNS_MODULE`, or what `cargo build --release` made.
+pub fn module() -> PathBuf {
+    let built = || target_directory().join("release/libpam_jns.so");
+    let module = std::env::var_os("JNS_MODULE").map_or_else(built, PathBuf::from);
+    assert!(
+        module.exists(),
+        "{} does not exist: run `make` first",
+        module.display()
+    );
+    module
+}
+
+/// Cargo's target directory.
+pub fn target_directory() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// A program of this directory, compiled unless that was done before.
+pub fn program(name: &str) -> PathBuf {
+    compile(name, name, &["-lpam", "-lpthread"])
+}
+
+/// A PAM module of this directory, compiled unless that was done before.
+pub fn shared_object(name: &str) -> PathBuf {
+    compile(name, &format!("{name}.so"), &["-shared", "-fPIC"])
+}
+
+fn compile(name: &str, output: &str, flags: &[&str]) -> PathBuf {
+    let source = PathBuf::from(format!(
+        "{}/tests/host/{name}.c",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host-{output}"));
+    let changed = |path: &Path| path.metadata().and_then(|status| status.modified()).ok();
+    if changed(&output) > changed(&source) {
+        return output;
+    }
+    // Other tests may be compiling the same program, or running it.
+    let unique = format!("{}-{:?}", std::process::id(), std::thread::current().id());
+    let fresh = output.with_extension(unique);
+    let status = Command::new("cc")
+        .args(["-Wall", "-Wextra", "-O1", "-o"])
+        .arg(&fresh)
+        .arg(&source)
+        .args(flags)
+        .status();
+    assert!(
+        status.unwrap().success(),
+        "{} does not compile",
+        source.display()
+    );
+    fs::rename(&fresh, &output).unwrap();
+    output
+}
+
+/// The driver's word `NAME=VALUE` with a value of any bytes.
+pub fn word(name: &str, value: &[u8]) -> std::ffi::OsString {
+    let mut word = std::ffi::OsString::from(name);
+    word.push("=");
+    word.push(OsStr::from_bytes(value));
+    word
+}

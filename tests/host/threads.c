@@ -1,0 +1,77 @@
+/*
+ * A threaded program that opens sessions: each thread has a handle of its own and ends after a few logins;
+ * libpam unloads the module whenever no handle is left.
+ *
+ *   threads CONFDIR SERVICE USER ROUNDS THREADS
+ *
+ * Prints what is wrong, and at its end how many sessions were opened.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <security/pam_appl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *confdir, *service, *user;
+static char host[64];
+static atomic_int opened;
+
+static int no_conversation(int n, const struct pam_message **m, struct pam_response **r, void *data) {
+    (void)n, (void)m, (void)r, (void)data;
+    return PAM_CONV_ERR;
+}
+
+static const struct pam_conv conversation = {no_conversation, NULL};
+
+static void read_namespace(char *name) {
+    memset(name, 0, 64);
+    if (readlink("/proc/thread-self/ns/mnt", name, 63) < 0)
+        perror("namespace");
+}
+
+static void expect(int holds, const char *what) {
+    if (!holds)
+        printf("wrong: %s\n", what);
+}
+
+static void *login(void *unused) {
+    pam_handle_t *handle = NULL;
+    char before[64], after[64];
+    read_namespace(before);
+    expect(!strcmp(before, host), "a new thread begins in the host's namespace");
+    expect(pam_start_confdir(service, user, &conversation, confdir, &handle) == PAM_SUCCESS, "start");
+    int code = pam_open_session(handle, 0);
+    if (code == PAM_SUCCESS)
+        opened++;
+    expect(code == PAM_SUCCESS, "open");
+    read_namespace(after);
+    expect(strcmp(after, host) != 0, "the thread that opened is in a namespace of its own");
+    expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
+    expect(pam_end(handle, PAM_SUCCESS) == PAM_SUCCESS, "end");
+    return unused;
+}
+
+int main(int count, char **arguments) {
+    if (count != 6)
+        return 2;
+    confdir = arguments[1], service = arguments[2], user = arguments[3];
+    int rounds = atoi(arguments[4]), width = atoi(arguments[5]);
+    read_namespace(host);
+    while (rounds-- > 0) {
+        pthread_t threads[width];
+        char now[64];
+        for (int i = 0; i < width; i++)
+            pthread_create(&threads[i], NULL, login, NULL);
+        for (int i = 0; i < width; i++)
+            pthread_join(threads[i], NULL);
+        read_namespace(now);
+        expect(!strcmp(now, host), "the main thread stays in the host's namespace");
+    }
+    printf("opened %d\n", opened);
+    return 0;
+}
