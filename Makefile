@@ -34,6 +34,7 @@ RUN_BED := $(RUN) --test end_to_end
 
 export JNS_MODULE ?= $(abspath $(MODULE))
 
+.NOTPARALLEL:
 .PHONY: all prepare check test demo install uninstall clean help
 
 # Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built a second
