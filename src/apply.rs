@@ -9,8 +9,8 @@ mod attributes;
 mod build;
 
 use crate::error::{Error, Result};
-use crate::kernel::mount::Travel;
-use crate::kernel::walk::{self, Trust, Walker};
+use crate::kernel::mount::{self, Travel};
+use crate::kernel::walk::{self, Place, Trust, Walker};
 use crate::kernel::{namespace, removal};
 use crate::plan::Plan;
 use crate::policy::value::Propagation;
@@ -38,6 +38,8 @@ pub struct Applied {
 pub struct SessionDirectory {
     /// Its path.
     pub path: String,
+    /// The path at which the session sees it, without links.
+    pub view: String,
     /// The device and inode it had when it was made.
     pub identity: (u64, u64),
     /// Whether the directory that holds it was made for the same session.
@@ -110,11 +112,22 @@ pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Resul
         let reason = "it is not the directory that was made for the session";
         return Err(Error::new("remove", path, reason));
     }
-    removal::remove_tree(&parent, name, path)?;
+    match removal::remove_tree(&parent, name, path) {
+        Err(busy) if busy.is_busy() => remove_unseen(directory, &parent, name)?,
+        other => other?,
+    }
     match path.rsplit_once('/') {
         Some((enclosing, _)) if directory.enclosed => remove_if_empty(enclosing, uid),
         _ => Ok(()),
     }
+}
+
+/// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
+/// same is done in a short-lived namespace that does not see it.
+fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
+    let _departure = namespace::leave_for_new(Travel::Neither)?;
+    mount::detach(&directory.view)?;
+    removal::remove_tree(parent, name, &directory.path)
 }
 
 /// The session's directory in the store goes with the last of its instances.

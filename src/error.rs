@@ -62,6 +62,19 @@ impl Error {
     pub fn is_missing(&self) -> bool {
         self.errno == Some(libc::ENOENT)
     }
+
+    /// Whether the cause is that something is in use (EBUSY, EXDEV: something is mounted there).
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.errno, Some(libc::EBUSY | libc::EXDEV))
+    }
+
+    /// The same, with a reason in better words than the error number's.
+    #[must_use]
+    pub fn because(mut self, reason: impl fmt::Display) -> Self {
+        self.reason = reason.to_string();
+        self
+    }
 }
 
 impl fmt::Display for Error {

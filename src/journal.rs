@@ -5,21 +5,20 @@
 //! it ends. Where nobody listens, messages are lost rather than the login held up.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use rustix::event::{PollFd, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 /// The longest message, in bytes; receivers cut at 8 KiB.
 const LONGEST: usize = 8000;
 
-/// How long one message may wait for a receiver whose queue is full.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 20_000_000,
-};
+/// How long the messages of one hook may wait, together, for a receiver whose queue is full: a burst of
+/// logins loses no line, and a receiver that is stuck holds no login up.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Messages of the hook that runs on this thread go to the system log. Dropped, its socket is closed.
 #[derive(Debug)]
@@ -28,6 +27,7 @@ pub struct Journal(());
 struct Hook {
     logger: Option<Logger<LoggerBackend, Line>>,
     level: LevelFilter,
+    patience: Duration,
 }
 
 thread_local! {
@@ -53,7 +53,13 @@ impl Journal {
             context: format!("{service}:{hook}"),
         };
         let logger = connect().map(|backend| Logger::new(backend, line));
-        HOOK.with(|slot| *slot.borrow_mut() = Some(Hook { logger, level }));
+        HOOK.with(|slot| {
+            *slot.borrow_mut() = Some(Hook {
+                logger,
+                level,
+                patience: PATIENCE,
+            })
+        });
         Self(())
     }
 }
@@ -85,9 +91,9 @@ impl Log for Sink {
         }
         HOOK.with(|slot| {
             if let Ok(mut slot) = slot.try_borrow_mut()
-                && let Some(logger) = slot.as_mut().and_then(|hook| hook.logger.as_mut())
+                && let Some(hook) = slot.as_mut()
             {
-                send(logger, record);
+                hook.send(record);
             }
         });
     }
@@ -95,16 +101,41 @@ impl Log for Sink {
     fn flush(&self) {}
 }
 
-fn send(logger: &mut Logger<LoggerBackend, Line>, record: &Record<'_>) {
-    let message = record.args().to_string();
-    let sent = match record.level() {
-        Level::Error => logger.err(&message),
-        Level::Warn => logger.warning(&message),
-        Level::Info => logger.info(&message),
-        Level::Debug | Level::Trace => logger.debug(&message),
-    };
-    // Nobody can be told that the log is broken.
-    let _ = sent;
+impl Hook {
+    fn send(&mut self, record: &Record<'_>) {
+        let message = record.args().to_string();
+        while let Some(logger) = &mut self.logger {
+            let sent = match record.level() {
+                Level::Error => logger.err(&message),
+                Level::Warn => logger.warning(&message),
+                Level::Info => logger.info(&message),
+                Level::Debug | Level::Trace => logger.debug(&message),
+            };
+            match sent {
+                Err(syslog::Error::Write(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.wait() {
+                        return;
+                    }
+                }
+                // Nobody can be told that the log is broken.
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits until the receiver takes messages again; false when patience has run out.
+    fn wait(&mut self) -> bool {
+        let Some(LoggerBackend::Unix(socket)) = self.logger.as_ref().map(|l| &l.backend) else {
+            return false;
+        };
+        let Ok(left) = Timespec::try_from(self.patience) else {
+            return false;
+        };
+        let began = Instant::now();
+        let ready = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&left));
+        self.patience = self.patience.saturating_sub(began.elapsed());
+        ready.is_ok_and(|count| count > 0) && !self.patience.is_zero()
+    }
 }
 
 /// One message as /dev/log receives it: priority, tag and text. The receiver knows the time.
@@ -124,21 +155,9 @@ impl LogFormat<&String> for Line {
         let pid = std::process::id();
         let text = escape(&format!("({}) {message}", self.context));
         let line = format!("<{priority}>pam_jns[{pid}]: {text}");
-        match socket.write_all(line.as_bytes()) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                wait_for_receiver();
-                socket.write_all(line.as_bytes())
-            }
-            other => other,
-        }
-        .map_err(syslog::Error::Write)
+        let written = socket.write_all(line.as_bytes());
+        written.map_err(syslog::Error::Write)
     }
-}
-
-/// A short pause; the queue of a receiver that is alive drains in it.
-fn wait_for_receiver() {
-    let nothing: &mut [PollFd<'_>; 0] = &mut [];
-    let _ = poll(nothing, Some(&PATIENCE));
 }
 
 /// Makes text that users have a say in safe for a line of a log: control characters, and those that

@@ -208,7 +208,8 @@ impl<'p> Build<'p> {
         let covered = mount::attributes_of(place, path)?;
         let (mount, kept) = match (&step.view, source) {
             (View::Instance { shape, keep, .. }, _) => {
-                let directory = Rc::new(self.open_instance(step, form_of(shape, &place.status))?);
+                let form = form_of(shape, &place.status);
+                let directory = Rc::new(self.open_instance(step, place, form)?);
                 let mount = mount::clone_tree(&directory, false, path)?;
                 let root = Root {
                     directory: &directory,

@@ -2,6 +2,7 @@
 
 use super::sys::{self, MountAttr};
 use crate::error::{Error, Result};
+use nix::mount::MntFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -246,6 +247,17 @@ pub fn attach(mount: impl AsFd, target: impl AsFd, path: &str) -> Result<()> {
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     rustix::mount::move_mount(mount, "", target, "", flags)
         .map_err(|errno| Error::from_errno("mount on", path, errno))
+}
+
+/// Takes what is mounted at `path`, with all that is mounted beneath it, out of this namespace.
+///
+/// # Errors
+///
+/// umount2(2) failed.
+pub fn detach(path: &str) -> Result<()> {
+    let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    nix::mount::umount2(path, flags).map_err(|errno| Error::new("unmount", path, errno.desc()))
 }
 
 /// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.

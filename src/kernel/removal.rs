@@ -30,7 +30,7 @@ pub fn remove_tree(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
         left: MOST_ENTRIES,
     };
     removal.empty().map_err(|errno| match errno {
-        Errno::XDEV | Errno::BUSY => Error::new("remove", path, "something is mounted in it"),
+        Errno::XDEV | Errno::BUSY => failed(errno).because("something is mounted in it"),
         Errno::NOBUFS => Error::new("remove", path, "it holds too many entries"),
         errno => failed(errno),
     })?;

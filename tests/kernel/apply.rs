@@ -650,6 +650,27 @@ fn session_directories_are_new_and_go_with_the_session() {
 }
 
 #[test]
+fn what_a_session_mounted_in_its_directory_does_not_keep_it() {
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1777, 0);
+        directory("/mnt/outside", 0o755, 0);
+        file("/mnt/outside/precious", "");
+        let id = "/mnt/var/lib/jns/session/one/mnt-t";
+        inside(plan(vec![session("/mnt/t", id)]), |applied| {
+            directory("/mnt/t/deep/mounted", 0o755, 0);
+            bind("/mnt/outside", "/mnt/t/deep/mounted");
+            std::env::set_current_dir("/mnt/t/deep/mounted").unwrap();
+            let before = (namespace(), mounts());
+            remove_session_directory(&applied.session_directories[0], USER).unwrap();
+            assert_eq!(before.0, namespace());
+            assert!(exists("precious"), "the working directory is given back");
+        });
+        assert!(exists("/mnt/outside/precious"));
+        assert_eq!(names("/mnt/var/lib/jns/session"), [""; 0]);
+    });
+}
+
+#[test]
 fn a_session_directory_that_was_exchanged_is_left_alone() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);

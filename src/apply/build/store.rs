@@ -3,7 +3,7 @@
 use super::{Build, Provisional, SessionDirectory, identity};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::walk;
+use crate::kernel::walk::{self, Place};
 use crate::plan::{Instance, Lifetime, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -28,7 +28,12 @@ pub(super) struct Store {
 
 impl<'p> Build<'p> {
     /// Opens the instance of a step, verified; a missing one is made without a name.
-    pub(super) fn open_instance(&mut self, step: &'p Step, form: Form) -> Result<OwnedFd> {
+    pub(super) fn open_instance(
+        &mut self,
+        step: &'p Step,
+        covered: &Place,
+        form: Form,
+    ) -> Result<OwnedFd> {
         let View::Instance { instance, .. } = &step.view else {
             return Err(Error::new("open", &step.path, "it has no instance"));
         };
@@ -44,7 +49,7 @@ impl<'p> Build<'p> {
                 directory::verify(&found, form, self.uid, replaceable, path)?;
                 Ok(found)
             }
-            Err(Errno::NOENT) => self.make_instance(instance, &parent, form),
+            Err(Errno::NOENT) => self.make_instance(instance, &parent, covered, form),
             Err(Errno::NOTDIR | Errno::LOOP) => {
                 Err(Error::new("use", path, "it is not a directory"))
             }
@@ -56,6 +61,7 @@ impl<'p> Build<'p> {
         &mut self,
         instance: &'p Instance,
         parent: &Rc<OwnedFd>,
+        covered: &Place,
         form: Form,
     ) -> Result<OwnedFd> {
         let path = instance.directory.as_str();
@@ -65,6 +71,7 @@ impl<'p> Build<'p> {
                 .map_err(|errno| Error::from_errno("examine", path, errno))?;
             self.session_directories.push(SessionDirectory {
                 path: path.to_owned(),
+                view: covered.path.clone(),
                 identity: identity(&status),
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
