@@ -90,7 +90,7 @@ impl Bed {
         }
         let mut keeper = start_init(&lower_root());
         let init = pid_of_init(&mut keeper);
-        let journal = Journal::listen(&root_of(init).join("dev/log"));
+        let journal = Journal::listen(init);
         let bed = Self {
             keeper,
             init,
