@@ -12,6 +12,8 @@ pub use state::State;
 pub use subject::Subject;
 
 use journal::Journal;
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -90,7 +92,7 @@ impl Bed {
         }
         let mut keeper = start_init(&lower_root());
         let init = pid_of_init(&mut keeper);
-        let journal = Journal::listen(init);
+        let journal = listen_inside(init);
         let bed = Self {
             keeper,
             init,
@@ -206,6 +208,17 @@ impl Drop for Bed {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+/// Reads the bed's log by a socket of the bed's network, whose queue is as long as under systemd.
+fn listen_inside(init: u32) -> Journal {
+    let network = File::open(format!("/proc/{init}/ns/net")).expect("a bed has a network");
+    let listen = || {
+        setns(&network, CloneFlags::CLONE_NEWNET).expect("root may enter it");
+        Journal::listen(&root_of(init).join("dev/log"))
+    };
+    let journal = std::thread::scope(|scope| scope.spawn(listen).join());
+    journal.expect("listening did not panic")
 }
 
 fn root_of(pid: u32) -> PathBuf {

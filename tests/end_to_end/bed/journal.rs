@@ -1,7 +1,5 @@
 //! The bed's system log: this process is its syslog daemon.
 
-use nix::sched::{CloneFlags, setns};
-use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -22,10 +20,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Binds the log socket of the bed with this pid 1, and reads it from now on.
-    pub fn listen(init: u32) -> Self {
-        let path = super::root_of(init).join("dev/log");
-        let socket = Arc::new(bind_inside(init, &path));
+    /// Binds the log socket and reads it from now on.
+    pub fn listen(path: &Path) -> Self {
+        let socket = Arc::new(UnixDatagram::bind(path).expect("the log socket can be bound"));
+        let everybody = PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(path, everybody).expect("the log socket is ours");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (marked, marks) = channel();
         let (from, into) = (Arc::clone(&socket), Arc::clone(&lines));
@@ -39,7 +38,7 @@ impl Journal {
             }
         });
         Self {
-            path,
+            path: path.to_path_buf(),
             socket,
             lines,
             marks,
@@ -66,19 +65,6 @@ impl Drop for Journal {
             let _ = reader.join();
         }
     }
-}
-
-/// A socket of the bed's network namespace, whose queue is as long as on a machine with systemd.
-fn bind_inside(init: u32, path: &Path) -> UnixDatagram {
-    let network = File::open(format!("/proc/{init}/ns/net")).expect("a bed has a network");
-    let bind = || {
-        setns(&network, CloneFlags::CLONE_NEWNET).expect("root may enter it, with one thread");
-        UnixDatagram::bind(path).expect("the log socket can be bound")
-    };
-    let socket = std::thread::scope(|scope| scope.spawn(bind).join());
-    let everybody = PermissionsExt::from_mode(0o666);
-    std::fs::set_permissions(path, everybody).expect("the log socket is ours");
-    socket.expect("binding did not panic")
 }
 
 /// The next message; `None` once the socket was shut down.
