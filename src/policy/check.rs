@@ -80,10 +80,11 @@ impl Checker<'_, '_> {
                 Entry::Vacant(entry) => drop(entry.insert(&draft.rule.origin)),
                 Entry::Occupied(first) => {
                     let line = first.get().line;
-                    let fault = Fault::new(format!(
-                        "line {line} has a rule with the same path and the same selectors"
-                    ));
-                    self.error(draft, &draft.path, fault);
+                    let fault = || {
+                        let same = "has a rule with the same path and the same selectors";
+                        Fault::new(format!("line {line} {same}"))
+                    };
+                    self.error_with(draft, &draft.path, fault);
                 }
             }
         }
@@ -151,8 +152,12 @@ impl Checker<'_, '_> {
     }
 
     fn error(&mut self, draft: &Draft, span: &Range<usize>, fault: Fault) {
+        self.error_with(draft, span, || fault);
+    }
+
+    fn error_with(&mut self, draft: &Draft, span: &Range<usize>, fault: impl FnOnce() -> Fault) {
         if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
-            self.report.error(text, span, fault);
+            self.report.error_with(text, span, fault);
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct Place {
 pub struct Diagnostics {
     /// The first of them, in order.
     pub list: Vec<Diagnostic>,
-    /// How many more there were.
+    /// How many more there were, at least: a file without sense is not read to its end.
     pub more: usize,
 }
 

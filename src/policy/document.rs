@@ -5,6 +5,7 @@ use super::read::{self, Draft, KINDS, Reader};
 use super::report::{Fault, Report};
 use super::settings::Settings;
 use super::text::Text;
+use std::collections::HashSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -24,16 +25,11 @@ pub fn read(
     drafts: &mut Vec<Draft>,
     report: &mut Report,
 ) {
-    report_control_characters(text, report);
-    if report.is_full() {
+    if report_control_characters(text, report) || report_senseless(text, report) {
         return;
     }
     let (root, errors) = DeTable::parse_recoverable(text.body());
-    for error in errors {
-        let end = text.body().len();
-        let span = error.span().unwrap_or(end..end);
-        report.syntax_error(text, &span, error.message().to_owned());
-    }
+    report_syntax(text, &errors, report);
     let mut rules = Vec::new();
     for (key, value) in root.get_ref() {
         match key.get_ref().as_ref() {
@@ -49,18 +45,57 @@ pub fn read(
     drafts.extend(read);
 }
 
-/// TOML forbids them too, but its parser has no word for them.
-fn report_control_characters(text: &Text<'_>, report: &mut Report) {
-    let forbidden = |(at, character): &(usize, char)| match character {
-        '\n' | '\t' => false,
-        '\r' => text.body().as_bytes().get(at.saturating_add(1)) != Some(&b'\n'),
-        other => other.is_ascii_control(),
+/// How much of a file is tried before all of it is read, in bytes: thirty times a usual policy.
+const SAMPLE: usize = 64 * 1024;
+
+/// Reports what is wrong with the beginning of a large file, if that is so much that no more would be
+/// shown; whether it is. The grammar's errors are costly, and 1 MiB of noise has a million of them.
+fn report_senseless(text: &Text<'_>, report: &mut Report) -> bool {
+    let sample = text
+        .body()
+        .get(..SAMPLE)
+        .and_then(|start| start.rsplit_once('\n'));
+    let Some((sample, _)) = sample else {
+        return false;
     };
-    for (at, character) in text.body().char_indices().filter(forbidden) {
-        let code = u32::from(character);
-        let message = format!("the control character U+{code:04X} cannot stand in a policy");
-        report.syntax_error(text, &(at..at.saturating_add(1)), message);
+    let (_, errors) = DeTable::parse_recoverable(sample);
+    let lines: HashSet<usize> = errors
+        .iter()
+        .filter_map(|error| Some(text.line(error.span()?.start)))
+        .collect();
+    let senseless = lines.len() > Report::KEPT;
+    if senseless {
+        report_syntax(text, &errors, report);
     }
+    senseless
+}
+
+fn report_syntax(text: &Text<'_>, errors: &[toml::de::Error], report: &mut Report) {
+    for error in errors {
+        let end = text.body().len();
+        let span = error.span().unwrap_or(end..end);
+        report.syntax_error(text, &span, error.message());
+    }
+}
+
+/// Reports characters that TOML forbids but its parser has no word for; whether there are any. What the
+/// rest of such a file means is not asked: it is not text.
+fn report_control_characters(text: &Text<'_>, report: &mut Report) -> bool {
+    let mut start = 0_usize;
+    let mut found = false;
+    for line in text.body().split('\n') {
+        let line_text = line.strip_suffix('\r').unwrap_or(line);
+        let forbidden = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        let bytes = line_text.as_bytes();
+        if let Some((at, byte)) = bytes.iter().enumerate().find(|(_, byte)| forbidden(byte)) {
+            let message = format!("the control character U+{byte:04X} cannot stand in a policy");
+            let offset = start.saturating_add(at);
+            report.syntax_error(text, &(offset..offset.saturating_add(1)), &message);
+            found = true;
+        }
+        start = start.saturating_add(line.len()).saturating_add(1);
+    }
+    found
 }
 
 fn read_settings(
@@ -91,6 +126,9 @@ fn find_rules<'d, 't>(
     report: &mut Report,
 ) {
     let Some((_, header, read)) = KINDS.iter().find(|(kind, ..)| *kind == name) else {
+        if report.is_full() {
+            return report.count_error();
+        }
         for span in unknown_spans(text, key, value.get_ref()) {
             report.error_with(text, &span, || unknown_table(name, value.get_ref()));
         }

@@ -5,9 +5,6 @@ use super::text::Text;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// How many errors, and how many warnings, are kept: a file of random bytes has one a line.
-const KEPT: usize = 100;
-
 /// The diagnostics found so far, in the order in which they were found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -54,9 +51,12 @@ impl Fault {
 }
 
 impl Report {
+    /// How many errors, and how many warnings, are kept: a file of random bytes has one a line.
+    pub const KEPT: usize = 100;
+
     /// Adds an error of the grammar. One a line is enough: those after it, and what the line then seems
     /// to mean, follow from it.
-    pub fn syntax_error(&mut self, text: &Text<'_>, span: &Range<usize>, message: String) {
+    pub fn syntax_error(&mut self, text: &Text<'_>, span: &Range<usize>, message: &str) {
         let line = (text.rank(), text.line(span.start));
         if !self.unreadable_lines.contains(&line) {
             self.error(text, span, Fault::new(message));
@@ -93,7 +93,12 @@ impl Report {
 
     /// Whether no more errors are kept.
     pub fn is_full(&self) -> bool {
-        self.errors >= KEPT
+        self.errors >= Self::KEPT
+    }
+
+    /// Counts an error that is not kept anyway.
+    pub fn count_error(&mut self) {
+        self.errors = self.errors.saturating_add(1);
     }
 
     /// Whether an error is among them.
@@ -146,6 +151,6 @@ impl Report {
             Severity::Warning => &mut self.warnings,
         };
         *count = count.saturating_add(1);
-        *count <= KEPT
+        *count <= Self::KEPT
     }
 }

@@ -177,3 +177,30 @@ fn errors_are_kept_among_many_warnings() {
     let found = answer("1000 warnings", &bytes).unwrap_err();
     assert_eq!(found.errors(), 1);
 }
+
+/// A long file is read to its end, unless its beginning makes no sense at all.
+#[test]
+fn an_error_at_the_end_of_a_long_file_is_found() {
+    let mut bytes = lines(10_000, |_| "# nothing".to_owned());
+    bytes.extend_from_slice(b"x = \n[[zebra]]\n");
+    let found = answer("an error at the end", &bytes).unwrap_err();
+    let places: Vec<usize> = found
+        .list
+        .iter()
+        .map(|one| one.place.as_ref().unwrap().line)
+        .collect();
+    assert_eq!(places, [10_001, 10_002]);
+}
+
+/// The same of a list that is cut where the beginning ends.
+#[test]
+fn a_long_list_is_one_list() {
+    let list = lines(20_000, |n| format!("  \"user{n}\","));
+    let bytes = [
+        b"[[hide]]\npath = \"/x\"\nusers = [\n".to_vec(),
+        list,
+        b"]\n".to_vec(),
+    ]
+    .concat();
+    assert_eq!(answer("a long list", &bytes).unwrap(), 1);
+}
