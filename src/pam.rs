@@ -158,23 +158,60 @@ fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Res
     if !is_effective_root() {
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
+    match judge(request, &arguments) {
+        Ok(Judgement::Exempt) => Ok(()),
+        Ok(Judgement::Apply(plan, login)) => {
+            log_plan(log::Level::Debug, "will do", &plan);
+            enter(handle, &plan, &login)
+        }
+        Ok(Judgement::Observe(plan)) => {
+            log_observed(plan);
+            Ok(())
+        }
+        Err(refusal) if arguments.observe => {
+            let cause = |reason: &String| log::error!("observing only: {reason}");
+            refusal.reasons.iter().for_each(cause);
+            Ok(())
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// What the policy says of a login.
+enum Judgement {
+    /// It gets the host's own view.
+    Exempt,
+    /// It gets this.
+    Apply(Plan, Login),
+    /// It would get this, or be refused, and nothing is done.
+    Observe(Result<Plan>),
+}
+
+/// Reads the policy, gathers the facts and makes the plan.
+fn judge(request: Request, arguments: &Arguments) -> std::result::Result<Judgement, Refusal> {
     let policy = load(&arguments.source)?;
     let login = gather(request, &policy)?;
-    warn_of_unknown_principals(&policy);
-    if let Some(Exemption { principal, origin }) = select(&policy, &login).exemption {
+    let selection = select(&policy, &login);
+    if let Some(Exemption { principal, origin }) = &selection.exemption {
         let (user, service) = (&login.user, &login.service);
         log::info!(
             "session of {user} by {service}: exempt as {principal} ({origin}), in the host's own view"
         );
-        return Ok(());
+        return Ok(Judgement::Exempt);
     }
-    let plan = Plan::new(&policy, &login, &Nss)?;
+    warn_of_unknown_principals(&policy);
+    let plan = Plan::from_selection(&policy, &selection, &login, &Nss);
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
-        log_plan(log::Level::Info, "observing only: would do", &plan);
-        return Ok(());
+        return Ok(Judgement::Observe(plan));
     }
-    log_plan(log::Level::Debug, "will do", &plan);
-    enter(handle, &plan, &login)
+    Ok(Judgement::Apply(plan?, login))
+}
+
+fn log_observed(plan: Result<Plan>) {
+    match plan {
+        Ok(plan) => log_plan(log::Level::Info, "observing only: would do", &plan),
+        Err(refusal) => log::error!("observing only: {refusal}"),
+    }
 }
 
 fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
