@@ -91,7 +91,7 @@ impl Bed {
             return Err("only root can make a bed".to_owned());
         }
         let mut keeper = start_init(&lower_root());
-        let init = pid_of_init(&mut keeper);
+        let init = pid_of_init(&mut keeper).ok_or("namespaces or overlays are refused here")?;
         let journal = listen_inside(init);
         let bed = Self {
             keeper,
@@ -237,15 +237,12 @@ fn start_init(lower: &Path) -> Child {
         .expect("unshare(1) starts")
 }
 
-fn pid_of_init(keeper: &mut Child) -> u32 {
+/// The pid that the bed's first line tells; nothing where the bed could not be made.
+fn pid_of_init(keeper: &mut Child) -> Option<u32> {
     let mut line = String::new();
-    let stdout = keeper.stdout.take().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("the bed speaks");
-    line.trim()
-        .parse()
-        .expect("the bed was made and told its pid")
+    let stdout = keeper.stdout.take()?;
+    BufReader::new(stdout).read_line(&mut line).ok()?;
+    line.trim().parse().ok()
 }
 
 /// The userland that the bed is laid over: this machine's, or that of `JNS_BED`.

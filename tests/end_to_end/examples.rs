@@ -2,6 +2,7 @@
 //! ([`Bed::protect`]); the rest are opened by pamtester.
 
 use crate::bed::{Bed, Outcome, bed, needs, ours_only};
+use std::path::PathBuf;
 
 #[test]
 fn systemd_user_gets_a_namespace() {
@@ -24,6 +25,27 @@ fn assert_opens(service: &str) {
     pamtester(&bed, service, "alice").text();
     before.assert_nothing_left(&bed);
     bed.assert_logins_logged(service, &["alice"]);
+}
+
+/// An example without a test is one that nobody knows to work.
+#[test]
+fn every_example_has_a_test() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/pam.d-examples");
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end");
+    let tests = files(sources).map(|path| std::fs::read_to_string(path).unwrap());
+    let tests = tests.collect::<String>();
+    for example in files(directory).filter(|path| path.extension().is_none()) {
+        let service = example.file_name().unwrap().to_string_lossy().into_owned();
+        let used = ["protect", "assert_opens"];
+        let used = used.map(|verb| tests.contains(&format!("{verb}(\"{service}\")")));
+        assert!(used.contains(&true), "no test of {}", example.display());
+    }
+}
+
+fn files(directory: &str) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sessions of su, runuser and sudo: opened and closed in one process, which stays in between.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::bed::{Bed, Subject, bed, needs, ours_only};
 
 #[test]
 fn su_gives_directories_of_their_own() {
@@ -12,8 +12,7 @@ fn su_gives_directories_of_their_own() {
 #[test]
 fn su_with_a_login_shell_gives_directories_of_their_own() {
     let bed = bed!();
-    bed.protect("su");
-    ensure_su_l_includes_su(&bed);
+    protect_both(&bed);
     bed.assert_own_directories("su-l", |user, script| {
         bed.exec(&["su", "-", user, "-c", script])
     });
@@ -63,8 +62,7 @@ fn sudo_with_a_login_shell_gives_directories_of_their_own() {
 fn a_second_call_in_one_session_changes_nothing() {
     let bed = bed!();
     ours_only!("way to know that it was called before");
-    bed.protect("su");
-    ensure_su_l_includes_su(&bed);
+    protect_both(&bed);
     bed.protect_with("su-l", "required", "");
     let before = bed.state();
     let mounts = "grep -c . /proc/self/mountinfo";
@@ -132,6 +130,11 @@ fn the_working_directory_is_looked_up_again_in_the_new_view() {
     before.assert_nothing_left(&bed);
 }
 
-fn ensure_su_l_includes_su(bed: &Bed) {
+/// Protects su, and su-l by including it, as Debian's does and the example for it.
+fn protect_both(bed: &Bed) {
+    bed.protect("su");
+    if bed.subject == Subject::Ours {
+        bed.protect("su-l");
+    }
     bed.sh("grep -Eq '^session[[:space:]]+include[[:space:]]+su' /etc/pam.d/su-l");
 }
