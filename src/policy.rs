@@ -25,7 +25,7 @@ use crate::error::Origin;
 use crate::login::{Accounts, Needs};
 use principal::{Listed, Principal};
 use report::Report;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use template::Fact;
 use text::Text;
 
@@ -108,7 +108,7 @@ impl Policy {
         accounts: &dyn Accounts,
         limit: usize,
     ) -> Vec<UnknownPrincipal> {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let named = self
             .principals()
             .filter(|listed| listed.principal.is_name());

@@ -61,21 +61,60 @@ struct Undo<'p>(Vec<Provisional<'p>>);
 /// An entry that was made for this login.
 struct Provisional<'p> {
     draft: Draft,
-    /// A new instance has no name until everything else has worked; then it gets the last of this path.
-    instance: Option<&'p str>,
+    reach: Reach<'p>,
 }
 
-impl Undo<'_> {
+/// Who may know of an entry that was made for this login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach<'p> {
+    /// It has its name, and others may already use it.
+    Public,
+    /// A new instance: it has no name until everything else has worked; then it gets the last of this path.
+    Instance(&'p str),
+    /// It is in the new instance of that path.
+    Within(&'p str),
+}
+
+impl<'p> Undo<'p> {
     fn push(&mut self, draft: Draft) {
-        let instance = None;
-        self.0.push(Provisional { draft, instance });
+        let reach = Reach::Public;
+        self.0.push(Provisional { draft, reach });
     }
 
-    /// Lets stay what has a name that others may already use; the rest is removed.
-    fn keep_published(&mut self) {
-        while let Some(Provisional { draft, instance }) = self.0.pop() {
-            if instance.is_none() {
-                draft.keep();
+    /// The same for an entry of an instance.
+    fn push_within(&mut self, draft: Draft, path: &'p str) {
+        let is_new = |made: &Provisional<'_>| made.reach == Reach::Instance(path);
+        let reach = if self.0.iter().any(is_new) {
+            Reach::Within(path)
+        } else {
+            Reach::Public
+        };
+        self.0.push(Provisional { draft, reach });
+    }
+
+    /// A new instance that has no name yet, and its path.
+    fn next_instance(&mut self) -> Option<(&mut Draft, &'p str)> {
+        self.0.iter_mut().find_map(|made| match made.reach {
+            Reach::Instance(path) => Some((&mut made.draft, path)),
+            Reach::Public | Reach::Within(_) => None,
+        })
+    }
+
+    fn have_published(&mut self, path: &str) {
+        for made in &mut self.0 {
+            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == path) {
+                made.reach = Reach::Public;
+            }
+        }
+    }
+
+    /// Lets stay what others may already use.
+    fn keep_public(&mut self) {
+        let all = std::mem::take(&mut self.0);
+        for made in all {
+            match made.reach {
+                Reach::Public => made.draft.keep(),
+                Reach::Instance(_) | Reach::Within(_) => self.0.push(made),
             }
         }
     }
@@ -373,19 +412,19 @@ impl<'p> Build<'p> {
     }
 
     /// Gives the new instances their names. `None`: another login was first with one of them.
-    pub(super) fn publish(mut self, namespace: String) -> Result<Option<Applied>> {
-        for provisional in &mut self.undo.0 {
-            let Some(path) = provisional.instance else {
-                continue;
-            };
+    ///
+    /// What has to be removed then is removed when the build is dropped, and that has to be after the way
+    /// back: in the new namespace something is mounted in it.
+    pub(super) fn publish(&mut self, namespace: String) -> Result<Option<Applied>> {
+        while let Some((draft, path)) = self.undo.next_instance() {
             let name = path.rsplit('/').next().unwrap_or(path);
-            if provisional.draft.publish(name, path)? == Publication::Preceded {
-                self.undo.keep_published();
+            if draft.publish(name, path)? == Publication::Preceded {
+                self.undo.keep_public();
                 return Ok(None);
             }
-            provisional.instance = None;
+            self.undo.have_published(path);
         }
-        self.undo.keep_published();
+        self.undo.keep_public();
         Ok(Some(Applied {
             namespace,
             paths: self

@@ -8,7 +8,7 @@ use crate::policy::template::NameTemplate;
 use crate::policy::value::{AbsPath, Attributes, Component};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use crate::policy::{covers_store, unsupported_part};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The longest name of an instance in bytes: one component, with room for what is put around it while
 /// the instance is made.
@@ -72,7 +72,7 @@ fn sharing_is_supported(policy: &Policy, steps: &[Step]) -> Result<()> {
 }
 
 fn distinct_instances(steps: &[Step]) -> Result<()> {
-    let mut seen: HashMap<&AbsPath, &Step> = HashMap::new();
+    let mut seen: BTreeMap<&AbsPath, &Step> = BTreeMap::new();
     for step in steps {
         let View::Instance { instance, .. } = &step.view else {
             continue;

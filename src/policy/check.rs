@@ -7,8 +7,8 @@ use super::settings::{Namespaces, Settings};
 use super::text::Text;
 use super::value::AbsPath;
 use crate::error::Origin;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 /// Checks the rules of all files together, under the final settings.
@@ -52,12 +52,12 @@ struct Checker<'a, 't> {
 impl Checker<'_, '_> {
     /// In one file, the same path for the same logins: the first rule could never apply.
     fn repeated_paths(&mut self, drafts: &[Draft]) {
-        let mut groups: HashMap<_, Vec<&Draft>> = HashMap::new();
+        let mut groups: BTreeMap<_, Vec<&Draft>> = BTreeMap::new();
         for draft in drafts {
             let is_root = matches!(draft.rule.kind, Kind::Root(_));
             if let Some(path) = draft.rule.kind.path() {
                 groups
-                    .entry((draft.rank, is_root, path))
+                    .entry((draft.rank, is_root, path.to_string()))
                     .or_default()
                     .push(draft);
             }
@@ -74,7 +74,7 @@ impl Checker<'_, '_> {
 
     /// Among rules with one path.
     fn repeated_selectors(&mut self, group: &[&Draft]) {
-        let mut seen: HashMap<_, &Origin> = HashMap::new();
+        let mut seen: BTreeMap<_, &Origin> = BTreeMap::new();
         for draft in group {
             match seen.entry(selector_key(&draft.rule.selectors)) {
                 Entry::Vacant(entry) => drop(entry.insert(&draft.rule.origin)),
@@ -92,7 +92,7 @@ impl Checker<'_, '_> {
 
     /// Two paths with one directory behind them: what is written to one would appear in the other.
     fn shared_instances(&mut self, drafts: &[Draft]) {
-        let mut seen = HashMap::new();
+        let mut seen = BTreeMap::new();
         for draft in drafts {
             let (store, path) = match &draft.rule.kind {
                 Kind::Private(private) => (private.store(), &private.path),
@@ -100,7 +100,9 @@ impl Checker<'_, '_> {
                 _ => continue,
             };
             let Some(store) = store else { continue };
-            let (first_path, first) = *seen.entry(store).or_insert((path, &draft.rule.origin));
+            let (first_path, first) = *seen
+                .entry(store.to_string())
+                .or_insert((path, &draft.rule.origin));
             if first_path != path {
                 let fault = Fault::new(format!("{first} has a rule with the same `store`"));
                 self.error(draft, &draft.store, fault);

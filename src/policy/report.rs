@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::text::Text;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The diagnostics found so far, in the order in which they were found.
@@ -11,7 +11,7 @@ pub struct Report {
     found: Vec<(usize, Diagnostic)>,
     errors: usize,
     warnings: usize,
-    unreadable_lines: HashSet<(usize, usize)>,
+    unreadable_lines: BTreeSet<(usize, usize)>,
 }
 
 /// What is wrong with one value, before it is known where that value stands.

@@ -7,7 +7,7 @@ use super::{Kind, Policy, Rule, Selectors};
 use crate::error::{Error, Origin};
 use crate::login::Login;
 use crate::policy::value::AbsPath;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Every rule of a policy, judged for one login.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub enum Verdict {
 pub fn select<'p>(policy: &'p Policy, login: &Login) -> Selection<'p> {
     let exempt = principal::find(&policy.settings.exempt, login);
     let mut rulings: Vec<Ruling<'p>> = policy.rules.iter().map(|rule| judge(rule, login)).collect();
-    let mut winners: HashMap<_, &Rule> = HashMap::new();
+    let mut winners: BTreeMap<_, &Rule> = BTreeMap::new();
     for ruling in rulings.iter_mut().rev() {
         let Some(path) = ruling.path.clone() else {
             continue;

@@ -5,7 +5,7 @@ use pam_jns::login::Login;
 use pam_jns::plan::{Plan, View};
 use pam_jns::policy::{Policy, select};
 use proptest::prelude::*;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 fn parsed(text: &str) -> Policy {
     match Policy::parse(&[("p", text.as_bytes())]) {
@@ -51,7 +51,7 @@ fn rule() -> impl Strategy<Value = String> {
 /// Rules no two of which have the same path and selectors, which would be an error.
 fn rules() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(rule(), 0..12).prop_map(|rules| {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let tail = |rule: &String| {
             let lines = rule.lines();
             lines
@@ -103,7 +103,7 @@ proptest! {
         };
         let another = Login { session: "00000000000000bb".to_owned(), ..bob() };
         let (first, second) = (instances(&alice()), instances(&another));
-        prop_assert_eq!(first.iter().collect::<HashSet<_>>().len(), first.len());
+        prop_assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), first.len());
         prop_assert!(first.iter().all(|directory| !second.contains(directory)));
     }
 
@@ -120,7 +120,7 @@ proptest! {
     /// Rules whose paths differ for this login may stand in any order.
     #[test]
     fn the_order_of_unrelated_rules_is_irrelevant(rules in rules(), seed in any::<prop::sample::Index>()) {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let unrelated: Vec<String> = rules.into_iter().filter(|rule| {
             let path = rule.split("path = ").last().unwrap().replace("{user}", "alice");
             seen.insert(path)

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount::{self, AttributeChange};
 use crate::kernel::walk::{self, Place, file_type};
-use crate::plan::Step;
+use crate::plan::{Step, View};
 use crate::policy::value::Component;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
@@ -51,7 +51,7 @@ impl<'p> Build<'p> {
         if file_type(&status) == FileType::Symlink {
             return Ok(self.not_kept(step, &path, "it is a symbolic link"));
         }
-        let (at, found) = self.mount_point(name, &path, &status, root)?;
+        let (at, found) = self.mount_point(step, name, &path, &status, root)?;
         if let Some(reason) = self.unfit(&found, &status) {
             return Ok(self.not_kept(step, &path, reason));
         }
@@ -75,6 +75,7 @@ impl<'p> Build<'p> {
     /// The entry of the same name in what covers the directory, made where it is missing.
     fn mount_point(
         &mut self,
+        step: &'p Step,
         name: &str,
         path: &str,
         source: &Stat,
@@ -94,7 +95,12 @@ impl<'p> Build<'p> {
             _ => Draft::file(parent, form, path)?,
         };
         if draft.publish(name, path)? == Publication::Done {
-            self.undo.push(draft);
+            match &step.view {
+                View::Instance { instance, .. } => {
+                    self.undo.push_within(draft, instance.directory.as_str());
+                }
+                _ => self.undo.push(draft),
+            }
         }
         let missing = || Error::from_errno("open", path, Errno::NOENT);
         open_status(root.mount, name, path)?.ok_or_else(missing)

@@ -1,6 +1,6 @@
 //! Instances: where they are, that they are what they should be, and new ones.
 
-use super::{Build, Provisional, SessionDirectory, identity};
+use super::{Build, Provisional, Reach, SessionDirectory, identity};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
 use crate::kernel::walk::{self, Place};
@@ -76,8 +76,8 @@ impl<'p> Build<'p> {
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
         }
-        let instance = Some(path);
-        self.undo.0.push(Provisional { draft, instance });
+        let reach = Reach::Instance(path);
+        self.undo.0.push(Provisional { draft, reach });
         Ok(made)
     }
 
