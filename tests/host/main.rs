@@ -25,6 +25,7 @@ mod kernel;
 mod accounts;
 mod arguments;
 mod descriptors;
+mod faults;
 mod forced_panic;
 mod logs;
 mod policy_files;

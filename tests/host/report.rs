@@ -62,12 +62,16 @@ impl Report {
 /// Two states are equal, or the test fails with the lines that are not.
 #[track_caller]
 pub fn assert_same(before: &[&str], after: &[&str], case: &str) {
+    let difference = difference(before, after);
+    assert!(difference.is_empty(), "{case}:\n{difference}");
+}
+
+/// The lines that two states do not have in common, as diff(1) shows them; empty for equal ones.
+pub fn difference<S: AsRef<str> + PartialEq>(before: &[S], after: &[S]) -> String {
     let gone = before.iter().filter(|line| !after.contains(line));
     let new = after.iter().filter(|line| !before.contains(line));
-    let gone = gone.map(|line| format!("- {line}\n"));
-    let difference: String = gone.chain(new.map(|line| format!("+ {line}\n"))).collect();
-    assert!(
-        difference.is_empty() && before.len() == after.len(),
-        "{case}:\n{difference}"
-    );
+    let gone = gone.map(|line| format!("- {}\n", line.as_ref()));
+    gone.chain(new.map(|line| format!("+ {}\n", line.as_ref())))
+        .chain((before.len() != after.len()).then(|| "a line more or less\n".to_owned()))
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! A room for hosts: a mount namespace with accounts, a system log, a policy and a PAM stack of its own.
 
 use crate::journal::Journal;
-use crate::kernel::{bind, directory, file, in_own_namespace, memory};
+use crate::kernel::{bind, directory, file, in_own_namespace};
 use crate::report::Report;
 use nix::mount::{MsFlags, mount};
 use std::ffi::OsStr;
@@ -10,8 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Where everything is that the room is about; a file system of its own.
-pub const TOP: &str = "/mnt";
 /// The policy file that the PAM stack names.
 pub const POLICY: &str = "/mnt/etc/jns.toml";
 /// `settings.store` of every policy here.
@@ -108,7 +106,12 @@ impl Room {
         let text = format!(
             "session required {module} config={POLICY} {arguments}\nsession required pam_permit.so\n"
         );
-        file(&format!("{CONFDIR}/{SERVICE}"), &text);
+        self.whole_stack(&text);
+    }
+
+    /// Writes the PAM stack, line by line.
+    pub fn whole_stack(&self, text: &str) {
+        file(&format!("{CONFDIR}/{SERVICE}"), text);
         // libpam complains in the log when there is none.
         file(
             &format!("{CONFDIR}/other"),

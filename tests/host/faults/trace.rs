@@ -1,0 +1,150 @@
+//! Traces of the driver by strace(1).
+
+use super::program;
+use crate::report::Report;
+use crate::room::Room;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::Command;
+
+/// What the marker before the module looks for, and the one after it.
+pub const BEGIN: &str = "/jns-marker/begin";
+pub const END: &str = "/jns-marker/end";
+
+/// Where strace writes.
+pub const FILE: &str = "/mnt/trace";
+
+/// The `number`th call of that name since the driver began, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub name: String,
+    pub number: usize,
+    line: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} number {}: {}", self.name, self.number, self.line)
+    }
+}
+
+/// The lines that strace wrote.
+pub struct Trace(Vec<String>);
+
+impl Trace {
+    /// Runs the driver under strace with these expressions for `-e`.
+    pub fn of(room: &Room, expressions: &[&str], words: &[&str]) -> (Report, Self) {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", FILE]);
+        // Faster, but it stops calls where no signal can be delivered.
+        if !expressions
+            .iter()
+            .any(|expression| expression.contains(":signal="))
+        {
+            strace.arg("--seccomp-bpf");
+        }
+        for expression in expressions {
+            strace.args(["-e", expression]);
+        }
+        strace.arg(program("driver"));
+        let report = room.drive_with(strace, words);
+        let text = std::fs::read(FILE)
+            .unwrap_or_else(|e| panic!("strace wrote no trace: {e}, {report:?}"));
+        std::fs::remove_file(FILE).unwrap();
+        let lines = String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        (report, Self(lines))
+    }
+
+    fn position(&self, marker: &str) -> Option<usize> {
+        let quoted = format!("\"{marker}\"");
+        self.0.iter().position(|line| line.contains(&quoted))
+    }
+
+    /// Every call between the markers, in order.
+    pub fn calls_of_module(&self) -> Vec<Call> {
+        let (begin, end) = (self.position(BEGIN).unwrap(), self.position(END).unwrap());
+        let mut numbers = BTreeMap::new();
+        let mut calls = Vec::new();
+        for (position, line) in self.0.iter().enumerate() {
+            let Some(name) = name_of(line) else { continue };
+            let number = numbers.entry(name).or_insert(0);
+            *number += 1;
+            if (begin + 1..end).contains(&position) {
+                calls.push(Call {
+                    name: name.to_owned(),
+                    number: *number,
+                    line: line.chars().take(160).collect(),
+                });
+            }
+        }
+        calls
+    }
+
+    /// Whether the one call that was meant was hit: one of the module's own.
+    pub fn hit(&self, killed: bool) -> Result<(), String> {
+        let (begin, end) = (self.position(BEGIN), self.position(END));
+        let missed = |why: &str| {
+            Err(format!(
+                "the trace is not the one that was enumerated: {why}\n{}",
+                self.0
+                    .iter()
+                    .take(5)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            ))
+        };
+        if killed {
+            let dead = self
+                .0
+                .last()
+                .is_some_and(|line| line.contains("killed by SIGKILL"));
+            return if dead && begin.is_some() && end.is_none() {
+                Ok(())
+            } else {
+                missed("not killed inside")
+            };
+        }
+        let injected = self.0.iter().position(|line| line.contains("(INJECTED)"));
+        if begin < injected && injected < end {
+            Ok(())
+        } else {
+            missed("nothing was injected inside")
+        }
+    }
+}
+
+/// The call's name in a line `PID NAME(ARGUMENTS) = RESULT`.
+fn name_of(line: &str) -> Option<&str> {
+    let call = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    let (name, _) = call.split_once('(')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+}
+
+/// A line of mountinfo without ids, devices and names of sessions.
+pub fn without_numbers(line: &str) -> String {
+    let mut words: Vec<_> = line.split(' ').skip(3).collect();
+    let root = words
+        .first()
+        .map(|root| without_session(root))
+        .unwrap_or_default();
+    if let Some(first) = words.first_mut() {
+        *first = &root;
+    }
+    let is_peer = |word: &&str| word.starts_with("master:") || word.starts_with("shared:");
+    words.retain(|word| !is_peer(word));
+    words.join(" ")
+}
+
+/// The store's path of a session's directory holds 16 random digits.
+fn without_session(path: &str) -> String {
+    let parts = path.split('/').map(|part| {
+        let random = part.len() == 16 && part.chars().all(|c| c.is_ascii_hexdigit());
+        if random { "SESSION" } else { part }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
