@@ -164,8 +164,8 @@ fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Res
             log_plan(log::Level::Debug, "will do", &plan);
             enter(handle, &plan, &login)
         }
-        Ok(Judgement::Observe(plan)) => {
-            log_observed(plan);
+        Ok(Judgement::Observe(plan, login)) => {
+            log_observed(plan, &login);
             Ok(())
         }
         Err(refusal) if arguments.observe => {
@@ -184,7 +184,7 @@ enum Judgement {
     /// It gets this.
     Apply(Plan, Login),
     /// It would get this, or be refused, and nothing is done.
-    Observe(Result<Plan>),
+    Observe(Result<Plan>, Login),
 }
 
 /// Reads the policy, gathers the facts and makes the plan.
@@ -202,15 +202,18 @@ fn judge(request: Request, arguments: &Arguments) -> std::result::Result<Judgeme
     warn_of_unknown_principals(&policy);
     let plan = Plan::from_selection(&policy, &selection, &login, &Nss);
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
-        return Ok(Judgement::Observe(plan));
+        return Ok(Judgement::Observe(plan, login));
     }
     Ok(Judgement::Apply(plan?, login))
 }
 
-fn log_observed(plan: Result<Plan>) {
+fn log_observed(plan: Result<Plan>, login: &Login) {
+    let Login { user, service, .. } = login;
+    let session = format!("session of {user} by {service}, observing only:");
     match plan {
-        Ok(plan) => log_plan(log::Level::Info, "observing only: would do", &plan),
-        Err(refusal) => log::error!("observing only: {refusal}"),
+        Ok(plan) if plan.is_empty() => log::info!("{session} would do nothing"),
+        Ok(plan) => log_plan(log::Level::Info, &format!("{session} would do"), &plan),
+        Err(refusal) => log::error!("{session} {refusal}"),
     }
 }
 

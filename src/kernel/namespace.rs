@@ -49,12 +49,12 @@ pub fn leave_for_new(travel: Travel) -> Result<Departure> {
     Ok(departure)
 }
 
-/// unshare(2) needs CAP_SYS_ADMIN; the way back by setns(2) needs CAP_SYS_CHROOT as well, and a login
-/// that could not be undone must not begin.
+/// Whether the process may leave for a new namespace and come back: unshare(2) needs CAP_SYS_ADMIN; the
+/// way back by setns(2) needs CAP_SYS_CHROOT as well, and a login that could not be undone must not begin.
 ///
 /// # Errors
 ///
-/// Which of the two is missing.
+/// Which capability it lacks.
 pub fn check_capabilities() -> Result<()> {
     let sets = rustix::thread::capabilities(None)
         .map_err(|errno| Error::from_errno("create", "a mount namespace", errno))?;

@@ -96,6 +96,13 @@ impl Walker {
         Ok(Self { root, trust })
     }
 
+    /// A walker from the same root directory that trusts somebody else.
+    #[must_use]
+    pub fn trusting(&self, trust: Trust) -> Self {
+        let root = self.root.clone();
+        Self { root, trust }
+    }
+
     /// Opens the absolute path `path`, as it will be once `covers` are mounted.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::{Build, Provisional, Reach, SessionDirectory, identity};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::walk::{self, Place};
+use crate::kernel::walk::{self, Place, Trust};
 use crate::plan::{Instance, Lifetime, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -134,13 +134,15 @@ impl<'p> Build<'p> {
         Ok(Rc::new(found))
     }
 
+    /// The store is everybody's, so the user has no part in the way to it, unlike with a rule's own store.
     fn open_store(&mut self) -> Result<Store> {
         let path = self.plan.store.as_str();
-        let place = match self.walker.open(path, &[]) {
+        let walker = self.walker.trusting(Trust::User(0));
+        let place = match walker.open(path, &[]) {
             Err(missing) if missing.is_missing() => {
-                let (parent, name) = self.walker.open_parent(path, &[])?;
+                let (parent, name) = walker.open_parent(path, &[])?;
                 self.private_directory(&parent.descriptor, name, path)?;
-                self.walker.open(path, &[])?
+                walker.open(path, &[])?
             }
             found => found?,
         };
