@@ -92,21 +92,6 @@ fn su_inside_a_session_gives_the_other_users_view() {
 }
 
 #[test]
-fn su_to_root_inside_a_session_gives_the_hosts_view() {
-    let bed = bed!();
-    ours_only!("return to the host's view, unless told to unmount");
-    bed.protect_with("sshd", "required", "");
-    bed.protect_with("su", "required", "");
-    bed.start_sshd("");
-    bed.sh(&Bed::marking("host"));
-    let before = bed.state();
-
-    let su_root = format!("echo secret | su root -c '{}'", Bed::list());
-    assert_eq!(bed.ssh("alice", &su_root).text(), Bed::listing("of-host"));
-    before.assert_nothing_left(&bed);
-}
-
-#[test]
 fn the_working_directory_is_looked_up_again_in_the_new_view() {
     let bed = bed!();
     ours_only!("care for the working directory: it stays in the directory that is covered");
