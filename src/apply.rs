@@ -66,9 +66,6 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
     if !plan.steps.is_empty() {
         namespace::check_capabilities()?;
     }
-    if !plan.steps.is_empty() {
-        namespace::check_capabilities()?;
-    }
     let mut build = Build::new(plan, uid)?;
     for step in &plan.steps {
         build.add(step)?;
