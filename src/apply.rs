@@ -10,7 +10,7 @@ mod build;
 
 use crate::error::{Error, Result};
 use crate::kernel::mount::{self, Travel};
-use crate::kernel::walk::{self, Place, Trust, Walker};
+use crate::kernel::walk::{Place, Trust, Walker};
 use crate::kernel::{namespace, removal};
 use crate::plan::Plan;
 use crate::policy::value::Propagation;
@@ -105,14 +105,7 @@ fn forced_panic() {
 pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Result<()> {
     let path = directory.path.as_str();
     let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;
-    let failed = |errno| Error::from_errno("remove", path, errno);
-    let found = walk::open_entry(&parent, name).map_err(failed)?;
-    let status = rustix::fs::fstat(&found).map_err(failed)?;
-    if (status.st_dev, status.st_ino) != directory.identity {
-        let reason = "it is not the directory that was made for the session";
-        return Err(Error::new("remove", path, reason));
-    }
-    match removal::remove_tree(&parent, name, path) {
+    match removal::remove_tree(&parent, name, directory.identity, path) {
         Err(busy) if busy.is_busy() => remove_unseen(directory, &parent, name)?,
         other => other?,
     }
@@ -127,7 +120,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Resul
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
     let _departure = namespace::leave_for_new(Travel::Neither)?;
     mount::detach(&directory.view)?;
-    removal::remove_tree(parent, name, &directory.path)
+    removal::remove_tree(parent, name, directory.identity, &directory.path)
 }
 
 /// The session's directory in the store goes with the last of its instances.

@@ -12,18 +12,24 @@ use std::ffi::{CStr, CString};
 const MOST_ENTRIES: u32 = 1_000_000;
 
 /// Removes the directory `name` in `parent` with everything in it, by descriptor: never through a link,
-/// never into another mount, whatever its depth with two descriptors and no recursion.
+/// never into another mount, whatever its depth with two descriptors and no recursion. The descriptor
+/// that is emptied is the one whose device and inode were found to be `identity`: who may write to
+/// `parent` could exchange the name between two looks.
 ///
 /// # Errors
 ///
-/// An entry cannot be removed, something is mounted in it, or it holds more than a million entries; what
+/// It is another directory, an entry cannot be removed, something is mounted in it, or it holds more than a million entries; what
 /// was removed until then stays removed. A directory that does not exist is a success.
-pub fn remove_tree(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
+pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("remove", path, errno);
     let top = match open_directory(&parent, name) {
         Err(Errno::NOENT) => return Ok(()),
         other => other.map_err(failed)?,
     };
+    let status = rustix::fs::fstat(&top).map_err(failed)?;
+    if (status.st_dev, status.st_ino) != identity {
+        return Err(Error::new("remove", path, "another directory has its name"));
+    }
     let mut removal = Removal {
         top,
         moved: 0,

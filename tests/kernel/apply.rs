@@ -702,10 +702,7 @@ fn a_session_directory_that_was_exchanged_is_left_alone() {
         let told = remove_session_directory(&made[0], USER)
             .unwrap_err()
             .to_string();
-        assert!(
-            told.contains("it is not the directory that was made"),
-            "{told}"
-        );
+        assert!(told.contains("another directory has its name"), "{told}");
         assert!(exists("/mnt/var/lib/jns/session/x/mnt-t"));
     });
 }

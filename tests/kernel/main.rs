@@ -11,6 +11,7 @@
 
 mod apply;
 mod own;
+mod races;
 mod removal;
 mod sources;
 mod trust;

@@ -4,11 +4,13 @@ use crate::own::*;
 use pam_jns::kernel::removal::remove_tree;
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 fn remove(name: &str) -> pam_jns::error::Result<()> {
     let parent = fs::File::open("/mnt/store").unwrap();
-    remove_tree(parent.as_fd(), name, &format!("/mnt/store/{name}"))
+    let path = format!("/mnt/store/{name}");
+    let identity = fs::metadata(&path).map_or((0, 0), |status| (status.dev(), status.ino()));
+    remove_tree(parent.as_fd(), name, identity, &path)
 }
 
 #[test]

@@ -1,0 +1,157 @@
+//! What users and other logins do at the same moment.
+
+use crate::own::*;
+use pam_jns::apply::{SessionDirectory, apply, remove_session_directory};
+use pam_jns::error::Error;
+use pam_jns::plan::Plan;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const STORE: &str = "/mnt/var/lib/jns";
+
+fn instance(of: &str) -> String {
+    format!("{STORE}/user/2001/{of}")
+}
+
+fn identity(path: &str) -> (u64, u64) {
+    let status = fs::symlink_metadata(path).unwrap();
+    (status.dev(), status.ino())
+}
+
+/// Applies the plan on a thread of its own and tells what `look` found inside.
+fn attempt<T: Send + 'static>(
+    plan: &Plan,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let plan = plan.clone();
+    let login = std::thread::spawn(move || apply(&plan, USER).map(|_| look()));
+    login.join().unwrap()
+}
+
+/// Runs `rounds` while another thread of the same namespace does `meanwhile` again and again.
+fn against(meanwhile: impl Fn() + Send + 'static, rounds: impl FnOnce()) {
+    let over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&over);
+    let other = std::thread::spawn(move || {
+        while !seen.load(Ordering::Relaxed) {
+            meanwhile();
+        }
+    });
+    rounds();
+    over.store(true, Ordering::Relaxed);
+    other.join().unwrap();
+}
+
+fn exchange(one: &str, other: &str) {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
+#[test]
+fn a_users_directory_exchanged_for_a_link_never_leads_elsewhere() {
+    in_own_namespace(|| {
+        directory("/mnt/alice/a", 0o755, USER);
+        directory("/mnt/alice/a/t", 0o755, USER);
+        directory("/mnt/alice", 0o755, USER);
+        directory("/mnt/victim/t", 0o755, 0);
+        symlink("/mnt/victim", "/mnt/alice/b").unwrap();
+        let wanted = plan(vec![private("/mnt/alice/a/t", &instance("t"), &[])]);
+        let mut made = private("/mnt/alice/a/new", &instance("new"), &[]);
+        made.create = true;
+        let created = plan(vec![made]);
+        against(
+            || exchange("/mnt/alice/a", "/mnt/alice/b"),
+            || {
+                for _ in 0..1500 {
+                    for plan in [&wanted, &created] {
+                        let strayed = attempt(plan, || mounts_at("/mnt/victim"));
+                        assert!(strayed.is_err() || strayed == Ok(vec![]), "{strayed:?}");
+                    }
+                }
+            },
+        );
+        assert_eq!(tree("/mnt/victim"), ["/mnt/victim/t"]);
+        assert_eq!(form("/mnt/victim/t"), (0o755, 0, 0));
+    });
+}
+
+#[test]
+fn logins_that_fail_do_not_take_others_down() {
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1777, 0);
+        let good = plan(vec![private("/mnt/t", &instance("t"), &[])]);
+        let missing = private("/mnt/u", &instance("u"), &[]);
+        let bad = plan(vec![private("/mnt/t", &instance("t"), &[]), missing]);
+        against(
+            move || drop(apply(&bad, USER).unwrap_err()),
+            || {
+                for _ in 0..1500 {
+                    attempt(&good, || ()).unwrap();
+                    let _ = fs::remove_dir(instance("t"));
+                    let _ = fs::remove_dir(format!("{STORE}/user/2001"));
+                }
+            },
+        );
+    });
+}
+
+#[test]
+fn first_logins_at_once_with_directories_of_their_sessions() {
+    in_own_namespace(|| {
+        directory("/mnt/a", 0o1777, 0);
+        directory("/mnt/b", 0o1777, 0);
+        for round in 0..60 {
+            let _ = fs::remove_dir_all(STORE);
+            let logins: Vec<_> = (0..8)
+                .map(|n| {
+                    let own = format!("{STORE}/session/{round}-{n}/a");
+                    let both = plan(vec![
+                        session("/mnt/a", &own),
+                        private("/mnt/b", &instance("b"), &[]),
+                    ]);
+                    std::thread::spawn(move || apply(&both, USER).unwrap())
+                })
+                .collect();
+            for login in logins {
+                login.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn what_a_user_puts_in_the_place_of_a_sessions_directory_is_not_removed() {
+    in_own_namespace(|| {
+        let (own, roots, new) = ("/mnt/alice/s", "/mnt/alice/roots", "/mnt/alice/new");
+        directory("/mnt/t", 0o700, USER);
+        directory("/mnt/alice", 0o755, USER);
+        directory(roots, 0o700, 0);
+        file(&format!("{roots}/file"), "");
+        against(
+            move || {
+                let _ = renameat_with(CWD, own, CWD, roots, RenameFlags::EXCHANGE);
+            },
+            || {
+                for round in 0..1500 {
+                    directory(new, 0o700, USER);
+                    let made = SessionDirectory {
+                        path: own.to_owned(),
+                        view: "/mnt/t".to_owned(),
+                        identity: identity(new),
+                        enclosed: false,
+                    };
+                    fs::rename(new, own).unwrap();
+                    while remove_session_directory(&made, USER).is_err() {}
+                    // One of the names is free now, so nothing is exchanged any more.
+                    let left = if exists(roots) { roots } else { own };
+                    assert_eq!(names(left), ["file"], "round {round}");
+                    if left == own {
+                        fs::rename(own, roots).unwrap();
+                    }
+                }
+            },
+        );
+    });
+}
