@@ -16,8 +16,8 @@ use crate::plan::Plan;
 use crate::policy::value::Propagation;
 use build::Build;
 
-/// How often a login starts again because another one made the same instance at the same moment. Each
-/// time one more instance is there, so a few times are enough for any plan.
+/// How often a login starts again because another one made the same instance at the same moment, or
+/// failed and took back a directory of the store that both had begun to use.
 const ATTEMPTS: usize = 32;
 
 /// What a login got.
@@ -58,7 +58,7 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
             return Ok(applied);
         }
     }
-    let reason = "other logins keep making the same instances";
+    let reason = "other logins keep making or removing the same instances";
     Err(Error::new("open", "the session", reason))
 }
 
@@ -68,7 +68,10 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
     }
     let mut build = Build::new(plan, uid)?;
     for step in &plan.steps {
-        build.add(step)?;
+        match build.add(step) {
+            Err(_) if build.was_overtaken() => return Ok(None),
+            added => added?,
+        }
     }
     build.check_order()?;
     if build.is_empty() {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
 use crate::kernel::walk::{Cover, Place, Trust, Walker};
-use crate::plan::{Plan, Shape, Step, View};
+use crate::plan::{Instance, Lifetime, Plan, Shape, Step, View};
 use crate::policy::value::{Component, Size};
 use keep::Root;
 use rustix::fd::OwnedFd;
@@ -24,6 +24,8 @@ pub(super) struct Build<'p> {
     covers: Vec<Cover>,
     undo: Undo<'p>,
     store: Option<Store>,
+    /// A directory of the store vanished under this login's hands.
+    overtaken: bool,
     walker: Walker,
     plan: &'p Plan,
     uid: u32,
@@ -69,10 +71,10 @@ struct Provisional<'p> {
 enum Reach<'p> {
     /// It has its name, and others may already use it.
     Public,
-    /// A new instance: it has no name until everything else has worked; then it gets the last of this path.
-    Instance(&'p str),
-    /// It is in the new instance of that path.
-    Within(&'p str),
+    /// A new instance: it has no name until everything else has worked; then it gets its own.
+    Instance(&'p Instance),
+    /// It is in that new instance.
+    Within(&'p Instance),
 }
 
 impl<'p> Undo<'p> {
@@ -82,27 +84,29 @@ impl<'p> Undo<'p> {
     }
 
     /// The same for an entry of an instance.
-    fn push_within(&mut self, draft: Draft, path: &'p str) {
-        let is_new = |made: &Provisional<'_>| made.reach == Reach::Instance(path);
+    fn push_within(&mut self, draft: Draft, instance: &'p Instance) {
+        let is_new = |made: &Provisional<'_>| made.reach == Reach::Instance(instance);
         let reach = if self.0.iter().any(is_new) {
-            Reach::Within(path)
+            Reach::Within(instance)
         } else {
             Reach::Public
         };
         self.0.push(Provisional { draft, reach });
     }
 
-    /// A new instance that has no name yet, and its path.
-    fn next_instance(&mut self) -> Option<(&mut Draft, &'p str)> {
-        self.0.iter_mut().find_map(|made| match made.reach {
-            Reach::Instance(path) => Some((&mut made.draft, path)),
+    /// A new instance that has no name yet. The session's own come last: nobody can be first with those, so
+    /// that a login that has to start again has not made them yet.
+    fn next_instance(&mut self) -> Option<(&mut Draft, &'p Instance)> {
+        let unnamed = self.0.iter_mut().filter_map(|made| match made.reach {
+            Reach::Instance(instance) => Some((&mut made.draft, instance)),
             Reach::Public | Reach::Within(_) => None,
-        })
+        });
+        unnamed.min_by_key(|(_, instance)| instance.lifetime == Lifetime::Session)
     }
 
-    fn have_published(&mut self, path: &str) {
+    fn have_published(&mut self, instance: &Instance) {
         for made in &mut self.0 {
-            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == path) {
+            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == instance) {
                 made.reach = Reach::Public;
             }
         }
@@ -152,6 +156,7 @@ impl<'p> Build<'p> {
             covers: Vec::new(),
             undo: Undo::default(),
             store: None,
+            overtaken: false,
             walker: Walker::new(Trust::User(uid))?,
             plan,
             uid,
@@ -392,6 +397,11 @@ impl<'p> Build<'p> {
         Ok(())
     }
 
+    /// Whether a step failed because another login took back a directory that it had made for itself.
+    pub(super) fn was_overtaken(&self) -> bool {
+        self.overtaken
+    }
+
     /// Whether nothing is to be attached: no step is left.
     pub(super) fn is_empty(&self) -> bool {
         self.views.is_empty()
@@ -416,13 +426,14 @@ impl<'p> Build<'p> {
     /// What has to be removed then is removed when the build is dropped, and that has to be after the way
     /// back: in the new namespace something is mounted in it.
     pub(super) fn publish(&mut self, namespace: String) -> Result<Option<Applied>> {
-        while let Some((draft, path)) = self.undo.next_instance() {
+        while let Some((draft, instance)) = self.undo.next_instance() {
+            let path = instance.directory.as_str();
             let name = path.rsplit('/').next().unwrap_or(path);
             if draft.publish(name, path)? == Publication::Preceded {
                 self.undo.keep_public();
                 return Ok(None);
             }
-            self.undo.have_published(path);
+            self.undo.have_published(instance);
         }
         self.undo.keep_public();
         Ok(Some(Applied {

@@ -97,7 +97,7 @@ impl<'p> Build<'p> {
         if draft.publish(name, path)? == Publication::Done {
             match &step.view {
                 View::Instance { instance, .. } => {
-                    self.undo.push_within(draft, instance.directory.as_str());
+                    self.undo.push_within(draft, instance);
                 }
                 _ => self.undo.push(draft),
             }

@@ -65,7 +65,8 @@ impl<'p> Build<'p> {
         form: Form,
     ) -> Result<OwnedFd> {
         let path = instance.directory.as_str();
-        let (draft, made) = Draft::directory(parent, form, path)?;
+        let made = Draft::directory(parent, form, path);
+        let (draft, made) = self.note_vanished(made)?;
         if instance.lifetime == Lifetime::Session {
             let status = rustix::fs::fstat(&made)
                 .map_err(|errno| Error::from_errno("examine", path, errno))?;
@@ -76,7 +77,7 @@ impl<'p> Build<'p> {
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
         }
-        let reach = Reach::Instance(path);
+        let reach = Reach::Instance(instance);
         self.undo.0.push(Provisional { draft, reach });
         Ok(made)
     }
@@ -127,11 +128,18 @@ impl<'p> Build<'p> {
         name: &str,
         path: &str,
     ) -> Result<Rc<OwnedFd>> {
-        let (found, draft) = directory::open_or_make_private(parent, name, path)?;
+        let found = directory::open_or_make_private(parent, name, path);
+        let (found, draft) = self.note_vanished(found)?;
         if let Some(draft) = draft {
             self.undo.push(draft);
         }
         Ok(Rc::new(found))
+    }
+
+    /// What is missing in a directory that is open is missing because that directory was removed.
+    fn note_vanished<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.overtaken |= result.as_ref().is_err_and(Error::is_missing);
+        result
     }
 
     /// The store is everybody's, so the user has no part in the way to it, unlike with a rule's own store.
@@ -174,7 +182,8 @@ impl<'p> Build<'p> {
                 if draft.publish(HIDDEN_FILE, &path)? == Publication::Done {
                     self.undo.push(draft);
                 }
-                open_hidden(&root, &path)
+                let made = open_hidden(&root, &path);
+                self.note_vanished(made)
             }
             found => found,
         }
