@@ -82,7 +82,9 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
     build.attach()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
-    if let Some(path) = directory.filter(|path| build.covers(path)) {
+    // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
+    let lost = Some("/".to_owned());
+    if let Some(path) = directory.map_or(lost, |path| build.covers(&path).then_some(path)) {
         namespace::enter_directory(&path)?;
     }
     let name = namespace::name()?;

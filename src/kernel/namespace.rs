@@ -186,11 +186,11 @@ pub fn name() -> Result<String> {
     Ok(format!("mnt:[{}]", status.st_ino))
 }
 
-/// The working directory's path, where it has one.
+/// The working directory's path, where it has one below the root directory.
 #[must_use]
 pub fn working_directory() -> Option<String> {
     let path = rustix::process::getcwd(Vec::new()).ok()?;
-    path.into_string().ok()
+    path.into_string().ok().filter(|path| path.starts_with('/'))
 }
 
 /// Moves the working directory to the same path as the namespace shows it now, or to `/` where the path

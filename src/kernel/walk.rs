@@ -303,6 +303,10 @@ fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Resu
             "is a symbolic link that belongs to uid {st_uid}, not to root"
         ));
     }
+    if link && is_shared(trust, &parent.status) {
+        // Although root made it, others may have moved it here from a directory of theirs.
+        return Err("is a symbolic link in a directory that others may write".to_owned());
+    }
     if !trusted && (parent.theirs || is_shared(trust, &parent.status)) {
         return Err(format!("belongs to uid {st_uid}, who could replace it"));
     }

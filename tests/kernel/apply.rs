@@ -794,3 +794,34 @@ fn a_failure_inside_the_new_namespace_leads_back() {
         setns(&old, CloneFlags::CLONE_NEWNS).unwrap();
     });
 }
+
+#[test]
+fn a_working_directory_without_a_path_is_left() {
+    in_own_namespace(|| {
+        directory("/mnt/t/sub/gone", 0o1777, 0);
+        directory("/mnt/t", 0o1777, 0);
+        file("/mnt/t/sub/of-the-host", "");
+        std::env::set_current_dir("/mnt/t/sub/gone").unwrap();
+        fs::remove_dir("/mnt/t/sub/gone").unwrap();
+        inside(plan(vec![private_t()]), move |_| {
+            assert!(!exists("../of-the-host"));
+            assert_eq!(std::env::current_dir().unwrap().to_str(), Some("/"));
+        });
+    });
+}
+
+#[test]
+fn a_link_of_roots_that_a_user_moved_is_not_followed() {
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1777, 0);
+        directory("/mnt/alice", 0o755, USER);
+        directory("/mnt/data", 0o755, 0);
+        symlink("/mnt/data", "/mnt/alice/link").unwrap();
+        fs::rename("/mnt/alice/link", "/mnt/t/link").unwrap();
+        let told = refusal(&plan(vec![private("/mnt/t/link", INSTANCE, &[])]));
+        assert!(
+            told.contains("/mnt/t/link is a symbolic link in a directory that others may write"),
+            "{told}"
+        );
+    });
+}
