@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The policy file that the PAM stack names.
 pub const POLICY: &str = "/mnt/etc/jns.toml";
@@ -121,38 +122,47 @@ impl Room {
 
     /// Runs the driver, which must get through all of its words.
     pub fn drive<W: AsRef<OsStr>>(&self, words: &[W]) -> Report {
-        let report = self.drive_with(Command::new(program("driver")), words);
-        assert!(
-            report.output.status.success(),
-            "the driver failed: {:?}",
-            report.output
-        );
-        report
+        drive(words)
     }
 
     /// The same by another command, to which the driver's own arguments are given.
-    pub fn drive_with<W: AsRef<OsStr>>(&self, mut command: Command, words: &[W]) -> Report {
-        const REPORT: &str = "/mnt/report";
-        let _ = fs::remove_file(REPORT);
-        let output = command
-            .args([REPORT, CONFDIR])
-            .args(words)
-            .current_dir("/")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = fs::read(REPORT).unwrap_or_default();
-        let _ = fs::remove_file(REPORT);
-        let lines = text.split(|byte| *byte == b'\n');
-        Report {
-            lines: lines
-                .filter(|line| !line.is_empty())
-                .map(|line| String::from_utf8_lossy(line).into_owned())
-                .collect(),
-            output,
-        }
+    pub fn drive_with<W: AsRef<OsStr>>(&self, command: Command, words: &[W]) -> Report {
+        drive_with(command, words)
+    }
+}
+
+/// [`Room::drive`] for a thread of the room's.
+pub fn drive<W: AsRef<OsStr>>(words: &[W]) -> Report {
+    let report = drive_with(Command::new(program("driver")), words);
+    assert!(
+        report.output.status.success(),
+        "the driver failed: {:?}",
+        report.output
+    );
+    report
+}
+
+fn drive_with<W: AsRef<OsStr>>(mut command: Command, words: &[W]) -> Report {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let report = format!("/mnt/report-{}", RUNS.fetch_add(1, Ordering::Relaxed));
+    let output = command
+        .args([report.as_str(), CONFDIR])
+        .args(words)
+        .current_dir("/")
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = fs::read(&report).unwrap_or_default();
+    let _ = fs::remove_file(&report);
+    let lines = text.split(|byte| *byte == b'\n');
+    Report {
+        lines: lines
+            .filter(|line| !line.is_empty())
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect(),
+        output,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Opens and closes in every order, and in a forked child.
 
-use crate::kernel::{exists, names};
+use crate::kernel::{directory, exists, names, tree};
 use crate::report::{assert_same, code};
-use crate::room::{STORE, in_room};
+use crate::room::{PRIVATE_T, STORE, drive, in_room};
 
 const PER_SESSION: &str =
     "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n";
@@ -199,5 +199,37 @@ fn ending_the_handle_in_a_child_removes_nothing() {
         let report = room.drive(&words);
         assert_eq!(report.values("exists /mnt/t/mine"), ["1"]);
         assert_eq!(session_directories(), [""; 0]);
+    });
+}
+
+/// One of them makes the instance; what the others had begun to make is gone, the mount points of kept
+/// entries in it too.
+#[test]
+fn first_logins_at_once_leave_one_instance() {
+    in_room(|room| {
+        directory("/mnt/t/.kept", 0o755, 0);
+        room.policy(format!("{PRIVATE_T}keep = [\".kept\"]\n"));
+        for round in 0..50 {
+            std::thread::scope(|scope| {
+                let login =
+                    || drive(&["start=alice", "open", "exists=/mnt/t/.kept", "close", "end"]);
+                let logins: Vec<_> = (0..6).map(|_| scope.spawn(login)).collect();
+                for login in logins {
+                    let report = login.join().unwrap();
+                    assert_eq!(report.codes("open"), [code::SUCCESS]);
+                    assert_eq!(report.values("exists /mnt/t/.kept"), ["1"]);
+                }
+            });
+            let instances = format!("{STORE}/user/2001");
+            assert_eq!(
+                tree(&instances),
+                [
+                    format!("{instances}/mnt-t/.kept"),
+                    format!("{instances}/mnt-t")
+                ],
+                "round {round}"
+            );
+            std::fs::remove_dir_all(STORE).unwrap();
+        }
     });
 }
