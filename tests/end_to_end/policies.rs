@@ -28,6 +28,19 @@ fn the_module_can_be_told_to_observe() {
     assert_observed(&bed);
 }
 
+#[test]
+fn observing_denies_nobody() {
+    let bed = bed!();
+    ours_only!("argument to only observe");
+    bed.policy("[[private]]\npaht = \"/tmp\"\n");
+    bed.protect_with("sshd", "required", "observe");
+    bed.start_sshd("");
+    let before = bed.state();
+    bed.ssh("alice", "true").text();
+    before.assert_unchanged(&bed);
+    bed.assert_reason_logged(&["observing", "/etc/security/jns.toml:2:1", "paht"]);
+}
+
 #[track_caller]
 fn assert_observed(bed: &Bed) {
     let before = bed.state();
