@@ -24,7 +24,9 @@ fn instances_have_the_mode_and_owner_of_what_they_cover() {
     let bed = bed!();
     bed.serve_ssh();
     let shape = "stat -c '%a %u:%g' /tmp /var/tmp /dev/shm";
+    bed.sh("chgrp team /var/tmp && chmod 1771 /var/tmp");
     assert_eq!(bed.ssh("alice", shape).text(), bed.sh(shape));
+    bed.assert_logins_logged("sshd", &["alice"]);
 }
 
 #[test]

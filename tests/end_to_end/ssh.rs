@@ -144,6 +144,7 @@ fn a_forwarded_agent_answers_inside() {
         "the agent's socket is gone"
     );
     before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice", "alice"]);
 }
 
 #[test]
@@ -159,6 +160,7 @@ fn forwarded_ports_reach_both_ways() {
          ssh -S /root/control -O exit alice@localhost 2>&1",
     );
     before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice", "alice"]);
 }
 
 #[test]

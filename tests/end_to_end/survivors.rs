@@ -48,6 +48,7 @@ fn a_client_that_vanishes_leaves_nothing() {
     bed.sh(&format!("kill -9 {}", session.client));
     session.end(); // nobody hangs up a process without a terminal
     before.assert_nothing_left(&bed);
+    bed.assert_logins_logged("sshd", &["alice"]);
 }
 
 /// The monitor is the process that would have closed the session.
