@@ -286,7 +286,7 @@ fn an_instance_left_half_closed_by_a_crash_is_repaired() {
 fn below_the_users_directories_nothing_of_roots_is_changed() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);
-        directory("/mnt/alice", 0o755, USER);
+        directory("/mnt/alice", 0o700, USER);
         let own = private("/mnt/t", "/mnt/alice/inst", &[]);
         directory("/mnt/alice/inst", 0o700, 0);
         let told = refusal(&plan(vec![own.clone()]));
@@ -823,5 +823,36 @@ fn a_link_of_roots_that_a_user_moved_is_not_followed() {
             told.contains("/mnt/t/link is a symbolic link in a directory that others may write"),
             "{told}"
         );
+    });
+}
+
+#[test]
+fn an_instance_that_others_could_reach_is_refused() {
+    in_own_namespace(|| {
+        directory("/mnt/inst", 0o755, 0);
+        for (covered, parent, private_enough) in [
+            (0o1777, 0o755, false),
+            (0o1777, 0o711, false),
+            (0o1777, 0o710, false),
+            (0o1777, 0o700, true),
+            (0o1777, 0o000, true),
+            (0o750, 0o755, false),
+            (0o700, 0o755, true),
+        ] {
+            directory("/mnt/t", covered, 0);
+            directory("/mnt/inst", parent, 0);
+            let wanted = plan(vec![private("/mnt/t", "/mnt/inst/2001", &[])]);
+            if private_enough {
+                inside(wanted, |_| ());
+            } else {
+                let told = refusal(&wanted);
+                assert!(
+                    told.contains(&format!(
+                        "lets others in, and so does /mnt/inst with {parent:04o}"
+                    )),
+                    "{told}"
+                );
+            }
+        }
     });
 }

@@ -38,7 +38,7 @@ impl<'p> Build<'p> {
             return Err(Error::new("open", &step.path, "it has no instance"));
         };
         let path = instance.directory.as_str();
-        let (parent, name, replaceable) = self.instance_parent(instance)?;
+        let (parent, name, replaceable) = self.instance_parent(instance, form)?;
         match directory::open_directory(&parent, name) {
             Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
                 "create",
@@ -84,13 +84,18 @@ impl<'p> Build<'p> {
 
     /// The directory that holds an instance, the instance's name in it, and whether the user could replace
     /// what has that name.
-    fn instance_parent(&mut self, instance: &'p Instance) -> Result<(Rc<OwnedFd>, &'p str, bool)> {
+    fn instance_parent(
+        &mut self,
+        instance: &'p Instance,
+        form: Form,
+    ) -> Result<(Rc<OwnedFd>, &'p str, bool)> {
         let path = instance.directory.as_str();
         let within = path
             .strip_prefix(self.plan.store.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
         let Some((below, name)) = within.and_then(|rest| rest.rsplit_once('/')) else {
             let (parent, name) = self.walker.open_parent(path, &[])?;
+            check_closed(&parent, form, path)?;
             let replaceable = parent.is_users();
             return Ok((parent.descriptor, name, replaceable));
         };
@@ -188,6 +193,19 @@ impl<'p> Build<'p> {
             found => found,
         }
     }
+}
+
+/// An instance often has the mode of `/tmp`: what keeps others out of it is the directory that holds it.
+fn check_closed(parent: &Place, form: Form, path: &str) -> Result<()> {
+    let mode = parent.status.st_mode & 0o7777;
+    if form.mode & 0o077 == 0 || mode & 0o011 == 0 {
+        return Ok(());
+    }
+    let reason = format!(
+        "its mode {:04o} lets others in, and so does {} with {mode:04o}; make that 0700",
+        form.mode, parent.path
+    );
+    Err(Error::new("use", path, reason))
 }
 
 fn open_hidden(store: &Rc<OwnedFd>, path: &str) -> Result<OwnedFd> {
