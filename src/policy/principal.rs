@@ -105,13 +105,13 @@ fn is_decimal(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name of the account database. Directory services have names with spaces and backslashes; what
-/// stands for something else in passwd(5) or here cannot be in a name.
+/// A name of the account database. Directory services have names with spaces, backslashes and `@`
+/// (`alice@example.org`); what stands for something else in passwd(5) or here cannot be in a name.
 fn name(text: &str, noun: &str) -> Result<String, Fault> {
     let reserved = |c: char| {
         let meant = matches!(
             c,
-            ':' | ',' | '/' | '*' | '?' | '[' | ']' | '!' | '~' | '@' | '{' | '}'
+            ':' | ',' | '/' | '*' | '?' | '[' | ']' | '!' | '~' | '{' | '}'
         );
         meant || c.is_control()
     };
@@ -140,6 +140,37 @@ impl fmt::Display for Principal {
             Self::Group(name) => write!(f, "@{name}"),
             Self::Uids(first, last) if first == last => write!(f, "uid:{first}"),
             Self::Uids(first, last) => write!(f, "uid:{first}-{last}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_directory_services() {
+        let table = [
+            (
+                "alice@example.org",
+                Some(Principal::User("alice@example.org".to_owned())),
+            ),
+            (
+                "@domain users@example.org",
+                Some(Principal::Group("domain users@example.org".to_owned())),
+            ),
+            (
+                "EXAMPLE\\alice",
+                Some(Principal::User("EXAMPLE\\alice".to_owned())),
+            ),
+            ("żółw", Some(Principal::User("żółw".to_owned()))),
+            ("@", None),
+            ("@ users", None),
+            ("a:b", None),
+            ("a/b", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Principal::parse(text).ok(), expected, "{text}");
         }
     }
 }
