@@ -1,6 +1,7 @@
 //! The facts about one login, and the accounts they come from.
 
 use crate::error::{Error, Result};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
 use std::ffi::CString;
 
@@ -138,7 +139,7 @@ fn no_such_user(user: &str) -> Error {
     Error::new("find", format_args!("user {user}"), "no such account")
 }
 
-fn lookup_failed(user: &str, errno: nix::errno::Errno) -> Error {
+fn lookup_failed(user: &str, errno: Errno) -> Error {
     Error::new("look up", format_args!("user {user}"), errno.desc())
 }
 
@@ -149,7 +150,7 @@ fn groups_of(user: &str, primary: Gid, needs: Needs) -> Result<Vec<GroupName>> {
         vec![primary]
     };
     let named = needs.groups || needs.group_name;
-    Ok(gids.into_iter().map(|gid| group_name(gid, named)).collect())
+    gids.into_iter().map(|gid| group_name(gid, named)).collect()
 }
 
 fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
@@ -161,16 +162,29 @@ fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
     Ok(gids)
 }
 
-fn group_name(gid: Gid, named: bool) -> GroupName {
-    let name = if named {
-        Group::from_gid(gid).ok().flatten().map(|group| group.name)
-    } else {
-        None
+/// A group that cannot be looked up must not look like one that has no name: a rule about it would pass
+/// its members by.
+fn group_name(gid: Gid, named: bool) -> Result<GroupName> {
+    let found = match named.then(|| Group::from_gid(gid)) {
+        None => None,
+        Some(Err(errno)) if !is_absence(errno) => {
+            let object = format_args!("group {gid}");
+            return Err(Error::new("look up", object, errno.desc()));
+        }
+        Some(answer) => answer.ok().flatten(),
     };
-    GroupName {
+    Ok(GroupName {
         gid: gid.as_raw(),
-        name: name.unwrap_or_else(|| gid.to_string()),
-    }
+        name: found.map_or_else(|| gid.to_string(), |group| group.name),
+    })
+}
+
+/// What getgrgid_r(3) may say instead of "not found", as its manual lists it.
+fn is_absence(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM
+    )
 }
 
 /// 64 random bits in hexadecimal: unlike a process id, never reused, so that what a crashed session

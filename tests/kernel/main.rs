@@ -9,6 +9,7 @@
     reason = "tests mount and unshare themselves, and end where something is not as it should be"
 )]
 
+mod accounts;
 mod apply;
 mod own;
 mod races;
