@@ -5,7 +5,7 @@ use super::read::{self, Draft, KINDS, Reader};
 use super::report::{Fault, Report};
 use super::settings::Settings;
 use super::text::Text;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -59,7 +59,7 @@ fn report_senseless(text: &Text<'_>, report: &mut Report) -> bool {
         return false;
     };
     let (_, errors) = DeTable::parse_recoverable(sample);
-    let lines: HashSet<usize> = errors
+    let lines: BTreeSet<usize> = errors
         .iter()
         .filter_map(|error| Some(text.line(error.span()?.start)))
         .collect();
