@@ -323,6 +323,11 @@ static void ask_time(const char *label) {
 
 static void exists(const char *path) { say("exists %s %d\n", path, access(path, F_OK) == 0); }
 
+static void make_directory(const char *path) {
+    if (mkdir(path, 0755) < 0)
+        die(path);
+}
+
 static void touch(const char *path) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     say("touch %s %d\n", path, fd < 0 ? errno : 0);
@@ -360,6 +365,7 @@ static const struct word {
     {"locale", set_locale},
     {"time", ask_time},
     {"exists", exists},
+    {"mkdir", make_directory},
     {"touch", touch},
 };
 

@@ -3,13 +3,15 @@
 //! is added later is covered without being named.
 
 mod trace;
+mod verdict;
 
-use crate::kernel::{directory, exists, file, tree};
-use crate::report::{Report, code, difference};
-use crate::room::{Room, STORE, in_room, module, program, shared_object};
-use std::collections::{BTreeMap, VecDeque};
+use crate::kernel::{directory, file, names};
+use crate::report::code;
+use crate::room::{Room, STORE_PARENT, in_room, module, program, shared_object};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use trace::{Call, Trace};
+use trace::{Call, Markers, Trace};
+use verdict::Whole;
 
 /// Every kind of step, each in the form that makes the most calls.
 const POLICY: &str = r#"
@@ -41,8 +43,8 @@ path = "/mnt/secret"
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
 "#;
 
-/// What the driver does.
-const WORDS: [&str; 10] = [
+/// A session.
+const SESSION: &[&str] = &[
     "start=alice",
     "putenv=TMPDIR=/old",
     "environment=variables-before",
@@ -50,6 +52,22 @@ const WORDS: [&str; 10] = [
     "open",
     "state=after",
     "environment=variables-after",
+    "close",
+    "state=closed",
+    "end",
+];
+
+/// A session that puts something into the directory that ends with it.
+const BUSY_SESSION: &[&str] = &[
+    "start=alice",
+    "putenv=TMPDIR=/old",
+    "open",
+    "state=after",
+    "environment=variables-after",
+    "mkdir=/mnt/s/one",
+    "mkdir=/mnt/s/one/two",
+    "touch=/mnt/s/one/two/file",
+    "touch=/mnt/s/file",
     "close",
     "state=closed",
     "end",
@@ -93,11 +111,31 @@ const MAKE_DESCRIPTORS: &[&str] = &[
 /// Calls that give or take memory.
 const MEMORY: &[&str] = &["mmap", "mremap", "munmap", "mprotect", "madvise", "brk"];
 
-/// Whether the user's instances exist.
+/// What is traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Login {
-    First,
-    Later,
+enum Scene {
+    /// An open: the user's instances are made.
+    FirstLogin,
+    /// An open: the user's instances exist.
+    LaterLogin,
+    /// A close.
+    Logout,
+}
+
+impl Scene {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::FirstLogin | Self::LaterLogin => SESSION,
+            Self::Logout => BUSY_SESSION,
+        }
+    }
+
+    fn markers(self) -> Markers {
+        match self {
+            Self::FirstLogin | Self::LaterLogin => trace::OPEN,
+            Self::Logout => trace::CLOSE,
+        }
+    }
 }
 
 /// What happens at a call.
@@ -109,31 +147,34 @@ enum Fate {
     Kill,
 }
 
-/// What a login is that nothing happened to.
-struct Whole {
-    view: Vec<String>,
-    variables: Vec<String>,
-    files: Vec<String>,
-}
-
 #[test]
 fn every_call_of_a_first_login_fails_once() {
-    campaign(Login::First, |call| errors(&call.name));
+    campaign(Scene::FirstLogin, |call| errors(&call.name));
 }
 
 #[test]
 fn every_call_of_a_later_login_fails_once() {
-    campaign(Login::Later, |call| errors(&call.name));
+    campaign(Scene::LaterLogin, |call| errors(&call.name));
 }
 
 #[test]
 fn every_call_of_a_first_login_is_its_last() {
-    campaign(Login::First, |_| vec![Fate::Kill]);
+    campaign(Scene::FirstLogin, |_| vec![Fate::Kill]);
 }
 
 #[test]
 fn every_call_of_a_later_login_is_its_last() {
-    campaign(Login::Later, |_| vec![Fate::Kill]);
+    campaign(Scene::LaterLogin, |_| vec![Fate::Kill]);
+}
+
+#[test]
+fn every_call_of_a_logout_fails_once() {
+    campaign(Scene::Logout, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_logout_is_its_last() {
+    campaign(Scene::Logout, |_| vec![Fate::Kill]);
 }
 
 fn errors(name: &str) -> Vec<Fate> {
@@ -146,15 +187,15 @@ fn errors(name: &str) -> Vec<Fate> {
     names.iter().copied().map(Fate::Error).collect()
 }
 
-/// Traces a login, then repeats it with each of the fates at each of its calls.
-fn campaign(login: Login, fates: fn(&Call) -> Vec<Fate>) {
+/// Traces a session, then repeats it with each of the fates at each of its calls.
+fn campaign(scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = Arc::new(Mutex::new(None));
     let bad = Arc::new(Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let (jobs, bad) = (Arc::clone(&jobs), Arc::clone(&bad));
-            scope.spawn(move || in_room(move |room| work(room, login, fates, &jobs, &bad)));
+            scope.spawn(move || in_room(move |room| work(room, scene, fates, &jobs, &bad)));
         }
     });
     let bad = std::mem::take(&mut *bad.lock().unwrap());
@@ -170,21 +211,21 @@ type Jobs = Mutex<Option<VecDeque<(Call, Fate)>>>;
 
 fn work(
     room: &Room,
-    login: Login,
+    scene: Scene,
     fates: fn(&Call) -> Vec<Fate>,
     jobs: &Jobs,
     bad: &Mutex<Vec<String>>,
 ) {
     furnish(room);
-    let whole = whole_login(room, login);
+    let whole = whole(room, scene);
     loop {
         let job = {
             let mut jobs = jobs.lock().unwrap();
-            jobs.get_or_insert_with(|| enumerate(room, login, fates))
+            jobs.get_or_insert_with(|| enumerate(room, scene, fates))
                 .pop_front()
         };
         let Some((call, fate)) = job else { return };
-        let problems = suffer(room, login, &call, fate, &whole);
+        let problems = suffer(room, scene, &call, fate, &whole);
         if !problems.is_empty() {
             let problems = problems.join("\n");
             bad.lock()
@@ -195,32 +236,27 @@ fn work(
 }
 
 /// The calls between the markers, each with its fates; says how many there are.
-fn enumerate(room: &Room, login: Login, fates: fn(&Call) -> Vec<Fate>) -> VecDeque<(Call, Fate)> {
-    prepare(room, login);
-    let (report, trace) = Trace::of(room, &["trace=all"], &WORDS);
+fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeque<(Call, Fate)> {
+    prepare(room, scene);
+    let (report, trace) = Trace::of(room, &["trace=all"], scene.words());
     assert_eq!(
         report.codes("open"),
         [code::SUCCESS],
-        "a login that is only traced"
+        "a session that is only traced"
     );
-    let calls = trace.calls_of_module();
+    let calls = trace.calls_of_module(scene.markers());
     assert!(
-        calls.len() > 50,
+        calls.len() > 10,
         "the module's calls are between the markers: {calls:?}"
     );
-    let jobs: VecDeque<_> = calls
-        .iter()
-        .flat_map(|call| fates(call).into_iter().map(|fate| (call.clone(), fate)))
-        .collect();
-    let mut names = BTreeMap::new();
-    calls
-        .iter()
-        .for_each(|call| *names.entry(call.name.as_str()).or_insert(0) += 1);
-    println!(
-        "{login:?} login: {} calls, {} runs; {names:?}",
-        calls.len(),
-        jobs.len()
-    );
+    let with_fates = |call: &Call| {
+        let call = call.clone();
+        fates(&call.clone())
+            .into_iter()
+            .map(move |fate| (call.clone(), fate))
+    };
+    let jobs: VecDeque<_> = calls.iter().flat_map(with_fates).collect();
+    println!("{scene:?}: {} calls, {} runs", calls.len(), jobs.len());
     jobs
 }
 
@@ -238,183 +274,62 @@ fn furnish(room: &Room) {
     file("/mnt/secret", "secret");
     room.policy(POLICY);
     let (marker, module) = (shared_object("marker"), module());
-    let mark = |name| format!("session required {} {name}\n", marker.display());
-    let line = format!(
-        "session required {} config={}\n",
+    let mark = |open, close| format!("session required {} {open} {close}\n", marker.display());
+    let config = crate::room::POLICY;
+    room.whole_stack(&format!(
+        "{}session required {} config={config}\n{}session required pam_permit.so\n",
+        mark(trace::OPEN.begin, trace::CLOSE.begin),
         module.display(),
-        crate::room::POLICY
-    );
-    let permit = "session required pam_permit.so\n";
-    room.whole_stack(&[&mark(trace::BEGIN), &line, &mark(trace::END), permit].concat());
+        mark(trace::OPEN.end, trace::CLOSE.end),
+    ));
 }
 
-/// Puts everything back to where it was before a login of that kind.
-fn prepare(room: &Room, login: Login) {
-    for name in crate::kernel::names("/mnt/var/lib") {
-        std::fs::remove_dir_all(format!("/mnt/var/lib/{name}")).unwrap();
+/// Puts everything back to where it was before a session of that kind.
+fn prepare(room: &Room, scene: Scene) {
+    for name in names(STORE_PARENT) {
+        std::fs::remove_dir_all(format!("{STORE_PARENT}/{name}")).unwrap();
     }
-    for name in crate::kernel::names("/mnt")
+    for name in names("/mnt")
         .iter()
         .filter(|name| name.starts_with(".jns-") || *name == "created")
     {
         std::fs::remove_dir_all(format!("/mnt/{name}")).unwrap();
     }
-    if login == Login::Later {
-        let report = room.drive(&WORDS);
+    if scene == Scene::LaterLogin {
+        let report = room.drive(SESSION);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
     }
 }
 
-fn whole_login(room: &Room, login: Login) -> Whole {
-    prepare(room, login);
-    let report = room.drive(&WORDS);
+fn whole(room: &Room, scene: Scene) -> Whole {
+    prepare(room, scene);
+    let report = room.drive(scene.words());
     assert_eq!(report.codes("open"), [code::SUCCESS]);
-    let view = view(&report);
-    assert!(view.len() > 8, "every step is attached: {view:#?}");
-    Whole {
-        view,
-        variables: variables(&report, "variables-after"),
-        files: files(),
-    }
+    Whole::of(&report)
 }
 
-/// One login with that fate; what is wrong afterwards.
-fn suffer(room: &Room, login: Login, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
-    prepare(room, login);
-    let (before, lines) = (files(), room.log().len());
+/// One session with that fate; what is wrong afterwards.
+fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
+    prepare(room, scene);
+    let (before, lines) = (verdict::files(), room.log().len());
+    let traced = format!("trace={},faccessat", call.name);
     let injection = match fate {
         Fate::Error(error) => format!("inject={}:error={error}:when={}", call.name, call.number),
         Fate::Kill => format!("inject={}:signal=KILL:when={}", call.name, call.number),
     };
-    let traced = format!("trace={},faccessat", call.name);
-    let (report, trace) = Trace::of(room, &[&traced, &injection], &WORDS);
-    if let Err(problem) = trace.hit(fate == Fate::Kill) {
+    let (report, trace) = Trace::of(room, &[&traced, &injection], scene.words());
+    if let Err(problem) = trace.hit(scene.markers(), fate == Fate::Kill) {
         return vec![problem];
     }
-    if fate == Fate::Kill {
-        return after_kill(room, whole);
-    }
-    match report.codes("open")[..] {
-        [code::SUCCESS] => is_whole(&report, whole),
-        [code::SESSION_ERR | code::USER_UNKNOWN] => {
-            let mut problems = is_nothing(&report, &before);
-            if !room
-                .log()
-                .split_off(lines)
-                .iter()
-                .any(|line| line.starts_with("<83>"))
-            {
-                problems.push("refused without a reason in the log".to_owned());
+    match (fate, scene) {
+        (Fate::Kill, _) => whole.compare_next(&room.drive(SESSION)),
+        (Fate::Error(_), Scene::Logout) => whole.compare_closed(&report),
+        (Fate::Error(_), _) => match report.codes("open")[..] {
+            [code::SUCCESS] => whole.compare(&report),
+            [code::SESSION_ERR | code::USER_UNKNOWN] => {
+                verdict::of_refused(&report, &before, &room.log().split_off(lines))
             }
-            problems
-        }
-        _ => vec![format!(
-            "open gave {:?}, {:?}",
-            report.values("open"),
-            report.output
-        )],
+            ref other => vec![format!("open gave {other:?}, {:?}", report.output)],
+        },
     }
-}
-
-/// What is wrong with a login that was opened: it has everything.
-fn is_whole(report: &Report, whole: &Whole) -> Vec<String> {
-    let mut problems = Problems::default();
-    problems.compare("the view", &whole.view, &view(report));
-    problems.compare(
-        "the variables",
-        &whole.variables,
-        &variables(report, "variables-after"),
-    );
-    problems.compare("the files afterwards", &whole.files, &files());
-    problems.compare(
-        "the process",
-        &report.state_without_view("before"),
-        &report.state_without_view("after"),
-    );
-    problems.compare(
-        "the process at its end",
-        &report.state_without_view("before"),
-        &report.state_without_view("closed"),
-    );
-    problems.silent(report);
-    problems.0
-}
-
-/// What is wrong with a login that was refused: there is nothing of it.
-fn is_nothing(report: &Report, files_before: &[String]) -> Vec<String> {
-    let mut problems = Problems::default();
-    problems.compare(
-        "the process",
-        &report.state("before"),
-        &report.state("after"),
-    );
-    let (before, after) = (
-        variables(report, "variables-before"),
-        variables(report, "variables-after"),
-    );
-    problems.compare("the variables", &before, &after);
-    problems.compare("the files", files_before, &files());
-    problems.silent(report);
-    problems.0
-}
-
-/// What is wrong with the next login after one that was killed: nothing hinders it, and what the killed one
-/// left is known by its name.
-fn after_kill(room: &Room, whole: &Whole) -> Vec<String> {
-    let report = room.drive(&WORDS);
-    if report.codes("open") != [code::SUCCESS] {
-        return vec![format!(
-            "the next login is refused: {:?}",
-            room.log().last()
-        )];
-    }
-    let mut problems = Problems::default();
-    problems.compare("the view", &whole.view, &view(&report));
-    let is_known =
-        |path: &String| path.contains("/.jns-") || path.starts_with(&format!("{STORE}/session/"));
-    let files: Vec<_> = files().into_iter().filter(|path| !is_known(path)).collect();
-    problems.compare("the files afterwards", &whole.files, &files);
-    problems.0
-}
-
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn compare<S: AsRef<str> + PartialEq>(&mut self, what: &str, expected: &[S], found: &[S]) {
-        let difference = difference(expected, found);
-        if !difference.is_empty() {
-            self.0.push(format!("  {what}:\n{difference}"));
-        }
-    }
-
-    fn silent(&mut self, report: &Report) {
-        if !(report.output.stdout.is_empty() && report.output.stderr.is_empty()) {
-            self.0.push(format!("  output: {:?}", report.output));
-        }
-    }
-}
-
-/// Everything in the room except what the driver and the trace write.
-fn files() -> Vec<String> {
-    assert!(!exists(trace::FILE));
-    tree("/mnt")
-}
-
-fn variables(report: &Report, label: &str) -> Vec<String> {
-    let mut variables: Vec<_> = report
-        .values(label)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    variables.sort();
-    variables
-}
-
-/// What is mounted where, without the numbers that differ between two logins.
-fn view(report: &Report) -> Vec<String> {
-    let mounts = report.values("after mount").into_iter();
-    let mut view: Vec<_> = mounts.map(trace::without_numbers).collect();
-    view.sort();
-    view
 }

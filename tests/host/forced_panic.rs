@@ -1,9 +1,9 @@
 //! A panic in the middle of a login. The module has no switch for it: it is built once more, with the
 //! cargo feature `forced-panic`.
 
-use crate::kernel::tree;
+use crate::kernel::{exists, tree};
 use crate::report::{assert_same, code};
-use crate::room::{in_room, target_directory};
+use crate::room::{STORE, in_room, target_directory};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -66,6 +66,23 @@ fn a_panic_is_a_refusal_and_nothing_more() {
                 "the place is told: {errors:?}"
             );
         }
+    });
+}
+
+/// The way back is each thread's own.
+#[test]
+fn a_panic_in_a_threaded_host_is_a_refusal_too() {
+    let module = panicking_module();
+    in_room(move |room| {
+        room.stack_of(module.to_str().unwrap(), "");
+        crate::threads::run("refused");
+        // A directory that another login was just using stays; it is empty by now.
+        let users = format!("{STORE}/user/2001");
+        assert!(
+            !exists(&users) || tree(&users).is_empty(),
+            "{:?}",
+            tree(STORE)
+        );
     });
 }
 

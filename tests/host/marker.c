@@ -1,6 +1,7 @@
 /*
- * A module that does nothing but a system call that is easily found in a trace. In a stack it stands before
- * and after the module under test: what lies between is that module's doing.
+ * A module that does nothing but a system call that is easily found in a trace: its first argument is what it
+ * looks for when a session is opened, the second when it is closed. In a stack it stands before and after the
+ * module under test: what lies between is that module's doing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -8,18 +9,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int mark(int count, const char **arguments) {
-    if (count > 0)
-        syscall(SYS_faccessat, AT_FDCWD, arguments[0], F_OK);
+static int mark(int count, const char **arguments, int which) {
+    if (count > which)
+        syscall(SYS_faccessat, AT_FDCWD, arguments[which], F_OK);
     return PAM_IGNORE;
 }
 
 int pam_sm_open_session(pam_handle_t *handle, int flags, int count, const char **arguments) {
     (void)handle, (void)flags;
-    return mark(count, arguments);
+    return mark(count, arguments, 0);
 }
 
 int pam_sm_close_session(pam_handle_t *handle, int flags, int count, const char **arguments) {
-    (void)handle, (void)flags, (void)count, (void)arguments;
-    return PAM_IGNORE;
+    (void)handle, (void)flags;
+    return mark(count, arguments, 1);
 }

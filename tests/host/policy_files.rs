@@ -99,6 +99,35 @@ fn what_is_not_a_file_of_roots_is_refused() {
     });
 }
 
+/// Without the capabilities even root reads only what root has the right to.
+#[test]
+fn a_file_that_cannot_be_read_is_refused() {
+    in_room(|room| {
+        write_with(0o000, 0);
+        let words = [
+            "start=alice",
+            "drop=1",
+            "drop=2",
+            "state=before",
+            "open",
+            "state=after",
+            "end",
+        ];
+        let report = room.drive(&words);
+        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_same(
+            &report.state("before"),
+            &report.state("after"),
+            "unreadable",
+        );
+        let errors = room.errors();
+        assert!(
+            errors[0].ends_with("cannot read /mnt/etc/jns.toml: Permission denied"),
+            "{errors:?}"
+        );
+    });
+}
+
 #[test]
 fn a_file_that_a_user_could_replace_is_refused() {
     in_room(|room| {

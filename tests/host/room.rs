@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const POLICY: &str = "/mnt/etc/jns.toml";
 /// `settings.store` of every policy here.
 pub const STORE: &str = "/mnt/var/lib/jns";
+/// Where the store is made.
+pub const STORE_PARENT: &str = "/mnt/var/lib";
 /// The directory of the PAM stack.
 pub const CONFDIR: &str = "/mnt/pam.d";
 /// The PAM service.

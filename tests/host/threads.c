@@ -2,9 +2,9 @@
  * A threaded program that opens sessions: each thread has a handle of its own and ends after a few logins;
  * libpam unloads the module whenever no handle is left.
  *
- *   threads CONFDIR SERVICE USER ROUNDS THREADS
+ *   threads CONFDIR SERVICE USER ROUNDS THREADS opened|refused
  *
- * Prints what is wrong, and at its end how many sessions were opened.
+ * Prints what is wrong, and at its end how many sessions were as they were expected.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,7 +19,8 @@
 
 static const char *confdir, *service, *user;
 static char host[64];
-static atomic_int opened;
+static atomic_int as_expected;
+static int expect_opened;
 
 static int no_conversation(int n, const struct pam_message **m, struct pam_response **r, void *data) {
     (void)n, (void)m, (void)r, (void)data;
@@ -46,21 +47,26 @@ static void *login(void *unused) {
     expect(!strcmp(before, host), "a new thread begins in the host's namespace");
     expect(pam_start_confdir(service, user, &conversation, confdir, &handle) == PAM_SUCCESS, "start");
     int code = pam_open_session(handle, 0);
-    if (code == PAM_SUCCESS)
-        opened++;
-    expect(code == PAM_SUCCESS, "open");
     read_namespace(after);
-    expect(strcmp(after, host) != 0, "the thread that opened is in a namespace of its own");
-    expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
+    if (expect_opened) {
+        expect(code == PAM_SUCCESS, "open");
+        expect(strcmp(after, host) != 0, "the thread that opened is in a namespace of its own");
+        expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
+    } else {
+        expect(code == PAM_SESSION_ERR, "a refused open");
+        expect(!strcmp(after, host), "the thread whose open was refused is in the host's namespace");
+    }
+    as_expected += (code == PAM_SUCCESS) == expect_opened;
     expect(pam_end(handle, PAM_SUCCESS) == PAM_SUCCESS, "end");
     return unused;
 }
 
 int main(int count, char **arguments) {
-    if (count != 6)
+    if (count != 7)
         return 2;
     confdir = arguments[1], service = arguments[2], user = arguments[3];
     int rounds = atoi(arguments[4]), width = atoi(arguments[5]);
+    expect_opened = !strcmp(arguments[6], "opened");
     read_namespace(host);
     while (rounds-- > 0) {
         pthread_t threads[width];
@@ -72,6 +78,6 @@ int main(int count, char **arguments) {
         read_namespace(now);
         expect(!strcmp(now, host), "the main thread stays in the host's namespace");
     }
-    printf("opened %d\n", opened);
+    printf("%d %s\n", as_expected, arguments[6]);
     return 0;
 }

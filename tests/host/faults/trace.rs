@@ -8,8 +8,23 @@ use std::fmt;
 use std::process::Command;
 
 /// What the marker before the module looks for, and the one after it.
-pub const BEGIN: &str = "/jns-marker/begin";
-pub const END: &str = "/jns-marker/end";
+#[derive(Debug, Clone, Copy)]
+pub struct Markers {
+    pub begin: &'static str,
+    pub end: &'static str,
+}
+
+/// When a session is opened.
+pub const OPEN: Markers = Markers {
+    begin: "/jns-marker/before-open",
+    end: "/jns-marker/after-open",
+};
+
+/// When it is closed.
+pub const CLOSE: Markers = Markers {
+    begin: "/jns-marker/before-close",
+    end: "/jns-marker/after-close",
+};
 
 /// Where strace writes.
 pub const FILE: &str = "/mnt/trace";
@@ -64,8 +79,9 @@ impl Trace {
     }
 
     /// Every call between the markers, in order.
-    pub fn calls_of_module(&self) -> Vec<Call> {
-        let (begin, end) = (self.position(BEGIN).unwrap(), self.position(END).unwrap());
+    pub fn calls_of_module(&self, between: Markers) -> Vec<Call> {
+        let position = |marker| self.position(marker).unwrap();
+        let (begin, end) = (position(between.begin), position(between.end));
         let mut numbers = BTreeMap::new();
         let mut calls = Vec::new();
         for (position, line) in self.0.iter().enumerate() {
@@ -84,8 +100,8 @@ impl Trace {
     }
 
     /// Whether the one call that was meant was hit: one of the module's own.
-    pub fn hit(&self, killed: bool) -> Result<(), String> {
-        let (begin, end) = (self.position(BEGIN), self.position(END));
+    pub fn hit(&self, between: Markers, killed: bool) -> Result<(), String> {
+        let (begin, end) = (self.position(between.begin), self.position(between.end));
         let missed = |why: &str| {
             Err(format!(
                 "the trace is not the one that was enumerated: {why}\n{}",

@@ -1,0 +1,150 @@
+//! What is right after a fault: everything of the session, or nothing of it.
+
+use super::trace;
+use crate::kernel::{exists, tree};
+use crate::report::{Report, code, difference};
+use crate::room::STORE;
+
+/// A session that nothing happened to.
+pub struct Whole {
+    view: Vec<String>,
+    variables: Vec<String>,
+    files: Vec<String>,
+}
+
+impl Whole {
+    pub fn of(report: &Report) -> Self {
+        let view = view(report);
+        assert!(view.len() > 8, "every step is attached: {view:#?}");
+        Self {
+            view,
+            variables: variables(report, "variables-after"),
+            files: files(),
+        }
+    }
+
+    /// What is wrong with a session that was opened: it has everything.
+    pub fn compare(&self, report: &Report) -> Vec<String> {
+        let mut problems = self.compare_view(report);
+        problems.compare("the files", &self.files, &files());
+        let before = report.state_without_view("before");
+        let (after, closed) = (
+            report.state_without_view("after"),
+            report.state_without_view("closed"),
+        );
+        problems.compare("the process", &before, &after);
+        problems.compare("the process at its end", &before, &closed);
+        problems.silent(report);
+        problems.0
+    }
+
+    /// What is wrong after a close that something happened to: it succeeded, and what it left is known.
+    pub fn compare_closed(&self, report: &Report) -> Vec<String> {
+        if report.codes("close") != [code::SUCCESS] {
+            return vec![format!(
+                "close gave {:?}, {:?}",
+                report.values("close"),
+                report.output
+            )];
+        }
+        let mut problems = self.compare_view(report);
+        problems.compare("the files", &self.files, &files_without_leftovers());
+        let (after, closed) = (
+            report.state_without_view("after"),
+            report.state_without_view("closed"),
+        );
+        problems.compare("the process", &after, &closed);
+        if report.namespace("after") != report.namespace("closed") {
+            problems.0.push("  the namespace is another one".to_owned());
+        }
+        problems.silent(report);
+        problems.0
+    }
+
+    /// What is wrong with the next session after one that was killed: nothing hinders it, and what the killed
+    /// one left is known.
+    pub fn compare_next(&self, report: &Report) -> Vec<String> {
+        if report.codes("open") != [code::SUCCESS] {
+            return vec!["  the next login is refused".to_owned()];
+        }
+        let mut problems = self.compare_view(report);
+        problems.compare("the files", &self.files, &files_without_leftovers());
+        problems.0
+    }
+
+    fn compare_view(&self, report: &Report) -> Problems {
+        let mut problems = Problems::default();
+        problems.compare("the view", &self.view, &view(report));
+        let variables = variables(report, "variables-after");
+        problems.compare("the variables", &self.variables, &variables);
+        problems
+    }
+}
+
+/// What is wrong with a session that was refused: there is nothing of it, and the log says why.
+pub fn of_refused(report: &Report, files_before: &[String], log: &[String]) -> Vec<String> {
+    let mut problems = Problems::default();
+    problems.compare(
+        "the process",
+        &report.state("before"),
+        &report.state("after"),
+    );
+    let (before, after) = (
+        variables(report, "variables-before"),
+        variables(report, "variables-after"),
+    );
+    problems.compare("the variables", &before, &after);
+    problems.compare("the files", files_before, &files());
+    if !log.iter().any(|line| line.starts_with("<83>")) {
+        problems.0.push("  the log gives no reason".to_owned());
+    }
+    problems.silent(report);
+    problems.0
+}
+
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn compare<S: AsRef<str> + PartialEq>(&mut self, what: &str, expected: &[S], found: &[S]) {
+        let difference = difference(expected, found);
+        if !difference.is_empty() {
+            self.0.push(format!("  {what}:\n{difference}"));
+        }
+    }
+
+    fn silent(&mut self, report: &Report) {
+        if !(report.output.stdout.is_empty() && report.output.stderr.is_empty()) {
+            self.0.push(format!("  output: {:?}", report.output));
+        }
+    }
+}
+
+/// Everything in the room except what the driver and the trace write.
+pub fn files() -> Vec<String> {
+    assert!(!exists(trace::FILE));
+    tree("/mnt")
+}
+
+/// The same without what a session that did not end properly may leave: entries that had no name yet, and
+/// directories of sessions.
+fn files_without_leftovers() -> Vec<String> {
+    let sessions = format!("{STORE}/session/");
+    let is_known = |path: &String| path.contains("/.jns-") || path.starts_with(&sessions);
+    files().into_iter().filter(|path| !is_known(path)).collect()
+}
+
+fn variables(report: &Report, label: &str) -> Vec<String> {
+    let values = report.values(label).into_iter();
+    let mut variables: Vec<_> = values.map(str::to_owned).collect();
+    variables.sort();
+    variables
+}
+
+/// What is mounted where, without the numbers that differ between two sessions.
+fn view(report: &Report) -> Vec<String> {
+    let mounts = report.values("after mount").into_iter();
+    let mut view: Vec<_> = mounts.map(trace::without_numbers).collect();
+    view.sort();
+    view
+}
