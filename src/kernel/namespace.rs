@@ -186,11 +186,13 @@ pub fn name() -> Result<String> {
     Ok(format!("mnt:[{}]", status.st_ino))
 }
 
-/// The working directory's path, where it has one below the root directory.
+/// The working directory's path, where it has one below the root directory. What is not UTF-8 in it is
+/// replaced: such a path still tells whether it lies below another one.
 #[must_use]
 pub fn working_directory() -> Option<String> {
     let path = rustix::process::getcwd(Vec::new()).ok()?;
-    path.into_string().ok().filter(|path| path.starts_with('/'))
+    let path = path.to_string_lossy().into_owned();
+    path.starts_with('/').then_some(path)
 }
 
 /// Moves the working directory to the same path as the namespace shows it now, or to `/` where the path

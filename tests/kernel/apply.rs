@@ -610,6 +610,20 @@ fn the_working_directory_follows_the_view() {
 }
 
 #[test]
+fn a_working_directory_whose_name_is_not_text_stays() {
+    use std::os::unix::ffi::OsStrExt;
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1777, 0);
+        let name = std::ffi::OsStr::from_bytes(b"/mnt/caf\xe9");
+        fs::create_dir(name).unwrap();
+        std::env::set_current_dir(name).unwrap();
+        inside(plan(vec![private_t()]), move |_| {
+            assert_eq!(std::env::current_dir().unwrap().as_os_str(), name);
+        });
+    });
+}
+
+#[test]
 fn first_logins_at_once_share_one_finished_instance() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);
