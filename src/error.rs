@@ -63,6 +63,12 @@ impl Error {
         self.errno == Some(libc::ENOENT)
     }
 
+    /// Whether the cause is that the caller may not do it (EPERM).
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.errno == Some(libc::EPERM)
+    }
+
     /// Whether the cause is that something is in use (EBUSY, EXDEV: something is mounted there).
     #[must_use]
     pub fn is_busy(&self) -> bool {

@@ -260,8 +260,7 @@ impl<'p> Build<'p> {
                     mount: &mount,
                 };
                 let kept = self.keep_entries(step, keep, place, root)?;
-                let change = like_covered(&step.attributes, covered);
-                mount::prepare(&mount, false, change, Travel::Neither, path)?;
+                prepare_instance(&mount, step, covered)?;
                 (Rc::new(mount), kept)
             }
             (View::Bind { recursive, .. }, Some(source)) => (
@@ -446,6 +445,19 @@ impl<'p> Build<'p> {
             notes: std::mem::take(&mut self.notes),
             session_directories: std::mem::take(&mut self.session_directories),
         }))
+    }
+}
+
+/// In a container with a user namespace of its own, the attributes that the store's mount came with are
+/// locked (mount_namespaces(7)). Then they stay, and only restrictions are added.
+fn prepare_instance(mount: &OwnedFd, step: &Step, covered: u64) -> Result<()> {
+    let prepare =
+        |change| mount::prepare(mount, false, change, Travel::Neither, step.path.as_str());
+    match prepare(like_covered(&step.attributes, covered)) {
+        Err(locked) if locked.is_forbidden() => {
+            prepare(like_covered_and_source(&step.attributes, covered))
+        }
+        done => done,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod apply;
+mod container;
 mod own;
 mod races;
 mod removal;
