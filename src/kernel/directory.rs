@@ -27,6 +27,10 @@ pub struct Draft {
     flags: AtFlags,
 }
 
+/// Without it, of two logins that make one directory each, the second could take away the first one's.
+const NO_NOREPLACE: &str = "its file system cannot rename without replacing (RENAME_NOREPLACE of \
+                            renameat2(2)), as NFS cannot; a local one can";
+
 /// Whether an entry got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publication {
@@ -94,6 +98,7 @@ impl Draft {
                 Ok(Publication::Done)
             }
             Err(Errno::EXIST) => Ok(Publication::Preceded),
+            Err(Errno::INVAL) => Err(Error::new("create", path, NO_NOREPLACE)),
             Err(errno) => Err(Error::from_errno("create", path, errno)),
         }
     }
