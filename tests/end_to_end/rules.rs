@@ -162,6 +162,7 @@ const PER_SESSION: &str = "[[private]]\npath = \"/tmp\"\nper = \"session\"\n";
 fn serve_per_session(bed: &Bed) {
     bed.serve_ssh_under(PER_SESSION);
     bed.ssh("bob", "true").text();
+    bed.wait_for_logouts();
 }
 
 #[test]
@@ -259,6 +260,7 @@ fn an_instance_with_a_wrong_mode_is_repaired() {
     ours_only!("repair of what a crash left");
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
     bed.ssh("alice", "touch /tmp/known-by-this").text();
+    bed.wait_for_logouts();
     let before = bed.state();
     bed.sh("chmod 400 $(find /var/lib/jns -name known-by-this -printf '%h')");
     bed.ssh("alice", "touch /tmp/known-by-this").text();

@@ -54,10 +54,8 @@ impl Sleeper<'_> {
     /// Kills the session's process, and waits until sshd has closed the session, if it can.
     #[track_caller]
     pub fn end(self) {
-        let Self {
-            user, client, pid, ..
-        } = &self;
-        self.bed.run(&format!("kill {pid}; kill {client}"));
-        self.bed.wait_until(&format!("! pgrep -f '^sshd.*{user}'"));
+        let kill = format!("kill {}; kill {}", self.pid, self.client);
+        self.bed.run(&kill); // either may be gone
+        self.bed.wait_for_logouts();
     }
 }
