@@ -67,11 +67,9 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
         namespace::check_capabilities()?;
     }
     let mut build = Build::new(plan, uid)?;
-    for step in &plan.steps {
-        match build.add(step) {
-            Err(_) if build.was_overtaken() => return Ok(None),
-            added => added?,
-        }
+    match build.add_all(&plan.steps) {
+        Err(_) if build.was_overtaken() => return Ok(None),
+        added => added?,
     }
     build.check_order()?;
     if build.is_empty() {
@@ -106,7 +104,7 @@ fn forced_panic() {
 ///
 /// # Errors
 ///
-/// It is another one by now, or not all of it can be removed; `jns gc` finds it later.
+/// It is another one by now, or not all of it can be removed; the rest stays in the store.
 pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Result<()> {
     let path = directory.path.as_str();
     let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;

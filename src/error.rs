@@ -75,6 +75,12 @@ impl Error {
         matches!(self.errno, Some(libc::EBUSY | libc::EXDEV))
     }
 
+    /// Whether the kernel does not take such an argument (EINVAL).
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.errno == Some(libc::EINVAL)
+    }
+
     /// The same, with a reason in better words than the error number's.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {

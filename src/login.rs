@@ -9,7 +9,7 @@ use std::ffi::CString;
 /// function of this and the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The account's name, as PAM has it.
+    /// The account's name, as the account database has it: directories may take `ALICE` for `alice`.
     pub user: String,
     /// The account's user id.
     pub uid: u32,
@@ -108,7 +108,7 @@ impl Login {
             gid,
             groups,
             home: account.dir.to_string_lossy().into_owned(),
-            user: request.user,
+            user: account.name,
             service: request.service,
             tty: request.tty,
             rhost: request.rhost,

@@ -60,6 +60,7 @@ struct Sessions(RefCell<Vec<Opened>>);
 /// A session that is open.
 #[derive(Debug)]
 struct Opened {
+    /// The user's name as PAM has it.
     user: String,
     uid: u32,
     namespace: String,
@@ -226,12 +227,13 @@ fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
 }
 
 fn enter(handle: &mut PamHandle, plan: &Plan, login: &Login) -> std::result::Result<(), Refusal> {
+    let user = request(handle)?.user;
     reserve(handle)?;
     let before = set_environment(handle, plan)?;
     let applied = apply::apply(plan, login.uid).inspect_err(|_| restore(handle, before))?;
     report(&applied, plan, login);
     let opened = Opened {
-        user: login.user.clone(),
+        user,
         uid: login.uid,
         namespace: applied.namespace,
         directories: applied.session_directories,

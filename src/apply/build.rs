@@ -3,20 +3,20 @@
 
 mod keep;
 mod store;
+mod undo;
+mod views;
 
-use super::attributes::{like_covered, like_covered_and_source};
 use super::{Applied, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
-use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::mount;
 use crate::kernel::walk::{Cover, Place, Trust, Walker};
-use crate::plan::{Instance, Lifetime, Plan, Shape, Step, View};
-use crate::policy::value::{Component, Size};
-use keep::Root;
+use crate::plan::{Plan, Shape, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
 use std::rc::Rc;
 use store::Store;
+use undo::Undo;
 
 /// A plan's mounts, not yet attached. The order of the fields is the order in which they are undone.
 pub(super) struct Build<'p> {
@@ -43,10 +43,11 @@ struct BuiltView<'p> {
 
 /// Where a mount goes.
 enum Target {
-    /// A place of the host's; it is opened again in the new namespace and must still be the same.
-    Host { path: String, identity: (u64, u64) },
+    /// A place of the host's; it is opened again in the new namespace and must still be the same. Held
+    /// open, it cannot lose its inode number to another one meanwhile.
+    Host(Place),
     /// A place in a mount that was built before; its descriptor stays good.
-    Built { path: String, place: Place },
+    Built(Place),
 }
 
 /// An entry of the covered directory that stays visible.
@@ -56,86 +57,10 @@ struct Kept {
     at: OwnedFd,
 }
 
-/// What was made for this login, removed last one first: what lies in a directory before the directory.
-#[derive(Default)]
-struct Undo<'p>(Vec<Provisional<'p>>);
-
-/// An entry that was made for this login.
-struct Provisional<'p> {
-    draft: Draft,
-    reach: Reach<'p>,
-}
-
-/// Who may know of an entry that was made for this login.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach<'p> {
-    /// It has its name, and others may already use it.
-    Public,
-    /// A new instance: it has no name until everything else has worked; then it gets its own.
-    Instance(&'p Instance),
-    /// It is in that new instance.
-    Within(&'p Instance),
-}
-
-impl<'p> Undo<'p> {
-    fn push(&mut self, draft: Draft) {
-        let reach = Reach::Public;
-        self.0.push(Provisional { draft, reach });
-    }
-
-    /// The same for an entry of an instance.
-    fn push_within(&mut self, draft: Draft, instance: &'p Instance) {
-        let is_new = |made: &Provisional<'_>| made.reach == Reach::Instance(instance);
-        let reach = if self.0.iter().any(is_new) {
-            Reach::Within(instance)
-        } else {
-            Reach::Public
-        };
-        self.0.push(Provisional { draft, reach });
-    }
-
-    /// A new instance that has no name yet. The session's own come last: nobody can be first with those, so
-    /// that a login that has to start again has not made them yet.
-    fn next_instance(&mut self) -> Option<(&mut Draft, &'p Instance)> {
-        let unnamed = self.0.iter_mut().filter_map(|made| match made.reach {
-            Reach::Instance(instance) => Some((&mut made.draft, instance)),
-            Reach::Public | Reach::Within(_) => None,
-        });
-        unnamed.min_by_key(|(_, instance)| instance.lifetime == Lifetime::Session)
-    }
-
-    fn have_published(&mut self, instance: &Instance) {
-        for made in &mut self.0 {
-            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == instance) {
-                made.reach = Reach::Public;
-            }
-        }
-    }
-
-    /// Lets stay what others may already use.
-    fn keep_public(&mut self) {
-        let all = std::mem::take(&mut self.0);
-        for made in all {
-            match made.reach {
-                Reach::Public => made.draft.keep(),
-                Reach::Instance(_) | Reach::Within(_) => self.0.push(made),
-            }
-        }
-    }
-}
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        while let Some(provisional) = self.0.pop() {
-            drop(provisional);
-        }
-    }
-}
-
 impl Target {
     fn path(&self) -> &str {
         match self {
-            Self::Host { path, .. } | Self::Built { path, .. } => path,
+            Self::Host(place) | Self::Built(place) => &place.path,
         }
     }
 }
@@ -165,8 +90,27 @@ impl<'p> Build<'p> {
         })
     }
 
-    /// Builds one step.
-    pub(super) fn add(&mut self, step: &'p Step) -> Result<()> {
+    /// Builds every step. Paths that are missing and have to be made come last: the host sees them at
+    /// once, and other logins use them at once, so they are not made for a login that fails anyway.
+    pub(super) fn add_all(&mut self, steps: &'p [Step]) -> Result<()> {
+        let mut later: Vec<&'p Step> = Vec::new();
+        for step in steps {
+            let below = |missing: &&Step| step.path.is_within(&missing.path);
+            if later.iter().any(below) || self.has_to_be_made(step) {
+                later.push(step);
+            } else {
+                self.add(step)?;
+            }
+        }
+        later.into_iter().try_for_each(|step| self.add(step))
+    }
+
+    fn has_to_be_made(&self, step: &Step) -> bool {
+        let found = || self.walker.open(step.path.as_str(), &self.covers);
+        step.create && found().is_err_and(|error| error.is_missing())
+    }
+
+    fn add(&mut self, step: &'p Step) -> Result<()> {
         self.try_add(step).map_err(|error| error.at(&step.origin))
     }
 
@@ -221,9 +165,22 @@ impl<'p> Build<'p> {
             Draft::directory(&parent.descriptor, form, path)?.0
         };
         if draft.publish(name, path)? == Publication::Done {
-            self.undo.push(draft);
+            self.settle(draft, &parent.path);
         }
         self.walker.open(path, &self.covers)
+    }
+
+    /// What was made on the host stays: another login may have mounted something on it by now, which
+    /// rmdir(2) would take away. What was made in a new instance goes with that instance.
+    fn settle(&mut self, draft: Draft, parent: &str) {
+        let views = self.views.iter().rev();
+        let holder = views
+            .clone()
+            .find(|view| is_within(parent, view.target.path()));
+        match holder.map(|view| &view.step.view) {
+            Some(View::Instance { instance, .. }) => self.undo.push_within(draft, instance),
+            _ => draft.keep(),
+        }
     }
 
     fn check_target(&self, step: &Step, place: &Place) -> Result<()> {
@@ -242,134 +199,13 @@ impl<'p> Build<'p> {
         Ok(())
     }
 
-    fn build(
-        &mut self,
-        step: &'p Step,
-        place: &Place,
-        source: Option<Place>,
-    ) -> Result<BuiltView<'p>> {
-        let path = step.path.as_str();
-        let covered = mount::attributes_of(place, path)?;
-        let (mount, kept) = match (&step.view, source) {
-            (View::Instance { shape, keep, .. }, _) => {
-                let form = form_of(shape, &place.status);
-                let directory = Rc::new(self.open_instance(step, place, form)?);
-                let mount = mount::clone_tree(&directory, false, path)?;
-                let root = Root {
-                    directory: &directory,
-                    mount: &mount,
-                };
-                let kept = self.keep_entries(step, keep, place, root)?;
-                prepare_instance(&mount, step, covered)?;
-                (Rc::new(mount), kept)
-            }
-            (View::Bind { recursive, .. }, Some(source)) => (
-                Rc::new(self.build_bind(step, place, &source, *recursive, covered)?),
-                vec![],
-            ),
-            (View::Nothing { .. } | View::Bind { .. }, _) if !place.is_directory() => {
-                (Rc::new(self.build_hidden_file(step)?), vec![])
-            }
-            (
-                View::Memory {
-                    size,
-                    inodes,
-                    shape,
-                    keep,
-                },
-                _,
-            ) => {
-                let form = form_of(shape, &place.status);
-                let change = like_covered(&step.attributes, covered);
-                self.build_memory(step, place, &memory_of(*size, *inodes, form), change, keep)?
-            }
-            (View::Nothing { keep }, _) => {
-                let change = like_covered(&step.attributes, covered).set(attribute::READ_ONLY);
-                self.build_memory(step, place, &nothing_of(keep.len()), change, keep)?
-            }
-            (View::Bind { .. }, None) => {
-                return Err(Error::new("bind", path, "it has no source"));
-            }
-        };
-        Ok(BuiltView {
-            step,
-            mount,
-            target: self.target(place),
-            kept,
-        })
-    }
-
     fn target(&self, place: &Place) -> Target {
-        let path = place.path.clone();
-        if self
-            .covers
-            .iter()
-            .any(|cover| is_within(&path, &cover.path))
-        {
-            let place = place.clone();
-            return Target::Built { path, place };
+        let built = |cover: &Cover| is_within(&place.path, &cover.path);
+        if self.covers.iter().any(built) {
+            Target::Built(place.clone())
+        } else {
+            Target::Host(place.clone())
         }
-        let identity = identity(&place.status);
-        Target::Host { path, identity }
-    }
-
-    fn build_memory(
-        &mut self,
-        step: &'p Step,
-        place: &Place,
-        memory: &Memory,
-        change: AttributeChange,
-        keep: &[Component],
-    ) -> Result<(Rc<OwnedFd>, Vec<Kept>)> {
-        let path = step.path.as_str();
-        let writable = change.bits() & !attribute::READ_ONLY;
-        let mount = Rc::new(mount::memory(memory, writable, path)?);
-        let root = Root {
-            directory: &mount,
-            mount: &mount,
-        };
-        let kept = self.keep_entries(step, keep, place, root)?;
-        if change.bits() & attribute::READ_ONLY != 0 {
-            let read_only = AttributeChange::default().set(attribute::READ_ONLY);
-            mount::prepare(&mount, false, read_only, Travel::Neither, path)?;
-        }
-        Ok((mount, kept))
-    }
-
-    fn build_bind(
-        &self,
-        step: &Step,
-        place: &Place,
-        source: &Place,
-        recursive: bool,
-        covered: u64,
-    ) -> Result<OwnedFd> {
-        let path = step.path.as_str();
-        if place.is_directory() != source.is_directory() {
-            let reason = "source and path must be both directories or both files";
-            return Err(Error::new("bind", path, reason));
-        }
-        let mount = mount::clone_tree(source, recursive, &source.path)?;
-        let change = like_covered_and_source(&step.attributes, covered);
-        mount::prepare(
-            &mount,
-            recursive,
-            change,
-            super::travel(self.plan.propagation),
-            path,
-        )?;
-        Ok(mount)
-    }
-
-    fn build_hidden_file(&mut self, step: &'p Step) -> Result<OwnedFd> {
-        let path = step.path.as_str();
-        let file = self.hidden_file()?;
-        let mount = mount::clone_tree(file, false, path)?;
-        let change = AttributeChange::default().set(
-            attribute::READ_ONLY | attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC,
-        );
-        mount::prepare(&mount, false, change, Travel::Neither, path)?;
-        Ok(mount)
     }
 
     /// Refuses a plan in which a link leads one step's path below a later step's, which would cover it, or
@@ -448,29 +284,11 @@ impl<'p> Build<'p> {
     }
 }
 
-/// In a container with a user namespace of its own, the attributes that the store's mount came with are
-/// locked (mount_namespaces(7)). Then they stay, and only restrictions are added.
-fn prepare_instance(mount: &OwnedFd, step: &Step, covered: u64) -> Result<()> {
-    let prepare =
-        |change| mount::prepare(mount, false, change, Travel::Neither, step.path.as_str());
-    match prepare(like_covered(&step.attributes, covered)) {
-        Err(locked) if locked.is_forbidden() => {
-            prepare(like_covered_and_source(&step.attributes, covered))
-        }
-        done => done,
-    }
-}
-
 fn attach_view(view: &BuiltView<'_>) -> Result<()> {
     let path = view.step.path.as_str();
     match &view.target {
-        Target::Built { place, .. } => mount::attach(&view.mount, place, path)?,
-        Target::Host {
-            path: real,
-            identity,
-        } => {
-            mount::attach(&view.mount, same_place(real, *identity)?, path)?;
-        }
+        Target::Built(place) => mount::attach(&view.mount, place, path)?,
+        Target::Host(place) => mount::attach(&view.mount, same_place(place)?, path)?,
     }
     view.kept
         .iter()
@@ -479,25 +297,16 @@ fn attach_view(view: &BuiltView<'_>) -> Result<()> {
 
 /// A place of the caller's namespace, opened again in the new one: a descriptor from before unshare(2)
 /// is of the old namespace, and move_mount(2) refuses it (EINVAL, seen on Linux 6.18).
-fn same_place(path: &str, before: (u64, u64)) -> Result<OwnedFd> {
+fn same_place(before: &Place) -> Result<OwnedFd> {
+    let path = before.path.as_str();
     let place = mount::reopen(path)?;
     let status =
         rustix::fs::fstat(&place).map_err(|errno| Error::from_errno("examine", path, errno))?;
-    if identity(&status) == before {
+    if identity(&status) == identity(&before.status) {
         return Ok(place);
     }
     let reason = "it was exchanged while the session was prepared";
     Err(Error::new("mount on", path, reason))
-}
-
-fn form_of(shape: &Shape, covered: &Stat) -> Form {
-    Form {
-        mode: shape
-            .mode
-            .map_or(covered.st_mode & 0o7777, |mode| mode.bits()),
-        uid: shape.owner.unwrap_or(covered.st_uid),
-        gid: shape.group.unwrap_or(covered.st_gid),
-    }
 }
 
 /// The form of a path that did not exist. Where the rule says nothing: below a directory of the user's
@@ -517,34 +326,5 @@ fn created_form(step: &Step, parent: &Place, file: bool, uid: u32) -> Form {
         mode: shape.mode.map_or(default.0, |mode| mode.bits()),
         uid: shape.owner.unwrap_or(default.1),
         gid: shape.group.unwrap_or(default.2),
-    }
-}
-
-fn memory_of(size: Size, inodes: Option<u64>, form: Form) -> Memory {
-    let bytes = match size {
-        Size::Bytes(bytes) => bytes,
-        Size::Percent(percent) => {
-            let hundredth = mount::machine_memory().checked_div(100).unwrap_or(0);
-            hundredth.saturating_mul(u64::from(percent))
-        }
-    };
-    let each_page = bytes.checked_div(4096).unwrap_or(0).max(2);
-    Memory {
-        bytes,
-        inodes: inodes.unwrap_or(each_page),
-        mode: form.mode,
-        uid: form.uid,
-        gid: form.gid,
-    }
-}
-
-/// An empty directory for everybody to see into; its kept entries are mount points in it.
-fn nothing_of(kept: usize) -> Memory {
-    Memory {
-        bytes: 4096,
-        inodes: u64::try_from(kept).unwrap_or(u64::MAX).saturating_add(2),
-        mode: 0o555,
-        uid: 0,
-        gid: 0,
     }
 }

@@ -155,3 +155,34 @@ fn what_a_user_puts_in_the_place_of_a_sessions_directory_is_not_removed() {
         );
     });
 }
+
+#[test]
+fn a_path_made_by_a_login_that_fails_stays_with_those_who_use_it() {
+    in_own_namespace(|| {
+        let mut made = private("/mnt/new", &instance("new"), &[]);
+        made.create = true;
+        let good = plan(vec![made.clone()]);
+        let mut impossible = private("/mnt/none/below", &instance("u"), &[]);
+        impossible.create = true;
+        let bad = plan(vec![made, impossible]);
+        against(
+            move || drop(apply(&bad, USER).unwrap_err()),
+            || {
+                let mut lost = 0;
+                let mut refused = 0;
+                for _ in 0..300 {
+                    match attempt(&good, || {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                        mounts_at("/mnt/new").len()
+                    }) {
+                        Ok(0) => lost += 1,
+                        Ok(_) => {}
+                        Err(_) => refused += 1,
+                    }
+                    let _ = fs::remove_dir("/mnt/new");
+                }
+                assert_eq!((lost, refused), (0, 0));
+            },
+        );
+    });
+}

@@ -55,7 +55,7 @@ impl<'p> Build<'p> {
         if let Some(reason) = self.unfit(&found, &status) {
             return Ok(self.not_kept(step, &path, reason));
         }
-        let mount = mount::clone_tree(&source, true, &path)?;
+        let mount = mount::clone_tree(&source, true, &path).map_err(clone_of_built)?;
         let travel = super::super::travel(self.plan.propagation);
         mount::prepare(&mount, true, AttributeChange::default(), travel, &path)?;
         Ok(Some(Kept {
@@ -96,10 +96,9 @@ impl<'p> Build<'p> {
         };
         if draft.publish(name, path)? == Publication::Done {
             match &step.view {
-                View::Instance { instance, .. } => {
-                    self.undo.push_within(draft, instance);
-                }
-                _ => self.undo.push(draft),
+                View::Instance { instance, .. } => self.undo.push_within(draft, instance),
+                // It goes with the memory that it is in.
+                _ => draft.keep(),
             }
         }
         let missing = || Error::from_errno("open", path, Errno::NOENT);
@@ -121,6 +120,14 @@ impl<'p> Build<'p> {
         }
         None
     }
+}
+
+/// A copy of what another step has built, which is detached as yet, is refused by older kernels.
+fn clone_of_built(error: Error) -> Error {
+    if error.is_invalid() {
+        return error.because("keeping what another rule shows there needs Linux 6.15");
+    }
+    error
 }
 
 fn open_status(parent: impl AsFd, name: &str, path: &str) -> Result<Option<(OwnedFd, Stat)>> {

@@ -1,6 +1,6 @@
 //! Instances: where they are, that they are what they should be, and new ones.
 
-use super::{Build, Provisional, Reach, SessionDirectory, identity};
+use super::{Build, SessionDirectory, identity};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
 use crate::kernel::walk::{self, Place, Trust};
@@ -77,8 +77,7 @@ impl<'p> Build<'p> {
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
         }
-        let reach = Reach::Instance(instance);
-        self.undo.0.push(Provisional { draft, reach });
+        self.undo.push_instance(draft, instance);
         Ok(made)
     }
 
@@ -104,21 +103,30 @@ impl<'p> Build<'p> {
 
     /// The directory `below` the store, made for root alone where it is missing.
     fn store_directory(&mut self, below: &str) -> Result<Rc<OwnedFd>> {
-        let mut store = match self.store.take() {
-            Some(store) => store,
-            None => self.open_store()?,
-        };
-        let found = match &store.recent {
-            Some((recent, directory)) if recent == below => Rc::clone(directory),
-            _ => self.descend(&store, below)?,
-        };
-        store.recent = Some((below.to_owned(), Rc::clone(&found)));
-        self.store = Some(store);
+        let root = self.store_root()?;
+        let recent = self.store.as_ref().and_then(|store| store.recent.as_ref());
+        if let Some((_, directory)) = recent.filter(|(recent, _)| recent == below) {
+            return Ok(Rc::clone(directory));
+        }
+        let found = self.descend(root, below)?;
+        if let Some(store) = &mut self.store {
+            store.recent = Some((below.to_owned(), Rc::clone(&found)));
+        }
         Ok(found)
     }
 
-    fn descend(&mut self, store: &Store, below: &str) -> Result<Rc<OwnedFd>> {
-        let mut here = Rc::clone(&store.root);
+    fn store_root(&mut self) -> Result<Rc<OwnedFd>> {
+        if let Some(store) = &self.store {
+            return Ok(Rc::clone(&store.root));
+        }
+        let store = self.open_store()?;
+        let root = Rc::clone(&store.root);
+        self.store = Some(store);
+        Ok(root)
+    }
+
+    fn descend(&mut self, root: Rc<OwnedFd>, below: &str) -> Result<Rc<OwnedFd>> {
+        let mut here = root;
         let mut path = self.plan.store.to_string();
         for name in below.split('/') {
             path = format!("{path}/{name}");
@@ -169,12 +177,7 @@ impl<'p> Build<'p> {
 
     /// The file that covers hidden files.
     pub(super) fn hidden_file(&mut self) -> Result<OwnedFd> {
-        let store = match self.store.take() {
-            Some(store) => store,
-            None => self.open_store()?,
-        };
-        let root = Rc::clone(&store.root);
-        self.store = Some(store);
+        let root = self.store_root()?;
         let path = format!("{}/{HIDDEN_FILE}", self.plan.store);
         match open_hidden(&root, &path) {
             Err(missing) if missing.is_missing() => {

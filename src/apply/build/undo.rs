@@ -1,0 +1,91 @@
+//! What was made for a login, and is removed again when the login fails.
+
+use crate::kernel::directory::Draft;
+use crate::plan::{Instance, Lifetime};
+
+/// What was made for this login, removed last one first: what lies in a directory before the directory.
+#[derive(Default)]
+pub(super) struct Undo<'p>(Vec<Provisional<'p>>);
+
+/// An entry that was made for this login.
+struct Provisional<'p> {
+    draft: Draft,
+    reach: Reach<'p>,
+}
+
+/// Who may know of an entry that was made for this login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach<'p> {
+    /// It has its name, and other logins may find it.
+    Public,
+    /// A new instance: it has no name until everything else has worked; then it gets its own.
+    Instance(&'p Instance),
+    /// It is in that new instance.
+    Within(&'p Instance),
+}
+
+impl<'p> Undo<'p> {
+    /// A directory or file in the store that has its name. Another login that needs it makes it again.
+    pub(super) fn push(&mut self, draft: Draft) {
+        let reach = Reach::Public;
+        self.0.push(Provisional { draft, reach });
+    }
+
+    /// A new instance that has no name yet.
+    pub(super) fn push_instance(&mut self, draft: Draft, instance: &'p Instance) {
+        let reach = Reach::Instance(instance);
+        self.0.push(Provisional { draft, reach });
+    }
+
+    /// A mount point in an instance. In one that was there before it stays: another login may have mounted
+    /// something on it by now, which rmdir(2) would take away.
+    pub(super) fn push_within(&mut self, draft: Draft, instance: &'p Instance) {
+        if self
+            .0
+            .iter()
+            .any(|made| made.reach == Reach::Instance(instance))
+        {
+            let reach = Reach::Within(instance);
+            self.0.push(Provisional { draft, reach });
+        } else {
+            draft.keep();
+        }
+    }
+
+    /// A new instance that has no name yet. The session's own come last: nobody can be first with those, so
+    /// that a login that has to start again has not made them yet.
+    pub(super) fn next_instance(&mut self) -> Option<(&mut Draft, &'p Instance)> {
+        let unnamed = self.0.iter_mut().filter_map(|made| match made.reach {
+            Reach::Instance(instance) => Some((&mut made.draft, instance)),
+            Reach::Public | Reach::Within(_) => None,
+        });
+        unnamed.min_by_key(|(_, instance)| instance.lifetime == Lifetime::Session)
+    }
+
+    pub(super) fn have_published(&mut self, instance: &Instance) {
+        for made in &mut self.0 {
+            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == instance) {
+                made.reach = Reach::Public;
+            }
+        }
+    }
+
+    /// Lets stay what others may already use.
+    pub(super) fn keep_public(&mut self) {
+        let all = std::mem::take(&mut self.0);
+        for made in all {
+            match made.reach {
+                Reach::Public => made.draft.keep(),
+                Reach::Instance(_) | Reach::Within(_) => self.0.push(made),
+            }
+        }
+    }
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        while let Some(provisional) = self.0.pop() {
+            drop(provisional);
+        }
+    }
+}

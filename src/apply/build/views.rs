@@ -1,0 +1,186 @@
+//! The mount of one step, detached: what the user's word becomes in the kernel's few.
+
+use super::keep::Root;
+use super::{Build, BuiltView, Kept};
+use crate::apply::attributes::{like_covered, like_covered_and_source};
+use crate::error::{Error, Result};
+use crate::kernel::directory::Form;
+use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::walk::Place;
+use crate::plan::{Shape, Step, View};
+use crate::policy::value::{Component, Size};
+use rustix::fd::OwnedFd;
+use rustix::fs::Stat;
+use std::rc::Rc;
+
+/// A mount, and what stays visible of what it covers.
+type Covering = (Rc<OwnedFd>, Vec<Kept>);
+
+impl<'p> Build<'p> {
+    pub(super) fn build(
+        &mut self,
+        step: &'p Step,
+        place: &Place,
+        source: Option<Place>,
+    ) -> Result<BuiltView<'p>> {
+        let covered = mount::attributes_of(place, step.path.as_str())?;
+        let (mount, kept) = match (&step.view, source) {
+            (View::Instance { shape, keep, .. }, _) => {
+                self.instance(step, place, form_of(shape, &place.status), keep, covered)?
+            }
+            (View::Bind { recursive, .. }, Some(source)) => (
+                self.bind(step, place, &source, *recursive, covered)?,
+                vec![],
+            ),
+            (View::Memory { .. } | View::Nothing { .. }, _) if place.is_directory() => {
+                self.memory(step, place, covered)?
+            }
+            _ => (self.hidden(step)?, vec![]),
+        };
+        Ok(BuiltView {
+            step,
+            mount,
+            target: self.target(place),
+            kept,
+        })
+    }
+
+    fn instance(
+        &mut self,
+        step: &'p Step,
+        place: &Place,
+        form: Form,
+        keep: &[Component],
+        covered: u64,
+    ) -> Result<Covering> {
+        let directory = Rc::new(self.open_instance(step, place, form)?);
+        let mount = mount::clone_tree(&directory, false, step.path.as_str())?;
+        let root = Root {
+            directory: &directory,
+            mount: &mount,
+        };
+        let kept = self.keep_entries(step, keep, place, root)?;
+        prepare_instance(&mount, step, covered)?;
+        Ok((Rc::new(mount), kept))
+    }
+
+    /// A file system in memory, writable until its mount points are made.
+    fn memory(&mut self, step: &'p Step, place: &Place, covered: u64) -> Result<Covering> {
+        let path = step.path.as_str();
+        let attributes = like_covered(&step.attributes, covered).bits();
+        let (memory, keep, read_only) = match &step.view {
+            View::Nothing { keep } => (nothing_of(keep.len()), keep, attribute::READ_ONLY),
+            View::Memory {
+                size,
+                inodes,
+                shape,
+                keep,
+            } => {
+                let form = form_of(shape, &place.status);
+                (
+                    memory_of(*size, *inodes, form),
+                    keep,
+                    attributes & attribute::READ_ONLY,
+                )
+            }
+            View::Instance { .. } | View::Bind { .. } => {
+                return Err(Error::new("cover", path, "it is not memory"));
+            }
+        };
+        let mount = mount::memory(&memory, attributes & !attribute::READ_ONLY, path)?;
+        let mount = Rc::new(mount);
+        let root = Root {
+            directory: &mount,
+            mount: &mount,
+        };
+        let kept = self.keep_entries(step, keep, place, root)?;
+        if read_only != 0 {
+            let change = AttributeChange::default().set(read_only);
+            mount::prepare(&mount, false, change, Travel::Neither, path)?;
+        }
+        Ok((mount, kept))
+    }
+
+    fn bind(
+        &self,
+        step: &Step,
+        place: &Place,
+        source: &Place,
+        recursive: bool,
+        covered: u64,
+    ) -> Result<Rc<OwnedFd>> {
+        let path = step.path.as_str();
+        if place.is_directory() != source.is_directory() {
+            let reason = "source and path must be both directories or both files";
+            return Err(Error::new("bind", path, reason));
+        }
+        let mount = mount::clone_tree(source, recursive, &source.path)?;
+        let change = like_covered_and_source(&step.attributes, covered);
+        let travel = crate::apply::travel(self.plan.propagation);
+        mount::prepare(&mount, recursive, change, travel, path)?;
+        Ok(Rc::new(mount))
+    }
+
+    /// What covers a hidden file: an empty one that nobody may read.
+    fn hidden(&mut self, step: &'p Step) -> Result<Rc<OwnedFd>> {
+        let path = step.path.as_str();
+        let mount = mount::clone_tree(self.hidden_file()?, false, path)?;
+        let change = AttributeChange::default().set(
+            attribute::READ_ONLY | attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC,
+        );
+        mount::prepare(&mount, false, change, Travel::Neither, path)?;
+        Ok(Rc::new(mount))
+    }
+}
+
+/// In a container with a user namespace of its own, the attributes that the store's mount came with are
+/// locked (mount_namespaces(7)). Then they stay, and only restrictions are added.
+fn prepare_instance(mount: &OwnedFd, step: &Step, covered: u64) -> Result<()> {
+    let prepare =
+        |change| mount::prepare(mount, false, change, Travel::Neither, step.path.as_str());
+    match prepare(like_covered(&step.attributes, covered)) {
+        Err(locked) if locked.is_forbidden() => {
+            prepare(like_covered_and_source(&step.attributes, covered))
+        }
+        done => done,
+    }
+}
+
+fn form_of(shape: &Shape, covered: &Stat) -> Form {
+    Form {
+        mode: shape
+            .mode
+            .map_or(covered.st_mode & 0o7777, |mode| mode.bits()),
+        uid: shape.owner.unwrap_or(covered.st_uid),
+        gid: shape.group.unwrap_or(covered.st_gid),
+    }
+}
+
+fn memory_of(size: Size, inodes: Option<u64>, form: Form) -> Memory {
+    let bytes = match size {
+        Size::Bytes(bytes) => bytes,
+        Size::Percent(percent) => {
+            let hundredth = mount::machine_memory().checked_div(100).unwrap_or(0);
+            hundredth.saturating_mul(u64::from(percent))
+        }
+    };
+    let each_page = bytes.checked_div(4096).unwrap_or(0).max(2);
+    Memory {
+        bytes,
+        inodes: inodes.unwrap_or(each_page),
+        mode: form.mode,
+        uid: form.uid,
+        gid: form.gid,
+    }
+}
+
+/// An empty directory for everybody to see into; its kept entries are mount points in it.
+fn nothing_of(kept: usize) -> Memory {
+    Memory {
+        bytes: 4096,
+        inodes: u64::try_from(kept).unwrap_or(u64::MAX).saturating_add(2),
+        mode: 0o555,
+        uid: 0,
+        gid: 0,
+    }
+}
