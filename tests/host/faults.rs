@@ -43,6 +43,9 @@ path = "/mnt/secret"
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
 "#;
 
+/// The path that the policy has made where it is missing.
+const CREATED: &str = "/mnt/created";
+
 /// A session.
 const SESSION: &[&str] = &[
     "start=alice",

@@ -727,6 +727,17 @@ fn without_proc_the_kernel_is_asked_directly() {
         directory("/mnt/t", 0o1777, 0);
         let host = namespace();
         nix::mount::umount2("/proc", nix::mount::MntFlags::MNT_DETACH).unwrap();
+        if !namespaces_have_pidfds() {
+            let told = apply(&plan(vec![private_t()]), USER)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                told.contains("/proc is not mounted, and this kernel"),
+                "{told}"
+            );
+            assert!(!exists(INSTANCE));
+            return;
+        }
         let applied = inside(plan(vec![private_t()]), |applied| {
             assert_eq!(names("/mnt/t"), [""; 0]);
             applied
@@ -791,6 +802,8 @@ fn a_failure_inside_the_new_namespace_leads_back() {
         directory("/mnt/root/var/lib", 0o755, 0);
         // In a chroot whose root is no mount point, propagation cannot be set: unshare(2) has worked by then.
         let old = fs::File::open("/proc/thread-self/ns/mnt").unwrap();
+        directory("/mnt/root/proc", 0o755, 0);
+        bind("/proc", "/mnt/root/proc");
         std::env::set_current_dir("/mnt/root/t").unwrap();
         nix::unistd::chroot("/mnt/root").unwrap();
         let mut wanted = plan(vec![private("/t", "/var/lib/jns/user/2001/t", &[])]);
