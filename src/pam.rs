@@ -180,7 +180,7 @@ fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Res
 
 /// What the policy says of a login.
 enum Judgement {
-    /// It gets the host's own view.
+    /// Nothing is done for it: from outside any session that is the host's own view.
     Exempt,
     /// It gets this.
     Apply(Plan, Login),
@@ -196,7 +196,7 @@ fn judge(request: Request, arguments: &Arguments) -> std::result::Result<Judgeme
     if let Some(Exemption { principal, origin }) = &selection.exemption {
         let (user, service) = (&login.user, &login.service);
         log::info!(
-            "session of {user} by {service}: exempt as {principal} ({origin}), in the host's own view"
+            "session of {user} by {service}: exempt as {principal} ({origin}), its view stays as it was"
         );
         return Ok(Judgement::Exempt);
     }
