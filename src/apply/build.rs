@@ -259,7 +259,8 @@ impl<'p> Build<'p> {
     /// Gives the new instances their names. `None`: another login was first with one of them.
     ///
     /// What has to be removed then is removed when the build is dropped, and that has to be after the way
-    /// back: in the new namespace something is mounted in it.
+    /// back: in the new namespace something is mounted in it. That includes an instance that got its name
+    /// before the renaming of a later one failed, which takes an I/O error or a full file system.
     pub(super) fn publish(&mut self, namespace: String) -> Result<Option<Applied>> {
         while let Some((draft, instance)) = self.undo.next_instance() {
             let path = instance.directory.as_str();
