@@ -52,8 +52,9 @@ impl PamHooks for Module {
     }
 }
 
-/// What opens leave with the handle for later hooks: the sessions that are open, last one last. Every process that calls pam_end drops it, under
-/// sshd the user's child too: dropping it frees memory and nothing else.
+/// What opens leave with the handle for later hooks: the sessions that are open, last one last. Every
+/// process that calls pam_end drops it, under sshd the user's child too: dropping it frees memory and
+/// nothing else.
 #[derive(Debug, Default)]
 struct Sessions(RefCell<Vec<Opened>>);
 
