@@ -395,7 +395,8 @@ fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
     })
 }
 
-/// Removes the own directories of the session that was opened last. It may run as the user, or never; nothing depends on it.
+/// Removes the own directories of the session that was opened last. It may run as the user, or never;
+/// nothing depends on it.
 fn close_session(handle: &mut PamHandle, _: &[&CStr]) -> std::result::Result<(), Refusal> {
     let opened =
         complement::data(handle, SESSION).and_then(|sessions| sessions.0.borrow_mut().pop());

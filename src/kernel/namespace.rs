@@ -37,7 +37,8 @@ pub struct Departure {
 ///
 /// # Errors
 ///
-/// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of namespaces is reached, or `/` is not a mount point. Nothing has changed then.
+/// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
+/// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
 pub fn leave_for_new(travel: Travel) -> Result<Departure> {
     let origin = Origin::remember()?;
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]

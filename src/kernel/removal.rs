@@ -18,8 +18,8 @@ const MOST_ENTRIES: u32 = 1_000_000;
 ///
 /// # Errors
 ///
-/// It is another directory, an entry cannot be removed, something is mounted in it, or it holds more than a million entries; what
-/// was removed until then stays removed. A directory that does not exist is a success.
+/// It is another directory, an entry cannot be removed, something is mounted in it, or it holds more than a
+/// million entries; what was removed until then stays removed. A directory that does not exist is a success.
 pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("remove", path, errno);
     let top = match open_directory(&parent, name) {
