@@ -10,10 +10,9 @@ use super::{Applied, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount;
-use crate::kernel::walk::{Cover, Place, Trust, Walker};
+use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{Plan, Shape, Step, View};
 use rustix::fd::OwnedFd;
-use rustix::fs::Stat;
 use std::rc::Rc;
 use store::Store;
 use undo::Undo;
@@ -63,10 +62,6 @@ impl Target {
             Self::Host(place) | Self::Built(place) => &place.path,
         }
     }
-}
-
-fn identity(status: &Stat) -> (u64, u64) {
-    (status.st_dev, status.st_ino)
 }
 
 fn is_within(path: &str, ancestor: &str) -> bool {
@@ -173,10 +168,8 @@ impl<'p> Build<'p> {
     /// What was made on the host stays: another login may have mounted something on it by now, which
     /// rmdir(2) would take away. What was made in a new instance goes with that instance.
     fn settle(&mut self, draft: Draft, parent: &str) {
-        let views = self.views.iter().rev();
-        let holder = views
-            .clone()
-            .find(|view| is_within(parent, view.target.path()));
+        let holds = |view: &&BuiltView<'_>| is_within(parent, view.target.path());
+        let holder = self.views.iter().rev().find(holds);
         match holder.map(|view| &view.step.view) {
             Some(View::Instance { instance, .. }) => self.undo.push_within(draft, instance),
             _ => draft.keep(),

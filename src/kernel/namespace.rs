@@ -2,6 +2,7 @@
 
 use super::mount::Travel;
 use super::sys;
+use super::walk::identity;
 use crate::error::{Error, Result};
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
@@ -115,9 +116,8 @@ impl Origin {
         )]
         nix::sched::setns(&self.namespace, CloneFlags::CLONE_NEWNS)
             .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
-        let identity = |s: rustix::fs::Stat| (s.st_dev, s.st_ino);
-        let top = rustix::fs::stat("/").map(identity)?;
-        if top != rustix::fs::fstat(&self.root).map(identity)? {
+        let (top, root) = (rustix::fs::stat("/")?, rustix::fs::fstat(&self.root)?);
+        if identity(&top) != identity(&root) {
             rustix::process::fchdir(&self.root)?;
             rustix::process::chroot(".")?;
         }

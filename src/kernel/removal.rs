@@ -1,6 +1,7 @@
 //! Removing a directory tree that its user may still be writing to.
 
 use super::directory::open_directory;
+use super::walk;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
@@ -27,7 +28,7 @@ pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &s
         other => other.map_err(failed)?,
     };
     let status = rustix::fs::fstat(&top).map_err(failed)?;
-    if (status.st_dev, status.st_ino) != identity {
+    if walk::identity(&status) != identity {
         return Err(Error::new("remove", path, "another directory has its name"));
     }
     let mut removal = Removal {

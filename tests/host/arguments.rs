@@ -2,7 +2,7 @@
 
 use crate::kernel::exists;
 use crate::report::{assert_same, code};
-use crate::room::{PRIVATE_T, STORE, in_room};
+use crate::room::{PRIVATE_T, STORE, WATCHED, in_room};
 
 #[test]
 fn an_unknown_argument_is_refused_with_its_name() {
@@ -17,14 +17,7 @@ fn an_unknown_argument_is_refused_with_its_name() {
             "unmnt_remnt",
         ] {
             room.stack(argument);
-            let report = room.drive(&[
-                "start=alice",
-                "state=before",
-                "open",
-                "state=after",
-                "close",
-                "end",
-            ]);
+            let report = room.drive(WATCHED);
             assert_eq!(report.codes("open"), [code::SESSION_ERR], "{argument}");
             assert_same(&report.state("before"), &report.state("after"), argument);
             let errors = room.errors();
@@ -42,14 +35,7 @@ fn observe_changes_nothing_and_tells_what_would_be_done() {
             let lines = room.log().len();
             room.stack(arguments);
             room.policy(policy);
-            let report = room.drive(&[
-                "start=alice",
-                "state=before",
-                "open",
-                "state=after",
-                "close",
-                "end",
-            ]);
+            let report = room.drive(WATCHED);
             assert_eq!(report.codes("open"), [code::SUCCESS]);
             assert_same(&report.state("before"), &report.state("after"), "observe");
             assert!(!exists(STORE), "no store is made");

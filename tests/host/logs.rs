@@ -1,7 +1,7 @@
 //! Whatever `/dev/log` is, a login is neither held up nor refused because of it.
 
 use crate::report::{assert_same, code};
-use crate::room::{PRIVATE_T, Room, in_room};
+use crate::room::{PRIVATE_T, Room, WATCHED, in_room};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 /// Opens a session and a refused one, in time: the driver is killed if the module waits for the log.
@@ -10,17 +10,9 @@ fn works(room: &Room, case: &str) {
     for (policy, expected) in [(PRIVATE_T, code::SUCCESS), ("nonsense", code::SESSION_ERR)] {
         room.policy(policy);
         room.stack("debug");
-        let words = [
-            "start=alice",
-            "state=before",
-            "open",
-            "state=after",
-            "close",
-            "end",
-        ];
         let mut command = std::process::Command::new("timeout");
         command.arg("20").arg(crate::room::program("driver"));
-        let report = room.drive_with(command, &words);
+        let report = room.drive_with(command, WATCHED);
         assert!(
             report.output.status.success(),
             "{case}: {:?}",

@@ -2,7 +2,7 @@
 
 use crate::kernel::{directory, exists};
 use crate::report::{Report, assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, in_room};
+use crate::room::{POLICY, PRIVATE_T, Room, STORE, WATCHED, in_room};
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -272,17 +272,9 @@ fn a_file_that_vanishes_and_is_exchanged_while_it_is_read() {
     in_room(|room| {
         let text = format!("{PRIVATE_T}{}", "# a line\n".repeat(50_000));
         let over = AtomicBool::new(false);
-        let words = [
-            "start=alice",
-            "state=before",
-            "open",
-            "state=after",
-            "close",
-            "end",
-        ];
         let reports: Vec<_> = std::thread::scope(|scope| {
             scope.spawn(|| exchange_policy(&text, &over));
-            let reports = (0..50).map(|_| room.drive(&words)).collect();
+            let reports = (0..50).map(|_| room.drive(WATCHED)).collect();
             over.store(true, Ordering::Relaxed);
             reports
         });

@@ -22,6 +22,16 @@ pub const CONFDIR: &str = "/mnt/pam.d";
 /// The PAM service.
 pub const SERVICE: &str = "jns-host";
 
+/// What the driver is told for a session of which the process is looked at before and after the open.
+pub const WATCHED: &[&str] = &[
+    "start=alice",
+    "state=before",
+    "open",
+    "state=after",
+    "close",
+    "end",
+];
+
 /// One private directory for everybody but root.
 pub const PRIVATE_T: &str =
     "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\n";

@@ -1,9 +1,9 @@
 //! Instances: where they are, that they are what they should be, and new ones.
 
-use super::{Build, SessionDirectory, identity};
+use super::{Build, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::walk::{self, Place, Trust};
+use crate::kernel::walk::{self, Place, Trust, identity};
 use crate::plan::{Instance, Lifetime, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
