@@ -9,9 +9,11 @@ mod attributes;
 mod build;
 
 use crate::error::{Error, Result};
+use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
 use crate::kernel::mount::{self, Travel};
+use crate::kernel::namespace::{self, Identity, Namespace};
+use crate::kernel::removal;
 use crate::kernel::walk::{Place, Trust, Walker};
-use crate::kernel::{namespace, removal};
 use crate::plan::Plan;
 use crate::policy::value::Propagation;
 use build::Build;
@@ -23,14 +25,35 @@ const ATTEMPTS: usize = 32;
 /// What a login got.
 #[derive(Debug)]
 pub struct Applied {
-    /// The namespace's name, `mnt:[…]`.
-    pub namespace: String,
+    /// The namespace that it is in.
+    pub namespace: Identity,
     /// The paths that were covered, in order.
     pub paths: Vec<String>,
     /// Why a step was left out, or an entry not kept; a line each.
     pub notes: Vec<String>,
+    /// The directories that appear in the namespace.
+    pub instances: Vec<Held>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
+}
+
+/// A plan's namespace, with the calling thread in it. Dropped, the thread goes back to where it stood; the
+/// instances that were made stay, since others may use them by now.
+#[derive(Debug)]
+pub struct Entered {
+    /// What the login got.
+    pub applied: Applied,
+    /// The way back; nothing where the plan leaves everything as it is.
+    pub departure: Option<Departure>,
+}
+
+/// A directory that a namespace shows, and how to know it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its path in the view of the host.
+    pub path: String,
+    /// Its device and inode.
+    pub identity: (u64, u64),
 }
 
 /// A directory that lives as long as its session, and how to know it again.
@@ -50,19 +73,34 @@ pub struct SessionDirectory {
 ///
 /// # Errors
 ///
+/// As [`enter`].
+pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
+    let Entered { applied, departure } = enter(plan, uid, &WorkingDirectory::own())?;
+    if let Some(departure) = departure {
+        departure.commit();
+    }
+    Ok(applied)
+}
+
+/// Brings the calling thread into a new namespace with the view that `plan` describes for the user `uid`.
+/// Where `directory`, the working directory that the session begins in, is not the present one or is
+/// covered, the thread moves to what has its path in that view.
+///
+/// # Errors
+///
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
-pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
+pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Entered> {
     for _ in 0..ATTEMPTS {
-        if let Some(applied) = attempt(plan, uid)? {
-            return Ok(applied);
+        if let Some(entered) = attempt(plan, uid, directory)? {
+            return Ok(entered);
         }
     }
     let reason = "other logins keep making or removing the same instances";
     Err(Error::new("open", "the session", reason))
 }
 
-fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
+fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option<Entered>> {
     if !plan.steps.is_empty() {
         namespace::check_capabilities()?;
     }
@@ -73,24 +111,26 @@ fn attempt(plan: &Plan, uid: u32) -> Result<Option<Applied>> {
     }
     build.check_order()?;
     if build.is_empty() {
-        return build.publish(namespace::name()?);
+        let applied = build.publish(Namespace::own()?.identity())?;
+        return Ok(applied.map(|applied| Entered {
+            applied,
+            departure: None,
+        }));
     }
-    let directory = namespace::working_directory();
-    let departure = namespace::leave_for_new(travel(plan.propagation))?;
+    let departure = leave_for_new(travel(plan.propagation))?;
     build.attach()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
     // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
-    let lost = Some("/".to_owned());
-    if let Some(path) = directory.map_or(lost, |path| build.covers(&path).then_some(path)) {
-        namespace::enter_directory(&path)?;
+    let covered = directory.path().is_none_or(|path| build.covers(path));
+    if covered || !directory.is_present() {
+        directory.enter(uid)?;
     }
-    let name = namespace::name()?;
-    let applied = build.publish(name)?;
-    if applied.is_some() {
-        departure.commit();
-    }
-    Ok(applied)
+    let applied = build.publish(Namespace::own()?.identity())?;
+    Ok(applied.map(|applied| Entered {
+        applied,
+        departure: Some(departure),
+    }))
 }
 
 /// A bug in the middle of a login, in the module that the tests build for it.
@@ -121,7 +161,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Resul
 /// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
 /// same is done in a short-lived namespace that does not see it.
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
-    let _departure = namespace::leave_for_new(Travel::Neither)?;
+    let _departure = leave_for_new(Travel::Neither)?;
     mount::detach(&directory.view)?;
     removal::remove_tree(parent, name, directory.identity, &directory.path)
 }

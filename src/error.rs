@@ -81,6 +81,12 @@ impl Error {
         self.errno == Some(libc::EINVAL)
     }
 
+    /// Whether the cause is that another process holds a lock (EAGAIN).
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.errno == Some(libc::EAGAIN)
+    }
+
     /// The same, with a reason in better words than the error number's.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {

@@ -1,5 +1,6 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+pub mod departure;
 pub mod directory;
 pub mod file;
 pub mod mount;

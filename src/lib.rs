@@ -22,3 +22,4 @@ pub mod login;
 pub mod pam;
 pub mod plan;
 pub mod policy;
+pub mod session;

@@ -236,7 +236,7 @@ fn enter(handle: &mut PamHandle, plan: &Plan, login: &Login) -> std::result::Res
     let opened = Opened {
         user,
         uid: login.uid,
-        namespace: applied.namespace,
+        namespace: applied.namespace.to_string(),
         directories: applied.session_directories,
     };
     if let Some(sessions) = complement::data(handle, SESSION) {

@@ -55,9 +55,14 @@ const ROOMS: &[Room] = &[
         "what is not in the plan must not decide what happens",
     ),
     room(
+        "session",
+        &["kernel", "error"],
+        "what is remembered of sessions knows neither policies nor plans",
+    ),
+    room(
         "cli",
         &[
-            "apply", "error", "journal", "kernel", "login", "plan", "policy",
+            "apply", "error", "journal", "kernel", "login", "plan", "policy", "session",
         ],
         "the command calls what the login calls, without PAM",
     ),

@@ -6,10 +6,11 @@ mod store;
 mod undo;
 mod views;
 
-use super::{Applied, SessionDirectory};
+use super::{Applied, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount;
+use crate::kernel::namespace::Identity;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{Plan, Shape, Step, View};
 use rustix::fd::OwnedFd;
@@ -28,6 +29,7 @@ pub(super) struct Build<'p> {
     walker: Walker,
     plan: &'p Plan,
     uid: u32,
+    instances: Vec<Held>,
     session_directories: Vec<SessionDirectory>,
     notes: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl<'p> Build<'p> {
             walker: Walker::new(Trust::User(uid))?,
             plan,
             uid,
+            instances: Vec::new(),
             session_directories: Vec::new(),
             notes: Vec::new(),
         })
@@ -254,7 +257,7 @@ impl<'p> Build<'p> {
     /// What has to be removed then is removed when the build is dropped, and that has to be after the way
     /// back: in the new namespace something is mounted in it. That includes an instance that got its name
     /// before the renaming of a later one failed, which takes an I/O error or a full file system.
-    pub(super) fn publish(&mut self, namespace: String) -> Result<Option<Applied>> {
+    pub(super) fn publish(&mut self, namespace: Identity) -> Result<Option<Applied>> {
         while let Some((draft, instance)) = self.undo.next_instance() {
             let path = instance.directory.as_str();
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -273,6 +276,7 @@ impl<'p> Build<'p> {
                 .map(|view| view.step.path.to_string())
                 .collect(),
             notes: std::mem::take(&mut self.notes),
+            instances: std::mem::take(&mut self.instances),
             session_directories: std::mem::take(&mut self.session_directories),
         }))
     }

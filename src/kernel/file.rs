@@ -1,9 +1,11 @@
-//! Files that the module trusts: read by one descriptor, after everything on the way was vetted.
+//! Files that the module trusts: read by one descriptor, after everything on the way was vetted; and its
+//! own, written whole or not at all.
 
+use super::directory::temporary_name;
 use super::walk::{Trust, Walker, file_type};
 use crate::error::{Error, Result};
-use rustix::fd::OwnedFd;
-use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
@@ -119,6 +121,63 @@ fn read_whole(file: &OwnedFd, limit: usize) -> std::result::Result<Vec<u8>, Errn
     }
     text.truncate(limit.saturating_add(1));
     Ok(text)
+}
+
+/// Reads the file `name` in `parent`, a directory of root's own, of at most `limit` bytes; nothing where it
+/// does not exist. Whatever else has its name is not waited for.
+///
+/// # Errors
+///
+/// It is not a regular file of root's, is larger, or cannot be read; `path` names it in the message.
+pub fn read_private(
+    parent: impl AsFd,
+    name: &str,
+    limit: usize,
+    path: &str,
+) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(None),
+        other => other.map_err(|errno| failed(path, errno))?,
+    };
+    let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+    vet(&status, FileType::RegularFile).map_err(|reason| Error::new("read", path, reason))?;
+    let text = read_whole(&file, limit).map_err(|errno| failed(path, errno))?;
+    if text.len() > limit {
+        return Err(too_large(path, limit));
+    }
+    Ok(Some(text))
+}
+
+/// Gives `parent`, a directory of root's own, the file `name` with these bytes, for root alone. Whoever
+/// reads it meanwhile, or after this process was killed, sees the whole of the old or of the new one.
+///
+/// # Errors
+///
+/// It cannot be written; the old one is there as before.
+pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
+    let failed = |errno| Error::from_errno("write", path, errno);
+    let temporary = temporary_name().map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let file = rustix::fs::openat(&parent, &temporary, flags, mode).map_err(failed)?;
+    let written = write_whole(&file, bytes)
+        .and_then(|()| rustix::fs::renameat(&parent, &temporary, &parent, name));
+    written.map_err(|errno| {
+        let _ = rustix::fs::unlinkat(&parent, &temporary, AtFlags::empty());
+        failed(errno)
+    })
+}
+
+fn write_whole(file: &OwnedFd, mut bytes: &[u8]) -> std::result::Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Err(Errno::IO),
+            count => bytes = bytes.get(count?..).unwrap_or_default(),
+        }
+    }
+    Ok(())
 }
 
 fn too_large(path: &str, limit: usize) -> Error {

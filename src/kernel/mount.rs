@@ -4,7 +4,7 @@ use super::sys::{self, MountAttr};
 use crate::error::{Error, Result};
 use nix::mount::MntFlags;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
 
@@ -169,6 +169,17 @@ pub fn prepare(
     })
 }
 
+/// Whether an open directory or file is the root of a mount (Linux 5.8).
+///
+/// # Errors
+///
+/// statx(2) failed.
+pub fn is_mount_root(place: impl AsFd, path: &str) -> Result<bool> {
+    let status = rustix::fs::statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
+        .map_err(|errno| Error::from_errno("examine", path, errno))?;
+    Ok(status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
 /// What an empty file system in memory is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
@@ -257,7 +268,8 @@ pub fn attach(mount: impl AsFd, target: impl AsFd, path: &str) -> Result<()> {
 pub fn detach(path: &str) -> Result<()> {
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-    nix::mount::umount2(path, flags).map_err(|errno| Error::new("unmount", path, errno.desc()))
+    nix::mount::umount2(path, flags)
+        .map_err(|errno| Error::from_errno("unmount", path, Errno::from_raw_os_error(errno as i32)))
 }
 
 /// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.

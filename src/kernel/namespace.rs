@@ -1,54 +1,172 @@
-//! Entering a new mount namespace, and coming back as if nothing had happened.
+//! Mount namespaces: the present one, that of another process, and how one is known again.
 
-use super::mount::Travel;
 use super::sys;
-use super::walk::identity;
 use crate::error::{Error, Result};
-use nix::mount::MsFlags;
-use nix::sched::CloneFlags;
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
+use serde::{Deserialize, Serialize};
 
 /// The calling thread's own entry: in a threaded host, namespaces are each thread's.
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/mnt";
 
+/// The user namespace of the calling thread.
+const OWN_USER_NAMESPACE: &str = "/proc/thread-self/ns/user";
+
 /// Magic number of the file system that namespaces are files of (statfs(2)).
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
-/// Where the calling thread stood: its mount namespace, root and working directory.
+/// A mount namespace that is held open: it lives, and its numbers are not given to another one.
 #[derive(Debug)]
-struct Origin {
-    namespace: OwnedFd,
-    root: OwnedFd,
-    directory: OwnedFd,
+pub struct Namespace {
+    file: OwnedFd,
+    identity: Identity,
 }
 
-/// The calling thread is in a new mount namespace. Dropped, it takes the thread back to where it stood;
-/// only [`Departure::commit`] lets it stay.
-#[derive(Debug)]
-pub struct Departure {
-    origin: Option<Origin>,
+/// What a mount namespace is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The inode number, which `ls -l /proc/PID/ns` shows. The kernel gives it to another namespace once
+    /// this one has ended.
+    pub inode: u64,
+    /// The number that no other namespace has until the machine is started again (Linux 6.11).
+    pub id: Option<u64>,
 }
 
-/// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says.
-/// The host never sees what is mounted there. [`check_capabilities`] has to succeed before.
+/// What a root directory is known by while a process stands in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// The device of its file system, as stat(2) numbers it.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// The id of the mount that it is on (Linux 5.8).
+    pub mount: u64,
+}
+
+impl std::fmt::Display for Identity {
+    /// As `ls -l /proc/PID/ns` shows it: `mnt:[4026531841]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "mnt:[{}]", self.inode)
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Namespace {
+    /// The calling thread's, by /proc or, without it, by a pidfd (Linux 6.11).
+    ///
+    /// # Errors
+    ///
+    /// /proc is not mounted and the kernel is older than that.
+    pub fn own() -> Result<Self> {
+        const OBJECT: &str = "the mount namespace of this process";
+        let by_proc = open(OWN_NAMESPACE).ok().and_then(Self::from_file);
+        if let Some(own) = by_proc {
+            return Ok(own);
+        }
+        let by_pidfd = namespace_by_pidfd().map_err(|errno| match errno {
+            Errno::NOTTY | Errno::INVAL | Errno::NOSYS => Error::new(
+                "find",
+                OBJECT,
+                "/proc is not mounted, and this kernel names namespaces only there (a pidfd does since \
+                 Linux 6.11)",
+            ),
+            errno => Error::from_errno("find", OBJECT, errno),
+        })?;
+        Self::from_file(by_pidfd).ok_or_else(|| Error::from_errno("find", OBJECT, Errno::NOTTY))
+    }
+
+    /// That of the process `pid`; nothing where the process is gone or may not be looked at.
+    #[must_use]
+    pub fn of_process(pid: u32) -> Option<Self> {
+        let file = open(&format!("/proc/{pid}/ns/mnt")).ok()?;
+        Self::from_file(file)
+    }
+
+    /// The mount namespace that an open file stands for, such as one bound to a path; nothing where the
+    /// file is something else.
+    #[must_use]
+    pub fn from_file(file: OwnedFd) -> Option<Self> {
+        let is_namespace = rustix::fs::fstatfs(&file).is_ok_and(|s| s.f_type == NSFS_MAGIC);
+        let kind = is_namespace.then(|| sys::type_of_namespace(file.as_fd()));
+        if kind? != Ok(libc::CLONE_NEWNS) {
+            return None;
+        }
+        let identity = Identity {
+            inode: rustix::fs::fstat(&file).ok()?.st_ino,
+            id: sys::id_of_mount_namespace(file.as_fd()).ok(),
+        };
+        Some(Self { file, identity })
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Whether it belongs to the user namespace of the calling thread: not to one that a user has made,
+    /// in which that user decides what is mounted.
+    #[must_use]
+    pub fn is_of_own_user_namespace(&self) -> bool {
+        let owner = sys::owner_of_namespace(self.file.as_fd()).and_then(rustix::fs::fstat);
+        let own = rustix::fs::stat(OWN_USER_NAMESPACE);
+        matches!((owner, own), (Ok(owner), Ok(own)) if owner.st_ino == own.st_ino)
+    }
+}
+
+fn open(path: &str) -> std::result::Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn namespace_by_pidfd() -> std::result::Result<OwnedFd, Errno> {
+    /// `PIDFD_THREAD` (Linux 6.9).
+    const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
+    let pidfd = rustix::process::pidfd_open(rustix::thread::gettid(), THREAD)?;
+    sys::pidfd_mount_namespace(pidfd.as_fd())
+}
+
+/// The inode number of a process's mount namespace, without holding it.
 ///
 /// # Errors
 ///
-/// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
-/// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
-pub fn leave_for_new(travel: Travel) -> Result<Departure> {
-    let origin = Origin::remember()?;
-    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|e| refused("create", e))?;
-    let departure = Departure {
-        origin: Some(origin),
-    };
-    separate(travel)?;
-    Ok(departure)
+/// The error number of stat(2): ENOENT when the process is gone.
+pub fn inode_of_process(pid: u32) -> std::result::Result<u64, Errno> {
+    rustix::fs::stat(format!("/proc/{pid}/ns/mnt")).map(|status| status.st_ino)
+}
+
+/// The name of the calling thread's mount namespace as `ls -l /proc/self/ns` shows it: `mnt:[4026531841]`.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub fn name() -> Result<String> {
+    Namespace::own().map(|own| own.identity().to_string())
+}
+
+impl Root {
+    /// That of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// statx(2) failed.
+    pub fn own() -> Result<Self> {
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let status = rustix::fs::statx(rustix::fs::CWD, "/", AtFlags::empty(), mask)
+            .map_err(|errno| Error::from_errno("examine", "/", errno))?;
+        Ok(Self {
+            device: rustix::fs::makedev(status.stx_dev_major, status.stx_dev_minor),
+            inode: status.stx_ino,
+            mount: status.stx_mnt_id,
+        })
+    }
 }
 
 /// Whether the process may leave for a new namespace and come back: unshare(2) needs CAP_SYS_ADMIN; the
@@ -70,143 +188,4 @@ pub fn check_capabilities() -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn refused(verb: &'static str, errno: nix::errno::Errno) -> Error {
-    let reason = match errno {
-        nix::errno::Errno::ENOSPC => {
-            "the limit in /proc/sys/user/max_mnt_namespaces is reached".to_owned()
-        }
-        errno => errno.desc().to_owned(),
-    };
-    Error::new(verb, "a mount namespace", reason)
-}
-
-fn separate(travel: Travel) -> Result<()> {
-    let flags = MsFlags::MS_REC | MsFlags::from_bits_retain(travel.flag());
-    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-    nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
-        let reason = match errno {
-            nix::errno::Errno::EINVAL => "/ is not a mount point; is this a chroot?",
-            errno => errno.desc(),
-        };
-        Error::new("separate mounts below", "/", reason)
-    })
-}
-
-impl Origin {
-    fn remember() -> Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |path| {
-            rustix::fs::open(path, flags, Mode::empty())
-                .map_err(|errno| Error::from_errno("remember", path, errno))
-        };
-        Ok(Self {
-            namespace: own_namespace()?,
-            root: open("/")?,
-            directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
-        })
-    }
-
-    /// setns(2) puts root and working directory at the top of the namespace, so both are given back.
-    fn return_to(&self) -> std::result::Result<(), Errno> {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "this is the room that changes namespaces"
-        )]
-        nix::sched::setns(&self.namespace, CloneFlags::CLONE_NEWNS)
-            .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
-        let (top, root) = (rustix::fs::stat("/")?, rustix::fs::fstat(&self.root)?);
-        if identity(&top) != identity(&root) {
-            rustix::process::fchdir(&self.root)?;
-            rustix::process::chroot(".")?;
-        }
-        rustix::process::fchdir(&self.directory)
-    }
-}
-
-impl Departure {
-    /// Stays in the new namespace.
-    pub fn commit(mut self) {
-        self.origin = None;
-    }
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        let Some(origin) = self.origin.take() else {
-            return;
-        };
-        if let Err(errno) = origin.return_to() {
-            let reason = errno.kind();
-            log::error!("cannot return to the host's mount namespace: {reason}");
-        }
-    }
-}
-
-/// The calling thread's mount namespace, by /proc or, without it, by a pidfd (Linux 6.11).
-fn own_namespace() -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let by_proc = rustix::fs::open(OWN_NAMESPACE, flags, Mode::empty()).ok();
-    match by_proc.filter(is_namespace) {
-        Some(namespace) => Ok(namespace),
-        None => namespace_by_pidfd().map_err(|errno| {
-            let reason = match errno {
-                Errno::NOTTY | Errno::INVAL | Errno::NOSYS => {
-                    "/proc is not mounted, and this kernel names namespaces only there \
-                     (a pidfd does since Linux 6.11)"
-                        .to_owned()
-                }
-                errno => errno.kind().to_string(),
-            };
-            Error::new("find", "the mount namespace of this process", reason)
-        }),
-    }
-}
-
-fn is_namespace(file: &OwnedFd) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|status| status.f_type == NSFS_MAGIC)
-}
-
-fn namespace_by_pidfd() -> std::result::Result<OwnedFd, Errno> {
-    /// `PIDFD_THREAD` (Linux 6.9).
-    const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
-    let pidfd = rustix::process::pidfd_open(rustix::thread::gettid(), THREAD)?;
-    sys::pidfd_mount_namespace(pidfd.as_fd())
-}
-
-/// The name of the calling thread's mount namespace as `ls -l /proc/self/ns` shows it: `mnt:[4026531841]`.
-///
-/// # Errors
-///
-/// The kernel does not say.
-pub fn name() -> Result<String> {
-    let namespace = own_namespace()?;
-    let status = rustix::fs::fstat(&namespace)
-        .map_err(|errno| Error::from_errno("name", "the mount namespace", errno))?;
-    Ok(format!("mnt:[{}]", status.st_ino))
-}
-
-/// The working directory's path, where it has one below the root directory. What is not UTF-8 in it is
-/// replaced: such a path still tells whether it lies below another one.
-#[must_use]
-pub fn working_directory() -> Option<String> {
-    let path = rustix::process::getcwd(Vec::new()).ok()?;
-    let path = path.to_string_lossy().into_owned();
-    path.starts_with('/').then_some(path)
-}
-
-/// Moves the working directory to the same path as the namespace shows it now, or to `/` where the path
-/// does not exist there, so that the session does not stand in a directory its view has covered.
-///
-/// # Errors
-///
-/// fchdir(2) failed.
-pub fn enter_directory(path: &str) -> Result<()> {
-    let directory = super::mount::reopen(path).or_else(|_| super::mount::reopen("/"))?;
-    let moved = rustix::process::fchdir(&directory).or_else(|_| {
-        let root = super::mount::reopen("/").map_err(|_| Errno::NOENT)?;
-        rustix::process::fchdir(&root)
-    });
-    moved.map_err(|errno| Error::from_errno("enter", path, errno))
 }

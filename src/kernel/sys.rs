@@ -14,6 +14,13 @@ pub(super) struct MountAttr {
     pub(super) userns_fd: u64,
 }
 
+/// `NS_GET_USERNS` of ioctl_nsfs(2).
+const NS_GET_USERNS: libc::c_ulong = 0xb701;
+/// `NS_GET_NSTYPE` of ioctl_nsfs(2).
+const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+/// `NS_GET_MNTNS_ID` of ioctl_nsfs(2) (Linux 6.11): `_IOR(NSIO, 5, __u64)`.
+const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
+
 /// `PIDFD_GET_MNT_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 3)`.
 const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
 
@@ -45,9 +52,39 @@ pub(super) fn mount_setattr(
 
 /// The mount namespace of the process behind `pidfd`, without /proc.
 pub(super) fn pidfd_mount_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    // SAFETY: the request takes no argument and, where the kernel knows it, answers with a new descriptor
-    // (close-on-exec) or an error; where it does not, it answers ENOTTY or EINVAL.
-    let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_MNT_NAMESPACE, 0) };
+    new_descriptor(pidfd, PIDFD_GET_MNT_NAMESPACE)
+}
+
+/// The user namespace that owns the namespace.
+pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    new_descriptor(namespace, NS_GET_USERNS)
+}
+
+/// The `CLONE_NEW*` flag of the namespace's type.
+pub(super) fn type_of_namespace(namespace: BorrowedFd<'_>) -> Result<i32, Errno> {
+    // SAFETY: the request takes no argument; files that do not know it answer with an error.
+    let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE, 0) };
+    if answer < 0 {
+        return Err(last_errno());
+    }
+    Ok(answer)
+}
+
+/// The number of a mount namespace, which no other has until the machine is started again.
+pub(super) fn id_of_mount_namespace(namespace: BorrowedFd<'_>) -> Result<u64, Errno> {
+    let mut id = 0_u64;
+    // SAFETY: the request writes one u64, and `id` is one, live and writable for the call.
+    let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) };
+    if answer < 0 {
+        return Err(last_errno());
+    }
+    Ok(id)
+}
+
+fn new_descriptor(file: BorrowedFd<'_>, request: libc::c_ulong) -> Result<OwnedFd, Errno> {
+    // SAFETY: the requests that are passed take no argument and, where the kernel knows them, answer with
+    // a new descriptor (close-on-exec) or an error; where it does not, it answers ENOTTY or EINVAL.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), request, 0) };
     if answer < 0 {
         return Err(last_errno());
     }

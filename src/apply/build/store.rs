@@ -1,6 +1,6 @@
 //! Instances: where they are, that they are what they should be, and new ones.
 
-use super::{Build, SessionDirectory};
+use super::{Build, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
 use crate::kernel::walk::{self, Place, Trust, identity};
@@ -39,7 +39,7 @@ impl<'p> Build<'p> {
         };
         let path = instance.directory.as_str();
         let (parent, name, replaceable) = self.instance_parent(instance, form)?;
-        match directory::open_directory(&parent, name) {
+        let opened = match directory::open_directory(&parent, name) {
             Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
                 "create",
                 path,
@@ -54,7 +54,14 @@ impl<'p> Build<'p> {
                 Err(Error::new("use", path, "it is not a directory"))
             }
             Err(errno) => Err(Error::from_errno("open", path, errno)),
-        }
+        }?;
+        let status = rustix::fs::fstat(&opened)
+            .map_err(|errno| Error::from_errno("examine", path, errno))?;
+        self.instances.push(Held {
+            path: path.to_owned(),
+            identity: identity(&status),
+        });
+        Ok(opened)
     }
 
     fn make_instance(

@@ -1,0 +1,235 @@
+//! Leaving for another mount namespace, and coming back as if nothing had happened.
+
+use super::mount::{self, Travel};
+use super::namespace::{Namespace, Root};
+use super::walk::identity;
+use crate::error::{Error, Result};
+use nix::mount::MsFlags;
+use nix::sched::CloneFlags;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// Where the calling thread stood: its mount namespace, root and working directory.
+#[derive(Debug)]
+struct Origin {
+    namespace: Namespace,
+    root: OwnedFd,
+    directory: OwnedFd,
+}
+
+/// The calling thread is in another mount namespace. Dropped, it takes the thread back to where it stood;
+/// only [`Departure::commit`] lets it stay.
+#[derive(Debug)]
+pub struct Departure {
+    origin: Option<Origin>,
+}
+
+/// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says.
+/// The host never sees what is mounted there. [`super::namespace::check_capabilities`] has to succeed before.
+///
+/// # Errors
+///
+/// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
+/// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
+pub fn leave_for_new(travel: Travel) -> Result<Departure> {
+    let origin = Origin::remember()?;
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|e| refused("create", e))?;
+    let departure = Departure {
+        origin: Some(origin),
+    };
+    separate(travel)?;
+    Ok(departure)
+}
+
+/// Leaves for an existing mount namespace; root and working directory are then its top.
+///
+/// # Errors
+///
+/// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
+/// then, except that a thread of a threaded process has a working directory and umask of its own.
+pub fn leave_for(namespace: &Namespace) -> Result<Departure> {
+    let origin = Origin::remember()?;
+    let failed = |errno: nix::errno::Errno| Error::new("enter", namespace.identity(), errno.desc());
+    match enter(namespace) {
+        // setns(2) wants a thread that shares its root and working directory with no other.
+        Err(nix::errno::Errno::EINVAL) => {
+            #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+            nix::sched::unshare(CloneFlags::CLONE_FS).map_err(failed)?;
+            enter(namespace).map_err(failed)?;
+        }
+        entered => entered.map_err(failed)?,
+    }
+    Ok(Departure {
+        origin: Some(origin),
+    })
+}
+
+fn enter(namespace: &Namespace) -> nix::Result<()> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the room that changes namespaces"
+    )]
+    nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWNS)
+}
+
+fn refused(verb: &'static str, errno: nix::errno::Errno) -> Error {
+    let reason = match errno {
+        nix::errno::Errno::ENOSPC => {
+            "the limit in /proc/sys/user/max_mnt_namespaces is reached".to_owned()
+        }
+        errno => errno.desc().to_owned(),
+    };
+    Error::new(verb, "a mount namespace", reason)
+}
+
+fn separate(travel: Travel) -> Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::from_bits_retain(travel.flag());
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
+        let reason = match errno {
+            nix::errno::Errno::EINVAL => "/ is not a mount point; is this a chroot?",
+            errno => errno.desc(),
+        };
+        Error::new("separate mounts below", "/", reason)
+    })
+}
+
+impl Origin {
+    fn remember() -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |path| {
+            rustix::fs::open(path, flags, Mode::empty())
+                .map_err(|errno| Error::from_errno("remember", path, errno))
+        };
+        Ok(Self {
+            namespace: Namespace::own()?,
+            root: open("/")?,
+            directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
+        })
+    }
+
+    /// setns(2) puts root and working directory at the top of the namespace, so both are given back.
+    fn return_to(&self) -> std::result::Result<(), Errno> {
+        enter(&self.namespace).map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        let (top, root) = (rustix::fs::stat("/")?, rustix::fs::fstat(&self.root)?);
+        if identity(&top) != identity(&root) {
+            rustix::process::fchdir(&self.root)?;
+            rustix::process::chroot(".")?;
+        }
+        rustix::process::fchdir(&self.directory)
+    }
+}
+
+impl Departure {
+    /// Stays in the namespace that was entered.
+    pub fn commit(mut self) {
+        self.origin = None;
+    }
+
+    /// The namespace that was left.
+    ///
+    /// # Errors
+    ///
+    /// There is none to go back to any more.
+    pub fn origin(&self) -> Result<&Namespace> {
+        let origin = self.origin.as_ref().map(|origin| &origin.namespace);
+        origin.ok_or_else(|| Error::new("find", "the namespace that was left", "it is forgotten"))
+    }
+
+    /// Does an errand in the namespace that was left, at its top, and comes back to where the thread is
+    /// now. The errand is not run where the thread's root, before it left, was `root` but is not the
+    /// namespace's own: in a chroot.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot change between the two namespaces; it is in one of them, and dropping the
+    /// departure takes it home.
+    pub fn errand<T>(&self, root: Root, errand: impl FnOnce() -> T) -> Result<Option<T>> {
+        let back = leave_for(self.origin()?)?;
+        let done = (Root::own()? == root).then(errand);
+        back.return_now()?;
+        Ok(done)
+    }
+
+    fn return_now(mut self) -> Result<()> {
+        let origin = self.origin.take();
+        let returned = origin.map_or(Ok(()), |origin| origin.return_to());
+        returned.map_err(|errno| Error::from_errno("return to", "the new mount namespace", errno))
+    }
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        let Some(origin) = self.origin.take() else {
+            return;
+        };
+        if let Err(errno) = origin.return_to() {
+            let reason = errno.kind();
+            log::error!("cannot return to the mount namespace of before: {reason}");
+        }
+    }
+}
+
+/// The working directory that a session begins in.
+#[derive(Debug)]
+pub struct WorkingDirectory {
+    /// Where it has one below the root directory; nothing where it was removed or lies outside.
+    path: Option<String>,
+    identity: Option<(u64, u64)>,
+}
+
+impl WorkingDirectory {
+    /// The calling thread's. What is not UTF-8 in its path is replaced: such a path still tells whether it
+    /// lies below another one.
+    #[must_use]
+    pub fn own() -> Self {
+        let path = rustix::process::getcwd(Vec::new()).ok();
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        let status = rustix::fs::stat(".").ok();
+        Self {
+            path: path.filter(|path| path.starts_with('/')),
+            identity: status.map(|status| identity(&status)),
+        }
+    }
+
+    /// Its path, below the root directory.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Whether it is the calling thread's still.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        let now = rustix::fs::stat(".").ok();
+        now.map(|status| identity(&status)) == self.identity
+    }
+
+    /// Moves to the same path as the present namespace shows it, or to `/` where the path does not exist
+    /// there, or is a directory that somebody else has made: neither root nor the user `uid` works in a
+    /// directory of a third one's because it has the name of the one they came from.
+    ///
+    /// # Errors
+    ///
+    /// fchdir(2) failed.
+    pub fn enter(&self, uid: u32) -> Result<()> {
+        let path = self.path.as_deref().unwrap_or("/");
+        let there = mount::reopen(path).ok();
+        let there = there.filter(|there| self.may_enter(there, uid));
+        let moved = there.map(rustix::process::fchdir);
+        if matches!(moved, Some(Ok(()))) {
+            return Ok(());
+        }
+        let top = mount::reopen("/")?;
+        rustix::process::fchdir(&top).map_err(|errno| Error::from_errno("enter", path, errno))
+    }
+
+    fn may_enter(&self, there: &OwnedFd, uid: u32) -> bool {
+        rustix::fs::fstat(there).is_ok_and(|status: Stat| {
+            let owner = status.st_uid;
+            self.identity == Some(identity(&status)) || owner == 0 || owner == uid
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! What is known of sessions and their namespaces beyond one login: the pins that keep shared namespaces,
+//! and the ledger. All of it is under `/run/jns`, root's alone, and made at the first login:
+//!
+//! ```text
+//!  lock/<uid>         around joining, creating and removing namespaces of a user
+//!  ns/<key>           a pin: the namespace itself, bound to a file
+//!  namespace/<inode>  what is known of a namespace that the module has made
+//!  session/<id>       what is known of a session
+//!  stamp/<name>       what shaped a plan, so that the next login need not make it again
+//! ```
+//!
+//! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
+
+pub mod ledger;
+pub mod lock;
+pub mod origin;
+pub mod pin;
+pub mod process;
+pub mod runtime;
+
+pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
+pub use lock::Lock;
+pub use pin::Pins;
+pub use process::Process;
+pub use runtime::Runtime;

@@ -1,0 +1,213 @@
+//! The ledger: a record for each namespace and each session, for administrators to read and for finding
+//! the way back. It is written whole or not at all, and never the truth about life.
+
+use super::process::Process;
+use super::runtime::{PATH, Runtime};
+use crate::error::{Error, Result};
+use crate::kernel::namespace::{Identity, Root};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The directory of namespaces' records in `/run/jns`.
+pub const NAMESPACES: &str = "namespace";
+
+/// The directory of sessions' records in `/run/jns`.
+pub const SESSIONS: &str = "session";
+
+/// A namespace that the module has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceRecord {
+    /// The namespace itself.
+    pub namespace: Identity,
+    /// The user's name as the account database has it.
+    pub user: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The name of its pin in `/run/jns/ns`; absent for one that no other login joins.
+    pub pin: Option<String>,
+    /// The namespace that its first session came from.
+    pub origin: Identity,
+    /// Its root directory.
+    pub root: Root,
+    /// The digest of the plan that it was made by.
+    pub plan: String,
+    /// The paths that are covered in it, in order.
+    pub paths: Vec<String>,
+    /// The directories that appear in it.
+    pub instances: Vec<Instance>,
+    /// When it was made, in seconds since 1970.
+    pub made: u64,
+}
+
+/// A directory that appears in a namespace, by its path in the host's view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its path.
+    pub path: String,
+    /// The device that it is on, as stat(2) numbers it.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+}
+
+/// A session that is open, or was when its host process was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The session's name, 16 hexadecimal digits.
+    pub id: String,
+    /// The user's name as the account database has it.
+    pub user: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The PAM service.
+    pub service: String,
+    /// `PAM_TTY`.
+    pub tty: Option<String>,
+    /// `PAM_RHOST`.
+    pub rhost: Option<String>,
+    /// The process that opened it: sshd's, su's, login's.
+    pub process: Process,
+    /// The namespace that it is in.
+    pub namespace: Identity,
+    /// The digest of its plan.
+    pub plan: String,
+    /// The module's `config=`; absent for the policy of the system.
+    pub config: Option<String>,
+    /// The files of the policy, as they were.
+    pub policy: Vec<PolicyFile>,
+    /// When it was opened, in seconds since 1970.
+    pub opened: u64,
+}
+
+/// A file of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyFile {
+    /// Its path, or `built-in`.
+    pub path: String,
+    /// The SHA-256 of its text in hexadecimal.
+    pub sha256: String,
+}
+
+impl NamespaceRecord {
+    /// Reads the record of the namespace with that inode number; nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not a record.
+    pub fn read(runtime: &Runtime, inode: u64) -> Result<Option<Self>> {
+        read(runtime, NAMESPACES, &inode.to_string())
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written; an older one is there as before.
+    pub fn write(&self, runtime: &Runtime) -> Result<()> {
+        write(runtime, NAMESPACES, &self.namespace.inode.to_string(), self)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    ///
+    /// unlinkat(2) failed.
+    pub fn remove(runtime: &Runtime, inode: u64) -> Result<()> {
+        runtime.remove(&format!("{NAMESPACES}/{inode}"))
+    }
+
+    /// All of them, by inode number; those that cannot be read as errors.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn all(runtime: &Runtime) -> Result<Vec<(String, Result<Self>)>> {
+        all(runtime, NAMESPACES)
+    }
+}
+
+impl SessionRecord {
+    /// Reads the record of the session `id`; nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not a record.
+    pub fn read(runtime: &Runtime, id: &str) -> Result<Option<Self>> {
+        read(runtime, SESSIONS, id)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write(&self, runtime: &Runtime) -> Result<()> {
+        write(runtime, SESSIONS, &self.id, self)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    ///
+    /// unlinkat(2) failed.
+    pub fn remove(runtime: &Runtime, id: &str) -> Result<()> {
+        runtime.remove(&format!("{SESSIONS}/{id}"))
+    }
+
+    /// All of them, by id; those that cannot be read as errors.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn all(runtime: &Runtime) -> Result<Vec<(String, Result<Self>)>> {
+        all(runtime, SESSIONS)
+    }
+}
+
+fn read<T: DeserializeOwned>(runtime: &Runtime, directory: &str, name: &str) -> Result<Option<T>> {
+    if !is_name(name) {
+        return Ok(None);
+    }
+    let path = format!("{directory}/{name}");
+    let Some(bytes) = runtime.read(&path)? else {
+        return Ok(None);
+    };
+    let record = serde_json::from_slice(&bytes);
+    record
+        .map(Some)
+        .map_err(|reason| Error::new("read", format_args!("{PATH}/{path}"), reason))
+}
+
+fn write<T: Serialize>(runtime: &Runtime, directory: &str, name: &str, record: &T) -> Result<()> {
+    let path = format_args!("{PATH}/{directory}/{name}");
+    let mut bytes =
+        serde_json::to_vec_pretty(record).map_err(|reason| Error::new("write", path, reason))?;
+    bytes.push(b'\n');
+    runtime.write(directory, name, &bytes)
+}
+
+fn all<T: DeserializeOwned>(
+    runtime: &Runtime,
+    directory: &str,
+) -> Result<Vec<(String, Result<T>)>> {
+    let mut found = Vec::new();
+    for name in runtime
+        .list(directory)?
+        .into_iter()
+        .filter(|name| is_name(name))
+    {
+        match read(runtime, directory, &name) {
+            // It was removed since the directory was listed.
+            Ok(None) => {}
+            Ok(Some(record)) => found.push((name, Ok(record))),
+            Err(error) => found.push((name, Err(error))),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name is a record's: what an administrator types must not lead elsewhere, and a record that is
+/// being written has a name with a dot.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,122 @@
+//! Pins: files under `/run/jns/ns` to which namespaces are bound, so that they live and can be joined.
+//!
+//! The directory is a mount of its own to which nothing travels: were it copied into the namespaces that
+//! are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
+//! of that user": who prepares a namespace with a false `/etc/passwd` would own whoever joins it.
+
+use super::lock::Lock;
+use super::runtime::{PATH, Runtime};
+use crate::error::{Error, Result};
+use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::kernel::namespace::Namespace;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+/// The directory of pins in `/run/jns`.
+const DIRECTORY: &str = "ns";
+
+/// The opened directory of pins.
+#[derive(Debug)]
+pub struct Pins(OwnedFd);
+
+impl Pins {
+    /// Opens the directory as it is; nothing where no namespace was pinned yet.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened.
+    pub fn find(runtime: &Runtime) -> Result<Option<Self>> {
+        match crate::kernel::walk::open_entry(runtime, DIRECTORY) {
+            Ok(directory) => Ok(Some(Self(directory))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed("open", "", errno)),
+        }
+    }
+
+    /// Opens the directory, made a mount of its own to which nothing travels.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made, or not be mounted.
+    pub fn open(runtime: &Runtime) -> Result<Self> {
+        let path = format!("{PATH}/{DIRECTORY}");
+        let _lock = Lock::of_pins(runtime)?;
+        let mut directory = runtime.directory(DIRECTORY)?;
+        if !mount::is_mount_root(&directory, &path)? {
+            let copy = mount::clone_tree(&directory, false, &path)?;
+            mount::attach(&copy, &directory, &path)?;
+            directory = runtime.directory(DIRECTORY)?;
+        }
+        // Each time: `mount --make-rshared /`, which container engines ask for, reaches it too.
+        let change = AttributeChange::default();
+        mount::prepare(&directory, false, change, Travel::Neither, &path)?;
+        Ok(Self(directory))
+    }
+
+    /// The namespace that is bound to the pin `key`; nothing where none is.
+    ///
+    /// # Errors
+    ///
+    /// What is bound there is not a mount namespace of this user namespace, or cannot be opened.
+    pub fn namespace(&self, key: &str) -> Result<Option<Namespace>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.0, key, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            other => other.map_err(|errno| failed("open", key, errno))?,
+        };
+        let Some(namespace) = Namespace::from_file(file) else {
+            return Ok(None);
+        };
+        if namespace.is_of_own_user_namespace() {
+            return Ok(Some(namespace));
+        }
+        let reason = "it is the namespace of another user namespace";
+        Err(failed("join", key, Errno::PERM).because(reason))
+    }
+
+    /// Binds a namespace to the pin `key`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses it: from inside a namespace it binds only namespaces that are younger
+    /// ([`Error::is_invalid`]; outside the initial one, Linux 6.18 may take a younger one for an older).
+    pub fn bind(&self, key: &str, namespace: &Namespace) -> Result<()> {
+        let path = format!("{PATH}/{DIRECTORY}/{key}");
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&self.0, key, flags | OFlags::CREATE, Mode::empty());
+        let file = made.map_err(|errno| failed("create", key, errno))?;
+        let pin = mount::clone_tree(namespace.as_fd(), false, &path)?;
+        mount::attach(&pin, &file, &path)
+    }
+
+    /// Takes the pin `key` away; what is bound to it lives on if a process is in it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be unmounted or removed.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        let path = format!("{PATH}/{DIRECTORY}/{key}");
+        match mount::detach(&path) {
+            Err(error) if !error.is_invalid() && !error.is_missing() => return Err(error),
+            _ => {}
+        }
+        match rustix::fs::unlinkat(&self.0, key, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(failed("remove", key, errno)),
+        }
+    }
+
+    /// The names of all pins, in byte order.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn list(runtime: &Runtime) -> Result<Vec<String>> {
+        runtime.list(DIRECTORY)
+    }
+}
+
+fn failed(verb: &'static str, key: &str, errno: Errno) -> Error {
+    Error::from_errno(verb, format_args!("{PATH}/{DIRECTORY}/{key}"), errno)
+}

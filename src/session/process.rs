@@ -1,0 +1,83 @@
+//! Processes, and how one is known again although numbers are reused.
+
+use crate::error::{Error, Result};
+use crate::kernel::file;
+use serde::{Deserialize, Serialize};
+
+/// The largest `/proc/PID/stat`, in bytes.
+const LIMIT: usize = 4096;
+
+/// A process: its number, and when it was started, which the next process of that number was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started, in clock ticks since the machine was (proc_pid_stat(5)).
+    pub started: u64,
+}
+
+impl Process {
+    /// The calling one.
+    ///
+    /// # Errors
+    ///
+    /// /proc does not say when it was started.
+    pub fn own() -> Result<Self> {
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let found = u32::try_from(pid).ok().and_then(Self::of);
+        found.ok_or_else(|| Error::new("read", "/proc/self/stat", "it does not say what it should"))
+    }
+
+    /// The process `pid`; nothing where there is none.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let started = field(pid, 22)?;
+        Some(Self { pid, started })
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        Self::of(self.pid).as_ref() == Some(self)
+    }
+}
+
+/// The parent of the process `pid`; 0 for one that has none here.
+#[must_use]
+pub fn parent_of(pid: u32) -> Option<u32> {
+    field(pid, 4).and_then(|parent| u32::try_from(parent).ok())
+}
+
+/// A field of /proc/PID/stat, counted from 1 and behind the second, the only one that may hold spaces.
+fn field(pid: u32, number: usize) -> Option<u64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = file::read_private(rustix::fs::CWD, &path, LIMIT, &path).ok()??;
+    let text = String::from_utf8_lossy(&text);
+    let (_, behind) = text.rsplit_once(") ")?;
+    let word = behind.split(' ').nth(number.checked_sub(3)?)?;
+    word.parse().ok()
+}
+
+/// The numbers of all processes that /proc shows.
+///
+/// # Errors
+///
+/// /proc cannot be read.
+pub fn all() -> Result<Vec<u32>> {
+    let failed = |errno| Error::from_errno("list", "/proc", errno);
+    let flags =
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    let proc = rustix::fs::open("/proc", flags, rustix::fs::Mode::empty()).map_err(failed)?;
+    let mut pids = Vec::new();
+    for entry in rustix::fs::Dir::new(proc).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        pids.extend(
+            entry
+                .file_name()
+                .to_str()
+                .ok()
+                .and_then(|n| n.parse::<u32>().ok()),
+        );
+    }
+    Ok(pids)
+}

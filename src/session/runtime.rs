@@ -1,0 +1,132 @@
+//! `/run/jns`: root's own directory, in which the module and the command keep what they know.
+
+use crate::error::{Error, Result};
+use crate::kernel::directory;
+use crate::kernel::file;
+use crate::kernel::walk::{Trust, Walker};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// Where it is.
+pub const PATH: &str = "/run/jns";
+
+/// The largest file that is read, in bytes.
+const LIMIT: usize = 1024 * 1024;
+
+/// The opened `/run/jns`, verified: a directory of root's that nobody else may use. Whatever lies in it was
+/// therefore put there by root.
+#[derive(Debug, Clone)]
+pub struct Runtime(Rc<OwnedFd>);
+
+impl AsFd for Runtime {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Runtime {
+    /// Opens it where it exists.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else than root may use it, could replace it, or it is not a directory.
+    pub fn find() -> Result<Option<Self>> {
+        let place = match Walker::new(Trust::User(0))?.open(PATH, &[]) {
+            Err(missing) if missing.is_missing() => return Ok(None),
+            other => other?,
+        };
+        directory::check_private(&place.status, &[], PATH)?;
+        Ok(Some(Self(place.descriptor)))
+    }
+
+    /// Opens it, and makes it where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::find`], or it cannot be made.
+    pub fn open() -> Result<Self> {
+        if let Some(found) = Self::find()? {
+            return Ok(found);
+        }
+        let (parent, name) = Walker::new(Trust::User(0))?.open_parent(PATH, &[])?;
+        let (made, draft) = directory::open_or_make_private(&parent.descriptor, name, PATH)?;
+        if let Some(draft) = draft {
+            draft.keep();
+        }
+        Ok(Self(Rc::new(made)))
+    }
+
+    /// Opens the directory `name` in it, made where it is missing; an `O_PATH` descriptor.
+    ///
+    /// # Errors
+    ///
+    /// It is not a directory of root's own, or cannot be made.
+    pub fn directory(&self, name: &str) -> Result<OwnedFd> {
+        let path = format!("{PATH}/{name}");
+        let (found, draft) = directory::open_or_make_private(&self.0, name, &path)?;
+        if let Some(draft) = draft {
+            draft.keep();
+        }
+        Ok(found)
+    }
+
+    /// Reads a file below it, `session/0123456789abcdef` for example; nothing where it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// It is not a regular file of root's, is larger than 1 MiB, or cannot be read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        file::read_private(&self.0, name, LIMIT, &format!("{PATH}/{name}"))
+    }
+
+    /// Writes the file `name` in the directory `directory` below it: whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write(&self, directory: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = format!("{PATH}/{directory}/{name}");
+        file::write_private(self.directory(directory)?, name, bytes, &path)
+    }
+
+    /// Removes a file below it; that it does not exist is a success.
+    ///
+    /// # Errors
+    ///
+    /// unlinkat(2) failed.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        match rustix::fs::unlinkat(&self.0, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(Error::from_errno(
+                "remove",
+                format_args!("{PATH}/{name}"),
+                errno,
+            )),
+        }
+    }
+
+    /// The names in a directory below it, in byte order; none where it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn list(&self, directory: &str) -> Result<Vec<String>> {
+        let failed = |errno| Error::from_errno("list", format_args!("{PATH}/{directory}"), errno);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = match rustix::fs::openat(&self.0, directory, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut names = Vec::new();
+        for entry in Dir::new(opened).map_err(failed)? {
+            match entry.map_err(failed)?.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
