@@ -5,6 +5,7 @@ mod outcome;
 mod sleeper;
 mod state;
 mod subject;
+mod systemd;
 mod views;
 
 pub use outcome::Outcome;
@@ -38,7 +39,10 @@ pub(crate) use skip;
 /// A bed, or a skipped test where none can be made.
 macro_rules! bed {
     () => {
-        match $crate::bed::Bed::make() {
+        $crate::bed::bed!(make)
+    };
+    ($kind:ident) => {
+        match $crate::bed::Bed::$kind() {
             Ok(bed) => bed,
             Err(reason) => $crate::bed::skip!("{reason}"),
         }
@@ -71,11 +75,12 @@ pub(crate) use needs;
 ///
 /// Everything in it dies with the value, and with the test process if that is killed.
 pub struct Bed {
-    /// Pid 1 of the bed; its standard input is what keeps it alive.
+    /// Its standard input is what keeps the bed alive.
     keeper: Child,
     /// Pid 1 of the bed, as this process sees it.
     init: u32,
-    journal: Journal,
+    /// The log, unless systemd keeps it.
+    journal: Option<Journal>,
     /// What is under test.
     pub subject: Subject,
 }
@@ -90,13 +95,13 @@ impl Bed {
         if !nix::unistd::geteuid().is_root() {
             return Err("only root can make a bed".to_owned());
         }
-        let mut keeper = start_init(&lower_root());
+        let mut keeper = start_init(&lower_root()?);
         let init = pid_of_init(&mut keeper).ok_or("namespaces or overlays are refused here")?;
         let journal = listen_inside(init);
         let bed = Self {
             keeper,
             init,
-            journal,
+            journal: Some(journal),
             subject: Subject::chosen(),
         };
         bed.subject.install(&bed);
@@ -118,7 +123,7 @@ impl Bed {
         let pid = self.init.to_string();
         let mut command = Command::new("nsenter");
         command
-            .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-r", "-w"])
+            .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w"])
             .args(["timeout", "-k", "1", PATIENCE])
             .args(words)
             .env_clear()
@@ -194,7 +199,10 @@ impl Bed {
 
     /// Every line that was logged so far, oldest first.
     pub fn log(&self) -> Vec<String> {
-        self.journal.lines()
+        match &self.journal {
+            Some(journal) => journal.lines(),
+            None => self.systemd_journal(),
+        }
     }
 
     /// What the machine consists of at this moment.
@@ -246,20 +254,22 @@ fn pid_of_init(keeper: &mut Child) -> Option<u32> {
 }
 
 /// The userland that the bed is laid over: this machine's, or that of `JNS_BED`.
-fn lower_root() -> PathBuf {
+fn lower_root() -> Result<PathBuf, String> {
     match std::env::var("JNS_BED").as_deref() {
-        Err(_) | Ok("" | "host") => PathBuf::from("/"),
+        Err(_) | Ok("" | "host") => Ok(PathBuf::from("/")),
         Ok("debian13") => debian13(),
         Ok(other) => panic!("JNS_BED is \"host\" or \"debian13\", not {other:?}"),
     }
 }
 
-fn debian13() -> PathBuf {
+fn debian13() -> Result<PathBuf, String> {
     let directory = target_directory().join("bed/debian13");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/bed/debian13");
     let status = Command::new(script).arg(&directory).status();
-    assert!(status.is_ok_and(|s| s.success()), "{script} failed");
-    directory
+    match status.is_ok_and(|status| status.success()) {
+        true => Ok(directory),
+        false => Err("Debian 13's userland could not be made".to_owned()),
+    }
 }
 
 /// Cargo's target directory.

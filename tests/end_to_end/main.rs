@@ -29,3 +29,4 @@ mod rules;
 mod ssh;
 mod su;
 mod survivors;
+mod systemd;

@@ -1,0 +1,68 @@
+//! A bed whose pid 1 is systemd, with Debian 13's journal, logind, D-Bus, sshd, cron and at.
+
+use super::{Bed, Outcome, Subject, debian13, pid_of_init};
+use std::process::{Command, Stdio};
+
+impl Bed {
+    /// Boots a bed in which sshd, cron and atd run, and the module, the command and the units are installed by
+    /// `make install`. No service uses the module yet.
+    ///
+    /// # Errors
+    ///
+    /// Why none can be booted here.
+    pub fn boot() -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("only root can make a bed".to_owned());
+        }
+        // Whatever kills this process's group leaves the keeper to clean up.
+        let mut keeper = Command::new("setsid")
+            .args(["unshare", "-m", "--propagation", "private"])
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/end_to_end/bed/systemd"
+            ))
+            .arg(debian13()?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare(1) starts");
+        let init =
+            pid_of_init(&mut keeper).ok_or("control groups or namespaces are refused here")?;
+        let bed = Self {
+            keeper,
+            init,
+            journal: None,
+            subject: Subject::Ours,
+        };
+        bed.wait_until("[ -S /run/systemd/private ]");
+        bed.sh("systemctl is-system-running --wait");
+        bed.make_install();
+        Ok(bed)
+    }
+
+    fn make_install(&self) {
+        let modules =
+            self.sh("dirname $(find -L /usr/lib* -maxdepth 3 -name pam_unix.so | head -n 1)");
+        let mut make = Command::new("make");
+        make.current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env_remove("MAKEFLAGS")
+            .args(["--no-print-directory", "install"])
+            .arg(format!("PAMDIR={modules}"))
+            .arg(format!("DESTDIR={}", self.path("").display()));
+        Outcome::of(make).text();
+        self.subject.install(self);
+        self.sh("systemctl daemon-reload");
+    }
+
+    /// The journal's lines, in the form of the bed's own log.
+    pub(super) fn systemd_journal(&self) -> Vec<String> {
+        let entries = self.sh("journalctl --sync; journalctl -q -o json");
+        let entries = entries.lines().filter_map(|entry| {
+            let entry = serde_json::from_str::<serde_json::Value>(entry).ok()?;
+            let field = |name: &str| entry.get(name)?.as_str().map(str::to_owned);
+            let (priority, tag) = (field("PRIORITY")?, field("SYSLOG_IDENTIFIER")?);
+            Some(format!("<{priority}>{tag}: {}", field("MESSAGE")?))
+        });
+        entries.collect()
+    }
+}
