@@ -3,11 +3,15 @@
 use super::finding::{Area, Finding};
 use super::stack::{self, Action, Entry, Stack};
 use super::tree::Tree;
+use super::units::is_systemd_running;
 use crate::policy::Source;
 use rustix::fs::Stat;
 
 /// The module's name.
 const MODULE: &str = "pam_jns";
+
+/// The service of user managers, whose sessions are those of all that they start.
+const MANAGER: &str = "systemd-user";
 
 /// Services that users log in through.
 const LOGINS: [&str; 22] = [
@@ -20,7 +24,7 @@ const LOGINS: [&str; 22] = [
     "cron",
     "crond",
     "atd",
-    "systemd-user",
+    MANAGER,
     "remote",
     "gdm-password",
     "gdm-fingerprint",
@@ -75,6 +79,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     ));
     all.extend(of_other_groups(tree, &services.names));
     all.extend(of_absence(&logins));
+    all.extend(of_manager(tree, &logins));
     all.extend(of_root(&logins));
     all
 }
@@ -406,7 +411,8 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
         .iter()
         .filter(|stack| LOGINS.contains(&stack.service.as_str()))
         .partition(|stack| stack.entries.iter().any(is_ours));
-    let names: Vec<&str> = without.iter().map(|stack| stack.service.as_str()).collect();
+    let names = without.iter().map(|stack| stack.service.as_str());
+    let names: Vec<&str> = names.filter(|name| *name != MANAGER).collect();
     let finding = match (with.is_empty(), names.is_empty()) {
         (true, _) => Finding::warning(
             Area::Pam,
@@ -422,6 +428,23 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
         (false, true) => return None,
     };
     Some(finding.advise("pam.d-examples shows where the line belongs in each"))
+}
+
+/// User managers without the module, beside logins with it.
+fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
+    let has = |stack: &Stack| stack.entries.iter().any(is_ours);
+    let is_there = |stack: &Stack| stack.service == MANAGER;
+    let serves = logins.iter().any(is_there) || is_systemd_running(tree);
+    let apart = logins.iter().any(has) && !has(&stack::read(tree, MANAGER, "session"));
+    (serves && apart).then(|| {
+        Finding::warning(
+            Area::Pam,
+            format!(
+                "{MANAGER}: without {MODULE}, so users' services do not see what their logins see"
+            ),
+        )
+        .advise("put pam.d-examples/systemd-user into /etc/pam.d")
+    })
 }
 
 /// The services where root's way in depends on the policy.
@@ -672,6 +695,44 @@ mod tests {
             found.iter().any(|f| f.summary.ends_with("started in: su")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn user_managers() {
+        let with = "session required pam_jns.so\n";
+        let without = "session required pam_unix.so\n";
+        type Services<'a> = &'a [(&'a str, &'a str)];
+        let table: &[(&str, Services<'_>, bool)] = &[
+            ("apart", &[("sshd", with), ("systemd-user", without)], true),
+            ("together", &[("sshd", with), ("systemd-user", with)], false),
+            (
+                "neither",
+                &[("sshd", without), ("systemd-user", without)],
+                false,
+            ),
+            ("no systemd", &[("sshd", with)], false),
+        ];
+        for (reason, services, expected) in table {
+            let (_root, tree) = system(services);
+            let found = findings(&tree);
+            let told = |text: &str| found.iter().any(|f| f.summary.contains(text));
+            assert_eq!(told("systemd-user: without pam_jns"), *expected, "{reason}");
+            assert!(!told("started in: systemd-user"), "{reason}: told twice");
+        }
+    }
+
+    #[test]
+    fn a_user_manager_without_a_stack_of_its_own_has_that_of_other() {
+        let with = "session required pam_jns.so\n";
+        for (other, expected) in [("session required pam_unix.so\n", true), (with, false)] {
+            let (root, tree) = system(&[("sshd", with), ("other", other)]);
+            std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+            let found = findings(&tree);
+            let told = found
+                .iter()
+                .any(|f| f.summary.starts_with("systemd-user: without"));
+            assert_eq!(told, expected, "{other}");
+        }
     }
 
     #[test]

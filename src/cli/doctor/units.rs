@@ -23,9 +23,10 @@ const UNITS: [&str; 13] = [
 ];
 
 /// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
-const DIRECTORIES: [&str; 4] = [
+const DIRECTORIES: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
@@ -44,6 +45,11 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         .iter()
         .flat_map(|unit| of_unit(unit, &settings(tree, unit)))
         .collect()
+}
+
+/// Whether systemd is the first process.
+pub fn is_systemd_running(tree: &Tree) -> bool {
+    tree.exists("/run/systemd/system") // sd_booted(3)
 }
 
 fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
