@@ -98,15 +98,26 @@ impl Login {
     ///
     /// The account is unknown ([`Unknown::User`]), or the database or the random source failed.
     pub fn gather(request: Request, needs: Needs) -> std::result::Result<Self, Unknown> {
+        Self::of_account(request)?
+            .with(needs)
+            .map_err(Unknown::Fault)
+    }
+
+    /// The facts that every policy needs: of the groups the primary one alone, without its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Login::gather`].
+    pub fn of_account(request: Request) -> std::result::Result<Self, Unknown> {
         let account = User::from_name(&request.user)
             .map_err(|e| Unknown::Fault(lookup_failed(&request.user, e)))?
             .ok_or_else(|| Unknown::User(no_such_user(&request.user)))?;
         let gid = account.gid.as_raw();
-        let groups = groups_of(&request.user, account.gid, needs).map_err(Unknown::Fault)?;
+        let nameless = group_name(account.gid, false).map_err(Unknown::Fault)?;
         Ok(Self {
             uid: account.uid.as_raw(),
             gid,
-            groups,
+            groups: vec![nameless],
             home: account.dir.to_string_lossy().into_owned(),
             user: account.name,
             service: request.service,
@@ -114,6 +125,16 @@ impl Login {
             rhost: request.rhost,
             session: new_session_name().map_err(Unknown::Fault)?,
         })
+    }
+
+    /// The same login with the facts about its groups that a policy needs.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub fn with(self, needs: Needs) -> Result<Self> {
+        let groups = groups_of(&self.user, Gid::from_raw(self.gid), needs)?;
+        Ok(Self { groups, ..self })
     }
 
     /// The name of the primary group; its id in decimal where names were not gathered.

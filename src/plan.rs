@@ -9,7 +9,7 @@ mod show;
 use crate::error::{Origin, Result};
 use crate::login::{Accounts, Login};
 use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Size};
-use crate::policy::{Policy, Selection, select};
+use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
 
 /// Everything that is done for one login.
@@ -21,8 +21,23 @@ pub struct Plan {
     pub store: AbsPath,
     /// The steps, parents before children, one a path.
     pub steps: Vec<Step>,
+    /// Who has the namespace.
+    pub sharing: Sharing,
     /// The session's environment by name.
     pub environment: BTreeMap<String, Variable>,
+}
+
+/// Who has a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sharing {
+    /// The logins of one user that have the same plan, together (`settings.namespace = "user"`).
+    User,
+    /// Each session has its own.
+    Session {
+        /// The rule that wants it, because it is another one in each session; absent where the settings say
+        /// so (`namespace = "session"`).
+        because: Option<Origin>,
+    },
 }
 
 /// A variable of the session's environment.
@@ -143,6 +158,27 @@ impl Plan {
         accounts: &dyn Accounts,
     ) -> Result<Self> {
         build::plan(policy, selection, login, accounts)
+    }
+
+    /// What the namespace is made by, as a SHA-256 in hexadecimal: plans with the same digest give the same
+    /// view. Where in the policy the rules stand, and the environment, make no difference.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut text = format!("{:?} {:?}", self.propagation, self.store);
+        for step in &self.steps {
+            let Step {
+                path,
+                view,
+                attributes,
+                create,
+                optional,
+                origin: _,
+            } = step;
+            text.push_str(&format!(
+                "\n{path:?} {view:?} {attributes:?} {create} {optional}"
+            ));
+        }
+        sha256(text.as_bytes())
     }
 
     /// Whether the login gets the host's own view; its environment may still have variables to set.

@@ -7,6 +7,7 @@
 
 mod check;
 pub mod diagnostic;
+mod digest;
 mod document;
 mod fields;
 pub mod pattern;
@@ -31,6 +32,7 @@ use text::Text;
 
 pub(crate) use check::{covers_store, unsupported_part};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use digest::sha256;
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
 pub use settings::{Enforcement, Namespaces, Settings};
@@ -52,6 +54,19 @@ pub struct Loaded {
     pub policy: Policy,
     /// What an administrator should look at although logins go on.
     pub warnings: Diagnostics,
+    /// The files that it was read from: the name of each, and the SHA-256 of its text in hexadecimal.
+    pub files: Vec<(String, String)>,
+}
+
+/// What else than the policy, the account and the service decides what a login gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependence {
+    /// The terminal: some rule has `ttys`.
+    pub tty: bool,
+    /// The remote host: some rule has `rhosts`.
+    pub rhost: bool,
+    /// Accounts besides the login's own: some owner or group is looked up by its name.
+    pub accounts: bool,
 }
 
 /// A name that a principal of the policy mentions although there is no such user or group: `alice` or
@@ -99,6 +114,17 @@ impl Policy {
         }
     }
 
+    /// What else than the policy, the account and the service decides what a login gets.
+    #[must_use]
+    pub fn dependence(&self) -> Dependence {
+        let any = |test: fn(&Rule) -> bool| self.rules.iter().any(test);
+        Dependence {
+            tty: any(|rule| rule.selectors.ttys.is_some()),
+            rhost: any(|rule| rule.selectors.rhosts.is_some()),
+            accounts: any(|rule| rule.kind.owners().any(|name| !name.is_of_login())),
+        }
+    }
+
     /// Names that stand in `exempt`, `users` or `except` although no such user or group exists, each
     /// once, in the order in which they stand. No more than `limit` names are looked up: each can ask a
     /// directory server.
@@ -133,9 +159,12 @@ fn parse<'f>(
     files: impl Iterator<Item = (usize, &'f str, &'f [u8])>,
     mut report: Report,
 ) -> Result<Loaded, Diagnostics> {
-    let texts: Vec<Text<'f>> = files
-        .filter_map(|(rank, name, bytes)| Text::decode(rank, name, bytes, &mut report))
-        .collect();
+    let mut texts: Vec<Text<'f>> = Vec::new();
+    let mut digests = Vec::new();
+    for (rank, name, bytes) in files {
+        texts.extend(Text::decode(rank, name, bytes, &mut report));
+        digests.push((name.to_owned(), sha256(bytes)));
+    }
     let mut settings = Settings::default();
     let mut drafts = Vec::new();
     for text in &texts {
@@ -151,5 +180,6 @@ fn parse<'f>(
     Ok(Loaded {
         policy: Policy { settings, rules },
         warnings: diagnostics,
+        files: digests,
     })
 }

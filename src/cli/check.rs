@@ -81,7 +81,9 @@ fn judge(
             rules: None,
             diagnostics,
         },
-        Ok(Loaded { policy, warnings }) => Verdict {
+        Ok(Loaded {
+            policy, warnings, ..
+        }) => Verdict {
             files,
             rules: Some(policy.rules.len()),
             diagnostics: with_unknown(warnings, &policy, text, accounts),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
 /// through directories for which the same holds, of at most `limit` bytes, that did not change meanwhile.
@@ -121,6 +122,42 @@ fn read_whole(file: &OwnedFd, limit: usize) -> std::result::Result<Vec<u8>, Errn
     }
     text.truncate(limit.saturating_add(1));
     Ok(text)
+}
+
+/// What tells whether a file is the one it was, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    device: u64,
+    inode: u64,
+    size: i64,
+    /// Seconds and nanoseconds of the last change of the text.
+    modified: (i64, u64),
+    /// Of the last change of any kind, which nobody can set.
+    changed: (i64, u64),
+}
+
+impl Version {
+    /// That of the file or directory at `path`; nothing where there is none that can be seen.
+    #[must_use]
+    pub fn of(path: &str) -> Option<Self> {
+        let status = rustix::fs::stat(path).ok()?;
+        Some(Self {
+            device: status.st_dev,
+            inode: status.st_ino,
+            size: status.st_size,
+            modified: (status.st_mtime, status.st_mtime_nsec),
+            changed: (status.st_ctime, status.st_ctime_nsec),
+        })
+    }
+
+    /// Whether the last change is so long ago, in seconds, that another one would have got another time: times
+    /// of files have a grain. A time in the future, of a clock that was set back, is not.
+    #[must_use]
+    pub fn is_settled(&self, now: i64) -> bool {
+        /// Ext3 counts in whole seconds.
+        const GRAIN: i64 = 2;
+        now.saturating_sub(self.changed.0) > GRAIN
+    }
 }
 
 /// Reads the file `name` in `parent`, a directory of root's own, of at most `limit` bytes; nothing where it

@@ -1,10 +1,10 @@
 //! From the rules that apply to the steps of a plan.
 
-use super::{Instance, Lifetime, Plan, Shape, Step, Variable, View};
+use super::{Instance, Lifetime, Plan, Shape, Sharing, Step, Variable, View};
 use crate::error::{Error, Origin, Result};
 use crate::login::{Accounts, Login};
 use crate::policy::rule::{Bind, Env, Hide, Medium, Ownership, Per, Private, Tmpfs};
-use crate::policy::template::NameTemplate;
+use crate::policy::template::{Fact, NameTemplate};
 use crate::policy::value::{AbsPath, Attributes, Component};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use crate::policy::{covers_store, unsupported_part};
@@ -28,8 +28,10 @@ pub fn plan(
     };
     let mut steps = Vec::new();
     let mut environment = BTreeMap::new();
+    let mut own = None;
     for ruling in selection.effective() {
         refuse(ruling)?;
+        own = own.or_else(|| is_of_session(ruling.rule).then(|| ruling.rule.origin.clone()));
         match &ruling.rule.kind {
             Kind::Env(env) => environment.extend(builder.variables(env, &ruling.rule.origin)),
             _ => steps.extend(builder.step(ruling)?),
@@ -39,13 +41,31 @@ pub fn plan(
     // beneath a path stands right behind it.
     steps.sort_by(|one, other| one.path.components().cmp(other.path.components()));
     distinct_instances(&steps)?;
-    sharing_is_supported(policy, &steps)?;
     Ok(Plan {
         propagation: policy.settings.propagation,
         store: policy.settings.store.clone(),
         steps,
+        sharing: match policy.settings.namespace {
+            Namespaces::User if own.is_none() => Sharing::User,
+            Namespaces::User => Sharing::Session { because: own },
+            Namespaces::Session => Sharing::Session { because: None },
+        },
         environment,
     })
+}
+
+/// Whether a rule gives each session something of its own to see, so that no two sessions can share a
+/// namespace. A file system in memory is the namespace's, whatever `per` says.
+fn is_of_session(rule: &Rule) -> bool {
+    match &rule.kind {
+        Kind::Env(_) => false,
+        Kind::Private(Private {
+            per: Per::Session,
+            medium: Medium::Disk { .. },
+            ..
+        }) => true,
+        kind => kind.mentions(&[Fact::Session]),
+    }
 }
 
 fn refuse(ruling: &Ruling<'_>) -> Result<()> {
@@ -60,15 +80,6 @@ fn refuse(ruling: &Ruling<'_>) -> Result<()> {
 
 fn not_supported(part: &str, origin: &Origin) -> Error {
     Error::new("apply", part, "not supported yet").at(origin)
-}
-
-/// Sharing a namespace matters to logins that get one.
-fn sharing_is_supported(policy: &Policy, steps: &[Step]) -> Result<()> {
-    let asked = policy.settings.namespace_origin.as_ref();
-    match asked.filter(|_| policy.settings.namespace == Namespaces::User) {
-        Some(origin) if !steps.is_empty() => Err(not_supported("namespace = \"user\"", origin)),
-        _ => Ok(()),
-    }
 }
 
 fn distinct_instances(steps: &[Step]) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::read::Draft;
 use super::report::{Fault, Report};
 use super::rule::{Kind, Per, Selectors};
-use super::settings::{Namespaces, Settings};
+use super::settings::Settings;
 use super::text::Text;
 use super::value::AbsPath;
 use crate::error::Origin;
@@ -18,7 +18,6 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     checker.shared_instances(drafts);
     checker.covered_store(drafts, &settings.store);
     checker.unsupported(drafts);
-    checker.unsupported_sharing(settings);
 }
 
 /// Why a path cannot be used with this store, if it cannot.
@@ -133,23 +132,6 @@ impl Checker<'_, '_> {
                     self.report.warning(text, &span, fault);
                 }
             }
-        }
-    }
-
-    fn unsupported_sharing(&mut self, settings: &Settings) {
-        let origin = settings.namespace_origin.as_ref();
-        let Some(origin) = origin.filter(|_| settings.namespace == Namespaces::User) else {
-            return;
-        };
-        if let Some(text) = self
-            .texts
-            .iter()
-            .rfind(|text| **text.name() == *origin.file)
-        {
-            let fault = Fault::new("namespace = \"user\" is not supported yet");
-            let span = text.line_span(origin.line);
-            let fault = fault.help("logins that are not exempt are refused; say \"session\"");
-            self.report.warning(text, &span, fault);
         }
     }
 

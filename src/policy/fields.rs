@@ -137,12 +137,6 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         value.map_or_else(|| self.span.clone(), Spanned::span)
     }
 
-    /// The place of the value of `key`, if it stands here.
-    pub fn origin_of(&self, key: &str) -> Option<Origin> {
-        let value = self.table.get(key)?;
-        Some(self.text.origin(value.span().start))
-    }
-
     /// Whether `key` stands here.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

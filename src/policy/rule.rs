@@ -375,17 +375,26 @@ impl Kind {
 
     /// Every template of the rule that becomes a name.
     fn name_templates(&self) -> Vec<&NameTemplate> {
-        let (keep, ownership) = match self {
-            Self::Private(rule) => (rule.keep.as_slice(), Some(&rule.ownership)),
-            Self::Tmpfs(rule) => (rule.keep.as_slice(), Some(&rule.ownership)),
-            Self::Hide(rule) => (rule.keep.as_slice(), None),
-            _ => (Default::default(), None),
+        let keep: &[NameTemplate] = match self {
+            Self::Private(rule) => &rule.keep,
+            Self::Tmpfs(rule) => &rule.keep,
+            Self::Hide(rule) => &rule.keep,
+            _ => &[],
         };
-        let owners = ownership.into_iter().flat_map(|ownership| {
+        keep.iter().chain(self.owners()).collect()
+    }
+
+    /// The `owner` and the `group` of the rule, where they stand.
+    pub fn owners(&self) -> impl Iterator<Item = &NameTemplate> {
+        let ownership = match self {
+            Self::Private(rule) => Some(&rule.ownership),
+            Self::Tmpfs(rule) => Some(&rule.ownership),
+            _ => None,
+        };
+        ownership.into_iter().flat_map(|ownership| {
             let both = [&ownership.owner, &ownership.group];
             both.into_iter().flatten()
-        });
-        keep.iter().chain(owners).collect()
+        })
     }
 
     /// Whether a template of the rule has one of `facts`.

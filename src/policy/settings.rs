@@ -18,8 +18,6 @@ pub struct Settings {
     pub exempt: Vec<Listed>,
     /// Whether logins share a namespace.
     pub namespace: Namespaces,
-    /// Where `namespace` was said; absent when it is the default.
-    pub namespace_origin: Option<Origin>,
     /// How mounts travel.
     pub propagation: Propagation,
     /// Where instances live.
@@ -59,8 +57,7 @@ impl Default for Settings {
         Self {
             mode: Enforcement::Enforce,
             exempt: default_exempt(),
-            namespace: Namespaces::Session,
-            namespace_origin: None,
+            namespace: Namespaces::User,
             propagation: Propagation::Slave,
             store: AbsPath::default_store(),
         }
@@ -90,10 +87,7 @@ impl Settings {
         replace(&mut self.mode, fields.word("mode"));
         let exempt = fields.list("exempt");
         replace(&mut self.exempt, exempt.map(listed));
-        if let Some(namespace) = fields.word("namespace") {
-            self.namespace = namespace;
-            self.namespace_origin = fields.origin_of("namespace");
-        }
+        replace(&mut self.namespace, fields.word("namespace"));
         replace(&mut self.propagation, fields.word("propagation"));
         replace(
             &mut self.store,

@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;
 use crate::error::Error;
-use crate::kernel::file;
+use crate::kernel::file::{self, Version};
 use std::sync::Arc;
 
 /// The files that make up a policy.
@@ -56,6 +56,30 @@ impl Source {
     }
 }
 
+/// A file or directory that decides what a policy says: its path, and what tells whether it is the one it
+/// was; nothing where it does not exist.
+pub type Watched = (String, Option<Version>);
+
+impl Source {
+    /// Everything that decides what the policy says, as it is now. While none of it changes, reading the
+    /// policy again gives the same.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Watched> {
+        let mut paths = match self {
+            Self::File(path) => vec![path.clone()],
+            Self::System => vec![SYSTEM_FILE.to_owned(), DROP_INS.to_owned()],
+        };
+        if *self == Self::System {
+            paths.extend(drop_in_paths().unwrap_or_default());
+        }
+        let version = |path: String| {
+            let version = Version::of(&path);
+            (path, version)
+        };
+        paths.into_iter().map(version).collect()
+    }
+}
+
 type Fetched = Result<File, (String, Error)>;
 
 fn fetch(path: &str) -> Fetched {
@@ -73,16 +97,19 @@ fn built_in((name, error): (String, Error)) -> Fetched {
 }
 
 fn drop_ins() -> Vec<Fetched> {
-    match file::list_trusted(DROP_INS) {
-        Ok(mut names) => {
-            names.retain(|name| name.ends_with(".toml") && !name.starts_with('.'));
-            names.sort_unstable();
-            let paths = names.iter().map(|name| format!("{DROP_INS}/{name}"));
-            paths.map(|path| fetch(&path)).collect()
-        }
+    match drop_in_paths() {
+        Ok(paths) => paths.iter().map(|path| fetch(path)).collect(),
         Err(error) if error.is_missing() => Vec::new(),
         Err(error) => vec![Err((DROP_INS.to_owned(), error))],
     }
+}
+
+fn drop_in_paths() -> crate::error::Result<Vec<String>> {
+    let mut names = file::list_trusted(DROP_INS)?;
+    names.retain(|name| name.ends_with(".toml") && !name.starts_with('.'));
+    names.sort_unstable();
+    let paths = names.iter().map(|name| format!("{DROP_INS}/{name}"));
+    Ok(paths.collect())
 }
 
 fn unreadable(name: &str, error: &Error) -> Diagnostic {

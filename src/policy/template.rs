@@ -293,6 +293,18 @@ fn is_home_or_below(text: &str, home_end: usize) -> bool {
 }
 
 impl NameTemplate {
+    /// Whether it needs no account database to become an id: root's name, a number, or the login's own.
+    #[must_use]
+    pub fn is_of_login(&self) -> bool {
+        let text = self.to_string();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            || matches!(
+                text.as_str(),
+                "root" | "{user}" | "{uid}" | "{gid}" | "{group}"
+            )
+    }
+
     /// Whether one of `facts` stands in it.
     #[must_use]
     pub fn mentions(&self, facts: &[Fact]) -> bool {

@@ -5,6 +5,7 @@ use super::process::Process;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Root};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,12 @@ pub const NAMESPACES: &str = "namespace";
 
 /// The directory of sessions' records in `/run/jns`.
 pub const SESSIONS: &str = "session";
+
+/// The present time, as utimensat(2) takes it.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: UTIME_NOW,
+};
 
 /// A namespace that the module has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +34,16 @@ pub struct NamespaceRecord {
     pub pin: Option<String>,
     /// The namespace that its first session came from.
     pub origin: Identity,
-    /// Its root directory.
+    /// The root directory of that session before it entered the namespace.
+    pub origin_root: Root,
+    /// Its root directory in the namespace.
     pub root: Root,
     /// The digest of the plan that it was made by.
     pub plan: String,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
+    /// Where instances live that have no place of their own (`settings.store`).
+    pub store: String,
     /// The directories that appear in it.
     pub instances: Vec<Instance>,
     /// When it was made, in seconds since 1970.
@@ -88,7 +99,36 @@ pub struct PolicyFile {
     pub sha256: String,
 }
 
+impl Instance {
+    /// Whether the path still leads to this directory: a namespace that shows another one is of no use to a
+    /// new login.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let found = rustix::fs::stat(&self.path);
+        found.is_ok_and(|status| (status.st_dev, status.st_ino) == (self.device, self.inode))
+    }
+}
+
 impl NamespaceRecord {
+    /// Notes in the store that its directories were used now: that of the user, or the group, gets the
+    /// present time.
+    pub fn note_use(&self) {
+        let now = Timestamps {
+            last_access: NOW,
+            last_modification: NOW,
+        };
+        let mut noted = None;
+        for instance in &self.instances {
+            let holder = instance.path.rsplit_once('/').map(|(holder, _)| holder);
+            let holder =
+                holder.filter(|holder| is_below(holder, &self.store) && noted != Some(*holder));
+            if let Some(holder) = holder {
+                noted = Some(holder);
+                let _ = rustix::fs::utimensat(CWD, holder, &now, AtFlags::SYMLINK_NOFOLLOW);
+            }
+        }
+    }
+
     /// Reads the record of the namespace with that inode number; nothing where there is none.
     ///
     /// # Errors
@@ -204,6 +244,11 @@ fn all<T: DeserializeOwned>(
         }
     }
     Ok(found)
+}
+
+fn is_below(path: &str, store: &str) -> bool {
+    let rest = path.strip_prefix(store);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a name is a record's: what an administrator types must not lead elsewhere, and a record that is

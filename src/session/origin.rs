@@ -50,8 +50,8 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
     Ok(None)
 }
 
-/// Whether the ledger of the present namespace, `origin`, says that `inner` was made from it, with the root
-/// directory `root`.
+/// Whether the ledger of the present namespace, `origin`, says that `inner` was made from it, by a session
+/// that saw the whole of it, and that the session's root directory there is `root`.
 fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
     let Some(runtime) = Runtime::find()? else {
         return Ok(false);
@@ -60,7 +60,8 @@ fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
     let Some(record) = NamespaceRecord::read(&runtime, identity.inode)? else {
         return Ok(false);
     };
-    if record.namespace != identity || record.origin != origin || record.root != root {
+    let same = record.namespace == identity && record.origin == origin && record.root == root;
+    if !same || record.origin_root != Root::own()? {
         return Ok(false);
     }
     Ok(identity.id.is_some() || is_pinned(&runtime, &record, identity)?)

@@ -3,7 +3,7 @@
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use pam_jns::error::Origin;
-use pam_jns::plan::{Instance, Lifetime, Plan, Shape, Step, View};
+use pam_jns::plan::{Instance, Lifetime, Plan, Shape, Sharing, Step, View};
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
@@ -192,6 +192,7 @@ pub fn plan(steps: Vec<Step>) -> Plan {
         propagation: Propagation::Slave,
         store: path("/mnt/var/lib/jns"),
         steps,
+        sharing: Sharing::Session { because: None },
         environment: BTreeMap::new(),
     }
 }

@@ -18,7 +18,9 @@ pub fn findings(tree: &Tree, source: &Source) -> (Vec<Finding>, Option<Policy>) 
     }
     match load(tree, source, &files) {
         Err(diagnostics) => (vec![refused(&diagnostics)], None),
-        Ok(Loaded { policy, warnings }) => {
+        Ok(Loaded {
+            policy, warnings, ..
+        }) => {
             let mut all = vec![summary(&policy, &files)];
             all.extend(of_mode(policy.settings.mode));
             all.extend(of_warnings(&warnings));

@@ -1,0 +1,292 @@
+//! How a login comes to its namespace: it joins the one that the user's other logins with the same plan
+//! share, or gets a new one.
+
+use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
+use crate::error::Result;
+use crate::kernel::departure::{Departure, WorkingDirectory, leave_for};
+use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
+use crate::login::Login;
+use crate::plan::{Plan, Sharing};
+use crate::policy::sha256;
+use crate::session::ledger::Instance;
+use crate::session::{Lock, NamespaceRecord, Pins, Runtime};
+use std::time::SystemTime;
+
+/// How many hexadecimal digits of a digest are in the name of a pin.
+const DIGITS: usize = 32;
+
+/// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The namespace.
+    pub namespace: Identity,
+    /// Whether another login made it.
+    pub joined: bool,
+    /// The paths that are covered in it, in order.
+    pub paths: Vec<String>,
+    /// Why something was left out; a line each.
+    pub notes: Vec<String>,
+    /// The directories that end with the session.
+    pub session_directories: Vec<SessionDirectory>,
+    /// `/run/jns` as the login came from it; nothing where it cannot be used.
+    pub runtime: Option<Runtime>,
+    departure: Option<Departure>,
+}
+
+impl Admission {
+    /// Stays in the namespace.
+    pub(super) fn commit(self) -> Vec<SessionDirectory> {
+        if let Some(departure) = self.departure {
+            departure.commit();
+        }
+        self.session_directories
+    }
+}
+
+/// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
+///
+/// # Errors
+///
+/// There is one, and it cannot be joined.
+pub(super) fn join(
+    login: &Login,
+    plan: &str,
+    directory: &WorkingDirectory,
+) -> Result<Option<Admission>> {
+    let Some(runtime) = Runtime::find()? else {
+        return Ok(None);
+    };
+    let Some(shared) = Shared::of(runtime, login.uid, plan)? else {
+        return Ok(None);
+    };
+    let _lock = Lock::to_join(&shared.runtime, login.uid)?;
+    shared.join(login.uid, directory)
+}
+
+/// Joins a namespace or makes a new one, as `plan` says. That a namespace cannot be shared denies nobody a
+/// session: it is logged, and the login gets one of its own.
+///
+/// # Errors
+///
+/// The plan cannot be applied; the thread is then where it was.
+pub(super) fn admit(plan: &Plan, login: &Login, directory: &WorkingDirectory) -> Result<Admission> {
+    if plan.is_empty() {
+        return make(Making::alone(plan, login, None), directory);
+    }
+    check_capabilities()?;
+    let runtime = Runtime::open().inspect_err(|error| {
+        log::warn!("{error}; su and sudo will keep the view of this session");
+    });
+    let Ok(runtime) = runtime else {
+        return make(Making::alone(plan, login, None), directory);
+    };
+    let turn = match plan.sharing {
+        Sharing::User => take_turn(&runtime, plan, login, directory),
+        Sharing::Session { .. } => Ok(None),
+    };
+    match turn {
+        Ok(Some(Turn::Joined(admission))) => Ok(*admission),
+        Ok(Some(Turn::Make(shared, _lock))) => {
+            let key = Some(shared.key.as_str());
+            make(
+                Making {
+                    key,
+                    ..Making::alone(plan, login, Some(&runtime))
+                },
+                directory,
+            )
+        }
+        Ok(None) => make(Making::alone(plan, login, Some(&runtime)), directory),
+        Err(error) => {
+            log::warn!("{error}; the session gets a namespace of its own");
+            make(Making::alone(plan, login, Some(&runtime)), directory)
+        }
+    }
+}
+
+/// What the login found when its turn came.
+enum Turn {
+    /// A namespace, which it has joined.
+    Joined(Box<Admission>),
+    /// None; it makes one, and others wait for the lock.
+    Make(Shared, Lock),
+}
+
+fn take_turn(
+    runtime: &Runtime,
+    plan: &Plan,
+    login: &Login,
+    directory: &WorkingDirectory,
+) -> Result<Option<Turn>> {
+    let uid = login.uid;
+    let Some(shared) = Shared::of(runtime.clone(), uid, &plan.digest())? else {
+        return Ok(None);
+    };
+    let joining = Lock::to_join(runtime, uid)?;
+    let joined = shared.join(uid, directory)?;
+    drop(joining);
+    if let Some(admission) = joined {
+        return Ok(Some(Turn::Joined(Box::new(admission))));
+    }
+    let lock = Lock::to_change(runtime, uid)?;
+    if let Some(admission) = shared.join(uid, directory)? {
+        return Ok(Some(Turn::Joined(Box::new(admission))));
+    }
+    if let Some(pins) = Pins::find(runtime)? {
+        // What it showed is not there any more.
+        pins.remove(&shared.key)?;
+    }
+    Ok(Some(Turn::Make(shared, lock)))
+}
+
+/// A namespace that several logins may have.
+struct Shared {
+    runtime: Runtime,
+    key: String,
+}
+
+impl Shared {
+    /// The one of the user `uid` and the plan of digest `plan`, for logins that come from where this thread
+    /// is: who comes out of a sandbox or a chroot shares with those who do. Nothing where the present
+    /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
+    /// one could get its number.
+    fn of(runtime: Runtime, uid: u32, plan: &str) -> Result<Option<Self>> {
+        let (origin, root) = (Namespace::own()?.identity(), Root::own()?);
+        if origin.id.is_none() && inode_of_process(1) != Ok(origin.inode) {
+            return Ok(None);
+        }
+        let digest = sha256(format!("{plan} {origin:?} {root:?}").as_bytes());
+        let digits: String = digest.chars().take(DIGITS).collect();
+        let key = format!("{uid}-{digits}");
+        Ok(Some(Self { runtime, key }))
+    }
+
+    fn join(&self, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+        let Some(pins) = Pins::find(&self.runtime)? else {
+            return Ok(None);
+        };
+        let Some(namespace) = pins.namespace(&self.key)? else {
+            return Ok(None);
+        };
+        let identity = namespace.identity();
+        let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
+        let fits = |record: &NamespaceRecord| {
+            record.namespace == identity && record.instances.iter().all(Instance::is_there)
+        };
+        let Some(record) = record.filter(fits) else {
+            return Ok(None);
+        };
+        let departure = leave_for(&namespace)?;
+        directory.enter(uid)?;
+        record.note_use();
+        Ok(Some(Admission {
+            namespace: identity,
+            joined: true,
+            paths: record.paths,
+            notes: Vec::new(),
+            session_directories: Vec::new(),
+            runtime: Some(self.runtime.clone()),
+            departure: Some(departure),
+        }))
+    }
+}
+
+/// A namespace to be made.
+struct Making<'m> {
+    plan: &'m Plan,
+    login: &'m Login,
+    /// Where to keep the record; nothing where that cannot be.
+    runtime: Option<&'m Runtime>,
+    /// The name of its pin, if other logins are to join it.
+    key: Option<&'m str>,
+}
+
+impl<'m> Making<'m> {
+    fn alone(plan: &'m Plan, login: &'m Login, runtime: Option<&'m Runtime>) -> Self {
+        Self {
+            plan,
+            login,
+            runtime,
+            key: None,
+        }
+    }
+}
+
+fn make(making: Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
+    let origin_root = Root::own()?;
+    let Entered { applied, departure } = apply::enter(making.plan, making.login.uid, directory)?;
+    if let (Some(runtime), Some(departure)) = (making.runtime, &departure) {
+        register(&making, runtime, &applied, departure, origin_root)?;
+    }
+    Ok(Admission {
+        namespace: applied.namespace,
+        joined: false,
+        paths: applied.paths,
+        notes: applied.notes,
+        session_directories: applied.session_directories,
+        runtime: making.runtime.cloned(),
+        departure,
+    })
+}
+
+/// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
+/// complete, whenever this process is killed.
+fn register(
+    making: &Making<'_>,
+    runtime: &Runtime,
+    applied: &Applied,
+    departure: &Departure,
+    origin_root: Root,
+) -> Result<()> {
+    let Making { plan, login, .. } = making;
+    let mut record = NamespaceRecord {
+        namespace: applied.namespace,
+        user: login.user.clone(),
+        uid: login.uid,
+        pin: making.key.map(str::to_owned),
+        origin: departure.origin()?.identity(),
+        origin_root,
+        root: Root::own()?,
+        plan: plan.digest(),
+        paths: applied.paths.clone(),
+        store: plan.store.to_string(),
+        instances: applied.instances.iter().map(instance).collect(),
+        made: now(),
+    };
+    write(&record, runtime);
+    let Some(key) = making.key else {
+        return Ok(());
+    };
+    let namespace = Namespace::own()?;
+    let pin = || Pins::open(runtime).and_then(|pins| pins.bind(key, &namespace));
+    let reason = match departure.errand(origin_root, pin)? {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(error)) => error.to_string(),
+        None => "this process is in a chroot".to_owned(),
+    };
+    log::debug!("{}: others will not join it: {reason}", record.namespace);
+    record.pin = None;
+    write(&record, runtime);
+    Ok(())
+}
+
+fn write(record: &NamespaceRecord, runtime: &Runtime) {
+    record.note_use();
+    if let Err(error) = record.write(runtime) {
+        log::warn!("{error}; su and sudo will keep the view of this session");
+    }
+}
+
+fn instance(held: &Held) -> Instance {
+    Instance {
+        path: held.path.clone(),
+        device: held.identity.0,
+        inode: held.identity.1,
+    }
+}
+
+/// Seconds since 1970; 0 where the clock stands before that.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,348 @@
+//! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
+
+use super::admission::{self, Admission};
+use super::stamp::{self, Outcome};
+use super::{Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request};
+use crate::error::{Error, Result};
+use crate::kernel::departure::{Departure, WorkingDirectory};
+use crate::kernel::namespace::Namespace;
+use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
+use crate::plan::Plan;
+use crate::policy::source::Watched;
+use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
+use crate::session::origin::return_to_origin;
+use crate::session::{Process, SessionRecord};
+use pam::constants::PamResultCode;
+use pam::module::PamHandle;
+use std::cell::RefCell;
+use std::ffi::CStr;
+
+/// How many names a login looks up to warn about those that do not exist.
+const LOOKED_UP: usize = 16;
+
+/// How many diagnostics of a policy a login logs.
+const LOGGED: usize = 20;
+
+pub(super) fn open_session(
+    handle: &mut PamHandle,
+    arguments: &[&CStr],
+) -> std::result::Result<(), Refusal> {
+    let arguments = Arguments::parse(arguments)?;
+    let request = request(handle)?;
+    if is_open(handle, &request.user) {
+        log::debug!("the session of {} is open already", request.user);
+        return Ok(());
+    }
+    if !is_effective_root() {
+        return Err(Error::new("open", "the session", "the process is not root").into());
+    }
+    let directory = WorkingDirectory::own();
+    let home = return_to_origin().inspect_err(|error| log::warn!("{error}"));
+    let home = home.ok().flatten();
+    match open(handle, request, &arguments, &directory) {
+        Ok(None) => Ok(()),
+        Ok(Some(uid)) => Ok(stay(home, &directory, uid)?),
+        Err(refusal) if arguments.observe => {
+            let cause = |reason: &String| log::error!("observing only: {reason}");
+            refusal.reasons.iter().for_each(cause);
+            Ok(())
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Does not return to the namespace of the session in which su(1) was called.
+fn stay(home: Option<Departure>, directory: &WorkingDirectory, uid: u32) -> Result<()> {
+    let Some(home) = home else {
+        return Ok(());
+    };
+    if !directory.is_present() {
+        directory.enter(uid)?;
+    }
+    home.commit();
+    Ok(())
+}
+
+/// Opens the session of the user whose id is returned; nothing where it is only observed what would be done.
+fn open(
+    handle: &mut PamHandle,
+    request: Request,
+    arguments: &Arguments,
+    directory: &WorkingDirectory,
+) -> std::result::Result<Option<u32>, Refusal> {
+    let login = account(request)?;
+    if !arguments.observe && join(handle, &login, arguments, directory)? {
+        return Ok(Some(login.uid));
+    }
+    match judge(login, arguments)? {
+        Judgement::Exempt(login) => Ok(Some(login.uid)),
+        Judgement::Apply(case) => {
+            log_plan(log::Level::Debug, "will do", &case.plan);
+            enter(handle, &case, arguments, directory)?;
+            Ok(Some(case.login.uid))
+        }
+        Judgement::Observe(plan, login) => {
+            log_observed(plan, &login);
+            Ok(None)
+        }
+    }
+}
+
+/// Joins the namespace of the user's other logins without reading the policy, where nothing has changed
+/// since one of them.
+fn join(
+    handle: &mut PamHandle,
+    login: &Login,
+    arguments: &Arguments,
+    directory: &WorkingDirectory,
+) -> std::result::Result<bool, Refusal> {
+    // Otherwise the policy is read, and whatever is wrong is found again on the way.
+    let Ok(Some(outcome)) = stamp::find(login, &arguments.source) else {
+        return Ok(false);
+    };
+    let enter = || {
+        let joined = admission::join(login, &outcome.plan, directory);
+        Ok(joined
+            .inspect_err(|error| log::debug!("{error}"))
+            .ok()
+            .flatten())
+    };
+    let Some(admission) = in_environment(handle, &outcome, enter)? else {
+        return Ok(false);
+    };
+    remember(handle, admission, login, &outcome, arguments)?;
+    Ok(true)
+}
+
+/// A login, and what the policy says of it.
+struct Case {
+    login: Login,
+    plan: Plan,
+    loaded: Loaded,
+    watched: Vec<Watched>,
+}
+
+/// What the policy says of a login.
+enum Judgement {
+    /// It gets the host's own view.
+    Exempt(Login),
+    /// It gets this.
+    Apply(Box<Case>),
+    /// It would get this, or be refused, and nothing is done.
+    Observe(Result<Plan>, Login),
+}
+
+/// Reads the policy, gathers the facts and makes the plan.
+fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, Refusal> {
+    let watched = arguments.source.watched();
+    let loaded = load(&arguments.source)?;
+    let policy = &loaded.policy;
+    let login = login.with(policy.needs())?;
+    let selection = select(policy, &login);
+    if let Some(Exemption { principal, origin }) = &selection.exemption {
+        let (user, service) = (&login.user, &login.service);
+        log::info!(
+            "session of {user} by {service}: exempt as {principal} ({origin}), it has the host's view"
+        );
+        return Ok(Judgement::Exempt(login));
+    }
+    warn_of_unknown_principals(policy);
+    let plan = Plan::from_selection(policy, &selection, &login, &Nss);
+    if arguments.observe || policy.settings.mode == Enforcement::Observe {
+        return Ok(Judgement::Observe(plan, login));
+    }
+    drop(selection);
+    Ok(Judgement::Apply(Box::new(Case {
+        plan: plan?,
+        login,
+        loaded,
+        watched,
+    })))
+}
+
+fn log_observed(plan: Result<Plan>, login: &Login) {
+    let Login { user, service, .. } = login;
+    let session = format!("session of {user} by {service}, observing only:");
+    match plan {
+        Ok(plan) if plan.is_empty() => log::info!("{session} would do nothing"),
+        Ok(plan) => log_plan(log::Level::Info, &format!("{session} would do"), &plan),
+        Err(refusal) => log::error!("{session} {refusal}"),
+    }
+}
+
+fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
+    if log::log_enabled!(level) {
+        let text = plan.to_string();
+        text.lines()
+            .for_each(|step| log::log!(level, "{intent} {step}"));
+    }
+}
+
+fn enter(
+    handle: &mut PamHandle,
+    case: &Case,
+    arguments: &Arguments,
+    directory: &WorkingDirectory,
+) -> std::result::Result<(), Refusal> {
+    let Case {
+        login,
+        plan,
+        loaded,
+        watched,
+    } = case;
+    let outcome = Outcome::of(plan, loaded);
+    let enter = || admission::admit(plan, login, directory).map(Some);
+    let Some(admission) = in_environment(handle, &outcome, enter)? else {
+        return Ok(());
+    };
+    if let Some(runtime) = &admission.runtime {
+        let noted = stamp::note(runtime, login, &arguments.source, loaded, watched, plan);
+        tell(noted);
+    }
+    remember(handle, admission, login, &outcome, arguments)
+}
+
+/// Enters a namespace when everything else that can fail has been done: room with the handle, and the
+/// session's environment, which is as before when there is nothing to enter.
+fn in_environment(
+    handle: &mut PamHandle,
+    outcome: &Outcome,
+    enter: impl FnOnce() -> Result<Option<Admission>>,
+) -> std::result::Result<Option<Admission>, Refusal> {
+    reserve(handle)?;
+    let variables = outcome.environment.iter();
+    let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+    let before = environment::set(handle, variables)?;
+    let entered = enter();
+    if !matches!(entered, Ok(Some(_))) {
+        environment::restore(handle, before);
+    }
+    Ok(entered?)
+}
+
+/// Lets the login stay where it is, and remembers it: the handle, the log, the ledger.
+fn remember(
+    handle: &mut PamHandle,
+    admission: Admission,
+    login: &Login,
+    outcome: &Outcome,
+    arguments: &Arguments,
+) -> std::result::Result<(), Refusal> {
+    let user = request(handle)?.user;
+    report(&admission, login);
+    if let Some(runtime) = &admission.runtime {
+        let session = Process::own().map(|process| SessionRecord {
+            id: login.session.clone(),
+            user: login.user.clone(),
+            uid: login.uid,
+            service: login.service.clone(),
+            tty: login.tty.clone(),
+            rhost: login.rhost.clone(),
+            process,
+            namespace: admission.namespace,
+            plan: outcome.plan.clone(),
+            config: stamp::config(&arguments.source),
+            policy: outcome.policy.clone(),
+            opened: admission::now(),
+        });
+        tell(session.and_then(|session| session.write(runtime)));
+    }
+    let opened = Opened {
+        user,
+        uid: login.uid,
+        id: login.session.clone(),
+        namespace: admission.namespace,
+        directories: admission.commit(),
+    };
+    if let Some(sessions) = complement::data(handle, SESSION) {
+        sessions.0.borrow_mut().push(opened);
+    }
+    Ok(())
+}
+
+/// The ledger is for administrators to read: a session that is missing in it is one all the same.
+fn tell(written: Result<()>) {
+    if let Err(error) = written {
+        log::warn!("{error}");
+    }
+}
+
+fn report(admission: &Admission, login: &Login) {
+    admission.notes.iter().for_each(|note| log::warn!("{note}"));
+    let Login { user, service, .. } = login;
+    let (namespace, paths) = (admission.namespace, admission.paths.join(" "));
+    let verb = if admission.joined { "joined" } else { "made" };
+    log::info!("session of {user} by {service}: {verb} {namespace} ({paths})");
+}
+
+/// Whether this handle has opened a session for the user and the process is still in its namespace, as
+/// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
+fn is_open(handle: &PamHandle, user: &str) -> bool {
+    complement::data(handle, SESSION).is_some_and(|sessions| {
+        sessions.0.borrow().last().is_some_and(|opened| {
+            let own = Namespace::own().map(|own| own.identity());
+            opened.user == user && own.is_ok_and(|own| own == opened.namespace)
+        })
+    })
+}
+
+fn load(source: &Source) -> std::result::Result<Loaded, Refusal> {
+    match Policy::load(source) {
+        Ok(loaded) => {
+            lines(&loaded.warnings).for_each(|warning| log::warn!("{warning}"));
+            Ok(loaded)
+        }
+        Err(diagnostics) => Err(Refusal {
+            code: PamResultCode::PAM_SESSION_ERR,
+            reasons: lines(&diagnostics).collect(),
+        }),
+    }
+}
+
+/// The first diagnostics, one line each, and how many more there are.
+fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
+    let list = &diagnostics.list;
+    let more = list
+        .len()
+        .saturating_sub(LOGGED)
+        .saturating_add(diagnostics.more);
+    let rest = (more > 0).then(|| format!("{more} more; `jns check` shows them all"));
+    list.iter()
+        .take(LOGGED)
+        .map(ToString::to_string)
+        .chain(rest)
+}
+
+fn account(request: Request) -> std::result::Result<Login, Refusal> {
+    Login::of_account(request).map_err(|unknown| match unknown {
+        Unknown::Fault(error) => error.into(),
+        Unknown::User(error) => Refusal {
+            code: PamResultCode::PAM_USER_UNKNOWN,
+            ..error.into()
+        },
+    })
+}
+
+fn warn_of_unknown_principals(policy: &Policy) {
+    for (principal, origin) in policy.unknown_principals(&Nss, LOOKED_UP) {
+        log::warn!("{principal} names nobody ({origin})");
+    }
+}
+
+/// Makes a place for one more session with the handle, before anything is changed, so that filling it
+/// cannot fail.
+fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
+    if let Some(sessions) = complement::data(handle, SESSION) {
+        sessions.0.borrow_mut().reserve(1);
+        return Ok(());
+    }
+    let sessions = Box::new(Sessions(RefCell::new(Vec::with_capacity(1))));
+    handle.set_data(SESSION, sessions).map_err(|code| {
+        Error::new(
+            "keep",
+            "the session with the handle",
+            format_args!("{code:?}"),
+        )
+        .into()
+    })
+}

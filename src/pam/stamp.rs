@@ -1,0 +1,183 @@
+//! The quick way to a shared namespace: what shaped a plan is noted, and while none of it changes the next
+//! login of that user by that service need not read the policy to know what its plan would be.
+
+use crate::error::Result;
+use crate::kernel::file::Version;
+use crate::login::{GroupName, Login, Needs};
+use crate::plan::{Plan, Sharing};
+use crate::policy::source::Watched;
+use crate::policy::{Dependence, Loaded, Source, sha256};
+use crate::session::{PolicyFile, Runtime};
+use serde::{Deserialize, Serialize};
+
+/// The directory of stamps in `/run/jns`.
+const DIRECTORY: &str = "stamp";
+
+/// How many hexadecimal digits of a digest are in the name of a stamp.
+const DIGITS: usize = 16;
+
+/// What shaped a plan, and what the login needs of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    /// This module's, which may make another plan of the same policy than an older one.
+    version: String,
+    /// What decides what the policy says, as it was before it was read.
+    watched: Vec<Watched>,
+    facts: Facts,
+    /// What came out.
+    pub outcome: Outcome,
+}
+
+/// The facts of a login that its plan depends on.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Facts {
+    user: String,
+    uid: u32,
+    gid: u32,
+    home: String,
+    service: String,
+    config: Option<String>,
+    /// The names and ids of its groups, or of the primary one, where the policy asks for them.
+    groups: Option<Vec<(u32, String)>>,
+    needs_groups: bool,
+    needs_group_name: bool,
+    /// The terminal and the remote host, where some rule asks for them.
+    tty: Option<Option<String>>,
+    rhost: Option<Option<String>>,
+}
+
+/// What a login needs to know of its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// The plan's digest.
+    pub plan: String,
+    /// The session's environment.
+    pub environment: Vec<(String, String)>,
+    /// The files of the policy.
+    pub policy: Vec<PolicyFile>,
+}
+
+/// The outcome that is known for this login, and the login with the facts that were compared.
+///
+/// # Errors
+///
+/// `/run/jns` is not what it should be, or the account database failed.
+pub(super) fn find(login: &Login, source: &Source) -> Result<Option<Outcome>> {
+    let Some(runtime) = Runtime::find()? else {
+        return Ok(None);
+    };
+    let Some(bytes) = runtime.read(&format!("{DIRECTORY}/{}", name(login, source)))? else {
+        return Ok(None);
+    };
+    // One that another version wrote is as good as none.
+    let Ok(stamp) = serde_json::from_slice::<Stamp>(&bytes) else {
+        return Ok(None);
+    };
+    if stamp.version != env!("CARGO_PKG_VERSION") || !stamp.watched.iter().all(is_unchanged) {
+        return Ok(None);
+    }
+    let needs = Needs {
+        groups: stamp.facts.needs_groups,
+        group_name: stamp.facts.needs_group_name,
+    };
+    let login = login.clone().with(needs)?;
+    let dependence = Dependence {
+        tty: stamp.facts.tty.is_some(),
+        rhost: stamp.facts.rhost.is_some(),
+        accounts: false,
+    };
+    let facts = Facts::of(&login, source, needs, dependence);
+    Ok((facts == stamp.facts).then_some(stamp.outcome))
+}
+
+fn is_unchanged((path, version): &Watched) -> bool {
+    Version::of(path) == *version
+}
+
+/// Notes what shaped the plan, unless it depends on something that is not compared, or the policy was
+/// changed so lately that its next change could look the same. `watched` is from before it was read.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub(super) fn note(
+    runtime: &Runtime,
+    login: &Login,
+    source: &Source,
+    loaded: &Loaded,
+    watched: &[Watched],
+    plan: &Plan,
+) -> Result<()> {
+    let now = i64::try_from(super::admission::now()).unwrap_or(0);
+    let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
+    let dependence = loaded.policy.dependence();
+    let of_session = |text: &str| text.contains(&login.session);
+    let lasting = plan.sharing == Sharing::User
+        && !plan
+            .environment
+            .values()
+            .any(|variable| of_session(&variable.value));
+    if dependence.accounts || !lasting || !watched.iter().all(settled) {
+        return Ok(());
+    }
+    let stamp = Stamp {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        watched: watched.to_vec(),
+        facts: Facts::of(login, source, loaded.policy.needs(), dependence),
+        outcome: Outcome::of(plan, loaded),
+    };
+    let bytes = serde_json::to_vec(&stamp).unwrap_or_default();
+    runtime.write(DIRECTORY, &name(login, source), &bytes)
+}
+
+/// One for each user and service, so that a user's sshd and cron do not replace each other's.
+fn name(login: &Login, source: &Source) -> String {
+    let digest = sha256(format!("{:?} {source:?}", login.service).as_bytes());
+    let digits: String = digest.chars().take(DIGITS).collect();
+    format!("{}-{digits}", login.uid)
+}
+
+impl Facts {
+    fn of(login: &Login, source: &Source, needs: Needs, dependence: Dependence) -> Self {
+        let named = |group: &GroupName| (group.gid, group.name.clone());
+        let asked = needs.groups || needs.group_name;
+        Self {
+            user: login.user.clone(),
+            uid: login.uid,
+            gid: login.gid,
+            home: login.home.clone(),
+            service: login.service.clone(),
+            config: config(source),
+            groups: asked.then(|| login.groups.iter().map(named).collect()),
+            needs_groups: needs.groups,
+            needs_group_name: needs.group_name,
+            tty: dependence.tty.then(|| login.tty.clone()),
+            rhost: dependence.rhost.then(|| login.rhost.clone()),
+        }
+    }
+}
+
+impl Outcome {
+    pub(super) fn of(plan: &Plan, loaded: &Loaded) -> Self {
+        let variables = plan.environment.iter();
+        let file = |(path, sha256): &(String, String)| PolicyFile {
+            path: path.clone(),
+            sha256: sha256.clone(),
+        };
+        Self {
+            plan: plan.digest(),
+            environment: variables
+                .map(|(name, variable)| (name.clone(), variable.value.clone()))
+                .collect(),
+            policy: loaded.files.iter().map(file).collect(),
+        }
+    }
+}
+
+/// The module's `config=`.
+pub(super) fn config(source: &Source) -> Option<String> {
+    match source {
+        Source::System => None,
+        Source::File(path) => Some(path.clone()),
+    }
+}
