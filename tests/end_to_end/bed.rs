@@ -1,6 +1,8 @@
 //! A throw-away machine, as far as a login can tell: its own root, processes, network and log.
 
 mod journal;
+#[path = "../kernel/numbers.rs"]
+pub mod numbers;
 mod outcome;
 mod sleeper;
 mod state;
@@ -14,6 +16,8 @@ pub use subject::Subject;
 
 use journal::Journal;
 use nix::sched::{CloneFlags, setns};
+use numbers::{Number, with_number};
+use pam_jns::kernel::namespace::Namespace;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -92,11 +96,21 @@ impl Bed {
     ///
     /// Why no bed can be made here.
     pub fn make() -> Result<Self, String> {
+        Self::make_numbered(Number::Lowest)
+    }
+
+    /// The same with a mount namespace of that number.
+    ///
+    /// # Errors
+    ///
+    /// Why no bed can be made here.
+    pub fn make_numbered(number: Number) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("only root can make a bed".to_owned());
         }
-        let mut keeper = start_init(&lower_root()?);
-        let init = pid_of_init(&mut keeper).ok_or("namespaces or overlays are refused here")?;
+        let lower = lower_root()?;
+        let (keeper, init) = numbered(number, || start_init(&lower));
+        let init = init.ok_or("namespaces or overlays are refused here")?;
         let journal = listen_inside(init);
         let bed = Self {
             keeper,
@@ -231,6 +245,18 @@ fn listen_inside(init: u32) -> Journal {
 
 fn root_of(pid: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/root"))
+}
+
+/// Starts a bed whose mount namespace has that number, and reads the pid of its pid 1.
+fn numbered(number: Number, start: impl Fn() -> Child) -> (Child, Option<u32>) {
+    let make = || {
+        let mut keeper = start();
+        let init = pid_of_init(&mut keeper);
+        (keeper, init)
+    };
+    with_number(number, make, |(_, init)| {
+        Namespace::of_process((*init)?)?.identity().id
+    })
 }
 
 fn start_init(lower: &Path) -> Child {

@@ -1,7 +1,11 @@
 //! A mount namespace of a test's own, on the real kernel.
 
+#[path = "numbers.rs"]
+pub mod numbers;
+
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use numbers::{Number, with_number};
 use pam_jns::error::Origin;
 use pam_jns::plan::{Instance, Lifetime, Plan, Shape, Sharing, Step, View};
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
@@ -13,8 +17,8 @@ use std::path::Path;
 /// The user whose sessions are made.
 pub const USER: u32 = 2001;
 
-/// Runs `test` on a thread with a mount namespace of its own, in which `/mnt` is an empty file system
-/// and nothing travels to the machine.
+/// Runs `test` on a thread with a mount namespace of its own, in which `/mnt` and `/run` are empty file
+/// systems and nothing travels to the machine.
 pub fn in_own_namespace(test: impl FnOnce() + Send + 'static) {
     if !nix::unistd::Uid::effective().is_root() {
         assert!(
@@ -25,9 +29,11 @@ pub fn in_own_namespace(test: impl FnOnce() + Send + 'static) {
         return;
     }
     let thread = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let make = || unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        with_number(Number::Lowest, make, |()| numbers::own());
         propagate("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
         memory("/mnt");
+        memory("/run");
         fs::create_dir_all("/mnt/var/lib").unwrap();
         test();
     });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const SETTLING: Duration = Duration::from_secs(10);
 
 /// Mounts, processes, namespaces, descriptors and files of a bed's host view. Each is a set of lines, so
-/// that what differs can be shown.
+/// that what differs can be shown. The directories of `/run/jns` and its locks are not among them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
     mounts: BTreeSet<String>,
@@ -40,6 +40,34 @@ echo '[instances]'
 find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null || true
 "#;
 
+/// What the first login makes in `/run/jns` and what stays there, each with the mode and owner it must have.
+const SKELETON: &str = "\
+/run/jns d 700 0:0
+/run/jns/lock d 700 0:0
+/run/jns/namespace d 700 0:0
+/run/jns/ns d 700 0:0
+/run/jns/session d 700 0:0
+/run/jns/stamp d 700 0:0";
+
+/// Takes away every pin whose namespace no process is in, and its record.
+const COLLECT: &str = r#"
+cd /run/jns/ns 2>/dev/null || exit 0
+living=" $(stat -L -c %i /proc/[0-9]*/ns/mnt 2>/dev/null | tr '\n' ' ')" || true
+for pin in *; do
+    inode=$(stat -c %i "$pin" 2>/dev/null) || continue
+    case "$living" in *" $inode "*) continue ;; esac
+    umount "$pin" 2>/dev/null || true
+    rm -f "$pin" "/run/jns/namespace/$inode"
+done
+"#;
+
+impl Bed {
+    /// Takes away what shared namespaces leave when all sessions have ended.
+    pub fn collect_garbage(&self) {
+        self.sh(COLLECT);
+    }
+}
+
 impl State {
     pub(super) fn of(bed: &Bed) -> Self {
         let survey = bed.sh(SURVEY);
@@ -50,12 +78,17 @@ impl State {
             let lines = lines.skip(1).take_while(|line| !line.starts_with('['));
             lines.map(str::to_owned).collect()
         };
+        let without = |name: &str, is_known: fn(&str) -> bool| {
+            let mut lines: BTreeSet<String> = part(name);
+            lines.retain(|line| !is_known(line));
+            lines
+        };
         Self {
-            mounts: part("mounts"),
+            mounts: without("mounts", is_mount_of_pins),
             processes: part("processes"),
             namespaces: part("namespaces"),
             descriptors: part("descriptors"),
-            files: part("files"),
+            files: without("files", is_of_runtime),
             instances: part("instances"),
         }
     }
@@ -76,6 +109,7 @@ impl State {
     fn assert_settles(&self, bed: &Bed, forgive: impl Fn(&mut Self)) {
         let deadline = Instant::now() + SETTLING;
         loop {
+            bed.collect_garbage();
             let mut now = bed.state();
             forgive(&mut now);
             let differences = self.differences(&now);
@@ -112,4 +146,17 @@ impl State {
         });
         differences.collect()
     }
+}
+
+/// The mount of the directory of pins, to which nothing travels.
+fn is_mount_of_pins(line: &str) -> bool {
+    let mut words = line.split(' ').skip(4);
+    words.next() == Some("/run/jns/ns") && words.nth(1) == Some("-")
+}
+
+fn is_of_runtime(line: &str) -> bool {
+    let is_cache = |place: &str| line.starts_with(place) && line.ends_with(" f 600 0:0");
+    SKELETON.lines().any(|known| known == line)
+        || is_cache("/run/jns/lock/")
+        || is_cache("/run/jns/stamp/")
 }

@@ -55,6 +55,8 @@ fn install_ours(bed: &Bed) {
         )
     });
     bed.write(&format!("{modules}/pam_jns.so"), bytes);
+    std::fs::copy(built.with_file_name("jns"), bed.path("/usr/bin/jns"))
+        .unwrap_or_else(|e| panic!("jns beside {}: {e}", built.display()));
 }
 
 fn built_module() -> PathBuf {

@@ -1,6 +1,7 @@
 //! A bed whose pid 1 is systemd, with Debian 13's journal, logind, D-Bus, sshd, cron and at.
 
-use super::{Bed, Outcome, Subject, debian13, pid_of_init};
+use super::numbers::Number;
+use super::{Bed, Outcome, Subject, debian13, numbered};
 use std::process::{Command, Stdio};
 
 impl Bed {
@@ -15,19 +16,22 @@ impl Bed {
             return Err("only root can make a bed".to_owned());
         }
         // Whatever kills this process's group leaves the keeper to clean up.
-        let mut keeper = Command::new("setsid")
-            .args(["unshare", "-m", "--propagation", "private"])
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/end_to_end/bed/systemd"
-            ))
-            .arg(debian13()?)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare(1) starts");
-        let init =
-            pid_of_init(&mut keeper).ok_or("control groups or namespaces are refused here")?;
+        let lower = debian13()?;
+        let start = || {
+            Command::new("setsid")
+                .args(["unshare", "-m", "--propagation", "private"])
+                .arg(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/end_to_end/bed/systemd"
+                ))
+                .arg(&lower)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("unshare(1) starts")
+        };
+        let (keeper, init) = numbered(Number::Lowest, start);
+        let init = init.ok_or("control groups or namespaces are refused here")?;
         let bed = Self {
             keeper,
             init,
