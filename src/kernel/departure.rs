@@ -1,7 +1,7 @@
 //! Leaving for another mount namespace, and coming back as if nothing had happened.
 
 use super::mount::{self, Travel};
-use super::namespace::{Namespace, Root};
+use super::namespace::{self, Root};
 use super::walk::identity;
 use crate::error::{Error, Result};
 use nix::mount::MsFlags;
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 /// Where the calling thread stood: its mount namespace, root and working directory.
 #[derive(Debug)]
 struct Origin {
-    namespace: Namespace,
+    namespace: OwnedFd,
     root: OwnedFd,
     directory: OwnedFd,
 }
@@ -49,15 +49,16 @@ pub fn leave_for_new(travel: Travel) -> Result<Departure> {
 ///
 /// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
 /// then, except that a thread of a threaded process has a working directory and umask of its own.
-pub fn leave_for(namespace: &Namespace) -> Result<Departure> {
+pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
     let origin = Origin::remember()?;
-    let failed = |errno: nix::errno::Errno| Error::new("enter", namespace.identity(), errno.desc());
-    match enter(namespace) {
+    let failed =
+        |errno: nix::errno::Errno| Error::new("enter", "another mount namespace", errno.desc());
+    match enter(&namespace) {
         // setns(2) wants a thread that shares its root and working directory with no other.
         Err(nix::errno::Errno::EINVAL) => {
             #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
             nix::sched::unshare(CloneFlags::CLONE_FS).map_err(failed)?;
-            enter(namespace).map_err(failed)?;
+            enter(&namespace).map_err(failed)?;
         }
         entered => entered.map_err(failed)?,
     }
@@ -66,7 +67,7 @@ pub fn leave_for(namespace: &Namespace) -> Result<Departure> {
     })
 }
 
-fn enter(namespace: &Namespace) -> nix::Result<()> {
+fn enter(namespace: impl AsFd) -> nix::Result<()> {
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes namespaces"
@@ -104,7 +105,7 @@ impl Origin {
                 .map_err(|errno| Error::from_errno("remember", path, errno))
         };
         Ok(Self {
-            namespace: Namespace::own()?,
+            namespace: namespace::open_own()?,
             root: open("/")?,
             directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
         })
@@ -128,16 +129,6 @@ impl Departure {
         self.origin = None;
     }
 
-    /// The namespace that was left.
-    ///
-    /// # Errors
-    ///
-    /// There is none to go back to any more.
-    pub fn origin(&self) -> Result<&Namespace> {
-        let origin = self.origin.as_ref().map(|origin| &origin.namespace);
-        origin.ok_or_else(|| Error::new("find", "the namespace that was left", "it is forgotten"))
-    }
-
     /// Does an errand in the namespace that was left, at its top, and comes back to where the thread is
     /// now. The errand is not run where the thread's root, before it left, was `root` but is not the
     /// namespace's own: in a chroot.
@@ -147,7 +138,9 @@ impl Departure {
     /// The thread cannot change between the two namespaces; it is in one of them, and dropping the
     /// departure takes it home.
     pub fn errand<T>(&self, root: Root, errand: impl FnOnce() -> T) -> Result<Option<T>> {
-        let back = leave_for(self.origin()?)?;
+        let forgotten = || Error::new("find", "the namespace that was left", "it is forgotten");
+        let origin = self.origin.as_ref().ok_or_else(forgotten)?;
+        let back = leave_for(&origin.namespace)?;
         let done = (Root::own()? == root).then(errand);
         back.return_now()?;
         Ok(done)

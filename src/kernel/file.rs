@@ -186,7 +186,8 @@ pub fn read_private(
     Ok(Some(text))
 }
 
-/// Gives `parent`, a directory of root's own, the file `name` with these bytes, for root alone. Whoever
+/// Gives `parent`, a directory of root's own, the file `name` with these bytes, for root alone. `name` may
+/// lie in a directory of `parent`'s. Whoever
 /// reads it meanwhile, or after this process was killed, sees the whole of the old or of the new one.
 ///
 /// # Errors
@@ -195,6 +196,10 @@ pub fn read_private(
 pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("write", path, errno);
     let temporary = temporary_name().map_err(failed)?;
+    let temporary = match name.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/{temporary}"),
+        None => temporary,
+    };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     let file = rustix::fs::openat(&parent, &temporary, flags, mode).map_err(failed)?;

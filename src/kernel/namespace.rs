@@ -66,21 +66,7 @@ impl Namespace {
     ///
     /// /proc is not mounted and the kernel is older than that.
     pub fn own() -> Result<Self> {
-        const OBJECT: &str = "the mount namespace of this process";
-        let by_proc = open(OWN_NAMESPACE).ok().and_then(Self::from_file);
-        if let Some(own) = by_proc {
-            return Ok(own);
-        }
-        let by_pidfd = namespace_by_pidfd().map_err(|errno| match errno {
-            Errno::NOTTY | Errno::INVAL | Errno::NOSYS => Error::new(
-                "find",
-                OBJECT,
-                "/proc is not mounted, and this kernel names namespaces only there (a pidfd does since \
-                 Linux 6.11)",
-            ),
-            errno => Error::from_errno("find", OBJECT, errno),
-        })?;
-        Self::from_file(by_pidfd).ok_or_else(|| Error::from_errno("find", OBJECT, Errno::NOTTY))
+        Self::from_file(open_own()?).ok_or_else(|| not_found(Errno::NOTTY))
     }
 
     /// That of the process `pid`; nothing where the process is gone or may not be looked at.
@@ -94,8 +80,7 @@ impl Namespace {
     /// file is something else.
     #[must_use]
     pub fn from_file(file: OwnedFd) -> Option<Self> {
-        let is_namespace = rustix::fs::fstatfs(&file).is_ok_and(|s| s.f_type == NSFS_MAGIC);
-        let kind = is_namespace.then(|| sys::type_of_namespace(file.as_fd()));
+        let kind = is_of_nsfs(&file).then(|| sys::type_of_namespace(file.as_fd()));
         if kind? != Ok(libc::CLONE_NEWNS) {
             return None;
         }
@@ -126,6 +111,29 @@ fn open(path: &str) -> std::result::Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
+/// The calling thread's mount namespace as a file.
+pub(super) fn open_own() -> Result<OwnedFd> {
+    let by_proc = open(OWN_NAMESPACE).ok().filter(is_of_nsfs);
+    match by_proc {
+        Some(own) => Ok(own),
+        None => namespace_by_pidfd().map_err(not_found),
+    }
+}
+
+fn is_of_nsfs(file: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|status| status.f_type == NSFS_MAGIC)
+}
+
+fn not_found(errno: Errno) -> Error {
+    let error = Error::from_errno("find", "the mount namespace of this process", errno);
+    match errno {
+        Errno::NOTTY | Errno::INVAL | Errno::NOSYS => error.because(
+            "/proc is not mounted, and this kernel names namespaces only there (a pidfd does since Linux 6.11)",
+        ),
+        _ => error,
+    }
+}
+
 fn namespace_by_pidfd() -> std::result::Result<OwnedFd, Errno> {
     /// `PIDFD_THREAD` (Linux 6.9).
     const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
@@ -140,6 +148,15 @@ fn namespace_by_pidfd() -> std::result::Result<OwnedFd, Errno> {
 /// The error number of stat(2): ENOENT when the process is gone.
 pub fn inode_of_process(pid: u32) -> std::result::Result<u64, Errno> {
     rustix::fs::stat(format!("/proc/{pid}/ns/mnt")).map(|status| status.st_ino)
+}
+
+/// The inode number of the calling thread's mount namespace.
+///
+/// # Errors
+///
+/// The error number of stat(2): ENOENT where /proc is not mounted.
+pub fn own_inode() -> std::result::Result<u64, Errno> {
+    rustix::fs::stat(OWN_NAMESPACE).map(|status| status.st_ino)
 }
 
 /// The name of the calling thread's mount namespace as `ls -l /proc/self/ns` shows it: `mnt:[4026531841]`.

@@ -49,13 +49,11 @@ impl Admission {
 ///
 /// There is one, and it cannot be joined.
 pub(super) fn join(
+    runtime: Runtime,
     login: &Login,
     plan: &str,
     directory: &WorkingDirectory,
 ) -> Result<Option<Admission>> {
-    let Some(runtime) = Runtime::find()? else {
-        return Ok(None);
-    };
     let Some(shared) = Shared::of(runtime, login.uid, plan)? else {
         return Ok(None);
     };
@@ -213,10 +211,10 @@ impl<'m> Making<'m> {
 }
 
 fn make(making: Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
-    let origin_root = Root::own()?;
+    let (origin, origin_root) = (Namespace::own()?.identity(), Root::own()?);
     let Entered { applied, departure } = apply::enter(making.plan, making.login.uid, directory)?;
     if let (Some(runtime), Some(departure)) = (making.runtime, &departure) {
-        register(&making, runtime, &applied, departure, origin_root)?;
+        register(&making, runtime, &applied, departure, (origin, origin_root))?;
     }
     Ok(Admission {
         namespace: applied.namespace,
@@ -236,7 +234,7 @@ fn register(
     runtime: &Runtime,
     applied: &Applied,
     departure: &Departure,
-    origin_root: Root,
+    (origin, origin_root): (Identity, Root),
 ) -> Result<()> {
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
@@ -244,7 +242,7 @@ fn register(
         user: login.user.clone(),
         uid: login.uid,
         pin: making.key.map(str::to_owned),
-        origin: departure.origin()?.identity(),
+        origin,
         origin_root,
         root: Root::own()?,
         plan: plan.digest(),

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::policy::source::Watched;
 use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
 use crate::session::origin::return_to_origin;
-use crate::session::{Process, SessionRecord};
+use crate::session::{Process, Runtime, SessionRecord};
 use pam::constants::PamResultCode;
 use pam::module::PamHandle;
 use std::cell::RefCell;
@@ -97,11 +97,14 @@ fn join(
     directory: &WorkingDirectory,
 ) -> std::result::Result<bool, Refusal> {
     // Otherwise the policy is read, and whatever is wrong is found again on the way.
-    let Ok(Some(outcome)) = stamp::find(login, &arguments.source) else {
+    let Ok(Some(runtime)) = Runtime::find() else {
+        return Ok(false);
+    };
+    let Ok(Some(outcome)) = stamp::find(&runtime, login, &arguments.source) else {
         return Ok(false);
     };
     let enter = || {
-        let joined = admission::join(login, &outcome.plan, directory);
+        let joined = admission::join(runtime, login, &outcome.plan, directory);
         Ok(joined
             .inspect_err(|error| log::debug!("{error}"))
             .ok()

@@ -57,15 +57,12 @@ pub(super) struct Outcome {
     pub policy: Vec<PolicyFile>,
 }
 
-/// The outcome that is known for this login, and the login with the facts that were compared.
+/// The outcome that is known for this login; nothing where it may be another one by now.
 ///
 /// # Errors
 ///
-/// `/run/jns` is not what it should be, or the account database failed.
-pub(super) fn find(login: &Login, source: &Source) -> Result<Option<Outcome>> {
-    let Some(runtime) = Runtime::find()? else {
-        return Ok(None);
-    };
+/// It cannot be read, or the account database failed.
+pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<Option<Outcome>> {
     let Some(bytes) = runtime.read(&format!("{DIRECTORY}/{}", name(login, source)))? else {
         return Ok(None);
     };

@@ -55,15 +55,11 @@ pub fn plan(
 }
 
 /// Whether a rule gives each session something of its own to see, so that no two sessions can share a
-/// namespace. A file system in memory is the namespace's, whatever `per` says.
+/// namespace.
 fn is_of_session(rule: &Rule) -> bool {
     match &rule.kind {
         Kind::Env(_) => false,
-        Kind::Private(Private {
-            per: Per::Session,
-            medium: Medium::Disk { .. },
-            ..
-        }) => true,
+        Kind::Private(Private { per, .. }) if *per == Per::Session => true,
         kind => kind.mentions(&[Fact::Session]),
     }
 }

@@ -94,9 +94,15 @@ fn pause() {
 fn open(runtime: &Runtime, name: &str) -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
-    let directory = runtime.directory("lock")?;
-    let opened = rustix::fs::openat(&directory, name, flags | OFlags::CREATE, mode);
-    let file = opened.map_err(|errno| failed(name, errno))?;
+    let file = runtime.with_directory("lock", || {
+        rustix::fs::openat(
+            runtime,
+            format!("lock/{name}"),
+            flags | OFlags::CREATE,
+            mode,
+        )
+        .map_err(|errno| failed(name, errno))
+    })?;
     let status = rustix::fs::fstat(&file).map_err(|errno| failed(name, errno))?;
     if file_type(&status) != FileType::RegularFile || status.st_uid != 0 {
         let reason = "it is not a file of root's";

@@ -7,7 +7,7 @@ use super::process;
 use super::runtime::Runtime;
 use crate::error::Result;
 use crate::kernel::departure::{Departure, leave_for};
-use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
+use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 
 /// How many ancestors of the calling process are looked at.
 const ANCESTORS: usize = 64;
@@ -24,14 +24,13 @@ const ANCESTORS: usize = 64;
 /// The thread cannot leave its namespace.
 pub fn return_to_origin() -> Result<Option<Departure>> {
     // Without /proc there is no way to find out.
-    let Ok(own) = Namespace::own() else {
+    let Ok(own_inode) = own_inode() else {
         return Ok(None);
     };
-    let own_inode = own.identity().inode;
-    if inode_of_process(1).is_ok_and(|first| first == own_inode) {
+    if inode_of_process(1) == Ok(own_inode) {
         return Ok(None);
     }
-    let root = Root::own()?;
+    let (own, root) = (Namespace::own()?, Root::own()?);
     let mut tried = vec![own_inode];
     for pid in std::iter::once(1).chain(Ancestors::of_own()) {
         let Some(candidate) = Namespace::of_process(pid) else {

@@ -87,8 +87,24 @@ impl Runtime {
     ///
     /// It cannot be written.
     pub fn write(&self, directory: &str, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = format!("{PATH}/{directory}/{name}");
-        file::write_private(self.directory(directory)?, name, bytes, &path)
+        let name = format!("{directory}/{name}");
+        let write = || file::write_private(&self.0, &name, bytes, &format!("{PATH}/{name}"));
+        self.with_directory(directory, write)
+    }
+
+    /// Does something in the directory `directory` below it, which is made when it turns out to be missing.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made, or what was to be done fails.
+    pub fn with_directory<T>(&self, directory: &str, act: impl Fn() -> Result<T>) -> Result<T> {
+        match act() {
+            Err(missing) if missing.is_missing() => {
+                self.directory(directory)?;
+                act()
+            }
+            done => done,
+        }
     }
 
     /// Removes a file below it; that it does not exist is a success.

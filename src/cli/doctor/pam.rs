@@ -108,8 +108,9 @@ pub fn source_of(entry: &Entry) -> Source {
 
 /// The line that calls the module for a service; nothing when no line does.
 pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
-    let stack = stack::read(tree, service, "session");
-    stack.entries.into_iter().find(is_ours)
+    let entries = stack::read(tree, service, "session").entries;
+    let position = position_of_ours(&entries)?;
+    entries.into_iter().nth(position)
 }
 
 fn is_ours(entry: &Entry) -> bool {
@@ -128,28 +129,84 @@ fn once_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
 
 /// What is wrong with the module's place in one service's stack.
 fn of_stack(stack: &Stack) -> Vec<Finding> {
-    let ours = stack.entries.iter().position(is_ours);
-    let Some((position, entry)) = ours.and_then(|at| Some((at, stack.entries.get(at)?))) else {
+    let entries = stack.entries.as_slice();
+    let Some(position) = position_of_ours(entries) else {
         return Vec::new();
     };
-    let before = stack.entries.get(..position).unwrap_or_default();
-    let after = stack
-        .entries
-        .get(position.saturating_add(1)..)
-        .unwrap_or_default();
-    let service = &stack.service;
-    let root = if lets_root_past(before) {
-        ", root passes by"
-    } else {
-        ""
+    let Some((before, [entry, after @ ..])) = entries.split_at_checked(position) else {
+        return Vec::new();
     };
-    let stands = format!("{service}: session {} {MODULE}{root}", entry.control.text);
+    let service = &stack.service;
+    let root = Root::of(before);
+    let stands = format!(
+        "{service}: session {} {MODULE}{}",
+        entry.control.text,
+        root.said()
+    );
     let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.origin)];
     all.extend(of_order(service, after));
     all.extend(of_ways_around(service, before));
+    all.extend(of_way_back(service, root, entry));
     all.extend(of_rival(stack));
     all.extend(of_repetition(service, after));
     all
+}
+
+/// The line of ours that everybody's sessions go through, or else the one that root's alone do.
+fn position_of_ours(entries: &[Entry]) -> Option<usize> {
+    let everybodys = |at: &usize| !is_for_root_alone(entries.get(..*at).unwrap_or_default());
+    let ours = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| is_ours(entry));
+    let mut places = ours.map(|(at, _)| at);
+    places.clone().find(everybodys).or_else(|| places.next())
+}
+
+/// Whether only root's sessions come to the line that follows these.
+fn is_for_root_alone(before: &[Entry]) -> bool {
+    let test = before.last().filter(|entry| is_for_root(entry));
+    test.is_some_and(|entry| entry.control.success == Action::Continue)
+}
+
+/// What root's own sessions do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    /// What everybody's do: a policy that cannot be read keeps root out.
+    Asks,
+    /// They pass the module by.
+    PassesBy,
+    /// They have a line of their own, whose failure does not matter.
+    HasOwnLine,
+}
+
+impl Root {
+    fn of(before: &[Entry]) -> Self {
+        match ways_around(before).find(|entry| is_for_root(entry) || is_ours(entry)) {
+            Some(entry) if is_ours(entry) => Self::HasOwnLine,
+            Some(_) => Self::PassesBy,
+            None => Self::Asks,
+        }
+    }
+
+    fn said(self) -> &'static str {
+        match self {
+            Self::Asks => "",
+            Self::PassesBy => ", root passes by",
+            Self::HasOwnLine => ", root by a line of its own",
+        }
+    }
+}
+
+/// Root comes out of a user's session by su and sudo, if they call the module.
+fn of_way_back(service: &str, root: Root, entry: &Entry) -> Option<Finding> {
+    let changes = ["su", "su-l", "sudo", "sudo-i"].contains(&service);
+    (changes && root == Root::PassesBy).then(|| {
+        let said = format!("{service}: inside a user's session root keeps the user's view");
+        Finding::warning(Area::Pam, said)
+            .at(&entry.origin)
+            .advise("give root a line of its own, as the example for this service does")
+    })
 }
 
 fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
@@ -186,11 +243,6 @@ fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
         .map(|(entry, _)| entry)
 }
 
-/// Whether root's own logins go past the module, so that a broken policy does not keep root out.
-fn lets_root_past(before: &[Entry]) -> bool {
-    ways_around(before).any(is_for_root)
-}
-
 fn is_for_root(entry: &Entry) -> bool {
     let test = entry.arguments.join(" ");
     entry.name() == "pam_succeed_if" && (test.ends_with("uid = 0") || test.ends_with("user = root"))
@@ -198,7 +250,7 @@ fn is_for_root(entry: &Entry) -> bool {
 
 fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
     ways_around(before)
-        .filter(|entry| !is_for_root(entry))
+        .filter(|entry| !is_for_root(entry) && !is_ours(entry))
         .map(|entry| of_way_around(service, entry))
         .collect()
 }
@@ -252,9 +304,16 @@ fn of_repetition(service: &str, after: &[Entry]) -> Option<Finding> {
 
 /// What is wrong with the module's lines themselves, whatever service they belong to.
 fn of_lines(tree: &Tree, stack: &Stack) -> Vec<Finding> {
-    let ours = stack.entries.iter().filter(|entry| is_ours(entry));
-    ours.flat_map(|entry| {
-        of_control(entry)
+    let entries = stack.entries.as_slice();
+    let ours = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| is_ours(entry));
+    ours.flat_map(|(at, entry)| {
+        let roots = is_for_root_alone(entries.get(..at).unwrap_or_default());
+        let control = (!roots).then(|| of_control(entry));
+        control
+            .flatten()
             .into_iter()
             .chain(of_arguments(entry))
             .chain(of_file(tree, entry))
@@ -450,13 +509,11 @@ fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
 /// The services where root's way in depends on the policy.
 fn of_root(logins: &[Stack]) -> Option<Finding> {
     let strict = logins.iter().filter(|stack| {
-        let ours = stack.entries.iter().position(is_ours);
-        ours.is_some_and(|at| {
-            let denies = stack
-                .entries
-                .get(at)
-                .is_some_and(|entry| entry.control.denies);
-            denies && !lets_root_past(stack.entries.get(..at).unwrap_or_default())
+        let ours = position_of_ours(&stack.entries);
+        let split = ours.and_then(|at| stack.entries.split_at_checked(at));
+        split.is_some_and(|(before, from)| {
+            let denies = from.first().is_some_and(|entry| entry.control.denies);
+            denies && Root::of(before) == Root::Asks
         })
     });
     let names: Vec<&str> = strict.map(|stack| stack.service.as_str()).collect();

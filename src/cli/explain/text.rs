@@ -3,6 +3,7 @@
 use super::{ANY_SESSION, Explanation};
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::login::Login;
+use crate::plan::{Plan, Sharing};
 use crate::policy::{Enforcement, Ruling, Verdict};
 
 /// The whole report.
@@ -164,15 +165,34 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
         Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
         Ok(plan) => plan,
     };
+    let user = &explanation.case.login.user;
     let shown = plan.to_string();
     let mut text: String = shown
         .lines()
         .map(|step| format!("  {}\n", harmless(step)))
         .collect();
+    text.push_str(&format!("  {}\n", harmless(&namespace(plan, user))));
     if shown.contains(ANY_SESSION) {
         text.push_str(&format!(
             "  {ANY_SESSION} stands for a name that is new at each login\n"
         ));
     }
     text
+}
+
+/// Who has the namespace.
+fn namespace(plan: &Plan, user: &str) -> String {
+    match &plan.sharing {
+        Sharing::User => {
+            format!("in the namespace that all of {user}'s logins with this plan share")
+        }
+        Sharing::Session { because: None } => {
+            String::from("in a namespace of the session's own, as settings.namespace says")
+        }
+        Sharing::Session {
+            because: Some(origin),
+        } => format!(
+            "in a namespace of the session's own, since the rule at {origin} gives each session another view"
+        ),
+    }
 }

@@ -4,7 +4,7 @@ use super::Explanation;
 use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
-use crate::plan::{Lifetime, Plan, Shape, Step, View};
+use crate::plan::{Lifetime, Plan, Shape, Sharing, Step, View};
 use crate::policy::value::{AccessTime, Attributes, Component, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict};
 use serde_json::{Map, Value, json};
@@ -104,9 +104,22 @@ fn plan(plan: &Plan) -> Value {
             Propagation::Private => "private",
         },
         "store": plan.store.as_str(),
+        "namespace": sharing(&plan.sharing),
+        "digest": plan.digest(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "environment": environment,
     })
+}
+
+/// Who has the namespace, and which rule is the reason why it is the session's own.
+fn sharing(sharing: &Sharing) -> Value {
+    match sharing {
+        Sharing::User => json!({ "of": "user", "because": null }),
+        Sharing::Session { because } => json!({
+            "of": "session",
+            "because": because.as_ref().map(|origin| with_place(json!({}), origin)),
+        }),
+    }
 }
 
 fn step(step: &Step) -> Value {
