@@ -98,7 +98,8 @@ const GUIDES: &[Guide] = &[
             ),
             (
                 "plan",
-                "propagation, store, steps[] (path, view, options, create, optional, file, line, and what \
+                "propagation, store, namespace (of: user or session; because: file and line of the rule that \
+                 makes it the session's own), digest, steps[] (path, view, options, create, optional, file, line, and what \
                  the view needs), environment (value, file, line of each name)",
             ),
             ("refused", "why the login would be refused"),

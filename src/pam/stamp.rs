@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::kernel::file::Version;
 use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Plan, Sharing};
-use crate::policy::source::Watched;
+use crate::policy::source::{self, Watched};
 use crate::policy::{Dependence, Loaded, Source, sha256};
 use crate::session::{PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ const DIGITS: usize = 16;
 /// What shaped a plan, and what the login needs of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
-    /// This module's, which may make another plan of the same policy than an older one.
+    /// This module's, which may make another plan of the same policy than an older one, and have another
+    /// built-in policy.
     version: String,
     /// What decides what the policy says, as it was before it was read.
     watched: Vec<Watched>,
@@ -70,7 +71,7 @@ pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<
     let Ok(stamp) = serde_json::from_slice::<Stamp>(&bytes) else {
         return Ok(None);
     };
-    if stamp.version != env!("CARGO_PKG_VERSION") || !stamp.watched.iter().all(is_unchanged) {
+    if stamp.version != version() || !stamp.watched.iter().all(is_unchanged) {
         return Ok(None);
     }
     let needs = Needs {
@@ -85,6 +86,20 @@ pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<
     };
     let facts = Facts::of(&login, source, needs, dependence);
     Ok((facts == stamp.facts).then_some(stamp.outcome))
+}
+
+fn version() -> String {
+    /// Tells one built-in policy from another, by FNV-1a, which the compiler can compute.
+    const BUILT_IN: u64 = {
+        let text = source::BUILT_IN.as_bytes();
+        let (mut hash, mut rest) = (0xcbf2_9ce4_8422_2325_u64, text);
+        while let [byte, behind @ ..] = rest {
+            hash = (hash ^ *byte as u64).wrapping_mul(0x100_0000_01b3);
+            rest = behind;
+        }
+        hash
+    };
+    format!("{} {BUILT_IN:016x}", env!("CARGO_PKG_VERSION"))
 }
 
 fn is_unchanged((path, version): &Watched) -> bool {
@@ -118,7 +133,7 @@ pub(super) fn note(
         return Ok(());
     }
     let stamp = Stamp {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version(),
         watched: watched.to_vec(),
         facts: Facts::of(login, source, loaded.policy.needs(), dependence),
         outcome: Outcome::of(plan, loaded),

@@ -21,7 +21,7 @@ const ANCESTORS: usize = 64;
 ///
 /// # Errors
 ///
-/// The thread cannot leave its namespace.
+/// The kernel does not say where the thread is.
 pub fn return_to_origin() -> Result<Option<Departure>> {
     // Without /proc there is no way to find out.
     let Ok(own_inode) = own_inode() else {
@@ -41,7 +41,9 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
             continue;
         }
         tried.push(inode);
-        let departure = leave_for(&candidate)?;
+        let Ok(departure) = leave_for(&candidate) else {
+            continue;
+        };
         if is_ours(&own, root, candidate.identity()).unwrap_or(false) {
             return Ok(Some(departure));
         }

@@ -730,6 +730,31 @@ mod tests {
     }
 
     #[test]
+    fn root_has_a_line_of_its_own_in_su() {
+        let past = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n";
+        let own = "session [success=ignore default=1] pam_succeed_if.so quiet uid = 0\n\
+                   session [default=1] pam_jns.so\n";
+        for (lines, service, own_line, keeps) in [
+            (past, "su", false, true),
+            (past, "sshd", false, false),
+            (own, "su", true, false),
+            (own, "sshd", true, false),
+        ] {
+            let stack =
+                format!("{lines}session required pam_jns.so\nsession optional pam_permit.so\n");
+            let (_root, tree) = system(&[(service, &stack)]);
+            let found = findings(&tree);
+            let told = |text: &str| found.iter().any(|f| f.summary.contains(text));
+            assert_eq!(told("root by a line of its own"), own_line, "{service}");
+            assert_eq!(told("root keeps the user's view"), keeps, "{service}");
+            assert!(
+                !told("stands here again") && !told("keep root out"),
+                "{service}"
+            );
+        }
+    }
+
+    #[test]
     fn a_line_that_is_included_is_told_once() {
         let common = "session optional pam_jns.so bad\n";
         let (_root, tree) = system(&[
