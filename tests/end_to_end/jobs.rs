@@ -58,7 +58,7 @@ fn an_at_job_has_directories_of_its_own() {
 }
 
 /// Submits a job and waits for what it writes.
-fn run_at_once(bed: &Bed, user: &str, script: &str) -> Outcome {
+pub fn run_at_once(bed: &Bed, user: &str, script: &str) -> Outcome {
     let home = bed.sh(&format!("echo ~{user}"));
     bed.write(&format!("{home}/job"), script);
     bed.sh(&format!(
