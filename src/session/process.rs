@@ -1,11 +1,7 @@
 //! Processes, and how one is known again although numbers are reused.
 
 use crate::error::{Error, Result};
-use crate::kernel::file;
 use serde::{Deserialize, Serialize};
-
-/// The largest `/proc/PID/stat`, in bytes.
-const LIMIT: usize = 4096;
 
 /// A process: its number, and when it was started, which the next process of that number was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +46,8 @@ pub fn parent_of(pid: u32) -> Option<u32> {
 
 /// A field of /proc/PID/stat, counted from 1 and behind the second, the only one that may hold spaces.
 fn field(pid: u32, number: usize) -> Option<u64> {
-    let path = format!("/proc/{pid}/stat");
-    let text = file::read_private(rustix::fs::CWD, &path, LIMIT, &path).ok()??;
+    // The kernel's words, although the file belongs to the user of the process.
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text);
     let (_, behind) = text.rsplit_once(") ")?;
     let word = behind.split(' ').nth(number.checked_sub(3)?)?;
