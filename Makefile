@@ -12,6 +12,8 @@ DOCDIR  ?= $(PREFIX)/share/doc/pam_jns
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 STORE   := /var/lib/jns
 
 DOCUMENTS := README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
@@ -73,21 +75,25 @@ demo:
 	tests/demo
 
 # Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
-# uses the module is the administrator's decision. An existing store keeps its mode. The module is renamed into
-# place: there is no moment at which a login finds none.
+# uses the module, and whether the timer runs, is the administrator's decision. An existing store keeps its mode. The
+# module is renamed into place: there is no moment at which a login finds none.
 install: $(MODULE) $(COMMAND)
 	@test -n "$(PAMDIR)" || { echo "cannot find the directory of the PAM modules: say make install PAMDIR=..." >&2; exit 1; }
 	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_jns.so.new $(DESTDIR)$(PAMDIR)/pam_jns.so
 	install -D -m 0755 $(COMMAND) $(DESTDIR)$(BINDIR)/jns
 	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples)
-	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR))
+	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR) $(TMPFILESDIR))
 	umask 022 && $(COMMAND) man $(DESTDIR)$(MANDIR)/man1
 	umask 022 && $(COMMAND) completions bash > $(DESTDIR)$(BASHDIR)/jns
 	umask 022 && $(COMMAND) completions zsh > $(DESTDIR)$(ZSHDIR)/_jns
 	umask 022 && $(COMMAND) completions fish > $(DESTDIR)$(FISHDIR)/jns.fish
 	umask 022 && sed 's,/usr/local/share/doc/pam_jns,$(DOCDIR),' man/jns.toml.5 > $(DESTDIR)$(MANDIR)/man5/jns.toml.5
 	umask 022 && sed 's,/usr/local/share/doc/pam_jns,$(DOCDIR),' man/pam_jns.8 > $(DESTDIR)$(MANDIR)/man8/pam_jns.8
+	umask 022 && sed 's,/usr/local/bin/,$(BINDIR)/,' conf/systemd/jns-gc.service \
+	    > $(DESTDIR)$(UNITDIR)/jns-gc.service
+	install -m 0644 conf/systemd/jns-gc.timer $(DESTDIR)$(UNITDIR)
+	install -m 0644 conf/tmpfiles.d/jns.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 0644 conf/jns.toml $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
@@ -101,6 +107,7 @@ uninstall:
 	rm -f $(DESTDIR)$(MANDIR)/man1/jns.1 $(DESTDIR)$(MANDIR)/man1/jns-*.1
 	rm -f $(DESTDIR)$(MANDIR)/man5/jns.toml.5 $(DESTDIR)$(MANDIR)/man8/pam_jns.8
 	rm -f $(DESTDIR)$(BASHDIR)/jns $(DESTDIR)$(ZSHDIR)/_jns $(DESTDIR)$(FISHDIR)/jns.fish
+	rm -f $(DESTDIR)$(UNITDIR)/jns-gc.service $(DESTDIR)$(UNITDIR)/jns-gc.timer $(DESTDIR)$(TMPFILESDIR)/jns.conf
 	rm -rf $(DESTDIR)$(DOCDIR)
 	test ! -d $(DESTDIR)$(STORE) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(STORE)
 

@@ -20,6 +20,9 @@ const INSTALLED: &[(&str, u32)] = &[
     ("usr/share/bash-completion/completions/jns", 0o644),
     ("usr/share/zsh/site-functions/_jns", 0o644),
     ("usr/share/fish/vendor_completions.d/jns.fish", 0o644),
+    ("usr/lib/systemd/system/jns-gc.service", 0o644),
+    ("usr/lib/systemd/system/jns-gc.timer", 0o644),
+    ("usr/lib/tmpfiles.d/jns.conf", 0o644),
     ("usr/share/doc/pam_jns/jns.toml", 0o644),
     ("usr/share/doc/pam_jns/README.md", 0o644),
     ("usr/share/doc/pam_jns/pam.d-examples/sshd", 0o644),
@@ -36,6 +39,18 @@ fn everything_arrives_with_its_mode() {
     assert!(
         !root.path().join("etc").exists(),
         "install must not write to /etc"
+    );
+}
+
+#[test]
+fn the_service_starts_the_command_where_it_is_installed() {
+    let root = tempfile::tempdir().unwrap();
+    succeeds(&make("install", root.path()));
+    let service = root.path().join("usr/lib/systemd/system/jns-gc.service");
+    let service = fs::read_to_string(service).unwrap();
+    assert!(
+        service.contains("\nExecStart=/usr/bin/jns gc\n"),
+        "{service}"
     );
 }
 

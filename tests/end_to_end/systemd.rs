@@ -1,7 +1,8 @@
-//! Under systemd: user managers and what they start, runtime directories and lingering.
+//! Under systemd: user managers and what they start, runtime directories, lingering, and our own units.
 
 use crate::bed::{Bed, Outcome, bed, ours_only};
 use crate::jobs::run_at_once;
+use std::time::{Duration, Instant};
 
 impl Bed {
     /// Lets everything that runs users' programs here go through the module.
@@ -44,6 +45,17 @@ impl Bed {
         self.sh("rm /run/crond.reboot && systemctl restart cron"); // it believes that this is a boot
         self.wait_until("[ -e /home/alice/seen ]");
         self.run("cat /home/alice/seen")
+    }
+
+    /// Takes everything but the kernel down, and boots again.
+    #[track_caller]
+    fn reboot(&self) {
+        self.run("systemctl soft-reboot"); // it is killed like everything else
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.run("systemctl is-system-running").succeeded() {
+            assert!(Instant::now() < deadline, "it does not boot again");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The mount namespace of a process.
@@ -167,4 +179,115 @@ fn a_terminated_session_takes_nothing_from_the_others() {
         bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
     );
+}
+
+/// Pins in the mount namespace of a sandbox are out of the host's sight, and the host's out of its.
+#[test]
+fn a_daemon_in_a_sandbox_keeps_its_sessions_apart() {
+    ours_only!("shared namespaces");
+    let bed = bed!(boot);
+    bed.protect_all();
+    let session = bed.start_session("alice");
+    bed.sh("touch /tmp/of-host; mkdir /run/systemd/system/cron.service.d");
+    bed.write(
+        "/run/systemd/system/cron.service.d/sandbox.conf",
+        "[Service]\nProtectSystem=full\n",
+    );
+    bed.sh("systemctl daemon-reload");
+    let place = "readlink /proc/self/ns/mnt; ls -d /tmp/of-* 2>/dev/null";
+    let first = bed.cron(place).stdout;
+    assert_ne!(first.trim(), bed.namespace_of(&session.pid));
+    assert!(!first.contains("of-host"), "{first}");
+    let told = "cron.service: ProtectSystem=full keeps its sessions in namespaces apart";
+    assert!(bed.run("jns doctor").stdout.contains(told));
+}
+
+// --- our own units -----------------------------------------------------------------------------------------
+
+#[test]
+fn systemd_has_nothing_to_say_against_the_units() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    let said = bed.run("systemd-analyze verify --man=no jns-gc.service jns-gc.timer");
+    assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
+    let said = bed.run(
+        "systemd-tmpfiles --create --remove --boot --clean /usr/local/lib/tmpfiles.d/jns.conf",
+    );
+    assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
+    assert_eq!(
+        bed.sh("stat -c '%a %U:%G' /run/jns /var/lib/jns"),
+        "700 root:root\n700 root:root"
+    );
+}
+
+#[test]
+fn the_doctor_sees_whether_managers_and_garbage_are_taken_care_of() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    bed.protect("sshd");
+    let is_told = |text| bed.run("jns doctor").stdout.contains(text);
+    let missing = ["systemd-user: without pam_jns", "neither a timer nor cron"];
+    assert_eq!(missing.map(is_told), [true, true]);
+    bed.protect("systemd-user");
+    bed.sh("systemctl enable jns-gc.timer");
+    assert_eq!(missing.map(is_told), [false, false]);
+}
+
+/// What `jns gc` has to do, done by a shell within the service's limits.
+#[test]
+fn the_service_can_do_what_it_is_for() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    bed.sh("mkdir /srv/pin && mount -t tmpfs pin /srv/pin");
+    bed.sh("install -d -m 0 -o alice /srv/closed && touch /srv/closed/file");
+    bed.sh("setpriv --reuid 2001 --regid 2001 --clear-groups sleep 1000 </dev/null &>/dev/null &");
+    bed.wait_until("pgrep -u alice sleep");
+    bed.write(
+        "/srv/work",
+        "set -e; readlink /proc/self/ns/mnt; readlink /proc/$(pgrep -u alice sleep)/ns/mnt
+         umount /srv/pin; rm -r /srv/closed; nsenter -m -t 1 true; getent passwd alice",
+    );
+    bed.sh("mkdir /run/systemd/system/jns-gc.service.d");
+    bed.write(
+        "/run/systemd/system/jns-gc.service.d/work.conf",
+        "[Service]\nExecStart=\nExecStart=bash /srv/work\nStandardOutput=file:/srv/seen\n",
+    );
+    bed.sh("systemctl daemon-reload && systemctl start jns-gc.service");
+    let host = bed.sh("readlink /proc/1/ns/mnt");
+    let seen = bed.sh("head -n 2 /srv/seen");
+    assert_eq!(
+        seen,
+        format!("{host}\n{host}"),
+        "it runs in the host's mount namespace"
+    );
+    bed.sh("! mountpoint -q /srv/pin && [ ! -e /srv/closed ]");
+}
+
+#[test]
+fn booting_removes_what_belonged_to_sessions() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    bed.sh("cd /var/lib/jns && mkdir -p session/0123456789abcdef/tmp user/2001/tmp group/2100/tmp");
+    bed.sh("cd /var/lib/jns && touch session/0123456789abcdef/tmp/letter user/2001/tmp/letter group/2100/tmp/letter");
+    bed.sh("systemd-tmpfiles --create --remove --clean");
+    bed.sh("[ -e /var/lib/jns/session/0123456789abcdef/tmp/letter ]"); // it may be in use
+    bed.reboot();
+    let left = bed.sh("cd /var/lib/jns && find . -type f | sort");
+    assert_eq!(left, "./group/2100/tmp/letter\n./user/2001/tmp/letter");
+}
+
+#[test]
+fn files_in_the_store_do_not_age_unless_told() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    bed.sh("mkdir -p /var/lib/other /var/lib/jns/user/2001/tmp");
+    bed.sh("touch -d 2001-01-01 /var/lib/other/letter /var/lib/jns/user/2001/tmp/letter");
+    bed.write("/etc/tmpfiles.d/00-age.conf", "d /var/lib - - - m:1d\n");
+    bed.sh("systemctl restart systemd-tmpfiles-clean.service");
+    let left = bed.sh("find /var/lib/jns /var/lib/other -name letter");
+    assert_eq!(left, "/var/lib/jns/user/2001/tmp/letter");
+
+    bed.sh("sed -n 's/^#e/e/; s/10d$/m:10d/p' /usr/local/lib/tmpfiles.d/jns.conf >/etc/tmpfiles.d/jns-age.conf");
+    bed.sh("systemctl restart systemd-tmpfiles-clean.service");
+    bed.sh("[ -d /var/lib/jns/user/2001/tmp ] && [ ! -e /var/lib/jns/user/2001/tmp/letter ]");
 }
