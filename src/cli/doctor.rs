@@ -1,5 +1,6 @@
 //! `jns doctor`: what would keep logins from getting their namespaces. It reads, and changes nothing.
 
+mod collection;
 mod finding;
 mod kernel;
 mod pam;
@@ -62,6 +63,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));
     all.extend(pam::findings(tree));
     all.extend(units::findings(tree));
+    all.extend(collection::findings(tree));
     all.extend(sshd::findings(tree, &|directory| {
         covers(policy.as_ref(), directory)
     }));

@@ -33,7 +33,7 @@ pub enum Area {
     Pam,
     /// sshd's configuration.
     Sshd,
-    /// The systemd units of daemons.
+    /// The systemd units of daemons, and what runs `jns gc`.
     Units,
 }
 

@@ -1,7 +1,7 @@
 //! Findings about the systemd units of daemons that open sessions: a sandbox around the daemon is a sandbox
 //! around what the module does in it (systemd.exec(5)).
 
-use super::finding::{Area, Finding, place};
+use super::finding::{Area, Finding, Level, place};
 use super::tree::Tree;
 use crate::error::Origin;
 
@@ -22,8 +22,34 @@ const UNITS: [&str; 13] = [
     "xrdp-sesman",
 ];
 
+/// Settings that give a unit a mount namespace of its own, besides those that are worse.
+const SEPARATE: [&str; 22] = [
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "ExecPaths",
+    "InaccessiblePaths",
+    "LogNamespace",
+    "MountAPIVFS",
+    "NoExecPaths",
+    "PrivateDevices",
+    "PrivateIPC",
+    "PrivateMounts",
+    "PrivateNetwork",
+    "ProcSubset",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "ProtectSystem",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "TemporaryFileSystem",
+];
+
 /// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
-const DIRECTORIES: [&str; 5] = [
+pub const DIRECTORIES: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -61,10 +87,10 @@ fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
             setting.value,
             effect.text()
         );
-        let finding = if effect.is_fatal() {
-            Finding::problem(Area::Units, summary)
-        } else {
-            Finding::warning(Area::Units, summary)
+        let finding = match effect.level() {
+            Level::Problem => Finding::problem(Area::Units, summary),
+            Level::Warning => Finding::warning(Area::Units, summary),
+            _ => Finding::note(Area::Units, summary),
         };
         let advice = format!("systemctl edit {unit}.service, and take the setting back");
         Some(finding.at(&setting.origin).advise(advice))
@@ -80,6 +106,7 @@ enum Effect {
     NoMounting,
     OtherTmp,
     ReadOnlyStore,
+    Apart,
 }
 
 impl Effect {
@@ -90,14 +117,16 @@ impl Effect {
             Self::NoMounting => "forbids mounting",
             Self::OtherTmp => "shows exempt users the unit's /tmp, not the host's",
             Self::ReadOnlyStore => "makes the store read-only for new instances",
+            Self::Apart => "keeps its sessions in namespaces apart from other services' sessions",
         }
     }
 
-    fn is_fatal(self) -> bool {
-        matches!(
-            self,
-            Self::NoNamespaces | Self::NoCapability | Self::NoMounting
-        )
+    fn level(self) -> Level {
+        match self {
+            Self::NoNamespaces | Self::NoCapability | Self::NoMounting => Level::Problem,
+            Self::OtherTmp | Self::ReadOnlyStore => Level::Warning,
+            Self::Apart => Level::Note,
+        }
     }
 }
 
@@ -116,9 +145,14 @@ fn effect(key: &str, value: &str) -> Option<Effect> {
         }
         "SystemCallFilter" => (inverted && names("@mount")).then_some(Effect::NoMounting),
         "PrivateTmp" => (on || value == "disconnected").then_some(Effect::OtherTmp),
-        "ProtectSystem" => (value == "strict").then_some(Effect::ReadOnlyStore),
-        _ => None,
+        "ProtectSystem" if value == "strict" => Some(Effect::ReadOnlyStore),
+        _ => (SEPARATE.contains(&key) && !is_off(value)).then_some(Effect::Apart),
     }
+}
+
+/// Whether a value is what the setting is without it.
+fn is_off(value: &str) -> bool {
+    matches!(value, "" | "no" | "false" | "off" | "0" | "default" | "all")
 }
 
 /// The settings of a unit that are in force: the last of each key, drop-ins after the unit's own file.
@@ -186,7 +220,6 @@ fn read(tree: &Tree, file: &str) -> Vec<Setting> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
     use super::*;
 
     #[test]
@@ -215,7 +248,13 @@ mod tests {
             ("PrivateTmp", "true", Some(Effect::OtherTmp)),
             ("PrivateTmp", "false", None),
             ("ProtectSystem", "strict", Some(Effect::ReadOnlyStore)),
-            ("ProtectSystem", "full", None),
+            ("ProtectSystem", "full", Some(Effect::Apart)),
+            ("ProtectSystem", "no", None),
+            ("ProtectHome", "read-only", Some(Effect::Apart)),
+            ("ProtectProc", "default", None),
+            ("ReadOnlyPaths", "/etc", Some(Effect::Apart)),
+            ("ReadOnlyPaths", "", None),
+            ("ProtectHostname", "yes", None),
             ("ExecStart", "/usr/sbin/sshd", None),
         ];
         for (key, value, expected) in table {
