@@ -111,14 +111,12 @@ impl Origin {
         })
     }
 
-    /// setns(2) puts root and working directory at the top of the namespace, so both are given back.
+    /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
+    /// that looks like the top may be another one: a chroot into a bind mount of it.
     fn return_to(&self) -> std::result::Result<(), Errno> {
         enter(&self.namespace).map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
-        let (top, root) = (rustix::fs::stat("/")?, rustix::fs::fstat(&self.root)?);
-        if identity(&top) != identity(&root) {
-            rustix::process::fchdir(&self.root)?;
-            rustix::process::chroot(".")?;
-        }
+        rustix::process::fchdir(&self.root)?;
+        rustix::process::chroot(".")?;
         rustix::process::fchdir(&self.directory)
     }
 }

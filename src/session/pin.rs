@@ -86,8 +86,11 @@ impl Pins {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&self.0, key, flags | OFlags::CREATE, Mode::empty());
         let file = made.map_err(|errno| failed("create", key, errno))?;
-        let pin = mount::clone_tree(namespace.as_fd(), false, &path)?;
-        mount::attach(&pin, &file, &path)
+        let pin = mount::clone_tree(namespace.as_fd(), false, &path);
+        let bound = pin.and_then(|pin| mount::attach(&pin, &file, &path));
+        bound.inspect_err(|_| {
+            let _ = rustix::fs::unlinkat(&self.0, key, AtFlags::empty());
+        })
     }
 
     /// Takes the pin `key` away; what is bound to it lives on if a process is in it.

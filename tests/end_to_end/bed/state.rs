@@ -49,15 +49,18 @@ const SKELETON: &str = "\
 /run/jns/session d 700 0:0
 /run/jns/stamp d 700 0:0";
 
-/// Takes away every pin whose namespace no process is in, and its record.
+/// Takes away the pins and records of namespaces that no process is in.
 const COLLECT: &str = r#"
-cd /run/jns/ns 2>/dev/null || exit 0
+cd /run/jns 2>/dev/null || exit 0
 living=" $(stat -L -c %i /proc/[0-9]*/ns/mnt 2>/dev/null | tr '\n' ' ')" || true
-for pin in *; do
-    inode=$(stat -c %i "$pin" 2>/dev/null) || continue
+for known in ns/* namespace/*; do
+    case $known in
+    ns/*) inode=$(stat -c %i "$known" 2>/dev/null) || continue ;;
+    *) inode=${known#*/} ;;
+    esac
     case "$living" in *" $inode "*) continue ;; esac
-    umount "$pin" 2>/dev/null || true
-    rm -f "$pin" "/run/jns/namespace/$inode"
+    umount "$known" 2>/dev/null || true
+    rm -f "$known"
 done
 "#;
 
@@ -155,7 +158,8 @@ fn is_mount_of_pins(line: &str) -> bool {
 }
 
 fn is_of_runtime(line: &str) -> bool {
-    let is_cache = |place: &str| line.starts_with(place) && line.ends_with(" f 600 0:0");
+    // Their group is that of who started su.
+    let is_cache = |place: &str| line.starts_with(place) && line.contains(" f 600 0:");
     SKELETON.lines().any(|known| known == line)
         || is_cache("/run/jns/lock/")
         || is_cache("/run/jns/stamp/")

@@ -1,0 +1,325 @@
+//! su and sudo inside sessions: each gives what a direct login of its target gives, and nothing stacks.
+
+use crate::bed::{Bed, Outcome, bed, needs, ours_only};
+use crate::shared::NAMESPACE;
+
+/// Where the scripts of a chain of logins are, and what they saw.
+const LEVELS: &str = "/srv/levels";
+
+/// What a login sees: its namespace, its working directory and its mounts.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    namespace: String,
+    directory: String,
+    mounts: Vec<String>,
+}
+
+impl Seen {
+    /// Prints what [`Seen::of`] reads.
+    const LOOK: &str = "readlink /proc/self/ns/mnt; pwd -P; cat /proc/self/mountinfo";
+
+    fn of(text: &str) -> Self {
+        let mut lines = text.lines().map(str::to_owned);
+        let mut next = || {
+            lines
+                .next()
+                .unwrap_or_else(|| panic!("a line more: {text}"))
+        };
+        let (namespace, directory) = (next(), next());
+        let mut mounts: Vec<_> = lines.map(|line| without_ids(&line)).collect();
+        mounts.sort();
+        Self {
+            namespace,
+            directory,
+            mounts,
+        }
+    }
+}
+
+/// A line of mountinfo without the numbers of the mount, its parent, its device and its peers.
+fn without_ids(line: &str) -> String {
+    let words = line.split(' ').skip(3);
+    let words = words.map(|word| match word.split_once(':') {
+        Some((kind @ ("shared" | "master" | "propagate_from"), _)) => kind,
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+impl Bed {
+    /// A bed for chains of logins: every service asks the module, for root too, and sudo asks nobody for a
+    /// password.
+    fn prepare_for_nesting(&self) {
+        for service in ["sshd", "su", "sudo"] {
+            self.protect_with(service, "required", "");
+        }
+        self.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+        self.sh("chmod 440 /etc/sudoers.d/all");
+        self.start_sshd("");
+    }
+
+    /// Logs in through each of `ways`, one inside the other, and says what each of them saw, the outermost
+    /// once more at the end.
+    #[track_caller]
+    fn nest(&self, ways: &[(&str, &str)]) -> Vec<Seen> {
+        self.sh(&format!("rm -rf {LEVELS}; install -d -m 1777 {LEVELS}"));
+        let look = Seen::LOOK;
+        for (level, (_, user)) in ways.iter().enumerate() {
+            let inner = ways.get(level + 1).map(|next| way_in(*next, level + 1));
+            let inner = inner.unwrap_or_else(|| "true".to_owned());
+            let script = format!(
+                "[ $(id -un) = {user} ] || exit 9
+                 ({look}) >{LEVELS}/{level}.seen; {inner} || exit
+                 ({look}) >{LEVELS}/{level}.again\n"
+            );
+            self.write(&format!("{LEVELS}/{level}"), script);
+        }
+        self.sh(&way_in(ways[0], 0));
+        let read = |name: String| Seen::of(&self.sh(&format!("cat {LEVELS}/{name}")));
+        let levels = 0..ways.len();
+        let seen: Vec<_> = levels
+            .clone()
+            .map(|level| read(format!("{level}.seen")))
+            .collect();
+        let again: Vec<_> = levels.map(|level| read(format!("{level}.again"))).collect();
+        assert_eq!(seen, again, "each before and after the logins inside it");
+        seen
+    }
+
+    /// Runs a script in an ssh session of alice's as root, by way of sudo.
+    fn sudo_in_session(&self, script: &str) -> Outcome {
+        self.ssh("alice", &format!("sudo -n bash -c '{script}'"))
+    }
+}
+
+/// A command that runs the script of that level in a login by ssh, su or sudo.
+fn way_in((way, user): (&str, &str), level: usize) -> String {
+    let script = format!("{LEVELS}/{level}");
+    match way {
+        "ssh" => format!("ssh -o BatchMode=yes -l {user} localhost bash {script}"),
+        "su" => format!("echo secret | su {user} -c 'bash {script}' 2>/dev/null"),
+        "sudo" => format!("sudo -n -u {user} bash {script}"),
+        other => panic!("no way in is called {other}"),
+    }
+}
+
+#[test]
+fn su_to_root_inside_a_session_gives_the_hosts_view() {
+    let bed = bed!();
+    ours_only!("return to the host's view, unless told to unmount");
+    bed.prepare_for_nesting();
+    bed.sh(&Bed::marking("host"));
+    let before = bed.state();
+
+    let su_root = format!("echo secret | su root -c '{}'", Bed::list());
+    assert_eq!(bed.ssh("alice", &su_root).text(), Bed::listing("of-host"));
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn nested_logins_see_what_direct_ones_see() {
+    for is_shared in [true, false] {
+        let bed = bed!();
+        ours_only!("way back from a session");
+        needs!(bed, "sudo");
+        bed.prepare_for_nesting();
+        if is_shared {
+            bed.share();
+        } else {
+            bed.share_nothing();
+        }
+        let before = bed.state();
+
+        let chain = [
+            ("ssh", "alice"),
+            ("su", "bob"),
+            ("sudo", "root"),
+            ("su", "alice"),
+        ];
+        let nested = bed.nest(&chain);
+        for ((_, user), seen) in chain.iter().zip(&nested) {
+            let direct = bed.nest(&[("su", user)]).pop().unwrap();
+            assert_eq!(seen.mounts, direct.mounts, "{user}, shared: {is_shared}");
+            if is_shared || *user == "root" {
+                assert_eq!(seen.namespace, direct.namespace, "{user}");
+            }
+        }
+        assert_eq!(
+            nested[2].namespace,
+            bed.sh(NAMESPACE),
+            "root is back on the host"
+        );
+        before.assert_nothing_left(&bed);
+    }
+}
+
+#[test]
+fn nothing_stacks_however_deep() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    bed.prepare_for_nesting();
+    for is_shared in [false, true] {
+        if is_shared {
+            bed.share();
+        } else {
+            bed.share_nothing();
+        }
+        let before = bed.state();
+        let chain: Vec<_> = (0..20)
+            .map(|level| ("su", if level % 2 == 0 { "alice" } else { "bob" }))
+            .collect();
+        let seen = bed.nest(&chain);
+        for level in 2..chain.len() {
+            assert_eq!(seen[level].mounts, seen[level - 2].mounts, "level {level}");
+        }
+        let namespaces: std::collections::BTreeSet<_> =
+            seen.iter().map(|seen| &seen.namespace).collect();
+        assert_eq!(namespaces.len(), if is_shared { 2 } else { 20 });
+        before.assert_nothing_left(&bed);
+    }
+}
+
+#[test]
+fn what_root_mounts_after_sudo_is_on_the_host_and_in_every_session() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    needs!(bed, "sudo");
+    bed.share();
+    bed.prepare_for_nesting();
+    bed.sh("mkdir /srv/by-admin");
+    let before = bed.state();
+    let (of_alice, of_bob) = (bed.start_session("alice"), bed.start_session("bob"));
+
+    bed.sudo_in_session("mount -t tmpfs of-admin /srv/by-admin")
+        .text();
+    let is_there = "grep -c \" /srv/by-admin .*of-admin\" /proc/self/mountinfo";
+    assert_eq!(bed.sh(is_there), "1", "on the host");
+    for session in [&of_alice, &of_bob] {
+        let seen = session.run(&format!("bash -c '{is_there}'")).text();
+        assert_eq!(seen, "1", "in a session from before");
+    }
+    assert_eq!(bed.ssh("bob", is_there).text(), "1", "in a later one");
+    bed.sudo_in_session("umount /srv/by-admin").text();
+    bed.sh(&format!("kill {}", of_bob.pid));
+    of_alice.end();
+    before.assert_nothing_left(&bed);
+}
+
+/// Others come back to the host, so what was mounted in the caller's view does not follow them.
+#[test]
+fn what_root_mounts_inside_a_session_stays_there() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    bed.prepare_for_nesting();
+    bed.sh("mkdir /srv/inner");
+    let before = bed.state();
+    let session = bed.start_session("alice");
+    session.run("mount -t tmpfs inner /srv/inner").text();
+    session.run("touch /srv/inner/here").text();
+
+    for (user, expected) in [("root", ""), ("bob", ""), ("alice", "here")] {
+        let seen = session.run(&format!("su {user} -c 'ls /srv/inner'")).text();
+        assert_eq!(seen, expected, "what {user} sees");
+    }
+    session.end();
+    before.assert_nothing_left(&bed);
+}
+
+/// What confines the caller, besides the session.
+const CONFINED: &[(&str, &str)] = &[
+    ("a chroot", "chroot /srv/jail bash -c"),
+    (
+        "a namespace of its own",
+        "unshare -m bash -c 'mount --bind /srv/jail/opt /opt; \"$@\"' - bash -c",
+    ),
+    (
+        "a namespace to which nothing travels",
+        "unshare -m --propagation private bash -c 'mount --bind /srv/jail/opt /opt; \"$@\"' - bash -c",
+    ),
+    (
+        "a process id namespace with a /proc of its own",
+        "unshare -mpf --mount-proc bash -c 'mount --bind /srv/jail/opt /opt; \"$@\"' - bash -c",
+    ),
+];
+
+#[test]
+fn who_is_confined_by_something_else_stays_confined() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    bed.prepare_for_nesting();
+    bed.share();
+    bed.sh("mkdir /srv/jail && mount --rbind / /srv/jail && mount --make-rprivate /srv/jail");
+    bed.sh("mount -t tmpfs jail /srv/jail/opt");
+    bed.sh("touch /srv/jail/opt/in-jail");
+    let before = bed.state();
+    let session = bed.start_session("alice");
+
+    for (what, confine) in CONFINED {
+        for user in ["root", "bob", "alice"] {
+            let script = format!("{confine} \"su {user} -c \\\"ls /opt\\\"\"");
+            bed.write("/srv/script", &script);
+            let of_host = bed.sh("bash /srv/script");
+            assert_eq!(of_host, "in-jail", "{user} by su in {what} on the host");
+            let inside = session.run("bash /srv/script").text();
+            assert_eq!(inside, "in-jail", "{user} by su in {what} in a session");
+        }
+    }
+    let direct = bed.ssh("alice", "ls /opt").text();
+    assert!(
+        !direct.contains("in-jail"),
+        "the shared namespace is {direct}"
+    );
+    session.end();
+    before.assert_nothing_left(&bed);
+}
+
+/// A sandbox that a user has made has no more rights with su than without.
+#[test]
+fn su_in_a_users_own_user_namespace_leads_nowhere() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    bed.prepare_for_nesting();
+    bed.share();
+    let before = bed.state();
+    let script = "unshare -Urm bash -c '
+        readlink /proc/self/ns/mnt; su root -c \"readlink /proc/self/ns/mnt; ls -A /run/jns\" </dev/null'";
+    let seen = bed
+        .ssh("alice", &format!("{script} 2>/dev/null; true"))
+        .text();
+    let lines: Vec<_> = seen.lines().collect();
+    assert!(
+        lines.len() == 1 || lines.len() == 2 && lines[0] == lines[1],
+        "{seen}"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+/// A name is not enough: what somebody else has called so on the other side is not where a session begins.
+#[test]
+fn the_working_directory_is_never_somebody_elses_of_the_same_name() {
+    let bed = bed!();
+    ours_only!("care for the working directory");
+    needs!(bed, "sudo");
+    bed.prepare_for_nesting();
+    bed.sh("su system -c 'mkdir -m 777 /tmp/build && touch /tmp/build/trap'; mkdir /tmp/of-root");
+    let before = bed.state();
+    let go = |directory: &str, login: &str| {
+        let script = format!("mkdir -p {directory} && cd {directory} && {login}");
+        bed.ssh("alice", &script).text()
+    };
+    let cases = [
+        ("/tmp/build", "root", "/"),
+        ("/tmp/build", "system", "/tmp/build"),
+        ("/tmp/build", "bob", "/"),
+        ("/tmp/of-root", "root", "/tmp/of-root"),
+        ("/tmp/of-alice", "root", "/"),
+        ("/tmp", "bob", "/tmp"),
+        ("/home/alice", "root", "/home/alice"),
+        ("/etc", "bob", "/etc"),
+    ];
+    for (directory, user, expected) in cases {
+        let seen = go(directory, &format!("sudo -n -u {user} /bin/pwd"));
+        assert_eq!(seen, expected, "{user} from {directory} of alice's");
+    }
+    before.assert_nothing_left(&bed);
+}
