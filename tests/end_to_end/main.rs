@@ -18,6 +18,7 @@
 )]
 
 mod bed;
+mod changes;
 mod console;
 mod examples;
 mod ftp;

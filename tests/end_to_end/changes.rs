@@ -1,0 +1,264 @@
+//! What changes while sessions of a shared namespace run: the policy, groups, the store, files' times.
+
+use crate::bed::{Bed, bed, ours_only};
+use crate::shared::NAMESPACE;
+
+/// A policy of one rule for alice and bob, with other settings.
+fn policy(settings: &str, rule: &str) -> String {
+    format!("[settings]\nnamespace = \"user\"\n{settings}\n[[private]]\n{rule}\n")
+}
+
+impl Bed {
+    /// The namespace of alice's next login.
+    #[track_caller]
+    fn next_login(&self) -> String {
+        self.su("alice", NAMESPACE).text()
+    }
+
+    /// Logs alice in until it is noted what shaped her plan: not while the policy is so young that its next
+    /// change could look the same.
+    #[track_caller]
+    fn wait_for_stamp(&self) {
+        self.sh("rm -rf /run/jns/stamp");
+        self.wait_until("su alice -c true && [ -d /run/jns/stamp ]");
+    }
+
+    /// A bed for su under this policy.
+    fn begin_with(&self, policy: &str) {
+        self.policy(policy);
+        self.protect("su");
+        self.serve_ssh();
+    }
+}
+
+#[test]
+fn a_changed_policy_gives_the_next_login_another_namespace() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let (old, new) = (policy("", "path = \"/tmp\""), policy("", "path = \"/srv\""));
+    bed.begin_with(&old);
+    let before = bed.state();
+    let session = bed.start_session("alice");
+    let view = || session.run("cat /proc/self/mountinfo").text();
+    bed.wait_for_stamp();
+    let (first, mounts) = (bed.next_login(), view());
+    bed.sh("touch /srv/of-host");
+
+    bed.policy(&new);
+    let second = bed.next_login();
+    assert_ne!(second, first);
+    assert_eq!(bed.su("alice", "ls /srv").text(), "");
+    assert_eq!(bed.next_login(), second, "which they share");
+    assert_eq!(bed.pins(), 2);
+    assert_eq!(view(), mounts, "the running session");
+    let inside = session.run(&format!("su alice -c '{NAMESPACE}'")).text();
+    assert_eq!(inside, second, "su inside the running session");
+
+    bed.policy(&old);
+    assert_eq!(bed.next_login(), first, "when it is changed back");
+    session.end();
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn a_change_that_changes_nothing_leaves_them_together() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let text = policy("", "path = \"/tmp\"\nusers = [\"alice\", \"@team\"]");
+    bed.begin_with(&text);
+    let first = bed.next_login();
+    bed.policy(&format!("# a comment\n{text}"));
+    assert_eq!(bed.next_login(), first, "a comment");
+    bed.sh("touch -d '2001-01-01' /etc/security/jns.toml");
+    assert_eq!(bed.next_login(), first, "an older file");
+    bed.sh("touch -d '2101-01-01' /etc/security/jns.toml");
+    assert_eq!(bed.next_login(), first, "a file from the future");
+    bed.policy(&format!(
+        "{text}[[hide]]\npath = \"/srv\"\nusers = [\"bob\"]\n"
+    ));
+    assert_eq!(bed.next_login(), first, "a rule that is another user's");
+}
+
+/// Neither size nor time of a file tell that it is the same: `cp -p` and a restored backup keep both.
+#[test]
+fn a_policy_is_read_again_however_old_it_looks() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let (old, new) = (policy("", "path = \"/srv\""), policy("", "path = \"/opt\""));
+    bed.begin_with(&old);
+    bed.sh("mkdir /srv/of-host /opt/of-host");
+    let file = "/etc/security/jns.toml";
+    for time in ["2001-01-01", "2101-01-01"] {
+        let replace = [
+            format!("cp /root/new {file}"),
+            format!("cp {file} /root/was; mv /root/new {file}; chmod 644 {file}"),
+        ];
+        for replace in replace {
+            bed.policy(&old);
+            bed.sh(&format!("touch -d {time} {file}"));
+            bed.wait_for_stamp();
+            let seen = bed.su("alice", "ls /srv; ls -d /opt/of-host").text();
+            assert_eq!(seen, "/opt/of-host", "the old policy of {time}");
+            bed.write("/root/new", &new);
+            bed.sh(&format!("{replace}; touch -d {time} {file}"));
+            let seen = bed.su("alice", "ls /opt; ls -d /srv/of-host").text();
+            assert_eq!(seen, "/srv/of-host", "{replace} at {time}");
+        }
+    }
+}
+
+/// What the module remembers for speed may be lost, older or younger than everything else, or nonsense.
+#[test]
+fn what_is_remembered_for_speed_is_never_the_truth() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let text = policy("", "path = \"/srv\"");
+    bed.begin_with(&text);
+    bed.sh("mkdir /srv/of-host");
+    bed.wait_for_stamp();
+    let first = bed.next_login();
+    let damages = [
+        "touch -d 2001-01-01",
+        "touch -d 2101-01-01",
+        "truncate -s 0",
+        "truncate -s 1",
+        "truncate -s -1",
+        "truncate -s +1000000",
+        "sed -i s/[0-9a-f]/x/g",
+        "rm",
+    ];
+    for damage in damages {
+        bed.sh(&format!("find /run/jns/stamp -type f | xargs {damage}"));
+        assert_eq!(bed.next_login(), first, "after {damage}");
+        assert_eq!(bed.su("alice", "ls /srv").text(), "", "after {damage}");
+    }
+    bed.sh("cp -a /run/jns/stamp /root/stamp; ls /root/stamp/*");
+    bed.policy(&policy("", "path = \"/opt\""));
+    let second = bed.next_login();
+    bed.sh("rm -rf /run/jns/stamp; cp -a /root/stamp /run/jns/stamp");
+    assert_eq!(
+        bed.next_login(),
+        second,
+        "with what was remembered of the old policy"
+    );
+}
+
+#[test]
+fn a_changed_membership_holds_from_the_next_login() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let of_team = policy("", "path = \"/srv/team\"\nusers = [\"@team\"]");
+    bed.begin_with(&format!("{of_team}[[private]]\npath = \"/tmp\"\n"));
+    bed.sh("mkdir -p /srv/team/of-host");
+    bed.wait_for_stamp();
+    let session = bed.start_session("alice");
+    let first = bed.next_login();
+    assert_eq!(bed.su("alice", "ls /srv/team").text(), "");
+
+    bed.sh("gpasswd -d alice team >/dev/null");
+    let second = bed.next_login();
+    assert_ne!(second, first);
+    assert_eq!(bed.su("alice", "ls /srv/team").text(), "of-host");
+    assert_eq!(
+        bed.su("bob", "ls /srv/team").text(),
+        "",
+        "who is still in the group"
+    );
+    assert_eq!(
+        session.run("ls /srv/team").text(),
+        "",
+        "the running session"
+    );
+
+    bed.sh("gpasswd -a alice team >/dev/null");
+    assert_eq!(bed.next_login(), first);
+    session.end();
+}
+
+#[test]
+fn a_changed_account_holds_from_the_next_login() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    bed.begin_with(&policy("", "path = \"{home}/private\"\ncreate = true"));
+    let first = bed.next_login();
+    bed.sh("cp -a /home/alice /home/moved && usermod -d /home/moved alice");
+    let second = bed.next_login();
+    assert_ne!(second, first, "her home is elsewhere");
+    bed.su("alice", "touch /home/moved/private/here").text();
+    assert_eq!(bed.sh("ls /home/moved/private"), "");
+    bed.sh("sed -i s/^alice:x:2001:/alice:x:2099:/ /etc/passwd; chown -R 2099 /home/moved");
+    let third = bed.next_login();
+    assert!(third != first && third != second, "she has another id");
+    assert_eq!(
+        bed.su("alice", "ls /home/moved/private").text(),
+        "",
+        "the old id's file"
+    );
+}
+
+#[test]
+fn a_moved_store_holds_from_the_next_login() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    let rule = "path = \"/tmp\"";
+    bed.begin_with(&policy("", rule));
+    bed.su("alice", "touch /tmp/in-old").text();
+    let first = bed.next_login();
+
+    bed.policy(&policy("store = \"/srv/store\"", rule));
+    assert_ne!(bed.next_login(), first);
+    assert_eq!(
+        bed.su("alice", "touch /tmp/in-new; ls /tmp").text(),
+        "in-new"
+    );
+    bed.sh("[ -e /srv/store/user/2001/tmp/in-new ]");
+
+    bed.policy(&policy("", rule));
+    assert_eq!(bed.su("alice", "ls /tmp").text(), "in-old");
+    assert_eq!(bed.next_login(), first);
+}
+
+/// What may happen to an instance while a namespace that shows it lives.
+const LOSSES: &[(&str, &str)] = &[
+    ("removed", "rm -rf /var/lib/jns/user/2001/tmp"),
+    ("moved away", "mv /var/lib/jns/user/2001/tmp /srv/moved"),
+    (
+        "moved away, user and all",
+        "mv /var/lib/jns/user/2001 /srv/moved",
+    ),
+    (
+        "replaced",
+        "mv /var/lib/jns/user/2001/tmp /srv/moved; cp -a /srv/moved /var/lib/jns/user/2001/tmp",
+    ),
+    (
+        "restored from a backup",
+        "cp -a /var/lib/jns /srv/moved; rm -rf /var/lib/jns; mv /srv/moved /var/lib/jns",
+    ),
+    ("lost with the store", "rm -rf /var/lib/jns"),
+    (
+        "covered by a file system",
+        "mount -t tmpfs -o mode=700 store /var/lib/jns",
+    ),
+];
+
+#[test]
+fn a_login_never_lands_in_a_directory_that_is_no_longer_the_instance() {
+    for (loss, lose) in LOSSES {
+        let bed = bed!();
+        ours_only!("namespace that logins share");
+        bed.share();
+        bed.protect("su");
+        bed.serve_ssh();
+        let session = bed.start_session("alice");
+        bed.su("alice", "touch /tmp/old").text();
+        bed.sh(lose);
+
+        bed.su("alice", "touch /tmp/new").text();
+        let found = bed.run("[ -e /var/lib/jns/user/2001/tmp/new ]");
+        assert!(found.succeeded(), "{loss}: {}", bed.sh("find /var/lib/jns"));
+        let (one, other) = (bed.next_login(), bed.next_login());
+        assert_eq!(one, other, "{loss}: afterwards they share again");
+        session.run("ls /tmp").text();
+        session.end();
+    }
+}
