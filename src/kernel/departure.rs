@@ -25,6 +25,17 @@ pub struct Departure {
     origin: Option<Origin>,
 }
 
+/// What became of an errand.
+#[derive(Debug)]
+pub enum Errand<T> {
+    /// It was run, and gave this.
+    Done(T),
+    /// It was not run: the thread's root directory is not that of the namespace it came from.
+    Elsewhere,
+    /// It was not run: the thread could not leave.
+    NotLeft(Error),
+}
+
 /// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says.
 /// The host never sees what is mounted there. [`super::namespace::check_capabilities`] has to succeed before.
 ///
@@ -111,6 +122,11 @@ impl Origin {
         })
     }
 
+    /// A thread that cannot go back is nowhere it should be, so what failed for want of memory is tried again.
+    fn return_to_surely(&self) -> std::result::Result<(), Errno> {
+        self.return_to().or_else(|_| self.return_to())
+    }
+
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
     /// that looks like the top may be another one: a chroot into a bind mount of it.
     fn return_to(&self) -> std::result::Result<(), Errno> {
@@ -133,20 +149,26 @@ impl Departure {
     ///
     /// # Errors
     ///
-    /// The thread cannot change between the two namespaces; it is in one of them, and dropping the
-    /// departure takes it home.
-    pub fn errand<T>(&self, root: Root, errand: impl FnOnce() -> T) -> Result<Option<T>> {
+    /// The thread cannot come back; dropping the departure takes it home.
+    pub fn errand<T>(&self, root: Root, errand: impl FnOnce() -> T) -> Result<Errand<T>> {
         let forgotten = || Error::new("find", "the namespace that was left", "it is forgotten");
         let origin = self.origin.as_ref().ok_or_else(forgotten)?;
-        let back = leave_for(&origin.namespace)?;
-        let done = (Root::own()? == root).then(errand);
+        let back = match leave_for(&origin.namespace) {
+            Ok(back) => back,
+            Err(error) => return Ok(Errand::NotLeft(error)),
+        };
+        let done = if Root::own() == Ok(root) {
+            Errand::Done(errand())
+        } else {
+            Errand::Elsewhere
+        };
         back.return_now()?;
         Ok(done)
     }
 
     fn return_now(mut self) -> Result<()> {
         let origin = self.origin.take();
-        let returned = origin.map_or(Ok(()), |origin| origin.return_to());
+        let returned = origin.map_or(Ok(()), |origin| origin.return_to_surely());
         returned.map_err(|errno| Error::from_errno("return to", "the new mount namespace", errno))
     }
 }
@@ -156,7 +178,7 @@ impl Drop for Departure {
         let Some(origin) = self.origin.take() else {
             return;
         };
-        if let Err(errno) = origin.return_to() {
+        if let Err(errno) = origin.return_to_surely() {
             let reason = errno.kind();
             log::error!("cannot return to the mount namespace of before: {reason}");
         }

@@ -3,7 +3,7 @@
 
 use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
 use crate::error::Result;
-use crate::kernel::departure::{Departure, WorkingDirectory, leave_for};
+use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
@@ -228,7 +228,12 @@ fn make(making: Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
 }
 
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
-/// complete, whenever this process is killed.
+/// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
+/// as good for this login.
+///
+/// # Errors
+///
+/// The thread went to pin it and cannot come back.
 fn register(
     making: &Making<'_>,
     runtime: &Runtime,
@@ -236,6 +241,9 @@ fn register(
     departure: &Departure,
     (origin, origin_root): (Identity, Root),
 ) -> Result<()> {
+    let Ok(root) = Root::own() else {
+        return Ok(());
+    };
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
         namespace: applied.namespace,
@@ -244,7 +252,7 @@ fn register(
         pin: making.key.map(str::to_owned),
         origin,
         origin_root,
-        root: Root::own()?,
+        root,
         plan: plan.digest(),
         paths: applied.paths.clone(),
         store: plan.store.to_string(),
@@ -252,15 +260,14 @@ fn register(
         made: now(),
     };
     write(&record, runtime);
-    let Some(key) = making.key else {
+    let (Some(key), Ok(namespace)) = (making.key, Namespace::own()) else {
         return Ok(());
     };
-    let namespace = Namespace::own()?;
     let pin = || Pins::open(runtime).and_then(|pins| pins.bind(key, &namespace));
     let reason = match departure.errand(origin_root, pin)? {
-        Some(Ok(())) => return Ok(()),
-        Some(Err(error)) => error.to_string(),
-        None => "this process is in a chroot".to_owned(),
+        Errand::Done(Ok(())) => return Ok(()),
+        Errand::Done(Err(error)) | Errand::NotLeft(error) => error.to_string(),
+        Errand::Elsewhere => "this process is in a chroot".to_owned(),
     };
     log::debug!("{}: others will not join it: {reason}", record.namespace);
     record.pin = None;
