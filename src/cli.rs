@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod doctor;
 mod explain;
+mod gc;
 mod guide;
 mod manual;
 mod outcome;
@@ -32,6 +33,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Check(arguments) => check::run(&arguments, screen),
         Verb::Explain(arguments) => explain::run(arguments, screen),
         Verb::Doctor(arguments) => doctor::run(&arguments, screen),
+        Verb::Gc(arguments) => gc::run(&arguments, screen),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),
     }

@@ -75,6 +75,12 @@ impl Error {
         matches!(self.errno, Some(libc::EBUSY | libc::EXDEV))
     }
 
+    /// Whether some of it was done, and more is left to do (ENOBUFS, ENOTEMPTY).
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.errno, Some(libc::ENOBUFS | libc::ENOTEMPTY))
+    }
+
     /// Whether the kernel does not take such an argument (EINVAL).
     #[must_use]
     pub fn is_invalid(&self) -> bool {

@@ -217,6 +217,12 @@ fn new_session_name() -> Result<String> {
     Ok(format!("{:016x}", u64::from_ne_bytes(bits)))
 }
 
+/// Whether the account database says that no account has that user id. One that cannot be asked says nothing.
+#[must_use]
+pub fn is_unknown(uid: u32) -> bool {
+    matches!(User::from_uid(Uid::from_raw(uid)), Ok(None))
+}
+
 /// The effective user id 0: the module judges by it, never by the real one, which in su is the caller's.
 #[must_use]
 pub fn is_effective_root() -> bool {

@@ -11,6 +11,7 @@
 //!
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
+pub mod garbage;
 pub mod ledger;
 pub mod lock;
 pub mod origin;

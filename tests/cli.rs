@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const VERBS: [&str; 5] = ["check", "explain", "doctor", "completions", "man"];
+const VERBS: [&str; 6] = ["check", "explain", "doctor", "gc", "completions", "man"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));

@@ -6,8 +6,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Check, explain and diagnose the mount namespaces that pam_jns gives to logins
+/// Check, explain, diagnose and clean up the mount namespaces that pam_jns gives to logins
 #[derive(Debug, Parser)]
 #[command(
     name = "jns",
@@ -45,6 +46,13 @@ pub enum Verb {
     /// configuration, and says of each what is in order, what is not, and what to do about it. Changes nothing
     /// and starts nothing. What needs root and is not tried without is named.
     Doctor(Doctor),
+    /// Remove what sessions have left behind
+    ///
+    /// Removes what nobody needs any more: pins of namespaces that no process is in, records of sessions and
+    /// namespaces that are gone, directories of sessions that have ended, and what was being made or removed
+    /// when a process was killed. What users and groups keep is removed only with --older-than or
+    /// --deleted-users. Whatever is in use stays, and so does everything that the module gives no such name. Needs root; run it in the mount namespace that logins come from, not in a container or sandbox.
+    Gc(Gc),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages into a directory
@@ -111,6 +119,35 @@ pub struct Doctor {
     /// The running kernel and this process are then left out.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub root: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    #[command(flatten)]
+    pub policy: Config,
+    /// Say what would be removed, and change nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Also remove the files of users and groups who had no session for longer than AGE, such as 90d or 6months
+    ///
+    /// These are the files in the instances of per = "user" and per = "group", in the store that the policy
+    /// names.
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub older_than: Option<Duration>,
+    /// Also remove the files of users who have no account any more; with --older-than, if both hold
+    ///
+    /// What groups keep stays then.
+    /// A directory service that is down may look as if it had no accounts: give --older-than as well where
+    /// accounts come from one.
+    #[arg(long)]
+    pub deleted_users: bool,
+    /// Also name what is not the module's, or of another mount namespace, and is left alone
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

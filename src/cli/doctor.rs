@@ -14,7 +14,7 @@ mod units;
 
 #[cfg(test)]
 pub use finding::place;
-pub use pam::{line_of, source_of};
+pub use pam::{line_of, policies, source_of};
 pub use stack::Entry;
 pub use tree::Tree;
 

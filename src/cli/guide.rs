@@ -30,6 +30,10 @@ const GUIDES: &[Guide] = &[
                 "jns doctor",
                 "will logins get their namespaces, and if not, why?",
             ),
+            (
+                "jns gc --dry-run",
+                "what have sessions left behind that nobody needs?",
+            ),
         ],
         keys: &[],
         statuses: &[
@@ -141,6 +145,44 @@ const GUIDES: &[Guide] = &[
         statuses: &[
             (0, "no problems; there may be warnings"),
             (1, "problems were found"),
+            USAGE,
+        ],
+    },
+    Guide {
+        verb: "gc",
+        examples: &[
+            ("sudo jns gc --dry-run", "what would be removed, and why?"),
+            ("sudo jns gc", "remove what sessions have left behind"),
+            (
+                "sudo jns gc --older-than 90d",
+                "and the files of users who had no session for 90 days",
+            ),
+            (
+                "sudo jns gc --deleted-users --older-than 30d",
+                "of those, only users without an account",
+            ),
+        ],
+        keys: &[
+            ("ok", "whether the exit status is 0"),
+            ("dry_run", "whether nothing was to be changed"),
+            (
+                "removed, removable, left, failed",
+                "how many there are of each",
+            ),
+            (
+                "remains[]",
+                "kind (pin, namespace, session, session-directory, instances, temporary, stamp or foreign), \
+                 path (null for what could not be looked at), reason, fate (removed, removable, left or failed), \
+                 error",
+            ),
+            ("error", "alone: why nothing can be removed"),
+        ],
+        statuses: &[
+            (
+                0,
+                "nothing is left that should go, except what is in use just now",
+            ),
+            (1, "something could not be removed, or not be looked at"),
             USAGE,
         ],
     },

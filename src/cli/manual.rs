@@ -128,6 +128,7 @@ mod tests {
                 "jns-check.1",
                 "jns-explain.1",
                 "jns-doctor.1",
+                "jns-gc.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

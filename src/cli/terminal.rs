@@ -1,6 +1,6 @@
 //! Colour where there is a terminal to show it, and text that cannot steer one.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// How the report is shown.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,41 @@ impl Screen {
         } else {
             text.to_owned()
         }
+    }
+}
+
+/// A line on standard error that tells what is being done, where that is a terminal; gone with the value.
+#[derive(Debug)]
+pub struct Progress {
+    deed: &'static str,
+    shown: bool,
+}
+
+impl Progress {
+    /// Tells nothing yet.
+    pub fn new(deed: &'static str) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let shown = std::io::stderr().is_terminal() && !dumb;
+        Self { deed, shown }
+    }
+
+    /// Tells what it is done to now.
+    pub fn show(&self, object: &str) {
+        // Longer than the line, it would leave its beginning behind.
+        let object: String = harmless(object).chars().take(60).collect();
+        self.replace(&format!("{} {object} …", self.deed));
+    }
+
+    fn replace(&self, text: &str) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.replace("");
     }
 }
 

@@ -123,8 +123,12 @@ impl Drop for Draft {
 }
 
 /// A name that no other file has, `.jns-` and 16 hexadecimal digits: for what gets its own name when it is
-/// finished.
-pub(super) fn temporary_name() -> std::result::Result<String, Errno> {
+/// finished, or was given up.
+///
+/// # Errors
+///
+/// The error number of getrandom(2).
+pub fn temporary_name() -> std::result::Result<String, Errno> {
     let mut bits = [0_u8; 8];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
     Ok(format!(".jns-{:016x}", u64::from_ne_bytes(bits)))

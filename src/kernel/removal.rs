@@ -38,7 +38,7 @@ pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &s
     };
     removal.empty().map_err(|errno| match errno {
         Errno::XDEV | Errno::BUSY => failed(errno).because("something is mounted in it"),
-        Errno::NOBUFS => Error::new("remove", path, "it holds too many entries"),
+        Errno::NOBUFS => failed(errno).because("it holds too many entries"),
         errno => failed(errno),
     })?;
     rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR).map_err(failed)

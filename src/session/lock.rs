@@ -56,6 +56,15 @@ impl Lock {
         Self::wait(runtime, "pins", FlockOperation::NonBlockingLockExclusive)
     }
 
+    /// Takes the lock around collecting what sessions have left behind, for which there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::to_join`].
+    pub fn to_collect(runtime: &Runtime) -> Result<Self> {
+        Self::wait(runtime, "gc", FlockOperation::NonBlockingLockExclusive)
+    }
+
     /// Takes the lock of the user `uid` alone, if nobody holds it.
     ///
     /// # Errors

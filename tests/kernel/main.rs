@@ -1,5 +1,6 @@
 //! The module's effects on the real kernel, each test in a mount namespace of its own.
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,6 +13,7 @@
 mod accounts;
 mod apply;
 mod container;
+mod garbage;
 mod own;
 mod races;
 mod removal;

@@ -1,0 +1,169 @@
+//! `jns gc`: what sessions have left behind, removed.
+
+use crate::cli::arguments::Gc;
+use crate::cli::doctor::{Tree, policies};
+use crate::cli::outcome::Outcome;
+use crate::cli::terminal::{Progress, Screen, Tone, harmless};
+use crate::error::{Error, Result};
+use crate::login::{is_effective_root, is_unknown};
+use crate::policy::{Diagnostics, Policy, Source};
+use crate::session::garbage::{Fate, Kind, Remains, Request, collect};
+use crate::session::origin;
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+
+/// Removes what the arguments ask for, and tells what became of it.
+pub fn run(arguments: &Gc, screen: Screen) -> Outcome {
+    if !is_effective_root() {
+        return refused(
+            &Error::new("remove", "what sessions have left", "only root may"),
+            arguments,
+        );
+    }
+    match gather(arguments) {
+        Ok(found) => outcome(&found, arguments, screen),
+        Err(error) => refused(&error, arguments),
+    }
+}
+
+fn refused(error: &Error, arguments: &Gc) -> Outcome {
+    if arguments.json {
+        return Outcome::json(&json!({ "error": error.to_string() }), false);
+    }
+    Outcome::failure(error)
+}
+
+fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
+    // Called in a session, it is done where sessions come from: pins are there.
+    let departure = origin::return_to_origin()?;
+    let (stores, mut found) = stores(arguments);
+    let progress = Progress::new("removing");
+    let request = Request {
+        dry_run: arguments.dry_run,
+        stores: &stores,
+        unused_for: arguments.older_than,
+        is_deleted: arguments.deleted_users.then_some(&is_unknown),
+        beginning: &|path| progress.show(path),
+    };
+    found.extend(collect(&request)?);
+    drop(departure);
+    Ok(found)
+}
+
+/// The stores of the policies that logins ask, and what is wrong with those that have mistakes.
+fn stores(arguments: &Gc) -> (Vec<String>, Vec<Remains>) {
+    let mut sources = vec![arguments.policy.source()];
+    if arguments.policy.config.is_none() {
+        sources.extend(policies(&Tree::host()));
+    }
+    let (mut stores, mut failed) = (Vec::new(), Vec::new());
+    for source in &sources {
+        match Policy::load(source) {
+            Ok(loaded) => stores.push(loaded.policy.settings.store.to_string()),
+            Err(diagnostics) => failed.push(unreadable(source, &diagnostics)),
+        }
+    }
+    (stores, failed)
+}
+
+fn unreadable(source: &Source, diagnostics: &Diagnostics) -> Remains {
+    let name = match source {
+        Source::System => "the policy of the system",
+        Source::File(path) => path,
+    };
+    let first = diagnostics.list.first().map(ToString::to_string);
+    let reason = first.unwrap_or_else(|| "it has errors".to_owned());
+    Remains {
+        kind: Kind::SessionDirectory,
+        path: String::new(),
+        reason: String::new(),
+        fate: Fate::Failed(Error::new("find the store of", name, reason)),
+    }
+}
+
+fn number(found: &[Remains], fate: &str) -> usize {
+    let same = found
+        .iter()
+        .filter(|remains| fate_word(&remains.fate) == fate);
+    same.filter(|remains| remains.kind != Kind::Foreign).count()
+}
+
+fn fate_word(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Removed => "removed",
+        Fate::Removable => "removable",
+        Fate::Left => "left",
+        Fate::Failed(_) => "failed",
+    }
+}
+
+fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
+    let clean = number(found, "failed") == 0;
+    if arguments.json {
+        return Outcome::json(&as_json(found, arguments, clean), clean);
+    }
+    let mut said = Outcome::report(String::new(), clean);
+    for remains in found {
+        match &remains.fate {
+            Fate::Failed(error) => said
+                .err
+                .push_str(&format!("jns: {}\n", harmless(&error.to_string()))),
+            Fate::Left if remains.kind == Kind::Foreign && !arguments.verbose => {}
+            fate => said.out.push_str(&line(remains, fate, screen)),
+        }
+    }
+    if said.out.is_empty() && clean && std::io::stdout().is_terminal() {
+        said.out.push_str("nothing to remove\n");
+    }
+    said
+}
+
+fn line(remains: &Remains, fate: &Fate, screen: Screen) -> String {
+    let (deed, tone) = match fate {
+        Fate::Removable => ("would remove", Tone::Warning),
+        Fate::Left => ("left", Tone::Faint),
+        Fate::Removed | Fate::Failed(_) => ("removed", Tone::Good),
+    };
+    let (path, reason) = (harmless(&remains.path), harmless(&remains.reason));
+    format!("{} {path}: {reason}\n", screen.paint(tone, deed))
+}
+
+fn as_json(found: &[Remains], arguments: &Gc, clean: bool) -> Value {
+    json!({
+        "ok": clean,
+        "dry_run": arguments.dry_run,
+        "removed": number(found, "removed"),
+        "removable": number(found, "removable"),
+        "left": number(found, "left"),
+        "failed": number(found, "failed"),
+        "remains": found.iter().map(remains_as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn remains_as_json(remains: &Remains) -> Value {
+    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let error = match &remains.fate {
+        Fate::Failed(error) => Some(error.to_string()),
+        _ => None,
+    };
+    json!({
+        "kind": kind_word(remains.kind),
+        "path": said(&remains.path),
+        "reason": said(&remains.reason),
+        "fate": fate_word(&remains.fate),
+        "error": error,
+    })
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Pin => "pin",
+        Kind::Namespace => "namespace",
+        Kind::Session => "session",
+        Kind::SessionDirectory => "session-directory",
+        Kind::Instances => "instances",
+        Kind::Temporary => "temporary",
+        Kind::Stamp => "stamp",
+        Kind::Foreign => "foreign",
+    }
+}

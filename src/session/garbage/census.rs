@@ -1,0 +1,144 @@
+//! Which mount namespaces processes are in.
+
+use crate::error::{Error, Result};
+use crate::kernel::namespace::{Identity, Namespace};
+use crate::session::process;
+use rustix::fs::{CWD, Dir, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+
+/// The mount namespaces of all processes that /proc shows: inode number, and one that is in it.
+#[derive(Debug)]
+pub(super) struct Census(BTreeMap<u64, u32>);
+
+impl Census {
+    /// That of processes' first threads: one stat(2) each.
+    ///
+    /// # Errors
+    ///
+    /// Some process may not be looked at. What is not seen must not be taken for what is not there.
+    pub(super) fn of_processes() -> Result<Self> {
+        Self::take(&processes()?)
+    }
+
+    /// That of all threads: in a threaded program one thread alone may be in a namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`Census::of_processes`].
+    pub(super) fn of_threads() -> Result<Self> {
+        Self::take(&threads()?)
+    }
+
+    fn take(tasks: &[Task]) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        for task in tasks {
+            if let Some(inode) = task.stat("ns/mnt")?.map(|status| status.st_ino) {
+                found.insert(inode, task.pid);
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// Whether a process is in that namespace, and not in a later one that was given its number.
+    pub(super) fn holds(&self, identity: Identity) -> bool {
+        let Some(pid) = self.0.get(&identity.inode) else {
+            return false;
+        };
+        let present = Namespace::of_process(*pid).map(|namespace| namespace.identity());
+        let present = present.filter(|present| present.inode == identity.inode);
+        let differ = |id| {
+            present
+                .and_then(|present| present.id)
+                .is_some_and(|now| now != id)
+        };
+        !identity.id.is_some_and(differ)
+    }
+
+    /// Whether a process is in a namespace of that number.
+    pub(super) fn has_number(&self, inode: u64) -> bool {
+        self.0.contains_key(&inode)
+    }
+}
+
+/// A process, or one thread of it.
+pub(super) struct Task {
+    pid: u32,
+    path: String,
+}
+
+impl Task {
+    /// The status of what a file of its directory in /proc leads to; nothing where it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It may not be looked at.
+    pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+        let path = self.path_of(name);
+        match rustix::fs::stat(&path) {
+            // Some security modules let nobody look at the first process, which is in no session's namespace.
+            Err(Errno::ACCESS) if self.pid == 1 => Ok(None),
+            other => other.map(Some).or_else(unless_gone(&path)),
+        }
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+}
+
+/// All processes that /proc shows.
+///
+/// # Errors
+///
+/// /proc cannot be read.
+pub(super) fn processes() -> Result<Vec<Task>> {
+    let task = |pid| Task {
+        pid,
+        path: format!("/proc/{pid}"),
+    };
+    Ok(process::all()?.into_iter().map(task).collect())
+}
+
+/// All threads of all processes that /proc shows.
+///
+/// # Errors
+///
+/// /proc cannot be read.
+pub(super) fn threads() -> Result<Vec<Task>> {
+    let mut found = Vec::new();
+    for pid in process::all()? {
+        let tasks = format!("/proc/{pid}/task");
+        let numbers: Vec<u32> = numbers(&tasks).or_else(unless_gone(&tasks))?;
+        let paths = numbers
+            .into_iter()
+            .map(|thread| format!("{tasks}/{thread}"));
+        found.extend(paths.map(|path| Task { pid, path }));
+    }
+    Ok(found)
+}
+
+/// Nothing for a process that has ended since /proc was listed, an error for one that may not be looked at.
+pub(super) fn unless_gone<T: Default>(path: &str) -> impl FnOnce(Errno) -> Result<T> {
+    move |errno| match errno {
+        Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(T::default()),
+        errno => Err(Error::from_errno("examine", path, errno)),
+    }
+}
+
+fn numbers(path: &str) -> std::result::Result<Vec<u32>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    let mut found = Vec::new();
+    for entry in Dir::new(directory)? {
+        let entry = entry?;
+        found.extend(
+            entry
+                .file_name()
+                .to_str()
+                .ok()
+                .and_then(|name| name.parse::<u32>().ok()),
+        );
+    }
+    Ok(found)
+}

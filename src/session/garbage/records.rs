@@ -1,0 +1,324 @@
+//! Records of what is gone.
+
+use super::census::Census;
+use super::namespaces::{id, uid_of};
+use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
+use crate::error::{Error, Result};
+use crate::kernel::namespace::Identity;
+use crate::session::ledger::{Instance, NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord};
+use crate::session::pin::Pins;
+use crate::session::runtime::{PATH, Runtime};
+use rustix::fs::{AtFlags, Stat};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The directory of stamps in `/run/jns`.
+const STAMPS: &str = "stamp";
+
+/// Where records and stamps are written under temporary names.
+const WRITTEN: [&str; 5] = [NAMESPACES, SESSIONS, STAMPS, "lock", "ns"];
+
+/// What the records say, as they were read once.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    namespaces: Vec<NamespaceRecord>,
+    sessions: Vec<SessionRecord>,
+    /// Those that cannot be read: `session/0123456789abcdef`.
+    broken: Vec<(String, Error)>,
+    /// The ids of sessions that have ended.
+    ended: BTreeSet<String>,
+}
+
+impl Ledger {
+    pub(super) fn read(runtime: Option<&Runtime>) -> Result<Self> {
+        let mut ledger = Self::default();
+        let Some(runtime) = runtime else {
+            return Ok(ledger);
+        };
+        for (name, record) in NamespaceRecord::all(runtime)? {
+            let right = |record: &NamespaceRecord| record.namespace.inode.to_string() == name;
+            match sound(record, right) {
+                Ok(record) => ledger.namespaces.push(record),
+                Err(error) => ledger.broken.push((format!("{NAMESPACES}/{name}"), error)),
+            }
+        }
+        for (name, record) in SessionRecord::all(runtime)? {
+            match sound(record, |record: &SessionRecord| record.id == name) {
+                Ok(record) => ledger.sessions.push(record),
+                Err(error) => ledger.broken.push((format!("{SESSIONS}/{name}"), error)),
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// The record of the namespace that is, or was, bound to the pin `key`.
+    pub(super) fn pinned(&self, key: &str, bound: Option<Identity>) -> Option<&NamespaceRecord> {
+        self.namespaces.iter().find(|record| {
+            record.pin.as_deref() == Some(key)
+                && bound.is_none_or(|bound| bound == record.namespace)
+        })
+    }
+
+    /// Whether no namespace is known that was made in another than this one.
+    pub(super) fn is_all_from(&self, own: Identity) -> bool {
+        self.namespaces.iter().all(|record| record.origin == own)
+    }
+
+    fn namespace(&self, identity: Identity) -> Option<&NamespaceRecord> {
+        self.namespaces
+            .iter()
+            .find(|record| record.namespace == identity)
+    }
+
+    /// Whether a session of that id may still be there.
+    pub(super) fn has_live_session(&self, id: &str) -> bool {
+        let mut sessions = self.sessions.iter();
+        sessions.any(|session| session.id == id) && !self.ended.contains(id)
+    }
+
+    /// Whether it is known that the session of that id has ended.
+    pub(super) fn has_ended_session(&self, id: &str) -> bool {
+        self.ended.contains(id)
+    }
+
+    /// The stores of the present policies, and those that namespaces were made with.
+    pub(super) fn stores(&self, present: &[String]) -> BTreeSet<String> {
+        let earlier = self.namespaces.iter().map(|record| &record.store);
+        present.iter().chain(earlier).cloned().collect()
+    }
+
+    /// Whether a namespace that has one of these pins shows an instance of `holder`, such as `group/100`.
+    pub(super) fn pinned_show(&self, pins: &BTreeSet<String>, holder: &str) -> bool {
+        let is_theirs = |instance: &Instance| {
+            let parent = Path::new(&instance.path).parent();
+            parent.is_some_and(|parent| parent.ends_with(holder))
+        };
+        let shows = |record: &NamespaceRecord| record.instances.iter().any(is_theirs);
+        // What nobody knows may be.
+        pins.iter()
+            .any(|key| self.pinned(key, None).is_none_or(shows))
+    }
+}
+
+/// A record that says what its name says: no other file is ever removed for it.
+fn sound<T>(record: Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
+    let record = record?;
+    if is_right(&record) {
+        return Ok(record);
+    }
+    Err(Error::new(
+        "use",
+        "the record",
+        "it is about something else than its name says",
+    ))
+}
+
+/// A session's id: 16 hexadecimal digits.
+pub(super) fn is_session(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `.jns-` and 16 hexadecimal digits.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(".jns-").is_some_and(is_session)
+}
+
+/// What is looked at again with locks held.
+struct Recheck<'a> {
+    census: Census,
+    pins: BTreeSet<String>,
+    ledger: &'a Ledger,
+}
+
+impl Sweep<'_> {
+    /// Finds the sessions whose host process is gone, unless what they have started still runs in a namespace
+    /// of theirs alone.
+    pub(super) fn find_ended_sessions(&mut self, ledger: &mut Ledger) -> Result<()> {
+        let gone = |session: &&SessionRecord| !session.process.is_alive();
+        let candidates: Vec<&SessionRecord> = ledger.sessions.iter().filter(gone).collect();
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let census = Census::of_threads()?;
+        let mut ended = BTreeSet::new();
+        for session in candidates {
+            let namespace = ledger.namespace(session.namespace);
+            let shared = namespace.is_some_and(|namespace| namespace.pin.is_some());
+            let unseen = namespace.is_some_and(|namespace| self.is_beyond(namespace, &census));
+            if !unseen && (shared || !census.holds(session.namespace)) {
+                ended.insert(session.id.clone());
+            }
+        }
+        ledger.ended = ended;
+        Ok(())
+    }
+
+    /// Whether a namespace was made where this /proc does not show the processes.
+    fn is_beyond(&self, record: &NamespaceRecord, census: &Census) -> bool {
+        !self.sees_all && record.origin != self.own && !census.holds(record.origin)
+    }
+
+    /// Removes the records of what is gone: last, because they say what else is.
+    pub(super) fn sweep_records(&mut self, runtime: &Runtime, ledger: &Ledger) {
+        for id in &ledger.ended {
+            let path = format!("{PATH}/{SESSIONS}/{id}");
+            let reason = "the process that opened the session is gone";
+            self.dispose(Kind::Session, &path, reason, || {
+                SessionRecord::remove(runtime, id)
+            });
+        }
+        let namespaces = self.sweep_namespace_records(runtime, ledger);
+        self.note_failure(Kind::Namespace, namespaces);
+        let broken = self.sweep_broken(runtime, ledger);
+        self.note_failure(Kind::Namespace, broken);
+        let stamps = self.sweep_stamps(runtime);
+        self.note_failure(Kind::Stamp, stamps);
+    }
+
+    /// A namespace is pinned by a process that has left it for that, with the user's lock held: so it is judged
+    /// with that lock held.
+    fn sweep_namespace_records(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+        let census = Census::of_processes()?;
+        let absent = |record: &&NamespaceRecord| !census.holds(record.namespace);
+        let pins = self.remaining_pins(runtime)?;
+        let pinned =
+            |record: &NamespaceRecord| record.pin.as_ref().is_some_and(|key| pins.contains(key));
+        let candidates = ledger.namespaces.iter().filter(absent);
+        let candidates: Vec<_> = candidates.filter(|record| !pinned(record)).collect();
+        for batch in candidates.chunks(LOCKED_AT_ONCE) {
+            let locks = self.try_locks(runtime, batch.iter().map(|record| record.uid))?;
+            let look = Recheck {
+                census: Census::of_threads()?,
+                pins: self.remaining_pins(runtime)?,
+                ledger,
+            };
+            for record in batch {
+                let (inode, unused) =
+                    (record.namespace.inode, self.is_over(runtime, record, &look));
+                let path = format!("{PATH}/{NAMESPACES}/{inode}");
+                if unused && !locks.contains_key(&record.uid) {
+                    self.spare(Kind::Namespace, &path, BUSY);
+                } else if unused {
+                    let remove = || NamespaceRecord::remove(runtime, inode);
+                    self.dispose(Kind::Namespace, &path, "the namespace is gone", remove);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self, runtime: &Runtime, record: &NamespaceRecord, look: &Recheck<'_>) -> bool {
+        let Recheck {
+            census,
+            pins,
+            ledger,
+        } = look;
+        // Its number may be another one's by now.
+        let now = NamespaceRecord::read(runtime, record.namespace.inode);
+        let same = matches!(now, Ok(Some(now)) if now.namespace == record.namespace);
+        let pinned = record.pin.as_ref().is_some_and(|key| pins.contains(key));
+        let mut sessions = ledger.sessions.iter();
+        let has_session = sessions.any(|session| {
+            session.namespace == record.namespace && ledger.has_live_session(&session.id)
+        });
+        let used = pinned || has_session || census.holds(record.namespace);
+        same && !used && !self.is_beyond(record, census)
+    }
+
+    /// Records that nobody can read: of a later version, or of a disk that was full.
+    fn sweep_broken(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+        if ledger.broken.is_empty() {
+            return Ok(());
+        }
+        let census = Census::of_threads()?;
+        for (name, error) in &ledger.broken {
+            let path = format!("{PATH}/{name}");
+            let inode = name
+                .strip_prefix("namespace/")
+                .and_then(|inode| inode.parse().ok());
+            let used = inode.is_some_and(|inode| census.has_number(inode));
+            let status = stat(runtime, name);
+            let new = status.is_none_or(|status| self.age(&status) < ABANDONED);
+            if used || new {
+                self.note_failure(Kind::Namespace, Err(error.clone()));
+            } else {
+                let remove = || runtime.remove(name);
+                self.dispose(kind_of(name), &path, "it is not a record", remove);
+            }
+        }
+        Ok(())
+    }
+
+    /// The pins there are, without those that would be removed.
+    pub(super) fn remaining_pins(&self, runtime: &Runtime) -> Result<BTreeSet<String>> {
+        let pins = Pins::list(runtime)?.into_iter();
+        Ok(pins
+            .filter(|key| !self.request.dry_run || !self.unpinned.contains(key))
+            .collect())
+    }
+
+    /// A stamp speeds up joining, so it is of no use to a user who has nothing to join.
+    fn sweep_stamps(&mut self, runtime: &Runtime) -> Result<()> {
+        let pins = self.remaining_pins(runtime)?;
+        let users: BTreeSet<u32> = pins.iter().filter_map(|key| uid_of(key)).collect();
+        for name in runtime.list(STAMPS)? {
+            let uid = name.split('-').next().and_then(id);
+            if is_temporary(&name) || uid.is_some_and(|uid| users.contains(&uid)) {
+                continue;
+            }
+            let path = format!("{STAMPS}/{name}");
+            let reason = "its user has no namespace to join";
+            let shown = format!("{PATH}/{path}");
+            self.dispose(Kind::Stamp, &shown, reason, || runtime.remove(&path));
+        }
+        Ok(())
+    }
+
+    /// What was being written when the process that wrote it was killed.
+    pub(super) fn sweep_temporaries(&mut self, runtime: &Runtime) -> Result<()> {
+        let below = WRITTEN.map(|directory| format!("{directory}/"));
+        for directory in below.iter().map(String::as_str).chain([""]) {
+            let names = runtime.list(if directory.is_empty() { "." } else { directory })?;
+            for name in names.iter().filter(|name| is_temporary(name)) {
+                let path = format!("{directory}{name}");
+                let status = stat(runtime, &path);
+                if status.is_some_and(|status| self.age(&status) >= ABANDONED) {
+                    let reason = "whoever wrote it was killed";
+                    let shown = format!("{PATH}/{path}");
+                    self.dispose(Kind::Temporary, &shown, reason, || runtime.remove(&path));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn kind_of(name: &str) -> Kind {
+    if name.starts_with(SESSIONS) {
+        Kind::Session
+    } else {
+        Kind::Namespace
+    }
+}
+
+fn stat(runtime: &Runtime, name: &str) -> Option<Stat> {
+    rustix::fs::statat(runtime, name, AtFlags::SYMLINK_NOFOLLOW).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_have_one_form() {
+        for (name, temporary) in [
+            (".jns-0123456789abcdef", true),
+            (".jns-0123456789abcdeg", false),
+            (".jns-0123456789abcdef0", false),
+            (".jns-", false),
+            ("jns-0123456789abcdef", false),
+        ] {
+            assert_eq!(is_temporary(name), temporary, "{name}");
+        }
+    }
+}

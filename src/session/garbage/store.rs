@@ -1,0 +1,173 @@
+//! What sessions have left in a store.
+
+use super::directory::{Directory, Entry};
+use super::namespaces::id;
+use super::records::{Ledger, is_session, is_temporary};
+use super::views::Views;
+use super::{ABANDONED, Kind, MOUNTED, Sweep};
+use crate::error::Result;
+use crate::session::runtime::Runtime;
+use std::time::Duration;
+
+/// Until then, a session's directory that nobody shows may be that of a login that is under way.
+const BEING_MADE: Duration = Duration::from_secs(10 * 60);
+
+/// Whether the module gives what it makes in the directory `kind` of a store such a name.
+fn is_known(kind: &str, name: &str) -> bool {
+    match kind {
+        "session" => is_session(name),
+        _ => id(name).is_some(),
+    }
+}
+
+impl Sweep<'_> {
+    /// Removes what nobody needs in a store.
+    pub(super) fn sweep_store(&mut self, path: &str, ledger: &Ledger) -> Result<()> {
+        let Some(store) = Directory::store(path)? else {
+            return Ok(());
+        };
+        let views = Views::take()?;
+        for entry in store.entries()? {
+            match entry.name.as_str() {
+                "user" | "group" | "session" | "hidden-file" => {}
+                name if is_temporary(name) => self.sweep_temporary(&store, &entry, &views),
+                name => self.note_foreign(&store.path_of(name)),
+            }
+        }
+        for kind in ["session", "user", "group"] {
+            let swept = self.sweep_kind(&store, kind, ledger, &views);
+            self.note_failure(Kind::SessionDirectory, swept);
+        }
+        let settled = self.request.stores.iter().any(|settled| settled == path);
+        let asked = self.request.unused_for.is_some() || self.request.is_deleted.is_some();
+        if settled && asked {
+            self.sweep_kept(&store, ledger, &views)?;
+        }
+        Ok(())
+    }
+
+    /// What is in `session`, `user` or `group`.
+    fn sweep_kind(
+        &mut self,
+        store: &Directory,
+        kind: &str,
+        ledger: &Ledger,
+        views: &Views,
+    ) -> Result<()> {
+        let Some(directory) = store.open(kind)? else {
+            return Ok(());
+        };
+        for entry in directory.entries()? {
+            if is_temporary(&entry.name) {
+                self.sweep_temporary(&directory, &entry, views);
+            } else if !is_known(kind, &entry.name) || !entry.is_directory() {
+                self.note_foreign(&directory.path_of(&entry.name));
+            } else if kind != "session" || !self.sweep_session(&directory, &entry, ledger, views) {
+                let swept = self.sweep_owner(&directory, &entry, kind, views);
+                self.note_failure(Kind::Temporary, swept);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the directory of a session that has ended, and tells whether it had.
+    fn sweep_session(
+        &mut self,
+        directory: &Directory,
+        entry: &Entry,
+        ledger: &Ledger,
+        views: &Views,
+    ) -> bool {
+        let id = &entry.name;
+        let ended = ledger.has_ended_session(id);
+        let old = self.age(&entry.status) >= BEING_MADE;
+        if ledger.has_live_session(id)
+            || views.show(directory.mount, &format!("session/{id}"))
+            || !(ended || old)
+        {
+            return false;
+        }
+        self.remove_tree_of(
+            Kind::SessionDirectory,
+            directory,
+            entry,
+            views,
+            "its session has ended",
+        );
+        true
+    }
+
+    /// What is in a session's, user's or group's directory that stays.
+    fn sweep_owner(
+        &mut self,
+        parent: &Directory,
+        entry: &Entry,
+        kind: &str,
+        views: &Views,
+    ) -> Result<()> {
+        let Some(directory) = parent.open(&entry.name)? else {
+            return Ok(());
+        };
+        for inner in directory.entries()? {
+            if is_temporary(&inner.name) {
+                self.sweep_inner_temporary(&directory, &inner, kind, views)?;
+            } else if !inner.is_directory() {
+                self.note_foreign(&directory.path_of(&inner.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The time of a user's directory tells when it was used last, so it stays what it is. A login that sets
+    /// it has the user's lock.
+    fn sweep_inner_temporary(
+        &mut self,
+        directory: &Directory,
+        entry: &Entry,
+        kind: &str,
+        views: &Views,
+    ) -> Result<()> {
+        let owner = directory.path.rsplit('/').next().and_then(id);
+        let _lock = match owner.filter(|_| kind == "user" && !self.request.dry_run) {
+            Some(uid) => match self.try_lock(&Runtime::open()?, uid)? {
+                None => return Ok(()),
+                lock => lock,
+            },
+            None => None,
+        };
+        let before = directory.status()?;
+        self.sweep_temporary(directory, entry, views);
+        if !self.request.dry_run && kind == "user" {
+            directory.restore_time(&before);
+        }
+        Ok(())
+    }
+
+    /// What was being made, or removed, when the process that did it was killed.
+    fn sweep_temporary(&mut self, directory: &Directory, entry: &Entry, views: &Views) {
+        if self.age(&entry.status) >= ABANDONED && !views.show(directory.mount, &entry.name) {
+            let reason = "whoever made or removed it was killed";
+            self.remove_tree_of(Kind::Temporary, directory, entry, views, reason);
+        }
+    }
+
+    fn remove_tree_of(
+        &mut self,
+        kind: Kind,
+        directory: &Directory,
+        entry: &Entry,
+        views: &Views,
+        reason: &str,
+    ) {
+        let path = directory.path_of(&entry.name);
+        if views.hold_mount_in(&path) {
+            self.spare(kind, &path, MOUNTED);
+        } else {
+            self.dispose(kind, &path, reason, || directory.remove(entry));
+        }
+    }
+
+    pub(super) fn note_foreign(&mut self, path: &str) {
+        self.spare(Kind::Foreign, path, "the module gives nothing such a name");
+    }
+}

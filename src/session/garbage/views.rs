@@ -1,0 +1,236 @@
+//! What is mounted where: which instances some mount namespace shows, and where something is mounted.
+
+use super::census::{Task, processes, threads, unless_gone};
+use crate::error::Result;
+use crate::kernel::walk::identity;
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The parents of what has a name of the module's in a store, and of pins.
+const PARENTS: [&[u8]; 4] = [b"session", b"user", b"group", b"ns"];
+
+/// What the mount tables of all processes say.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
+    /// each with the device that it is on.
+    shown: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// `ns/1000-…`: the pins that something is mounted on, anywhere.
+    covered: BTreeSet<Vec<u8>>,
+    /// Mount points of the present namespace.
+    points: Vec<Vec<u8>>,
+    /// The devices of its mounts, by their ids.
+    devices: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Views {
+    /// Reads the mount table of one process for each mount namespace and root directory: a process in a
+    /// chroot does not see what is mounted outside. It looks twice, so that one that starts another and ends
+    /// in between is not missed.
+    ///
+    /// # Errors
+    ///
+    /// Some process may not be looked at.
+    pub(super) fn take() -> Result<Self> {
+        let mut views = Self::default();
+        let mut known = BTreeSet::new();
+        for tasks in [processes, threads] {
+            for task in tasks()? {
+                if let Some(place) = place_of(&task)?
+                    && !known.contains(&place)
+                    && let Some(table) = read(&task.path_of("mountinfo"))?
+                {
+                    known.insert(place);
+                    lines(&table).for_each(|line| views.note(&line));
+                }
+            }
+        }
+        let own = read("/proc/thread-self/mountinfo")?.unwrap_or_default();
+        for line in lines(&own) {
+            views.devices.insert(line.id, line.device);
+            views.points.push(line.point);
+        }
+        Ok(views)
+    }
+
+    fn note(&mut self, line: &Line) {
+        let on_device = |name| (line.device.clone(), name);
+        self.shown.extend(names(&line.root).map(on_device));
+        self.covered
+            .extend(names(&line.point).filter(|name| name.starts_with(b"ns/")));
+    }
+
+    /// Whether `name` of a store, such as `session/0123456789abcdef`, or something in it, is mounted somewhere.
+    /// The store is on the mount with the id `mount`; another file system may have the same name.
+    pub(super) fn show(&self, mount: u64, name: &str) -> bool {
+        // What was mounted since is not known.
+        let device = self.devices.get(&mount);
+        device.is_none_or(|device| {
+            let name = name.as_bytes().to_vec();
+            self.shown.contains(&(device.clone(), name))
+        })
+    }
+
+    /// Whether something is mounted on the pin `key`, in whatever namespace.
+    pub(super) fn cover_pin(&self, key: &str) -> bool {
+        self.covered.contains(format!("ns/{key}").as_bytes())
+    }
+
+    /// Whether something is mounted on the path, or below it, in the present namespace.
+    pub(super) fn hold_mount_in(&self, path: &str) -> bool {
+        let within = |point: &Vec<u8>| {
+            let point = Path::new(std::ffi::OsStr::from_bytes(point));
+            point.starts_with(path)
+        };
+        self.points.iter().any(within)
+    }
+}
+
+/// The number of a process's mount namespace, and device and inode of its root directory.
+type Where = (u64, (u64, u64));
+
+fn place_of(task: &Task) -> Result<Option<Where>> {
+    let (namespace, root) = (task.stat("ns/mnt")?, task.stat("root")?);
+    let both = namespace.zip(root);
+    Ok(both.map(|(namespace, root)| (namespace.st_ino, identity(&root))))
+}
+
+/// A mount table; nothing where its process has ended.
+fn read(path: &str) -> Result<Option<Vec<u8>>> {
+    std::fs::read(path).map(Some).or_else(|reason| {
+        match Errno::from_raw_os_error(reason.raw_os_error().unwrap_or(libc::EIO)) {
+            // Of a process that is about to end.
+            Errno::INVAL => Ok(None),
+            errno => unless_gone(path)(errno),
+        }
+    })
+}
+
+/// A mount, as proc_pid_mountinfo(5) has it.
+struct Line {
+    id: u64,
+    /// `8:1`; not always what stat(2) says of its files.
+    device: Vec<u8>,
+    root: Vec<u8>,
+    point: Vec<u8>,
+}
+
+fn lines(table: &[u8]) -> impl Iterator<Item = Line> {
+    let line = |line: &[u8]| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+        Some(Line {
+            id,
+            device: fields.nth(1)?.to_vec(),
+            root: unescape(fields.next()?),
+            point: unescape(fields.next()?),
+        })
+    };
+    table.split(|byte| *byte == b'\n').filter_map(line)
+}
+
+/// `\040` is a space: three octal digits stand for what would end a field or a line.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let octal = behind.get(..3).filter(|_| byte == b'\\').and_then(octal);
+        text.push(octal.unwrap_or(byte));
+        rest = match octal {
+            Some(_) => behind.get(3..).unwrap_or_default(),
+            None => behind,
+        };
+    }
+    text
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    u8::from_str_radix(text, 8).ok()
+}
+
+/// The names of the module's that a path goes through.
+fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let components: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+    let paired = components
+        .clone()
+        .into_iter()
+        .zip(components.clone().into_iter().skip(1));
+    let named: Vec<Vec<u8>> = paired
+        .filter(|(parent, _)| PARENTS.contains(parent))
+        .map(|(parent, name)| [parent, b"/", name].concat())
+        .collect();
+    let temporary = components
+        .into_iter()
+        .filter(|name| name.starts_with(b".jns-"));
+    let temporary: Vec<Vec<u8>> = temporary.map(<[u8]>::to_vec).collect();
+    named.into_iter().chain(temporary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"\
+31 24 8:1 /lib/jns/user/1000/tmp /tmp rw - ext4 /dev/sda1 rw
+32 24 8:1 /lib/jns/session/00ff00ff00ff00ff/a\\040b /a\\134b rw - ext4 /dev/sda1 rw
+33 24 8:1 /lib/jns/user/.jns-0123456789abcdef/tmp//deleted /x rw - ext4 /dev/sda1 rw
+34 24 0:4 mnt:[4026532211] /run/jns/ns/1000-0a rw - nsfs nsfs rw
+35 24
+";
+
+    #[test]
+    fn a_table_tells_what_is_shown_and_what_is_covered() {
+        let mut views = Views::default();
+        lines(TABLE).for_each(|line| views.note(&line));
+        views.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
+        for (name, shown) in [
+            ("user/1000", true),
+            ("user/100", false),
+            ("user/.jns-0123456789abcdef", true),
+            (".jns-0123456789abcdef", true),
+            ("session/00ff00ff00ff00ff", true),
+            ("session/a b", false),
+            ("group/1000", false),
+        ] {
+            assert_eq!(views.show(24, name), shown, "{name}");
+            assert!(!views.show(25, name), "on another device: {name}");
+            assert!(views.show(26, name), "on a mount that is not known: {name}");
+        }
+        assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
+    }
+
+    #[test]
+    fn escapes_are_octal() {
+        for (field, text) in [
+            ("/a\\040b", "/a b"),
+            ("/a\\134040", "/a\\040"),
+            ("/a\\012", "/a\n"),
+            ("/a\\", "/a\\"),
+            ("/a\\04", "/a\\04"),
+            ("/a\\999", "/a\\999"),
+            ("", ""),
+        ] {
+            assert_eq!(unescape(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_mount_below_a_path_is_in_it() {
+        let points = vec![b"/store/user/1/tmp/x".to_vec()];
+        let views = Views {
+            points,
+            ..Views::default()
+        };
+        for (path, within) in [
+            ("/store/user/1", true),
+            ("/store/user/1/tmp/x", true),
+            ("/store/user/1/t", false),
+            ("/store/user/11", false),
+        ] {
+            assert_eq!(views.hold_mount_in(path), within, "{path}");
+        }
+    }
+}

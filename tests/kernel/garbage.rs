@@ -1,0 +1,7 @@
+//! What `jns gc` removes and what it keeps, among real namespaces and processes.
+
+mod attacks;
+mod instances;
+mod ledger;
+mod pins;
+mod scene;

@@ -1,0 +1,238 @@
+//! Pins, and the records of their namespaces.
+
+use super::scene::*;
+use crate::own::*;
+use pam_jns::kernel::departure::leave_for;
+use pam_jns::session::garbage::{Fate, remove_unused_pins_of};
+use pam_jns::session::{Lock, NamespaceRecord, Pins, Process};
+use std::process::Command;
+use std::sync::mpsc::channel;
+
+fn pin_path(uid: u32) -> String {
+    format!("/run/jns/ns/{}", key(uid))
+}
+
+#[test]
+fn a_pin_goes_with_the_last_process() {
+    in_own_namespace(|| {
+        let (living, dead) = (Sleeper::start(), Sleeper::start());
+        living.pin(2001);
+        dead.pin(2002);
+        let dead = dead.end();
+        let record = format!("/run/jns/namespace/{}", dead.inode);
+        assert!(exists(&record));
+
+        let (mounts, files) = (mounts(), tree("/run"));
+        let would = gc_with(Asked {
+            dry_run: true,
+            ..Asked::default()
+        });
+        assert_eq!(
+            with_fate(&would, |fate| *fate == Fate::Removable),
+            [&record, &pin_path(2002)]
+        );
+        assert_eq!(
+            (mounts, files),
+            (crate::own::mounts(), tree("/run")),
+            "a dry run"
+        );
+
+        assert_eq!(removed(&gc()), [pin_path(2002)]);
+        assert!(!exists(&record));
+        assert_eq!(names("/run/jns/ns"), [key(2001)]);
+        assert_eq!(
+            mounts_at("/run/jns/ns"),
+            ["/run/jns/ns".to_owned(), pin_path(2001)]
+        );
+        assert_eq!(
+            names("/run/jns/namespace"),
+            [living.identity().inode.to_string()]
+        );
+        assert_eq!(removed(&gc()), [""; 0], "a second time");
+        living.end();
+        assert_eq!(removed(&gc()), [pin_path(2001)]);
+        assert_eq!(names("/run/jns/namespace"), [""; 0]);
+    });
+}
+
+/// In a threaded host, one thread alone may be in a namespace.
+#[test]
+fn a_single_thread_keeps_its_namespace() {
+    in_own_namespace(|| {
+        let sleeper = Sleeper::start();
+        sleeper.pin(2001);
+        let inside = Pins::find(&runtime()).unwrap().unwrap();
+        let inside = inside.namespace(&key(2001)).unwrap().unwrap();
+        sleeper.end();
+        let ((ready, wait), (done, finish)) = (channel(), channel::<()>());
+        let thread = std::thread::spawn(move || {
+            leave_for(&inside).unwrap().commit();
+            ready.send(()).unwrap();
+            let _ = finish.recv();
+        });
+        wait.recv().unwrap();
+        assert_eq!(removed(&gc()), [""; 0]);
+        drop(done);
+        thread.join().unwrap();
+        assert_eq!(removed(&gc()), [pin_path(2001)]);
+    });
+}
+
+#[test]
+fn a_login_under_way_is_left_alone() {
+    in_own_namespace(|| {
+        let sleeper = Sleeper::start();
+        sleeper.pin(2001);
+        let inode = sleeper.end().inode;
+        let lock = Lock::to_join(&runtime(), 2001).unwrap();
+        let found = gc();
+        assert_eq!(left(&found), [pin_path(2001)], "{found:?}");
+        assert!(exists(&format!("/run/jns/namespace/{inode}")));
+        drop(lock);
+        assert_eq!(removed(&gc()), [pin_path(2001)]);
+    });
+}
+
+/// Removing the file of a pin detaches what is mounted on it in all namespaces.
+#[test]
+fn a_pin_of_another_namespace_is_left_alone() {
+    in_own_namespace(|| {
+        let elsewhere = Sleeper::start();
+        let runtime = runtime();
+        runtime.directory("ns").unwrap();
+        file(&pin_path(2001), "");
+        age(&pin_path(2001), OLD);
+        let namespace = Sleeper::start().end();
+        let mut record = record(2001, namespace, Some(&key(2001)));
+        record.origin = elsewhere.identity();
+        record.write(&runtime).unwrap();
+        let found = gc();
+        assert_eq!(removed(&found), [""; 0]);
+        let mut told = found.iter().map(|remains| remains.reason.as_str());
+        assert!(
+            told.any(|reason| reason.contains("run jns gc there")),
+            "{found:?}"
+        );
+
+        let first = std::fs::read_link("/proc/self/ns/pid").unwrap();
+        elsewhere.end();
+        if first.to_str() == Some("pid:[4026531836]") {
+            // Another test's namespace may have the number for a moment.
+            let removed = (0..50).any(|_| removed(&gc()) == [pin_path(2001)]);
+            assert!(removed, "there is no such namespace any more");
+        } else {
+            assert_eq!(
+                left(&gc()),
+                [pin_path(2001)],
+                "its processes may be out of sight"
+            );
+        }
+    });
+}
+
+/// As where a login is killed between making the file and binding the namespace to it.
+#[test]
+fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
+    in_own_namespace(|| {
+        let runtime = runtime();
+        Pins::open(&runtime).unwrap();
+        for uid in [2001, 2002, 2003] {
+            file(&pin_path(uid), "");
+        }
+        age(&pin_path(2001), OLD);
+        age(&pin_path(2003), OLD);
+        let bind = format!(
+            "mount --bind /proc/self/ns/net {} && exec sleep 1000",
+            pin_path(2003)
+        );
+        let mut elsewhere = Command::new("unshare")
+            .args(["-m", "sh", "-c", &bind])
+            .spawn()
+            .unwrap();
+        let table = format!("/proc/{}/mountinfo", elsewhere.id());
+        while !std::fs::read_to_string(&table)
+            .unwrap()
+            .contains(&pin_path(2003))
+        {
+            std::thread::yield_now();
+        }
+        let found = gc();
+        elsewhere.kill().unwrap();
+        elsewhere.wait().unwrap();
+        assert_eq!(removed(&found), [pin_path(2001)]);
+        assert_eq!(
+            names("/run/jns/ns"),
+            [key(2002), key(2003)],
+            "new, and bound elsewhere"
+        );
+    });
+}
+
+#[test]
+fn what_is_no_pin_is_left_alone() {
+    in_own_namespace(|| {
+        Pins::open(&runtime()).unwrap();
+        for name in ["README", "2001-0", ".jns-0123456789abcdef"] {
+            file(&format!("/run/jns/ns/{name}"), "");
+            age(&format!("/run/jns/ns/{name}"), OLD);
+        }
+        assert_eq!(removed(&gc()), ["/run/jns/ns/.jns-0123456789abcdef"]);
+        assert_eq!(names("/run/jns/ns"), ["2001-0", "README"]);
+    });
+}
+
+/// What a login does that makes another namespace for its user.
+#[test]
+fn a_login_removes_the_unused_pins_of_its_user() {
+    in_own_namespace(|| {
+        let runtime = runtime();
+        let other = |digit: &str| format!("2001-{}", digit.repeat(32));
+        let sleepers: Vec<Sleeper> = (0..4).map(|_| Sleeper::start()).collect();
+        let pins = Pins::open(&runtime).unwrap();
+        for (sleeper, key) in sleepers
+            .iter()
+            .zip([other("a"), other("b"), other("c"), key(2002)])
+        {
+            record(2001, sleeper.identity(), Some(&key))
+                .write(&runtime)
+                .unwrap();
+            pins.bind(&key, &sleeper.namespace).unwrap();
+        }
+        let mut sleepers = sleepers.into_iter();
+        let living = sleepers.next().unwrap();
+        let unused = sleepers.map(Sleeper::end).next().unwrap();
+        let _lock = Lock::to_change(&runtime, 2001).unwrap();
+        remove_unused_pins_of(&runtime, 2001, &other("c")).unwrap();
+        assert_eq!(names("/run/jns/ns"), [other("a"), other("c"), key(2002)]);
+        assert_eq!(NamespaceRecord::read(&runtime, unused.inode), Ok(None));
+        assert!(
+            NamespaceRecord::read(&runtime, living.identity().inode)
+                .unwrap()
+                .is_some()
+        );
+        living.end();
+    });
+}
+
+/// A host process may run as its user, as a user manager does.
+#[test]
+fn a_process_of_a_user_is_known_again() {
+    in_own_namespace(|| {
+        let mut child = Command::new("setpriv")
+            .args(["--reuid", "2001", "--clear-groups", "sleep", "1000"])
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/comm", child.id());
+        while std::fs::read_to_string(&status).unwrap() != "sleep\n" {
+            std::thread::yield_now();
+        }
+        let process = Process::of(child.id());
+        assert!(
+            process.is_some_and(|process| process.is_alive()),
+            "{process:?}"
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!process.unwrap().is_alive());
+    });
+}

@@ -1,0 +1,215 @@
+//! Namespaces with processes in them, the records of them, and what a collection says.
+
+use crate::own::*;
+use pam_jns::kernel::namespace::{Identity, Namespace, Root};
+use pam_jns::session::garbage::{Fate, Kind, Remains, Request, collect};
+use pam_jns::session::ledger::Instance;
+use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant, SystemTime};
+
+pub const STORE: &str = "/mnt/var/lib/jns";
+
+/// Two hours ago: longer than anything is waited for.
+pub const OLD: i64 = -2 * 60 * 60;
+
+pub fn runtime() -> Runtime {
+    Runtime::open().unwrap()
+}
+
+pub fn own() -> Identity {
+    Namespace::own().unwrap().identity()
+}
+
+/// The name of a pin of that user's.
+pub fn key(uid: u32) -> String {
+    format!("{uid}-0123456789abcdef0123456789abcdef")
+}
+
+/// A process in a mount namespace of its own.
+pub struct Sleeper {
+    child: Child,
+    pub namespace: Namespace,
+}
+
+impl Sleeper {
+    pub fn start() -> Self {
+        Self::showing(&[])
+    }
+
+    /// The same with each source mounted on its target.
+    pub fn showing(mounts: &[(&str, &str)]) -> Self {
+        let mounts: String = mounts
+            .iter()
+            .map(|(source, target)| format!("mount --bind '{source}' '{target}' && "))
+            .collect();
+        let script = format!("{mounts} exec sleep 1000");
+        let child = Command::new("unshare")
+            .args(["-m", "--propagation", "slave", "sh", "-c", &script])
+            .spawn()
+            .unwrap();
+        let comm = format!("/proc/{}/comm", child.id());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::fs::read_to_string(&comm).unwrap() != "sleep\n" {
+            assert!(Instant::now() < deadline, "it never sleeps");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let namespace = Namespace::of_process(child.id()).unwrap();
+        Self { child, namespace }
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.namespace.identity()
+    }
+
+    pub fn process(&self) -> Process {
+        Process::of(self.child.id()).unwrap()
+    }
+
+    /// The namespace, when its process has ended.
+    pub fn end(self) -> Identity {
+        self.namespace.identity()
+    }
+
+    /// Pins the namespace for a user, as a login does.
+    pub fn pin(&self, uid: u32) -> String {
+        let (runtime, key) = (runtime(), key(uid));
+        let record = record(uid, self.identity(), Some(&key));
+        record.write(&runtime).unwrap();
+        Pins::open(&runtime)
+            .unwrap()
+            .bind(&key, &self.namespace)
+            .unwrap();
+        key
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceRecord {
+    let root = Root::own().unwrap();
+    NamespaceRecord {
+        namespace,
+        user: format!("user{uid}"),
+        uid,
+        pin: pin.map(str::to_owned),
+        origin: own(),
+        origin_root: root,
+        root,
+        plan: "0".repeat(64),
+        paths: vec!["/tmp".to_owned()],
+        store: STORE.to_owned(),
+        instances: vec![],
+        made: 0,
+    }
+}
+
+pub fn instance(path: &str) -> Instance {
+    Instance {
+        path: path.to_owned(),
+        device: 0,
+        inode: 0,
+    }
+}
+
+/// The record of a session, written.
+pub fn session_record(id: &str, process: Process, namespace: Identity) {
+    let record = SessionRecord {
+        id: id.to_owned(),
+        user: "alice".to_owned(),
+        uid: USER,
+        service: "sshd".to_owned(),
+        tty: None,
+        rhost: None,
+        process,
+        namespace,
+        plan: "0".repeat(64),
+        config: None,
+        policy: vec![],
+        opened: 0,
+    };
+    record.write(&runtime()).unwrap();
+}
+
+/// A process that has ended.
+pub fn gone() -> Process {
+    Process {
+        pid: std::process::id(),
+        started: 1,
+    }
+}
+
+/// Gives a file or directory another age.
+pub fn age(path: &str, seconds: i64) {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let time = Timespec {
+        tv_sec: i64::try_from(now.as_secs()).unwrap() + seconds,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+}
+
+/// What is asked of a collection, if more than usual.
+#[derive(Default)]
+pub struct Asked {
+    pub dry_run: bool,
+    pub unused_for: Option<Duration>,
+    pub deleted: Option<fn(u32) -> bool>,
+}
+
+pub fn gc() -> Vec<Remains> {
+    gc_with(Asked::default())
+}
+
+pub fn gc_with(asked: Asked) -> Vec<Remains> {
+    let deleted = asked.deleted.map(|deleted| move |uid| deleted(uid));
+    collect(&Request {
+        dry_run: asked.dry_run,
+        stores: &[STORE.to_owned()],
+        unused_for: asked.unused_for,
+        is_deleted: deleted
+            .as_ref()
+            .map(|deleted| deleted as &dyn Fn(u32) -> bool),
+        beginning: &|_| {},
+    })
+    .unwrap()
+}
+
+/// The paths of what had that fate, in order.
+pub fn with_fate(found: &[Remains], is: fn(&Fate) -> bool) -> Vec<&str> {
+    let mut paths: Vec<&str> = found
+        .iter()
+        .filter(|remains| is(&remains.fate) && remains.kind != Kind::Foreign)
+        .map(|remains| remains.path.as_str())
+        .collect();
+    paths.sort_unstable();
+    paths
+}
+
+/// The paths of what was removed. Nothing may have failed.
+#[track_caller]
+pub fn removed(found: &[Remains]) -> Vec<&str> {
+    assert!(
+        !found
+            .iter()
+            .any(|remains| matches!(remains.fate, Fate::Failed(_))),
+        "{found:#?}"
+    );
+    with_fate(found, |fate| *fate == Fate::Removed)
+}
+
+pub fn left(found: &[Remains]) -> Vec<&str> {
+    with_fate(found, |fate| *fate == Fate::Left)
+}
