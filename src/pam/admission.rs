@@ -9,7 +9,7 @@ use crate::login::Login;
 use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
 use crate::session::ledger::Instance;
-use crate::session::{Lock, NamespaceRecord, Pins, Runtime};
+use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock};
 use std::time::SystemTime;
 
 /// How many hexadecimal digits of a digest are in the name of a pin.
@@ -57,8 +57,7 @@ pub(super) fn join(
     let Some(shared) = Shared::of(runtime, login.uid, plan)? else {
         return Ok(None);
     };
-    let _lock = Lock::to_join(&shared.runtime, login.uid)?;
-    shared.join(login.uid, directory)
+    shared.join_in_turn(login.uid, directory)
 }
 
 /// Joins a namespace or makes a new one, as `plan` says. That a namespace cannot be shared denies nobody a
@@ -120,21 +119,24 @@ fn take_turn(
     let Some(shared) = Shared::of(runtime.clone(), uid, &plan.digest())? else {
         return Ok(None);
     };
-    let joining = Lock::to_join(runtime, uid)?;
-    let joined = shared.join(uid, directory)?;
-    drop(joining);
-    if let Some(admission) = joined {
-        return Ok(Some(Turn::Joined(Box::new(admission))));
+    for _ in 0..lock::TRIES {
+        if let Some(admission) = shared.join_in_turn(uid, directory)? {
+            return Ok(Some(Turn::Joined(Box::new(admission))));
+        }
+        let Some(lock) = Lock::to_change(runtime, uid)? else {
+            lock::pause();
+            continue;
+        };
+        if let Some(admission) = shared.join(uid, directory)? {
+            return Ok(Some(Turn::Joined(Box::new(admission))));
+        }
+        if let Some(pins) = Pins::find(runtime)? {
+            // What it showed is not there any more.
+            pins.remove(&shared.key)?;
+        }
+        return Ok(Some(Turn::Make(shared, lock)));
     }
-    let lock = Lock::to_change(runtime, uid)?;
-    if let Some(admission) = shared.join(uid, directory)? {
-        return Ok(Some(Turn::Joined(Box::new(admission))));
-    }
-    if let Some(pins) = Pins::find(runtime)? {
-        // What it showed is not there any more.
-        pins.remove(&shared.key)?;
-    }
-    Ok(Some(Turn::Make(shared, lock)))
+    Err(lock::held(&uid.to_string()))
 }
 
 /// A namespace that several logins may have.
@@ -157,6 +159,14 @@ impl Shared {
         let digits: String = digest.chars().take(DIGITS).collect();
         let key = format!("{uid}-{digits}");
         Ok(Some(Self { runtime, key }))
+    }
+
+    /// Joins it, unless somebody is changing it.
+    fn join_in_turn(&self, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+        match Lock::to_join(&self.runtime, uid)? {
+            Some(_lock) => self.join(uid, directory),
+            None => Ok(None),
+        }
     }
 
     fn join(&self, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {

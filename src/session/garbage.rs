@@ -217,7 +217,7 @@ impl<'a> Sweep<'a> {
         if self.request.dry_run {
             return Ok(Some(Held(None)));
         }
-        let lock = Lock::try_to_change(runtime, uid)?;
+        let lock = Lock::to_change(runtime, uid)?;
         Ok(lock.map(|lock| Held(Some(lock))))
     }
 

@@ -7,8 +7,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
 
-/// How often a lock that is held is asked for again.
-const TRIES: u32 = 400;
+/// How often a lock that is held is asked for again, before a login goes on without.
+pub const TRIES: u32 = 400;
 
 /// Between two tries, in nanoseconds: two seconds in all. The lock is held for a few milliseconds, unless
 /// a user stops the su(1) that they started in the middle of it.
@@ -21,26 +21,26 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the user `uid`, together with others who join.
+    /// Takes the lock of the user `uid`, together with others who join; nothing while somebody has it alone.
     ///
     /// # Errors
     ///
-    /// It is held for longer than two seconds ([`Error::is_held`]), or is not a file of root's.
-    pub fn to_join(runtime: &Runtime, uid: u32) -> Result<Self> {
-        Self::wait(
+    /// It is not a file of root's, or cannot be made.
+    pub fn to_join(runtime: &Runtime, uid: u32) -> Result<Option<Self>> {
+        Self::ask(
             runtime,
             &uid.to_string(),
             FlockOperation::NonBlockingLockShared,
         )
     }
 
-    /// Takes the lock of the user `uid` alone.
+    /// Takes the lock of the user `uid` alone; nothing while somebody else has it.
     ///
     /// # Errors
     ///
     /// As [`Lock::to_join`].
-    pub fn to_change(runtime: &Runtime, uid: u32) -> Result<Self> {
-        Self::wait(
+    pub fn to_change(runtime: &Runtime, uid: u32) -> Result<Option<Self>> {
+        Self::ask(
             runtime,
             &uid.to_string(),
             FlockOperation::NonBlockingLockExclusive,
@@ -51,48 +51,49 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// As [`Lock::to_join`].
+    /// As [`Lock::to_join`], or it is held for longer than two seconds.
     pub fn of_pins(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "pins", FlockOperation::NonBlockingLockExclusive)
+        Self::wait(runtime, "pins")
     }
 
     /// Takes the lock around collecting what sessions have left behind, for which there is one.
     ///
     /// # Errors
     ///
-    /// As [`Lock::to_join`].
+    /// As [`Lock::of_pins`].
     pub fn to_collect(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "gc", FlockOperation::NonBlockingLockExclusive)
+        Self::wait(runtime, "gc")
     }
 
-    /// Takes the lock of the user `uid` alone, if nobody holds it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Lock::to_join`].
-    pub fn try_to_change(runtime: &Runtime, uid: u32) -> Result<Option<Self>> {
-        let file = open(runtime, &uid.to_string())?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(errno) => Err(failed(&uid.to_string(), errno)),
-        }
-    }
-
-    fn wait(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Self> {
-        let file = open(runtime, name)?;
+    fn wait(runtime: &Runtime, name: &str) -> Result<Self> {
         for _ in 0..TRIES {
-            match rustix::fs::flock(&file, operation) {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => pause(),
-                Err(errno) => return Err(failed(name, errno)),
+            if let Some(lock) = Self::ask(runtime, name, FlockOperation::NonBlockingLockExclusive)?
+            {
+                return Ok(lock);
             }
+            pause();
         }
-        Err(failed(name, Errno::WOULDBLOCK).because("another process has held it for two seconds"))
+        Err(held(name))
+    }
+
+    fn ask(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Option<Self>> {
+        let file = open(runtime, name)?;
+        match rustix::fs::flock(&file, operation) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
+            Err(errno) => Err(failed(name, errno)),
+        }
     }
 }
 
-fn pause() {
+/// That the lock `name` was held at each of [`TRIES`].
+#[must_use]
+pub fn held(name: &str) -> Error {
+    failed(name, Errno::WOULDBLOCK).because("another process has held it for two seconds")
+}
+
+/// Waits until a lock is worth asking for again.
+pub fn pause() {
     let pause = Timespec {
         tv_sec: 0,
         tv_nsec: PAUSE,

@@ -41,12 +41,9 @@ impl Pins {
     /// It cannot be made, or not be mounted.
     pub fn open(runtime: &Runtime) -> Result<Self> {
         let path = format!("{PATH}/{DIRECTORY}");
-        let _lock = Lock::of_pins(runtime)?;
         let mut directory = runtime.directory(DIRECTORY)?;
         if !mount::is_mount_root(&directory, &path)? {
-            let copy = mount::clone_tree(&directory, false, &path)?;
-            mount::attach(&copy, &directory, &path)?;
-            directory = runtime.directory(DIRECTORY)?;
+            directory = mount_on_itself(runtime, &path)?;
         }
         // Each time: `mount --make-rshared /`, which container engines ask for, reaches it too.
         let change = AttributeChange::default();
@@ -118,6 +115,18 @@ impl Pins {
     pub fn list(runtime: &Runtime) -> Result<Vec<String>> {
         runtime.list(DIRECTORY)
     }
+}
+
+/// Once between two starts of the machine, and so under a lock: two mounts would hide each other's pins.
+fn mount_on_itself(runtime: &Runtime, path: &str) -> Result<OwnedFd> {
+    let _lock = Lock::of_pins(runtime)?;
+    let directory = runtime.directory(DIRECTORY)?;
+    if mount::is_mount_root(&directory, path)? {
+        return Ok(directory);
+    }
+    let copy = mount::clone_tree(&directory, false, path)?;
+    mount::attach(&copy, &directory, path)?;
+    runtime.directory(DIRECTORY)
 }
 
 fn failed(verb: &'static str, key: &str, errno: Errno) -> Error {

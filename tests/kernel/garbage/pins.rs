@@ -84,7 +84,7 @@ fn a_login_under_way_is_left_alone() {
         let sleeper = Sleeper::start();
         sleeper.pin(2001);
         let inode = sleeper.end().inode;
-        let lock = Lock::to_join(&runtime(), 2001).unwrap();
+        let lock = Lock::to_join(&runtime(), 2001).unwrap().unwrap();
         let found = gc();
         assert_eq!(left(&found), [pin_path(2001)], "{found:?}");
         assert!(exists(&format!("/run/jns/namespace/{inode}")));
@@ -201,7 +201,7 @@ fn a_login_removes_the_unused_pins_of_its_user() {
         let mut sleepers = sleepers.into_iter();
         let living = sleepers.next().unwrap();
         let unused = sleepers.map(Sleeper::end).next().unwrap();
-        let _lock = Lock::to_change(&runtime, 2001).unwrap();
+        let _lock = Lock::to_change(&runtime, 2001).unwrap().unwrap();
         remove_unused_pins_of(&runtime, 2001, &other("c")).unwrap();
         assert_eq!(names("/run/jns/ns"), [other("a"), other("c"), key(2002)]);
         assert_eq!(NamespaceRecord::read(&runtime, unused.inode), Ok(None));
