@@ -1,6 +1,7 @@
 //! The `jns` command: one file for each verb, and what they share.
 //!
-//! A verb turns its arguments into an outcome: text and an exit status. Only [`main`] writes.
+//! A verb turns its arguments into an outcome: text and an exit status. Only [`main`] writes, but for
+//! what a verb says while it works.
 
 mod arguments;
 mod check;
@@ -10,7 +11,9 @@ mod explain;
 mod gc;
 mod guide;
 mod manual;
+mod mounts;
 mod outcome;
+mod ps;
 mod source;
 mod terminal;
 
@@ -34,6 +37,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Explain(arguments) => explain::run(arguments, screen),
         Verb::Doctor(arguments) => doctor::run(&arguments, screen),
         Verb::Gc(arguments) => gc::run(&arguments, screen),
+        Verb::Ps(arguments) => ps::run(&arguments, screen),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),
     }

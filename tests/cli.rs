@@ -15,7 +15,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const VERBS: [&str; 6] = ["check", "explain", "doctor", "gc", "completions", "man"];
+const VERBS: [&str; 7] = [
+    "check",
+    "explain",
+    "doctor",
+    "gc",
+    "ps",
+    "completions",
+    "man",
+];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -97,6 +105,7 @@ fn wrong_usage_is_status_2_and_said_on_standard_error() {
         &["completions", "tcsh"],
         &["man"],
         &["doctor", "extra"],
+        &["ps", "alice", "bob"],
     ];
     for arguments in table {
         let output = jns(arguments);
@@ -122,7 +131,7 @@ fn help_has_examples_and_exit_statuses() {
                 || help.contains("Examples:\n  sudo jns"),
             "{help}"
         );
-        assert!(help.contains("Exit status:\n  0  "), "{help}");
+        assert!(help.contains("Exit status:\n  0 "), "{help}");
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),
             "{help}"
@@ -224,6 +233,21 @@ fn a_directory_that_is_not_there_is_named() {
         "{}",
         err(&output)
     );
+}
+
+// --- sessions ----------------------------------------------------------------------------------------------
+
+#[test]
+fn only_root_can_list_sessions() {
+    let (Some(plain), Some(json_too)) = (jns_as_nobody(&["ps"]), jns_as_nobody(&["ps", "--json"]))
+    else {
+        return skip("only root can become somebody else");
+    };
+    let said = "cannot list sessions: only root can see who is in which namespace";
+    assert_eq!((plain.status.code(), out(&plain)), (Some(1), ""));
+    assert_eq!(err(&plain), format!("jns: {said}\n"));
+    assert_eq!((json_too.status.code(), err(&json_too)), (Some(1), ""));
+    assert_eq!(json(&json_too)["error"], said);
 }
 
 // --- output ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Check, explain, diagnose and clean up the mount namespaces that pam_jns gives to logins
+/// Check, explain, diagnose, list and clean up the mount namespaces that pam_jns gives to logins
 #[derive(Debug, Parser)]
 #[command(
     name = "jns",
@@ -53,6 +53,13 @@ pub enum Verb {
     /// when a process was killed. What users and groups keep is removed only with --older-than or
     /// --deleted-users. Whatever is in use stays, and so does everything that the module gives no such name. Needs root; run it in the mount namespace that logins come from, not in a container or sandbox.
     Gc(Gc),
+    /// Show who is in which namespace
+    ///
+    /// Lists the users whose sessions have namespaces, their namespaces and the sessions in each: how many
+    /// processes are there, how old it is, what its memory file systems hold, and whether the present policy
+    /// would give the session something else. What lives is asked of the kernel; records of sessions whose
+    /// process was killed are marked. Only root can see it.
+    Ps(Ps),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages into a directory
@@ -148,6 +155,20 @@ pub struct Gc {
     /// Also name what is not the module's, or of another mount namespace, and is left alone
     #[arg(long, short)]
     pub verbose: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns ps`.
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Only what is this account's
+    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username)]
+    pub user: Option<String>,
+    /// Also count what the directories on disk hold, which can take long
+    #[arg(long)]
+    pub space: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

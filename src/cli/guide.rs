@@ -34,6 +34,7 @@ const GUIDES: &[Guide] = &[
                 "jns gc --dry-run",
                 "what have sessions left behind that nobody needs?",
             ),
+            ("sudo jns ps", "who is in which namespace?"),
         ],
         keys: &[],
         statuses: &[
@@ -187,6 +188,51 @@ const GUIDES: &[Guide] = &[
         ],
     },
     Guide {
+        verb: "ps",
+        examples: &[
+            ("sudo jns ps", "everybody's sessions"),
+            (
+                "sudo jns ps alice --space",
+                "what alice's directories hold, too",
+            ),
+            ("sudo jns ps --json", "for a program"),
+        ],
+        keys: &[
+            ("users[]", "user, uid, namespaces[]"),
+            (
+                "users[].namespaces[]",
+                "namespace (as /proc/PID/ns/mnt names it), inode, id (unique until the machine is restarted; \
+                 Linux 6.11), pinned (whether later logins join it), pin (the name in /run/jns/ns), processes \
+                 (their number; 0: unused), made (seconds since 1970), plan (digest), paths[], memory[], \
+                 disk[], sessions[]",
+            ),
+            (
+                "users[].namespaces[].memory[]",
+                "file systems in memory: path, used and size in bytes",
+            ),
+            (
+                "users[].namespaces[].disk[]",
+                "with --space: directory (in the host's view), used in bytes (null: it is gone), complete",
+            ),
+            (
+                "users[].namespaces[].sessions[]",
+                "id, service, tty, rhost, pid (of the process that opened it), open (false: that process is \
+                 gone, the record left over), opened (seconds since 1970), stale (whether the present policy \
+                 gives another plan; null: it gives none), plan (digest), config",
+            ),
+            ("errors[]", "records that could not be read"),
+            ("error", "alone: why nothing can be listed"),
+        ],
+        statuses: &[
+            (0, "listed, were it nothing"),
+            (
+                1,
+                "not root, no such user, or a record could not be read: the rest is listed",
+            ),
+            USAGE,
+        ],
+    },
+    Guide {
         verb: "completions",
         examples: &[(
             "jns completions bash > /etc/bash_completion.d/jns",
@@ -226,9 +272,18 @@ impl Guide {
             let _ = writeln!(text, "  {line:<0$}  {purpose}", width.unwrap_or(0));
         }
         text.push_str("\nExit status:\n");
+        let width = self
+            .statuses
+            .iter()
+            .map(|(status, _)| digits(*status))
+            .max();
         for (status, meaning) in self.statuses {
-            let _ = writeln!(text, "  {status}  {meaning}");
+            let _ = writeln!(text, "  {status:<0$}  {meaning}", width.unwrap_or(0));
         }
         text
     }
+}
+
+fn digits(status: u8) -> usize {
+    status.to_string().len()
 }

@@ -129,6 +129,7 @@ mod tests {
                 "jns-explain.1",
                 "jns-doctor.1",
                 "jns-gc.1",
+                "jns-ps.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

@@ -1,6 +1,7 @@
 //! A throw-away machine, as far as a login can tell: its own root, processes, network and log.
 
 mod journal;
+mod ledger;
 #[path = "../kernel/numbers.rs"]
 pub mod numbers;
 mod outcome;
@@ -8,11 +9,13 @@ mod sleeper;
 mod state;
 mod subject;
 mod systemd;
+mod terminal;
 mod views;
 
 pub use outcome::Outcome;
 pub use state::State;
 pub use subject::Subject;
+pub use terminal::Terminal;
 
 use journal::Journal;
 use nix::sched::{CloneFlags, setns};

@@ -1,11 +1,6 @@
 //! Sessions of login(1), on a terminal.
 
-use crate::bed::{Bed, Outcome, bed, needs};
-use rustix::pty::{ptsname, unlockpt};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::time::{Duration, Instant};
+use crate::bed::{Bed, Outcome, Terminal, bed, needs};
 
 #[test]
 fn a_login_on_a_terminal_has_directories_of_its_own() {
@@ -32,63 +27,4 @@ fn log_in(bed: &Bed, user: &str, script: &str) -> Outcome {
     terminal.send("bash ~/job >~/part 2>&1; mv ~/part ~/seen; exit\n");
     bed.wait_until(&format!("[ -e {home}/seen ]"));
     bed.run(&format!("cat {home}/seen"))
-}
-
-/// The keyboard and the screen of a terminal in a bed.
-///
-/// expect(1) cannot take this place: login hangs the terminal up and opens it again, which expect takes
-/// for the end.
-struct Terminal {
-    master: File,
-    /// The terminal's device in the bed.
-    name: String,
-    screen: String,
-}
-
-impl Terminal {
-    fn open(bed: &Bed) -> Self {
-        let mut options = File::options();
-        options
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-        let master = options
-            .open(bed.path("/dev/ptmx"))
-            .expect("a bed has pseudo-terminals");
-        unlockpt(&master).expect("a new terminal can be unlocked");
-        let name = ptsname(&master, Vec::new()).expect("a terminal has a name");
-        Self {
-            master,
-            name: name.into_string().expect("its name is ASCII"),
-            screen: String::new(),
-        }
-    }
-
-    /// Waits until this text is shown after what was expected before.
-    #[track_caller]
-    fn expect(&mut self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some((_, rest)) = self.screen.split_once(text) {
-                self.screen = rest.to_owned();
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "no {text:?} in {:?}",
-                self.screen
-            );
-            match self.master.read(&mut buffer) {
-                Ok(length) => self.screen += &String::from_utf8_lossy(&buffer[..length]),
-                Err(_) => std::thread::sleep(Duration::from_millis(10)), // nothing there, or hung up
-            }
-        }
-    }
-
-    fn send(&mut self, text: &str) {
-        self.master
-            .write_all(text.as_bytes())
-            .expect("a terminal takes a line");
-    }
 }

@@ -26,6 +26,7 @@ mod jobs;
 mod nested;
 mod policies;
 mod propagation;
+mod ps;
 mod refusals;
 mod rules;
 mod shared;

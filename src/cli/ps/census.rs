@@ -1,0 +1,227 @@
+//! Who is in which namespace: what the ledger says, checked against what the kernel says.
+
+use super::space::{self, Memory, Volume};
+use super::stale::Judge;
+use crate::error::Result;
+use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
+use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord, process};
+use std::collections::BTreeMap;
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// The users, by id.
+    pub users: Vec<UserEntry>,
+    /// Why something is not shown.
+    pub faults: Vec<String>,
+}
+
+/// A user with namespaces.
+#[derive(Debug)]
+pub struct UserEntry {
+    /// The name.
+    pub name: String,
+    /// The id.
+    pub uid: u32,
+    /// The namespaces, oldest first.
+    pub namespaces: Vec<NamespaceEntry>,
+}
+
+/// A namespace.
+#[derive(Debug)]
+pub struct NamespaceEntry {
+    /// Which one.
+    pub identity: Identity,
+    /// What is known of it; nothing where only sessions mention it.
+    pub record: Option<NamespaceRecord>,
+    /// Whether its pin is there: later logins join it.
+    pub pinned: bool,
+    /// How many processes are in it.
+    pub processes: usize,
+    /// Its file systems in memory.
+    pub memory: Vec<Memory>,
+    /// What its directories on disk hold, as far as that was asked for.
+    pub volumes: Vec<Volume>,
+    /// The sessions that were opened in it, oldest first.
+    pub sessions: Vec<SessionEntry>,
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct SessionEntry {
+    /// What is known of it.
+    pub record: SessionRecord,
+    /// Whether the process that opened it lives.
+    pub open: bool,
+    /// Whether the present policy would give it another plan; nothing where that cannot be told.
+    pub stale: Option<bool>,
+}
+
+/// The numbers of the processes in each namespace, by its inode number.
+type Inhabitants = BTreeMap<u64, Vec<u32>>;
+
+/// Whose namespaces are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a>(pub Option<(&'a str, Option<u32>)>);
+
+impl Whose<'_> {
+    fn includes(self, user: &str, uid: u32) -> bool {
+        self.0
+            .is_none_or(|(name, id)| id.map_or(name == user, |id| id == uid))
+    }
+}
+
+/// Counts everything.
+///
+/// # Errors
+///
+/// `/run/jns` or /proc cannot be read.
+pub fn take(whose: Whose<'_>) -> Result<Census> {
+    let mut census = Census::default();
+    let Some(runtime) = Runtime::find()? else {
+        return Ok(census);
+    };
+    let namespaces = readable(NamespaceRecord::all(&runtime)?, &mut census.faults);
+    let sessions = readable(SessionRecord::all(&runtime)?, &mut census.faults);
+    let pins = Pins::find(&runtime)?;
+    let inhabitants = inhabitants()?;
+    let mut entries = Vec::new();
+    for record in namespaces {
+        if whose.includes(&record.user, record.uid) {
+            let key = (record.uid, record.user.clone());
+            entries.push((key, entry(record, pins.as_ref(), &inhabitants)));
+        }
+    }
+    let mut judge = Judge::default();
+    for record in sessions {
+        if whose.includes(&record.user, record.uid) {
+            place(&mut entries, record, &inhabitants, &mut judge);
+        }
+    }
+    census.users = by_user(entries);
+    Ok(census)
+}
+
+/// The records that can be read; of the others, why not.
+fn readable<T>(records: Vec<(String, Result<T>)>, faults: &mut Vec<String>) -> Vec<T> {
+    let mut read = Vec::new();
+    for (_, record) in records {
+        match record {
+            Ok(record) => read.push(record),
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    read
+}
+
+fn inhabitants() -> Result<Inhabitants> {
+    let mut found = Inhabitants::new();
+    for pid in process::all()? {
+        // Processes end meanwhile.
+        if let Ok(inode) = inode_of_process(pid) {
+            found.entry(inode).or_default().push(pid);
+        }
+    }
+    Ok(found)
+}
+
+fn entry(
+    record: NamespaceRecord,
+    pins: Option<&Pins>,
+    inhabitants: &Inhabitants,
+) -> NamespaceEntry {
+    let identity = record.namespace;
+    let key = record.pin.as_deref();
+    let pin = pins
+        .zip(key)
+        .and_then(|(pins, key)| pins.namespace(key).ok()?)
+        .filter(|pin| pin.identity() == identity);
+    let inside = inside(identity, inhabitants);
+    let processes = inside.as_ref().map_or(0, |(_, number)| *number);
+    let pinned = pin.is_some();
+    let namespace = pin.or(inside.map(|(namespace, _)| namespace));
+    let memory = namespace.map(|namespace| space::memory(&namespace, &record.paths));
+    NamespaceEntry {
+        identity,
+        record: Some(record),
+        pinned,
+        processes,
+        memory: memory.unwrap_or_default(),
+        volumes: Vec::new(),
+        sessions: Vec::new(),
+    }
+}
+
+/// The namespace by a process that is in it, and how many are. Its inode number alone could be another
+/// one's by now.
+fn inside(identity: Identity, inhabitants: &Inhabitants) -> Option<(Namespace, usize)> {
+    let pids = inhabitants.get(&identity.inode)?;
+    let mut found = pids.iter().filter_map(|pid| Namespace::of_process(*pid));
+    let namespace = found.find(|namespace| namespace.identity() == identity)?;
+    Some((namespace, pids.len()))
+}
+
+type Entries = Vec<((u32, String), NamespaceEntry)>;
+
+/// Puts a session into its namespace, and makes an entry where there is no record of that.
+fn place(
+    entries: &mut Entries,
+    record: SessionRecord,
+    inhabitants: &Inhabitants,
+    judge: &mut Judge,
+) {
+    let identity = record.namespace;
+    let uid = record.uid;
+    let user = record.user.clone();
+    let session = SessionEntry {
+        open: record.process.is_alive(),
+        stale: judge.is_stale(&record),
+        record,
+    };
+    let known = entries
+        .iter_mut()
+        .find(|((of, _), entry)| *of == uid && entry.identity == identity);
+    if let Some((_, entry)) = known {
+        entry.sessions.push(session);
+        return;
+    }
+    let inside = inside(identity, inhabitants);
+    let entry = NamespaceEntry {
+        identity,
+        record: None,
+        pinned: false,
+        processes: inside.map_or(0, |(_, number)| number),
+        memory: Vec::new(),
+        volumes: Vec::new(),
+        sessions: vec![session],
+    };
+    entries.push(((uid, user), entry));
+}
+
+fn by_user(entries: Entries) -> Vec<UserEntry> {
+    let mut users: BTreeMap<(u32, String), Vec<NamespaceEntry>> = BTreeMap::new();
+    for (user, mut entry) in entries {
+        entry.sessions.sort_by_key(|session| session.record.opened);
+        users.entry(user).or_default().push(entry);
+    }
+    let users = users.into_iter().map(|((uid, name), mut namespaces)| {
+        namespaces.sort_by_key(NamespaceEntry::since);
+        UserEntry {
+            name,
+            uid,
+            namespaces,
+        }
+    });
+    users.collect()
+}
+
+impl NamespaceEntry {
+    /// When it was made, in seconds since 1970, as far as that is known.
+    pub fn since(&self) -> u64 {
+        let first = self
+            .sessions
+            .first()
+            .map_or(0, |session| session.record.opened);
+        self.record.as_ref().map_or(first, |record| record.made)
+    }
+}

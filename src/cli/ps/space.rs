@@ -1,0 +1,310 @@
+//! What users' directories hold: in memory, as the file system says; on disk, counted file by file.
+
+use super::census::Census;
+use crate::cli::mounts;
+use crate::cli::terminal::Progress;
+use crate::kernel::departure::leave_for;
+use crate::kernel::mount::reopen;
+use crate::kernel::namespace::Namespace;
+use crate::session::ledger::Instance;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CStr, CString};
+use std::time::{Duration, Instant};
+
+/// How deep a tree is counted: one descriptor is open for each level.
+const DEEPEST: usize = 256;
+
+/// How long the count may be silent, and how often it tells where it is.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A file system in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// Where it is.
+    pub path: String,
+    /// How many bytes it holds.
+    pub used: u64,
+    /// How many it may hold.
+    pub size: u64,
+}
+
+/// A directory on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its path in the host's view.
+    pub path: String,
+    /// How many bytes it holds; nothing where it cannot be read.
+    pub used: Option<Usage>,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Whether something in it could not be counted.
+    pub more: bool,
+}
+
+/// The file systems in memory at these paths of a namespace; none where it cannot be entered.
+///
+/// It is entered, because a path by way of a process begins at that process's root directory, which its user
+/// may have changed.
+pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
+    let Ok(_away) = leave_for(namespace) else {
+        return Vec::new();
+    };
+    let mounts = mounts::of_process("thread-self");
+    let found = paths.iter().filter_map(|path| {
+        // Whoever serves such a file system could let this process wait for ever.
+        let slow = |mount: &mounts::Mount| mount.kind.starts_with("fuse") && mount.is_above(path);
+        if mounts.iter().any(slow) {
+            return None;
+        }
+        let place = reopen(path).ok()?;
+        let status = rustix::fs::statx(
+            &place,
+            "",
+            AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC,
+            StatxFlags::MNT_ID,
+        );
+        let id = status.ok()?.stx_mnt_id;
+        let own = |mount: &mounts::Mount| mount.id == id && mount.point == **path;
+        let mount = mounts.iter().find(|mount| own(mount))?;
+        (mount.kind == "tmpfs").then(|| usage_of(&place, path))?
+    });
+    found.collect()
+}
+
+fn usage_of(place: &OwnedFd, path: &str) -> Option<Memory> {
+    let status = rustix::fs::fstatvfs(place).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(status.f_frsize);
+    Some(Memory {
+        path: path.to_owned(),
+        used: bytes(status.f_blocks.saturating_sub(status.f_bfree)),
+        size: bytes(status.f_blocks),
+    })
+}
+
+/// Counts every directory on disk that the namespaces of `census` show, each once.
+pub fn count(census: &mut Census) {
+    let mut teller = Teller::default();
+    let mut known: BTreeMap<(u64, u64), Option<Usage>> = BTreeMap::new();
+    let users = census.users.iter_mut();
+    for entry in users.flat_map(|user| &mut user.namespaces) {
+        let Some(record) = &entry.record else {
+            continue;
+        };
+        for instance in &record.instances {
+            let key = (instance.device, instance.inode);
+            let used = *known
+                .entry(key)
+                .or_insert_with(|| count_instance(instance, &mut teller));
+            let path = instance.path.clone();
+            entry.volumes.push(Volume { path, used });
+        }
+    }
+}
+
+/// Nothing where another directory has its path by now, or none.
+fn count_instance(instance: &Instance, teller: &mut Teller) -> Option<Usage> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
+    let status = rustix::fs::fstat(&top).ok()?;
+    if (status.st_dev, status.st_ino) != (instance.device, instance.inode) {
+        return None;
+    }
+    let mut count = Count {
+        usage: Usage {
+            bytes: bytes_of(&status),
+            more: false,
+        },
+        linked: BTreeSet::new(),
+        teller,
+        path: &instance.path,
+    };
+    count.tree(top);
+    Some(count.usage)
+}
+
+/// Tells what is counted, once that takes long.
+#[derive(Debug)]
+struct Teller {
+    told: Instant,
+    progress: Option<Progress>,
+}
+
+impl Default for Teller {
+    fn default() -> Self {
+        Self {
+            told: Instant::now(),
+            progress: None,
+        }
+    }
+}
+
+impl Teller {
+    fn tell(&mut self, path: &str) {
+        if self.told.elapsed() >= PAUSE {
+            self.told = Instant::now();
+            let progress = self
+                .progress
+                .get_or_insert_with(|| Progress::new("counting"));
+            progress.show(path);
+        }
+    }
+}
+
+/// A count under way. It stays on one file system, follows no link, and never goes up.
+struct Count<'a> {
+    usage: Usage,
+    /// The inodes of files with several names, each to be counted once.
+    linked: BTreeSet<u64>,
+    teller: &'a mut Teller,
+    path: &'a str,
+}
+
+impl Count<'_> {
+    fn tree(&mut self, top: OwnedFd) {
+        let mut open = vec![self.level(top)];
+        while let Some((directory, names)) = open.last_mut() {
+            let Some(name) = names.pop() else {
+                open.pop();
+                continue;
+            };
+            let below = self.entry(directory, &name);
+            if let Some(below) = below {
+                if open.len() >= DEEPEST {
+                    self.usage.more = true;
+                } else {
+                    open.push(self.level(below));
+                }
+            }
+        }
+    }
+
+    /// A directory, and the names in it that are still to be counted.
+    fn level(&mut self, directory: OwnedFd) -> (OwnedFd, Vec<CString>) {
+        let names = Dir::read_from(&directory).and_then(|entries| {
+            let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
+            names.collect::<std::result::Result<Vec<CString>, Errno>>()
+        });
+        self.usage.more |= names.is_err();
+        let mut names = names.unwrap_or_default();
+        names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+        (directory, names)
+    }
+
+    /// Counts an entry, and opens it if it is a directory.
+    fn entry(&mut self, parent: &OwnedFd, name: &CStr) -> Option<OwnedFd> {
+        self.teller.tell(self.path);
+        let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        if is_directory || status.st_nlink < 2 || self.linked.insert(status.st_ino) {
+            self.usage.bytes = self.usage.bytes.saturating_add(bytes_of(&status));
+        }
+        is_directory.then(|| self.open(parent, name))?
+    }
+
+    fn open(&mut self, parent: &OwnedFd, name: &CStr) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+        let opened = rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve);
+        self.usage.more |= opened.is_err();
+        opened.ok()
+    }
+}
+
+fn bytes_of(status: &Stat) -> u64 {
+    u64::try_from(status.st_blocks)
+        .unwrap_or(0)
+        .saturating_mul(512)
+}
+
+/// `512 B`, `1.5 KiB`, `3.0 GiB`.
+pub fn readable(bytes: u64) -> String {
+    let mut unit = "B";
+    let (mut whole, mut tenths) = (bytes, 0);
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if whole < 1024 {
+            break;
+        }
+        tenths = (whole % 1024).saturating_mul(10) / 1024;
+        whole /= 1024;
+        unit = next;
+    }
+    if unit == "B" {
+        return format!("{whole} B");
+    }
+    format!("{whole}.{tenths} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::walk::identity;
+
+    #[test]
+    fn sizes_are_readable() {
+        let table = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1023.9 KiB"),
+            (3 << 30, "3.0 GiB"),
+            (u64::MAX, "16383.9 PiB"),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(readable(bytes), expected);
+        }
+    }
+
+    fn counted(path: &std::path::Path) -> Option<Usage> {
+        let path = path.to_str().unwrap();
+        let (device, inode) = identity(&rustix::fs::stat(path).unwrap());
+        let instance = Instance {
+            path: path.to_owned(),
+            device,
+            inode,
+        };
+        count_instance(&instance, &mut Teller::default())
+    }
+
+    #[test]
+    fn a_file_with_two_names_counts_once_and_a_link_leads_nowhere() {
+        let top = tempfile::tempdir().unwrap();
+        let empty = counted(top.path()).unwrap();
+        std::fs::write(top.path().join("file"), [1; 65536]).unwrap();
+        let one = counted(top.path()).unwrap();
+        std::fs::hard_link(top.path().join("file"), top.path().join("again")).unwrap();
+        std::os::unix::fs::symlink("/", top.path().join("root")).unwrap();
+        let all = counted(top.path()).unwrap();
+        assert!(one.bytes >= empty.bytes + 65536 && !all.more);
+        assert!(all.bytes < one.bytes + 65536, "{one:?} {all:?}");
+    }
+
+    #[test]
+    fn a_tree_deeper_than_descriptors_go_is_counted_in_part() {
+        let top = tempfile::tempdir().unwrap();
+        let mut path = top.path().to_path_buf();
+        for _ in 0..DEEPEST + 2 {
+            path.push("d");
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        assert!(counted(top.path()).unwrap().more);
+    }
+
+    #[test]
+    fn another_directory_of_that_name_is_not_counted() {
+        let top = tempfile::tempdir().unwrap();
+        let instance = Instance {
+            path: top.path().to_str().unwrap().to_owned(),
+            device: 0,
+            inode: 0,
+        };
+        assert_eq!(count_instance(&instance, &mut Teller::default()), None);
+    }
+}

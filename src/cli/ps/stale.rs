@@ -1,0 +1,47 @@
+//! Whether the present policy would give a session what it has.
+
+use crate::cli::source::one_file;
+use crate::login::{Login, Needs, Nss, Request};
+use crate::plan::Plan;
+use crate::policy::{Policy, Source};
+use crate::session::SessionRecord;
+use std::collections::BTreeMap;
+
+/// The policies that were read so far, by the module's `config=`. Nothing stands for one with errors.
+#[derive(Debug, Default)]
+pub struct Judge(BTreeMap<Option<String>, Option<Policy>>);
+
+impl Judge {
+    /// Whether the same login would get another plan now; nothing where no plan can be made, because the
+    /// policy has errors or the account is gone.
+    pub fn is_stale(&mut self, session: &SessionRecord) -> Option<bool> {
+        let policy = self.policy(session.config.as_deref())?;
+        let request = Request {
+            user: session.user.clone(),
+            service: session.service.clone(),
+            tty: session.tty.clone(),
+            rhost: session.rhost.clone(),
+        };
+        let login = login(request, policy.needs(), &session.id)?;
+        let plan = Plan::new(policy, &login, &Nss).ok()?;
+        Some(plan.digest() != session.plan)
+    }
+
+    fn policy(&mut self, config: Option<&str>) -> Option<&Policy> {
+        let read = || {
+            let source = config.map_or(Source::System, one_file);
+            Policy::load(&source).ok().map(|loaded| loaded.policy)
+        };
+        let known = self.0.entry(config.map(str::to_owned));
+        known.or_insert_with(read).as_ref()
+    }
+}
+
+/// The same login, with the session's own name: paths may hold it.
+fn login(request: Request, needs: Needs, session: &str) -> Option<Login> {
+    let login = Login::gather(request, needs).ok()?;
+    Some(Login {
+        session: session.to_owned(),
+        ..login
+    })
+}
