@@ -8,6 +8,7 @@ use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, in
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
+use crate::session::garbage::remove_unused_pins_of;
 use crate::session::ledger::Instance;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock};
 use std::time::SystemTime;
@@ -133,6 +134,9 @@ fn take_turn(
         if let Some(pins) = Pins::find(runtime)? {
             // What it showed is not there any more.
             pins.remove(&shared.key)?;
+            // Those of older policies, say. What goes wrong there does not concern this login.
+            let removed = remove_unused_pins_of(runtime, uid, &shared.key);
+            removed.unwrap_or_else(|error| log::debug!("{error}"));
         }
         return Ok(Some(Turn::Make(shared, lock)));
     }
