@@ -47,6 +47,20 @@ impl Bed {
         self.run("cat /home/alice/seen")
     }
 
+    /// Waits until nobody is logged in any more, and the user managers are gone.
+    #[track_caller]
+    fn wait_for_nobody(&self) {
+        self.wait_until("[ -z \"$(loginctl --no-legend list-sessions | grep -v manager)\" ]");
+        self.sh("systemctl stop 'user@*'");
+    }
+
+    /// What there is of namespaces and sessions.
+    fn remains(&self) -> String {
+        self.sh(
+            "find /run/jns/ns /run/jns/namespace /run/jns/session /var/lib/jns/session -mindepth 1 2>/dev/null || true",
+        )
+    }
+
     /// Takes everything but the kernel down, and boots again.
     #[track_caller]
     fn reboot(&self) {
@@ -156,6 +170,7 @@ fn a_lingering_manager_and_later_logins_share_a_namespace() {
         );
         bed.wait_for_logouts();
     }
+    bed.sh("systemctl start jns-gc.service");
     assert_eq!(
         bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
@@ -175,10 +190,16 @@ fn a_terminated_session_takes_nothing_from_the_others() {
     let id = format!("tr '\\0' '\\n' </proc/{doomed}/environ | sed -n 's/^XDG_SESSION_ID=//p'");
     bed.sh(&format!("loginctl terminate-session $({id})"));
     bed.wait_until(&format!("[ ! -e /proc/{doomed} ]"));
+    bed.sh("systemctl start jns-gc.service");
     assert_eq!(
         bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
     );
+
+    other.end();
+    bed.wait_for_nobody();
+    bed.sh("systemctl start jns-gc.service");
+    assert_eq!(bed.remains(), "");
 }
 
 /// Pins in the mount namespace of a sandbox are out of the host's sight, and the host's out of its.
@@ -200,6 +221,32 @@ fn a_daemon_in_a_sandbox_keeps_its_sessions_apart() {
     assert!(!first.contains("of-host"), "{first}");
     let told = "cron.service: ProtectSystem=full keeps its sessions in namespaces apart";
     assert!(bed.run("jns doctor").stdout.contains(told));
+}
+
+/// The manager's session is closed by its `(sd-pam)` process, as the user and without privileges.
+#[test]
+fn what_a_manager_cannot_clean_up_is_collected() {
+    ours_only!("garbage collection");
+    let bed = bed!(boot);
+    bed.protect_all();
+    bed.policy(
+        "[settings]\nexempt = [\"root\"]\n[[private]]\npath = \"/tmp\"\nper = \"session\"\n",
+    );
+    bed.ssh(
+        "alice",
+        "touch /tmp/letter; systemctl --user is-active default.target",
+    )
+    .text();
+    bed.wait_for_nobody();
+    assert_ne!(
+        bed.sh("ls /var/lib/jns/session"),
+        "",
+        "the manager's directory is left"
+    );
+    bed.sh("systemctl start jns-gc.service");
+    assert_eq!(bed.remains(), "");
+    let errors = bed.log().into_iter().filter(|line| line.contains("cannot"));
+    assert_eq!(errors.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 // --- our own units -----------------------------------------------------------------------------------------
@@ -231,6 +278,25 @@ fn the_doctor_sees_whether_managers_and_garbage_are_taken_care_of() {
     bed.protect("systemd-user");
     bed.sh("systemctl enable jns-gc.timer");
     assert_eq!(missing.map(is_told), [false, false]);
+}
+
+#[test]
+fn the_timer_has_dead_pins_removed() {
+    ours_only!("units");
+    let bed = bed!(boot);
+    bed.protect_all();
+    bed.ssh("alice", "true").text();
+    bed.wait_for_nobody();
+    assert_ne!(bed.remains(), "");
+    bed.sh("mkdir /run/systemd/system/jns-gc.timer.d");
+    bed.write(
+        "/run/systemd/system/jns-gc.timer.d/soon.conf",
+        "[Timer]\nOnActiveSec=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=1ms\n",
+    );
+    bed.sh("systemctl daemon-reload && systemctl start jns-gc.timer");
+    bed.wait_until("[ -n \"$(systemctl show -P ExecMainExitTimestamp jns-gc.service)\" ]");
+    assert_eq!(bed.sh("systemctl show -P Result jns-gc.service"), "success");
+    assert_eq!(bed.remains(), "");
 }
 
 /// What `jns gc` has to do, done by a shell within the service's limits.
@@ -274,6 +340,24 @@ fn booting_removes_what_belonged_to_sessions() {
     bed.reboot();
     let left = bed.sh("cd /var/lib/jns && find . -type f | sort");
     assert_eq!(left, "./group/2100/tmp/letter\n./user/2001/tmp/letter");
+}
+
+/// /run stays, with pins of namespaces whose processes were all killed, and records of their sessions.
+#[test]
+fn what_a_soft_reboot_leaves_is_in_nobodys_way() {
+    ours_only!("shared namespaces");
+    let bed = bed!(boot);
+    bed.protect_all();
+    let _killed = bed.start_session("alice");
+    bed.reboot();
+    let session = bed.start_session("alice");
+    let namespace = bed.namespace_of(&session.pid);
+    let seen = bed.ssh("alice", "readlink /proc/self/ns/mnt; ls -d /run/user/2001");
+    assert_eq!(seen.text(), format!("{namespace}\n/run/user/2001"));
+    session.end();
+    bed.wait_for_nobody();
+    bed.sh("systemctl start jns-gc.service");
+    assert_eq!(bed.remains(), "");
 }
 
 #[test]
