@@ -2,7 +2,7 @@
 //! own, written whole or not at all.
 
 use super::directory::temporary_name;
-use super::walk::{Trust, Walker, file_type};
+use super::walk::{Trust, Walker, file_type, open_below};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -172,8 +172,8 @@ pub fn read_private(
     limit: usize,
     path: &str,
 ) -> Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let file = match open_below(parent, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(None),
         other => other.map_err(|errno| failed(path, errno))?,
     };
@@ -200,9 +200,9 @@ pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) ->
         Some((directory, _)) => format!("{directory}/{temporary}"),
         None => temporary,
     };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let mode = Mode::RUSR | Mode::WUSR;
-    let file = rustix::fs::openat(&parent, &temporary, flags, mode).map_err(failed)?;
+    let file = open_below(&parent, &temporary, flags, mode).map_err(failed)?;
     let written = write_whole(&file, bytes)
         .and_then(|()| rustix::fs::renameat(&parent, &temporary, &parent, name));
     written.map_err(|errno| {

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -261,6 +261,21 @@ pub fn open_entry(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd,
         Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, flags, Mode::empty()),
         other => other,
     }
+}
+
+/// Opens a file below `parent`, a directory of root's own. A link on the way is an error, whoever made it.
+///
+/// # Errors
+///
+/// The error number of openat2(2): ELOOP for a link.
+pub fn open_below(
+    parent: impl AsFd,
+    path: &str,
+    flags: OFlags,
+    mode: Mode,
+) -> std::result::Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(parent, path, flags, mode, ResolveFlags::NO_SYMLINKS)
 }
 
 fn is_users(trust: Trust, status: &Stat) -> bool {

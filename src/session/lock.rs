@@ -2,7 +2,7 @@
 
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
-use crate::kernel::walk::file_type;
+use crate::kernel::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
@@ -102,16 +102,11 @@ pub fn pause() {
 }
 
 fn open(runtime: &Runtime, name: &str) -> Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CREATE;
     let mode = Mode::RUSR | Mode::WUSR;
     let file = runtime.with_directory("lock", || {
-        rustix::fs::openat(
-            runtime,
-            format!("lock/{name}"),
-            flags | OFlags::CREATE,
-            mode,
-        )
-        .map_err(|errno| failed(name, errno))
+        open_below(runtime, &format!("lock/{name}"), flags, mode)
+            .map_err(|errno| failed(name, errno))
     })?;
     let status = rustix::fs::fstat(&file).map_err(|errno| failed(name, errno))?;
     if file_type(&status) != FileType::RegularFile || status.st_uid != 0 {

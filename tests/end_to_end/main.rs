@@ -20,6 +20,7 @@
 mod bed;
 mod changes;
 mod console;
+mod crowds;
 mod examples;
 mod ftp;
 mod jobs;
@@ -29,6 +30,7 @@ mod propagation;
 mod ps;
 mod refusals;
 mod rules;
+mod runtime_attacks;
 mod shared;
 mod ssh;
 mod su;
