@@ -2,6 +2,7 @@
 //! last, and what is left of the login is looked at. The calls are taken from a trace, so that a call that
 //! is added later is covered without being named.
 
+mod shared;
 mod trace;
 mod verdict;
 
@@ -90,12 +91,14 @@ const NOT_FAILED: &[&str] = &[
     "exit_group",
 ];
 
+/// Calls that bind a namespace to its pin. Where the kernel takes it for an older one, it says EINVAL.
+const BIND: &[&str] = &["open_tree", "move_mount"];
+
 /// Calls that make a descriptor, and may find that there are too many.
 const MAKE_DESCRIPTORS: &[&str] = &[
     "open",
     "openat",
     "openat2",
-    "open_tree",
     "fsopen",
     "fsmount",
     "socket",
@@ -123,20 +126,40 @@ enum Scene {
     LaterLogin,
     /// A close.
     Logout,
+    /// An open that makes the user's shared namespace.
+    Creation,
+    /// An open that reads the policy and joins it.
+    SlowJoin,
+    /// An open that joins it without reading the policy.
+    Join,
+    /// A close of a session in it.
+    Departure,
 }
 
 impl Scene {
     fn words(self) -> &'static [&'static str] {
         match self {
-            Self::FirstLogin | Self::LaterLogin => SESSION,
             Self::Logout => BUSY_SESSION,
+            _ => SESSION,
         }
     }
 
+    fn is_shared(self) -> bool {
+        matches!(
+            self,
+            Self::Creation | Self::SlowJoin | Self::Join | Self::Departure
+        )
+    }
+
+    fn is_close(self) -> bool {
+        matches!(self, Self::Logout | Self::Departure)
+    }
+
     fn markers(self) -> Markers {
-        match self {
-            Self::FirstLogin | Self::LaterLogin => trace::OPEN,
-            Self::Logout => trace::CLOSE,
+        if self.is_close() {
+            trace::CLOSE
+        } else {
+            trace::OPEN
         }
     }
 }
@@ -148,6 +171,8 @@ enum Fate {
     Error(&'static str),
     /// The process is killed before it.
     Kill,
+    /// The process is stopped before it, for as long as another login takes.
+    Stop,
 }
 
 #[test]
@@ -184,6 +209,7 @@ fn errors(name: &str) -> Vec<Fate> {
     let names: &[&str] = match name {
         name if NOT_FAILED.contains(&name) => &[],
         name if MEMORY.contains(&name) => &["ENOMEM"],
+        name if BIND.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE", "EINVAL"],
         name if MAKE_DESCRIPTORS.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE"],
         _ => &["EIO", "ENOMEM", "EPERM"],
     };
@@ -193,6 +219,10 @@ fn errors(name: &str) -> Vec<Fate> {
 /// Traces a session, then repeats it with each of the fates at each of its calls.
 fn campaign(scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    campaign_of(workers, scene, fates);
+}
+
+fn campaign_of(workers: usize, scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
     let jobs = Arc::new(Mutex::new(None));
     let bad = Arc::new(Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -219,7 +249,7 @@ fn work(
     jobs: &Jobs,
     bad: &Mutex<Vec<String>>,
 ) {
-    furnish(room);
+    furnish(room, scene);
     let whole = whole(room, scene);
     loop {
         let job = {
@@ -241,7 +271,7 @@ fn work(
 /// The calls between the markers, each with its fates; says how many there are.
 fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeque<(Call, Fate)> {
     prepare(room, scene);
-    let (report, trace) = Trace::of(room, &["trace=all"], scene.words());
+    let (report, trace) = Trace::of(&["trace=all"], scene.words());
     assert_eq!(
         report.codes("open"),
         [code::SUCCESS],
@@ -263,7 +293,7 @@ fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeq
     jobs
 }
 
-fn furnish(room: &Room) {
+fn furnish(room: &Room, scene: Scene) {
     for (path, mode) in [
         ("/mnt/t/.keep", 0o755),
         ("/mnt/t", 0o1777),
@@ -275,7 +305,11 @@ fn furnish(room: &Room) {
     directory("/mnt/b", 0o755, 0);
     directory("/mnt/source/of-the-source", 0o755, 0);
     file("/mnt/secret", "secret");
-    room.policy(POLICY);
+    if scene.is_shared() {
+        shared::furnish(room);
+    } else {
+        room.policy(POLICY);
+    }
     let (marker, module) = (shared_object("marker"), module());
     let mark = |open, close| format!("session required {} {open} {close}\n", marker.display());
     let config = crate::room::POLICY;
@@ -289,6 +323,7 @@ fn furnish(room: &Room) {
 
 /// Puts everything back to where it was before a session of that kind.
 fn prepare(room: &Room, scene: Scene) {
+    shared::forget_runtime();
     for name in names(STORE_PARENT) {
         std::fs::remove_dir_all(format!("{STORE_PARENT}/{name}")).unwrap();
     }
@@ -298,9 +333,12 @@ fn prepare(room: &Room, scene: Scene) {
     {
         std::fs::remove_dir_all(format!("/mnt/{name}")).unwrap();
     }
-    if scene == Scene::LaterLogin {
+    if matches!(scene, Scene::LaterLogin | Scene::SlowJoin | Scene::Join) {
         let report = room.drive(SESSION);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
+    }
+    if scene == Scene::SlowJoin {
+        std::fs::remove_dir_all("/run/jns/stamp").unwrap();
     }
 }
 
@@ -314,20 +352,31 @@ fn whole(room: &Room, scene: Scene) -> Whole {
 /// One session with that fate; what is wrong afterwards.
 fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
     prepare(room, scene);
+    let mut problems = match fate {
+        Fate::Stop => shared::suffer_stop(call, whole),
+        _ => suffer_once(room, scene, call, fate, whole),
+    };
+    if scene.is_shared() {
+        problems.extend(shared::problems_afterwards(whole));
+    }
+    problems
+}
+
+fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
     let (before, lines) = (verdict::files(), room.log().len());
     let traced = format!("trace={},faccessat", call.name);
     let injection = match fate {
         Fate::Error(error) => format!("inject={}:error={error}:when={}", call.name, call.number),
-        Fate::Kill => format!("inject={}:signal=KILL:when={}", call.name, call.number),
+        _ => format!("inject={}:signal=KILL:when={}", call.name, call.number),
     };
-    let (report, trace) = Trace::of(room, &[&traced, &injection], scene.words());
+    let (report, trace) = Trace::of(&[&traced, &injection], scene.words());
     if let Err(problem) = trace.hit(scene.markers(), fate == Fate::Kill) {
         return vec![problem];
     }
-    match (fate, scene) {
-        (Fate::Kill, _) => whole.compare_next(&room.drive(SESSION)),
-        (Fate::Error(_), Scene::Logout) => whole.compare_closed(&report),
-        (Fate::Error(_), _) => match report.codes("open")[..] {
+    match fate {
+        Fate::Kill | Fate::Stop => whole.compare_next(&room.drive(SESSION)),
+        Fate::Error(_) if scene.is_close() => whole.compare_closed(&report),
+        Fate::Error(_) => match report.codes("open")[..] {
             [code::SUCCESS] => whole.compare(&report),
             [code::SESSION_ERR | code::USER_UNKNOWN] => {
                 verdict::of_refused(&report, &before, &room.log().split_off(lines))

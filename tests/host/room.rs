@@ -154,7 +154,8 @@ pub fn drive<W: AsRef<OsStr>>(words: &[W]) -> Report {
     report
 }
 
-fn drive_with<W: AsRef<OsStr>>(mut command: Command, words: &[W]) -> Report {
+/// [`Room::drive_with`] for a thread of the room's.
+pub fn drive_with<W: AsRef<OsStr>>(mut command: Command, words: &[W]) -> Report {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let report = format!("/mnt/report-{}", RUNS.fetch_add(1, Ordering::Relaxed));
     let output = command

@@ -2,7 +2,8 @@
 
 use super::program;
 use crate::report::Report;
-use crate::room::Room;
+use crate::room::drive_with;
+use rustix::process::Pid;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
@@ -48,7 +49,7 @@ pub struct Trace(Vec<String>);
 
 impl Trace {
     /// Runs the driver under strace with these expressions for `-e`.
-    pub fn of(room: &Room, expressions: &[&str], words: &[&str]) -> (Report, Self) {
+    pub fn of(expressions: &[&str], words: &[&str]) -> (Report, Self) {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-o", FILE]);
         // Faster, but it stops calls where no signal can be delivered.
@@ -62,7 +63,7 @@ impl Trace {
             strace.args(["-e", expression]);
         }
         strace.arg(program("driver"));
-        let report = room.drive_with(strace, words);
+        let report = drive_with(strace, words);
         let text = std::fs::read(FILE)
             .unwrap_or_else(|e| panic!("strace wrote no trace: {e}, {report:?}"));
         std::fs::remove_file(FILE).unwrap();
@@ -71,6 +72,26 @@ impl Trace {
             .map(str::to_owned)
             .collect();
         (report, Self(lines))
+    }
+
+    /// Waits until the driver that is being traced is stopped, and says which process that is; nothing when
+    /// it ends before.
+    pub fn wait_for_stop() -> Option<Pid> {
+        for _ in 0..2000 {
+            let text = std::fs::read(FILE).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            if let Some(line) = text
+                .lines()
+                .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))
+            {
+                return Pid::from_raw(line.split(' ').next()?.parse().ok()?);
+            }
+            if text.contains("+++ exited") {
+                return None;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        None
     }
 
     fn position(&self, marker: &str) -> Option<usize> {

@@ -72,6 +72,14 @@ impl Whole {
         problems.0
     }
 
+    /// What is wrong with a session that another process may have hindered: it has everything.
+    pub fn compare_other(&self, report: &Report) -> Vec<String> {
+        match report.codes("open")[..] {
+            [code::SUCCESS] => self.compare_view(report).0,
+            ref other => vec![format!("  open gave {other:?}, {:?}", report.output)],
+        }
+    }
+
     fn compare_view(&self, report: &Report) -> Problems {
         let mut problems = Problems::default();
         problems.compare("the view", &self.view, &view(report));
@@ -148,9 +156,11 @@ fn variables(report: &Report, label: &str) -> Vec<String> {
     variables
 }
 
-/// What is mounted where, without the numbers that differ between two sessions.
+/// What is mounted where, without the numbers that differ between two sessions, and without the directory
+/// of pins, which is the host's and there from the first pin on.
 fn view(report: &Report) -> Vec<String> {
     let mounts = report.values("after mount").into_iter();
+    let mounts = mounts.filter(|mount| !mount.contains(" /run/jns/ns "));
     let mut view: Vec<_> = mounts.map(trace::without_numbers).collect();
     view.sort();
     view

@@ -1,0 +1,177 @@
+//! The same for logins that share a namespace: whatever became of one of them, others meet afterwards.
+
+use super::verdict::Whole;
+use super::{Call, Fate, SESSION, Scene, campaign, campaign_of, errors, trace::Trace};
+use crate::kernel::{exists, mounts_at, names};
+use crate::report::Report;
+use crate::room::{Room, drive};
+use rustix::fs::FlockOperation;
+use rustix::process::{Signal, kill_process};
+use std::time::Duration;
+
+/// Every kind of step that sessions can share.
+const POLICY: &str = r#"
+[settings]
+namespace = "user"
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+keep = [".keep", ".missing"]
+[[private]]
+path = "/mnt/s"
+[[private]]
+path = "/mnt/m"
+medium = "memory"
+size = "1M"
+[[bind]]
+source = "/mnt/source"
+path = "/mnt/b"
+[[bind]]
+source = "/mnt/source"
+path = "/mnt/created"
+create = true
+[[hide]]
+path = "/mnt/home"
+keep = ["{user}"]
+[[hide]]
+path = "/mnt/secret"
+[[env]]
+set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+"#;
+
+/// Where the module keeps what it knows.
+const RUNTIME: &str = "/run/jns";
+
+#[test]
+fn every_call_of_a_creation_fails_once() {
+    campaign(Scene::Creation, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_creation_is_its_last() {
+    campaign(Scene::Creation, |_| vec![Fate::Kill]);
+}
+
+#[test]
+fn every_call_of_a_join_fails_once() {
+    campaign(Scene::Join, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_join_is_its_last() {
+    campaign(Scene::Join, |_| vec![Fate::Kill]);
+}
+
+#[test]
+fn every_call_of_a_slow_join_fails_once() {
+    campaign(Scene::SlowJoin, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_departure_fails_once() {
+    campaign(Scene::Departure, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_departure_is_its_last() {
+    campaign(Scene::Departure, |_| vec![Fate::Kill]);
+}
+
+/// Who started a su may stop it. Others wait for its lock, but not for ever, so most of this is waiting.
+#[test]
+fn a_join_that_is_stopped_at_any_call_keeps_nobody_out() {
+    campaign_of(16, Scene::Join, |_| vec![Fate::Stop]);
+}
+
+/// There are many calls: some of them are enough.
+#[test]
+fn a_creation_that_is_stopped_keeps_nobody_out() {
+    campaign_of(16, Scene::Creation, |call| {
+        let is_chosen = call.number % 6 == 1;
+        is_chosen.then_some(Fate::Stop).into_iter().collect()
+    });
+}
+
+/// Writes the policy, and waits until it is old enough for what it says to be remembered.
+pub fn furnish(room: &Room) {
+    room.policy(POLICY);
+    std::thread::sleep(Duration::from_secs(4));
+}
+
+/// Takes away everything that the module knows.
+pub fn forget_runtime() {
+    for mount in mounts_at(RUNTIME).iter().rev() {
+        nix::mount::umount(mount.as_str()).unwrap();
+    }
+    if exists(RUNTIME) {
+        std::fs::remove_dir_all(RUNTIME).unwrap();
+    }
+}
+
+/// A session that is stopped at a call, and another one meanwhile; what is wrong with them.
+pub fn suffer_stop(call: &Call, whole: &Whole) -> Vec<String> {
+    let (traced, injection) = (
+        format!("trace={},faccessat", call.name),
+        format!("inject={}:signal=STOP:when={}", call.name, call.number),
+    );
+    let (stopped, other) = std::thread::scope(|scope| {
+        let stopped = scope.spawn(|| Trace::of(&[&traced, &injection], SESSION).0);
+        let other = Trace::wait_for_stop().map(|process| {
+            let other = drive(SESSION);
+            kill_process(process, Signal::CONT).unwrap();
+            other
+        });
+        (stopped.join().unwrap(), other)
+    });
+    let Some(other) = other else {
+        return vec!["  it was not stopped".to_owned()];
+    };
+    let mut problems = whole.compare_other(&other);
+    problems.extend(whole.compare_other(&stopped));
+    problems
+}
+
+/// What is wrong once everything is over: logins share one namespace again, and nothing is held or lost.
+pub fn problems_afterwards(whole: &Whole) -> Vec<String> {
+    let mut problems = held_locks();
+    let (one, other) = (drive(SESSION), drive(SESSION));
+    for report in [&one, &other] {
+        problems.extend(whole.compare_other(report));
+    }
+    if problems.is_empty() && namespace(&one) != namespace(&other) {
+        problems.push("  the next logins do not meet".to_owned());
+    }
+    let pins = known("ns");
+    let bound = mounts_at(&format!("{RUNTIME}/ns")).len();
+    if pins.len() != 1 || bound != 2 {
+        problems.push(format!("  pins: {pins:?}, mounts: {bound}"));
+    }
+    let sessions = known("session");
+    if sessions.len() > 1 {
+        problems.push(format!("  sessions that are over: {sessions:?}"));
+    }
+    problems
+}
+
+fn namespace(report: &Report) -> &str {
+    report.namespace("after")
+}
+
+/// The names in a directory of the module's, if it was made.
+fn known(directory: &str) -> Vec<String> {
+    let path = format!("{RUNTIME}/{directory}");
+    if exists(&path) {
+        names(&path)
+    } else {
+        Vec::new()
+    }
+}
+
+fn held_locks() -> Vec<String> {
+    let held = known("lock").into_iter().filter(|name| {
+        let file = std::fs::File::open(format!("{RUNTIME}/lock/{name}")).unwrap();
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
+    });
+    held.map(|name| format!("  the lock {name} is held"))
+        .collect()
+}
