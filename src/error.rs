@@ -87,6 +87,12 @@ impl Error {
         self.errno == Some(libc::EINVAL)
     }
 
+    /// Whether the cause is that something would hold itself (ELOOP).
+    #[must_use]
+    pub fn is_loop(&self) -> bool {
+        self.errno == Some(libc::ELOOP)
+    }
+
     /// Whether the cause is that another process holds a lock (EAGAIN).
     #[must_use]
     pub fn is_held(&self) -> bool {

@@ -6,6 +6,7 @@ pub mod file;
 pub mod mount;
 pub mod namespace;
 pub mod probe;
+pub mod processor;
 pub mod removal;
 mod sys;
 pub mod walk;

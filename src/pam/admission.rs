@@ -2,9 +2,10 @@
 //! share, or gets a new one.
 
 use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
+use crate::kernel::processor::Tour;
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
@@ -31,6 +32,8 @@ pub(super) struct Admission {
     pub session_directories: Vec<SessionDirectory>,
     /// `/run/jns` as the login came from it; nothing where it cannot be used.
     pub runtime: Option<Runtime>,
+    /// Whether the kernel refused to pin it because it takes it for older than where it was made.
+    looks_older: bool,
     departure: Option<Departure>,
 }
 
@@ -69,14 +72,14 @@ pub(super) fn join(
 /// The plan cannot be applied; the thread is then where it was.
 pub(super) fn admit(plan: &Plan, login: &Login, directory: &WorkingDirectory) -> Result<Admission> {
     if plan.is_empty() {
-        return make(Making::alone(plan, login, None), directory);
+        return make(&Making::alone(plan, login, None), directory);
     }
     check_capabilities()?;
     let runtime = Runtime::open().inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
     let Ok(runtime) = runtime else {
-        return make(Making::alone(plan, login, None), directory);
+        return make(&Making::alone(plan, login, None), directory);
     };
     let turn = match plan.sharing {
         Sharing::User => take_turn(&runtime, plan, login, directory),
@@ -86,18 +89,13 @@ pub(super) fn admit(plan: &Plan, login: &Login, directory: &WorkingDirectory) ->
         Ok(Some(Turn::Joined(admission))) => Ok(*admission),
         Ok(Some(Turn::Make(shared, _lock))) => {
             let key = Some(shared.key.as_str());
-            make(
-                Making {
-                    key,
-                    ..Making::alone(plan, login, Some(&runtime))
-                },
-                directory,
-            )
+            let alone = Making::alone(plan, login, Some(&runtime));
+            make_pinned(&Making { key, ..alone }, directory)
         }
-        Ok(None) => make(Making::alone(plan, login, Some(&runtime)), directory),
+        Ok(None) => make(&Making::alone(plan, login, Some(&runtime)), directory),
         Err(error) => {
             log::warn!("{error}; the session gets a namespace of its own");
-            make(Making::alone(plan, login, Some(&runtime)), directory)
+            make(&Making::alone(plan, login, Some(&runtime)), directory)
         }
     }
 }
@@ -198,6 +196,7 @@ impl Shared {
             notes: Vec::new(),
             session_directories: Vec::new(),
             runtime: Some(self.runtime.clone()),
+            looks_older: false,
             departure: Some(departure),
         }))
     }
@@ -224,11 +223,32 @@ impl<'m> Making<'m> {
     }
 }
 
-fn make(making: Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
+/// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
+/// the numbers by which it tells that from a batch of each processor's: in a container, what is made on one
+/// processor looks older than the container itself, and what is made on another does not.
+fn make_pinned(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
+    let admission = make(making, directory)?;
+    if !admission.looks_older {
+        return Ok(admission);
+    }
+    let Some(mut tour) = Tour::begin() else {
+        return Ok(admission);
+    };
+    let mut last = admission;
+    while last.looks_older && tour.move_on() {
+        drop(last);
+        last = make(making, directory)?;
+    }
+    Ok(last)
+}
+
+fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
     let (origin, origin_root) = (Namespace::own()?.identity(), Root::own()?);
     let Entered { applied, departure } = apply::enter(making.plan, making.login.uid, directory)?;
+    let mut looks_older = false;
     if let (Some(runtime), Some(departure)) = (making.runtime, &departure) {
-        register(&making, runtime, &applied, departure, (origin, origin_root))?;
+        let origin = (origin, origin_root);
+        looks_older = register(making, runtime, &applied, departure, origin)?;
     }
     Ok(Admission {
         namespace: applied.namespace,
@@ -237,13 +257,14 @@ fn make(making: Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
         notes: applied.notes,
         session_directories: applied.session_directories,
         runtime: making.runtime.cloned(),
+        looks_older,
         departure,
     })
 }
 
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
 /// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
-/// as good for this login.
+/// as good for this login. Gives whether it looks older to the kernel than the one it was made from.
 ///
 /// # Errors
 ///
@@ -254,9 +275,9 @@ fn register(
     applied: &Applied,
     departure: &Departure,
     (origin, origin_root): (Identity, Root),
-) -> Result<()> {
+) -> Result<bool> {
     let Ok(root) = Root::own() else {
-        return Ok(());
+        return Ok(false);
     };
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
@@ -274,19 +295,40 @@ fn register(
         made: now(),
     };
     write(&record, runtime);
-    let (Some(key), Ok(namespace)) = (making.key, Namespace::own()) else {
-        return Ok(());
+    let Some(key) = making.key else {
+        return Ok(false);
     };
-    let pin = || Pins::open(runtime).and_then(|pins| pins.bind(key, &namespace));
-    let reason = match departure.errand(origin_root, pin)? {
-        Errand::Done(Ok(())) => return Ok(()),
-        Errand::Done(Err(error)) | Errand::NotLeft(error) => error.to_string(),
-        Errand::Elsewhere => "this process is in a chroot".to_owned(),
+    let Err(refused) = pin(runtime, key, departure, origin_root)? else {
+        return Ok(false);
     };
-    log::debug!("{}: others will not join it: {reason}", record.namespace);
+    log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
     write(&record, runtime);
-    Ok(())
+    Ok(refused.is_loop() || refused.is_invalid())
+}
+
+/// Binds the namespace in which the thread is to a pin of the one that it came from. The inner result says why
+/// it is not bound; the thread is in it as before.
+fn pin(
+    runtime: &Runtime,
+    key: &str,
+    departure: &Departure,
+    origin_root: Root,
+) -> Result<Result<()>> {
+    let namespace = match Namespace::own() {
+        Ok(namespace) => namespace,
+        Err(error) => return Ok(Err(error)),
+    };
+    let bind = || Pins::open(runtime).and_then(|pins| pins.bind(key, &namespace));
+    Ok(match departure.errand(origin_root, bind)? {
+        Errand::Done(bound) => bound,
+        Errand::NotLeft(error) => Err(error),
+        Errand::Elsewhere => Err(Error::new(
+            "pin",
+            namespace.identity(),
+            "this process is in a chroot",
+        )),
+    })
 }
 
 fn write(record: &NamespaceRecord, runtime: &Runtime) {

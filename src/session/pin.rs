@@ -77,7 +77,7 @@ impl Pins {
     /// # Errors
     ///
     /// The kernel refuses it: from inside a namespace it binds only namespaces that are younger
-    /// ([`Error::is_invalid`]; outside the initial one, Linux 6.18 may take a younger one for an older).
+    /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older).
     pub fn bind(&self, key: &str, namespace: &Namespace) -> Result<()> {
         let path = format!("{PATH}/{DIRECTORY}/{key}");
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
