@@ -1,12 +1,13 @@
 //! The `jns` command: one file for each verb, and what they share.
 //!
 //! A verb turns its arguments into an outcome: text and an exit status. Only [`main`] writes, but for
-//! what a verb says while it works.
+//! what a verb says while it works, and `enter`, which does not come back.
 
 mod arguments;
 mod check;
 mod completions;
 mod doctor;
+mod enter;
 mod explain;
 mod gc;
 mod guide;
@@ -38,6 +39,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Doctor(arguments) => doctor::run(&arguments, screen),
         Verb::Gc(arguments) => gc::run(&arguments, screen),
         Verb::Ps(arguments) => ps::run(&arguments, screen),
+        Verb::Enter(arguments) => enter::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),
     }

@@ -9,4 +9,5 @@ pub mod probe;
 pub mod processor;
 pub mod removal;
 mod sys;
+pub mod transition;
 pub mod walk;

@@ -174,7 +174,8 @@ fn groups_of(user: &str, primary: Gid, needs: Needs) -> Result<Vec<GroupName>> {
     gids.into_iter().map(|gid| group_name(gid, named)).collect()
 }
 
-fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
+/// All groups of an account, primary first.
+pub(crate) fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
     let failed = |reason: &str| Error::new("list", format_args!("groups of {user}"), reason);
     let name = CString::new(user).map_err(|_| failed("the name holds a NUL"))?;
     let mut gids = nix::unistd::getgrouplist(&name, primary).map_err(|e| failed(e.desc()))?;

@@ -15,12 +15,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const VERBS: [&str; 7] = [
+const VERBS: [&str; 8] = [
     "check",
     "explain",
     "doctor",
     "gc",
     "ps",
+    "enter",
     "completions",
     "man",
 ];
@@ -106,6 +107,9 @@ fn wrong_usage_is_status_2_and_said_on_standard_error() {
         &["man"],
         &["doctor", "extra"],
         &["ps", "alice", "bob"],
+        &["enter"],
+        &["enter", "alice", "ls"],
+        &["enter", "--as", "alice"],
     ];
     for arguments in table {
         let output = jns(arguments);
@@ -248,6 +252,30 @@ fn only_root_can_list_sessions() {
     assert_eq!(err(&plain), format!("jns: {said}\n"));
     assert_eq!((json_too.status.code(), err(&json_too)), (Some(1), ""));
     assert_eq!(json(&json_too)["error"], said);
+}
+
+#[test]
+fn a_user_without_rights_is_told_what_to_do() {
+    let table: [(&[&str], &str); 4] = [
+        (
+            &["enter", "root"],
+            "only root can enter that of another user",
+        ),
+        (&["enter", "no-such-user"], "there is no such user"),
+        (&["enter", "--as-root", "nobody"], "--as-root is for root"),
+        (
+            &["enter", "nobody", "--", "true"],
+            "`sudo jns enter nobody`",
+        ),
+    ];
+    for (arguments, expected) in table {
+        let Some(output) = jns_as_nobody(arguments) else {
+            return skip("only root can become somebody else");
+        };
+        assert_eq!((output.status.code(), out(&output)), (Some(125), ""));
+        assert!(err(&output).contains(expected), "{}", err(&output));
+        assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+    }
 }
 
 // --- output ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Check, explain, diagnose, list and clean up the mount namespaces that pam_jns gives to logins
+/// Check, explain, diagnose, list, enter and clean up the mount namespaces that pam_jns gives to logins
 #[derive(Debug, Parser)]
 #[command(
     name = "jns",
@@ -60,6 +60,18 @@ pub enum Verb {
     /// would give the session something else. What lives is asked of the kernel; records of sessions whose
     /// process was killed are marked. Only root can see it.
     Ps(Ps),
+    /// Run a shell or a command in the namespace of a user's sessions
+    ///
+    /// As root: enters the shared namespace of USER (the newest, if there are several), or that of the session
+    /// ID, and becomes the user for good: ids, groups, a clean environment (without what [[env]] rules set).
+    /// PAM is not asked. The command takes the place of jns, so the terminal, signals and the exit status are
+    /// its own. Without a command it is the user's login shell, in the same directory if the user may enter it,
+    /// else at home. As with su, the user's programs have the caller's terminal. The system log says who
+    /// entered what.
+    ///
+    /// Without root: USER is the caller, and one of the caller's processes has to be in the namespace.
+    /// Set-user-ID programs gain no rights then. The environment stays.
+    Enter(Enter),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages into a directory
@@ -172,6 +184,23 @@ pub struct Ps {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// The arguments of `jns enter`.
+#[derive(Debug, Args)]
+pub struct Enter {
+    /// The account; or a session's id as `jns ps` shows it, or the first digits of one
+    #[arg(value_name = "USER|ID", value_hint = clap::ValueHint::Username)]
+    pub whom: String,
+    /// Stay root: for looking at what the user sees with rights that the user does not have
+    ///
+    /// Mind what root runs there: files in the user's directories, and whatever is mounted over others, are as
+    /// the user left them.
+    #[arg(long)]
+    pub as_root: bool,
+    /// The command and its arguments; the login shell if there is none
+    #[arg(value_name = "CMD", last = true, value_hint = clap::ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
 }
 
 /// The arguments of `jns completions`.

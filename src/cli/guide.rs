@@ -35,6 +35,7 @@ const GUIDES: &[Guide] = &[
                 "what have sessions left behind that nobody needs?",
             ),
             ("sudo jns ps", "who is in which namespace?"),
+            ("sudo jns enter alice", "what does alice see?"),
         ],
         keys: &[],
         statuses: &[
@@ -230,6 +231,23 @@ const GUIDES: &[Guide] = &[
                 "not root, no such user, or a record could not be read: the rest is listed",
             ),
             USAGE,
+        ],
+    },
+    Guide {
+        verb: "enter",
+        examples: &[
+            ("sudo jns enter alice", "a shell as alice, in what she sees"),
+            ("sudo jns enter alice -- ls -l /tmp", "one command"),
+            ("sudo jns enter 3f2a", "the session whose id begins so"),
+            ("sudo jns enter --as-root alice", "stay root in there"),
+        ],
+        keys: &[],
+        statuses: &[
+            (0, "CMD's own status, this or any other, once CMD runs"),
+            USAGE,
+            (125, "jns could not enter, and said why"),
+            (126, "CMD cannot be run"),
+            (127, "there is no CMD"),
         ],
     },
     Guide {

@@ -130,6 +130,7 @@ mod tests {
                 "jns-doctor.1",
                 "jns-gc.1",
                 "jns-ps.1",
+                "jns-enter.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

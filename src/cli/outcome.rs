@@ -57,6 +57,11 @@ impl Outcome {
     }
 }
 
+/// Tells the user something while the verb still works. Nobody is left to tell where that cannot be said.
+pub fn say(text: &str) {
+    let _ = emit(&mut io::stderr().lock(), text);
+}
+
 /// An error without Rust's "(os error 13)".
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

@@ -96,3 +96,34 @@ fn last_errno() -> Errno {
     let number = std::io::Error::last_os_error().raw_os_error();
     Errno::from_raw_os_error(number.unwrap_or(libc::EIO))
 }
+
+/// Marks every descriptor from `first` on to be closed at execve(2) (Linux 5.11).
+pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: the flag is set on descriptors, none is closed here: whoever owns one keeps it.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(last_errno())
+    }
+}
+
+/// Gives the process a session keyring of its own, empty, without a name.
+pub(super) fn join_new_session_keyring() -> Result<(), Errno> {
+    /// `KEYCTL_JOIN_SESSION_KEYRING` of keyctl(2).
+    const JOIN_SESSION_KEYRING: libc::c_int = 1;
+    let unnamed: *const libc::c_char = std::ptr::null();
+    // SAFETY: the operation takes a name, or null for none.
+    let keyring = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, unnamed) };
+    if keyring < 0 {
+        return Err(last_errno());
+    }
+    Ok(())
+}

@@ -21,6 +21,7 @@ mod bed;
 mod changes;
 mod console;
 mod crowds;
+mod enter;
 mod examples;
 mod ftp;
 mod jobs;

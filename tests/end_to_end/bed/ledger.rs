@@ -1,7 +1,9 @@
 //! The command in a bed, and what the ledger there holds.
 
 use super::{Bed, Outcome};
-use pam_jns::session::SessionRecord;
+use pam_jns::kernel::namespace::{Identity, Namespace};
+use pam_jns::session::{NamespaceRecord, Process, SessionRecord};
+use std::fs::File;
 
 impl Bed {
     /// Runs the command as root.
@@ -20,5 +22,37 @@ impl Bed {
     pub fn rewrite(&self, record: &SessionRecord) {
         let text = serde_json::to_vec(record).expect("a record is JSON");
         self.write(&format!("/run/jns/session/{}", record.id), text);
+    }
+
+    /// Takes the session's namespace out of the way of later logins, as if it could not be pinned.
+    #[track_caller]
+    pub fn unpin(&self, session: &SessionRecord) {
+        let path = format!("/run/jns/namespace/{}", session.namespace.inode);
+        let mut record: NamespaceRecord =
+            serde_json::from_str(&self.sh(&format!("cat {path}"))).expect("it is JSON");
+        let pin = record.pin.take().expect("it is pinned");
+        self.sh(&format!("cd /run/jns/ns; umount {pin}; rm {pin}"));
+        self.write(
+            &path,
+            serde_json::to_vec(&record).expect("a record is JSON"),
+        );
+    }
+
+    /// A process of the bed, as its /proc knows it.
+    #[track_caller]
+    pub fn process(&self, pid: &str) -> Process {
+        let started = self.sh(&format!("awk '{{ print $22 }}' /proc/{pid}/stat"));
+        Process {
+            pid: pid.parse().expect("a number"),
+            started: started.parse().expect("a number"),
+        }
+    }
+
+    /// What the mount namespace of a process in the bed is known by.
+    #[track_caller]
+    pub fn identity(&self, pid: &str) -> Identity {
+        let file = File::open(self.path(&format!("/proc/{pid}/ns/mnt")));
+        let namespace = Namespace::from_file(file.expect("the process is there").into());
+        namespace.expect("it is a namespace").identity()
     }
 }

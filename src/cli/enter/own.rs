@@ -1,0 +1,142 @@
+//! What users can do for themselves: they may not look into `/run/jns`, nor change their namespace. Where
+//! one of their own processes is in a namespace of the module's, that process leads there.
+
+use super::{Obstacle, execute, program, record, settle};
+use crate::cli::arguments::Enter;
+use crate::cli::enter::account::Account;
+use crate::cli::mounts::{self, Mount};
+use crate::cli::outcome::say;
+use crate::error::{Error, Result};
+use crate::kernel::departure::WorkingDirectory;
+use crate::kernel::namespace::{self, Namespace};
+use crate::kernel::transition;
+use crate::login::{Accounts, Nss};
+use crate::session::{Process, process};
+use nix::unistd::geteuid;
+use std::convert::Infallible;
+
+/// What there is no way around without root's rights.
+const NO_RIGHTS: &str = "set-user-ID programs such as sudo and ping gain no rights here";
+
+/// A process of the user's in a namespace of the module's.
+#[derive(Debug)]
+struct Inside {
+    process: Process,
+    namespace: String,
+}
+
+/// Enters a namespace of the user's own.
+///
+/// # Errors
+///
+/// Another user's is meant, no process leads there, or users may not make user namespaces here.
+pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
+    let uid = geteuid().as_raw();
+    let account = Account::of(uid)?;
+    check(arguments, uid)?;
+    let directory = WorkingDirectory::own();
+    let program = program(arguments, &account, None);
+    let own = namespace::name()?;
+    if is_ours(&mounts::of_process("thread-self"), uid) {
+        record::write_own(&own, &account, &program);
+        return Err(execute(&program));
+    }
+    let inside = youngest_inside(uid)
+        .ok_or_else(|| with_advice(&account.name, "none of your processes is in one"))?;
+    let root = transition::root_of_process(inside.process.pid)?;
+    if !inside.process.is_alive() {
+        return Err(with_advice(&account.name, "your process there has just ended").into());
+    }
+    transition::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
+    record::write_own(&inside.namespace, &account, &program);
+    say(&format!(
+        "jns: {NO_RIGHTS}; `sudo jns enter {}` has no such limit\n",
+        account.name
+    ));
+    settle(&directory, &account)?;
+    Err(execute(&program))
+}
+
+fn check(arguments: &Enter, uid: u32) -> Result<()> {
+    let whom = &arguments.whom;
+    let refused =
+        |reason: &str| Error::new("enter", format_args!("the namespace of {whom}"), reason);
+    match Nss.uid(whom) {
+        _ if arguments.as_root => Err(refused("--as-root is for root")),
+        Some(of) if of == uid => Ok(()),
+        Some(_) => Err(refused("only root can enter that of another user")),
+        None => Err(refused(
+            "only root can see the sessions, and there is no such user",
+        )),
+    }
+}
+
+fn with_advice(name: &str, reason: impl std::fmt::Display) -> Error {
+    let object = format_args!("a namespace of {name}");
+    let reason = format!("{reason}; `sudo jns enter {name}` needs none of this");
+    Error::new("enter", object, reason)
+}
+
+/// The youngest process of the user's in a namespace of the module's that is not of a user namespace: in
+/// those, users mount what they like.
+fn youngest_inside(uid: u32) -> Option<Inside> {
+    let all = process::all().ok()?.into_iter();
+    let own = all.filter(|pid| owner(*pid) == Some(uid));
+    let inside = own.filter_map(|pid| {
+        let namespace = Namespace::of_process(pid)?;
+        let usable = namespace.is_of_own_user_namespace() && is_ours(&mounts::of_process(pid), uid);
+        let process = Process::of(pid).filter(|_| usable)?;
+        let namespace = namespace.identity().to_string();
+        Some(Inside { process, namespace })
+    });
+    inside.max_by_key(|inside| inside.process.started)
+}
+
+fn owner(pid: u32) -> Option<u32> {
+    let status = rustix::fs::stat(format!("/proc/{pid}")).ok()?;
+    Some(status.st_uid)
+}
+
+/// Whether the module has made a namespace with these mounts, as far as they tell: it shows a directory of a
+/// store, or a file system of the module's. A user whom this misleads has misled nobody else.
+fn is_ours(mounts: &[Mount], uid: u32) -> bool {
+    let is_memory = |mount: &Mount| mount.kind == "tmpfs" && mount.source == "jns";
+    mounts
+        .iter()
+        .any(|mount| is_memory(mount) || is_instance(&mount.root, uid))
+}
+
+/// Whether a path is that of an instance in a store: `user/UID/NAME`, `group/GID/NAME`, `session/ID/NAME`.
+fn is_instance(path: &str, uid: u32) -> bool {
+    let mut parts = path.rsplit('/').skip(1);
+    let (owner, kind) = (parts.next().unwrap_or_default(), parts.next());
+    let digits = !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_digit());
+    match kind {
+        Some("user") => owner.parse() == Ok(uid),
+        Some("group") => digits,
+        Some("session") => owner.len() == 16 && owner.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_known_by_their_place_in_a_store() {
+        let table = [
+            ("/var/lib/jns/user/2001/tmp", true),
+            ("/user/2001/tmp", true),
+            ("/lib/jns/group/100/srv", true),
+            ("/lib/jns/session/0123456789abcdef/tmp", true),
+            ("/var/lib/jns/user/2002/tmp", false),
+            ("/var/lib/jns/user/2001", false),
+            ("/home/alice", false),
+            ("/", false),
+        ];
+        for (path, expected) in table {
+            assert_eq!(is_instance(path, 2001), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What the system log says of an entry: who, where, as whom, what.
+
+use super::account::Account;
+use super::target::Target;
+use crate::kernel::transition::Program;
+use nix::unistd::{User, getuid};
+
+/// What /proc/self/loginuid says of a process that belongs to no login.
+const NO_LOGIN: &str = "4294967295";
+
+/// Writes the line.
+pub fn write(target: &Target, account: &Account, program: &Program) {
+    let Target {
+        namespace, user, ..
+    } = target;
+    let identity = namespace.identity();
+    let (by, command) = (caller(), command(program));
+    let name = &account.name;
+    log::info!("{identity} of {user} entered as {name} by {by}: {command}");
+}
+
+/// Writes the line for a user who enters a namespace of their own processes.
+pub fn write_own(namespace: &str, account: &Account, program: &Program) {
+    let (by, command) = (caller(), command(program));
+    let name = &account.name;
+    log::info!("{namespace} of {name} entered as {name} by {by}: {command}");
+}
+
+/// Who this process belongs to: its user, who logged in, and on whose behalf sudo says to run.
+fn caller() -> String {
+    let uid = getuid();
+    let user = User::from_uid(uid).ok().flatten();
+    let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    let login = match login.trim() {
+        "" | NO_LOGIN => None,
+        login => Some(format!("login uid {login}")),
+    };
+    let sudo = std::env::var("SUDO_USER").ok();
+    let sudo = sudo.map(|user| format!("SUDO_USER {}", quoted(&user)));
+    let more: Vec<String> = login.into_iter().chain(sudo).collect();
+    if more.is_empty() {
+        return name;
+    }
+    format!("{name} ({})", more.join(", "))
+}
+
+fn command(program: &Program) -> String {
+    let words = std::iter::once(&program.name).chain(&program.arguments);
+    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    words.join(" ")
+}
+
+/// A word as a shell would have to read it, so that it is seen where one ends.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\"'\"'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_apart() {
+        let table = [
+            ("ls", "ls"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\"'\"'s'"),
+            ("$(reboot)", "'$(reboot)'"),
+        ];
+        for (word, expected) in table {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Which namespace is meant: a user's shared one, or that of a session. It is never looked for among a
+//! user's processes: what the ledger says and what the kernel says have to agree.
+
+use crate::error::{Error, Result};
+use crate::kernel::namespace::Namespace;
+use crate::login::{Accounts, Nss};
+use crate::session::lock::{TRIES, held, pause};
+use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
+
+/// A namespace that may be entered. While this lives, nobody takes it for unused.
+#[derive(Debug)]
+pub struct Target {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The name of its user.
+    pub user: String,
+    /// The id of its user.
+    pub uid: u32,
+    /// What the caller should know about the choice.
+    pub remark: Option<String>,
+    _lock: Lock,
+}
+
+/// Finds what an administrator names: a user, or a session by its id or the first digits of it.
+///
+/// # Errors
+///
+/// There is nothing of that name, it has ended, or several sessions are meant.
+pub fn find(whom: &str) -> Result<Target> {
+    let user = Nss.uid(whom);
+    let Some(runtime) = Runtime::find()? else {
+        return Err(nothing(whom, user));
+    };
+    match user {
+        Some(uid) => of_user(&runtime, uid, whom),
+        None => of_session(&runtime, whom),
+    }
+}
+
+fn nothing(whom: &str, user: Option<u32>) -> Error {
+    let reason = match user {
+        Some(_) => "there is none",
+        None => "there is neither a user nor a session of that name",
+    };
+    Error::new("enter", format_args!("the namespace of {whom}"), reason)
+}
+
+/// The lock of a user's namespaces, as a login that joins one takes it.
+fn lock(runtime: &Runtime, uid: u32) -> Result<Lock> {
+    for _ in 0..TRIES {
+        if let Some(lock) = Lock::to_join(runtime, uid)? {
+            return Ok(lock);
+        }
+        pause();
+    }
+    Err(held(&uid.to_string()))
+}
+
+/// The newest shared namespace of a user, else that of the newest open session.
+fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
+    let lock = lock(runtime, uid)?;
+    let mut shared = shared_of(runtime, uid)?;
+    shared.sort_by_key(|(record, _)| record.made);
+    let others = shared.len().saturating_sub(1);
+    if let Some((record, namespace)) = shared.pop() {
+        let more = format!(
+            "{whom} has {others} older shared {}; `jns ps {whom}` lists them, and `jns enter ID` enters \
+             that of a session",
+            if others == 1 {
+                "namespace"
+            } else {
+                "namespaces"
+            }
+        );
+        return Ok(Target {
+            namespace,
+            user: record.user,
+            uid,
+            remark: (others > 0).then_some(more),
+            _lock: lock,
+        });
+    }
+    let (session, namespace) =
+        newest_open(runtime, uid)?.ok_or_else(|| nothing(whom, Some(uid)))?;
+    let SessionRecord {
+        id, service, user, ..
+    } = session;
+    Ok(Target {
+        namespace,
+        user,
+        uid,
+        remark: Some(format!(
+            "{whom} has no shared namespace; this is that of session {id}, by {service}"
+        )),
+        _lock: lock,
+    })
+}
+
+fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespace)>> {
+    let records = NamespaceRecord::all(runtime)?.into_iter();
+    let records = records.filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
+    let with_pin = records.filter_map(|record| {
+        let namespace = pinned(runtime, &record).ok().flatten()?;
+        Some((record, namespace))
+    });
+    Ok(with_pin.collect())
+}
+
+/// The namespace that is bound to the record's pin, if it is the record's.
+fn pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<Option<Namespace>> {
+    let (Some(pins), Some(key)) = (Pins::find(runtime)?, &record.pin) else {
+        return Ok(None);
+    };
+    let namespace = pins.namespace(key)?;
+    Ok(namespace.filter(|namespace| namespace.identity() == record.namespace))
+}
+
+fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Namespace)>> {
+    let records = SessionRecord::all(runtime)?.into_iter();
+    let mut sessions: Vec<SessionRecord> = records
+        .filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid))
+        .collect();
+    sessions.sort_by_key(|session| std::cmp::Reverse(session.opened));
+    let mut open = sessions.into_iter().filter_map(|session| {
+        let namespace = of_host_process(&session).ok()?;
+        Some((session, namespace))
+    });
+    Ok(open.next())
+}
+
+fn of_session(runtime: &Runtime, prefix: &str) -> Result<Target> {
+    let session = session(runtime, prefix)?;
+    let lock = lock(runtime, session.uid)?;
+    let namespace = match shared_with(runtime, &session)? {
+        Some(namespace) => namespace,
+        None => of_host_process(&session)?,
+    };
+    Ok(Target {
+        namespace,
+        user: session.user,
+        uid: session.uid,
+        remark: None,
+        _lock: lock,
+    })
+}
+
+/// The one session whose id begins so.
+fn session(runtime: &Runtime, prefix: &str) -> Result<SessionRecord> {
+    let mut found = SessionRecord::all(runtime)?;
+    found.retain(|(id, _)| !prefix.is_empty() && id.starts_with(prefix));
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(nothing(prefix, None)),
+        (Some((_, record)), true) => record,
+        _ => {
+            let reason = "the ids of several sessions begin so";
+            Err(Error::new(
+                "enter",
+                format_args!("session {prefix}"),
+                reason,
+            ))
+        }
+    }
+}
+
+/// The shared namespace that the session is in, by its pin.
+fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Namespace>> {
+    let record = NamespaceRecord::read(runtime, session.namespace.inode)?;
+    let same = record.filter(|record| {
+        record.namespace == session.namespace
+            && record.uid == session.uid
+            && record.plan == session.plan
+    });
+    same.map_or(Ok(None), |record| pinned(runtime, &record))
+}
+
+/// The namespace of the process that opened the session, if it is still that process, and still there.
+fn of_host_process(session: &SessionRecord) -> Result<Namespace> {
+    let pid = session.process.pid;
+    let refused = |reason: String| {
+        let object = format!("the namespace of session {}", session.id);
+        Error::new("enter", object, reason)
+    };
+    let found = Namespace::of_process(pid);
+    // Asked after the namespace was opened: what was opened is then that of the process which lives now.
+    if !session.process.is_alive() {
+        let reason = format!("the process that opened the session, {pid}, is gone");
+        return Err(refused(reason));
+    }
+    let namespace = found.ok_or_else(|| refused(format!("process {pid} may not be looked at")))?;
+    if namespace.identity() != session.namespace {
+        let reason = format!("process {pid} is in another one than the session was");
+        return Err(refused(reason));
+    }
+    if !namespace.is_of_own_user_namespace() {
+        return Err(refused("it is of another user namespace".to_owned()));
+    }
+    Ok(namespace)
+}

@@ -1,0 +1,180 @@
+//! Becoming somebody, and becoming a program: what `jns enter` does to its own process, for good.
+
+use super::sys;
+use crate::error::{Error, Result};
+use nix::sched::CloneFlags;
+use nix::unistd::{Gid, Uid};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Whose rights a process has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The user id.
+    pub uid: u32,
+    /// The primary group id.
+    pub gid: u32,
+    /// The ids of all groups.
+    pub groups: Vec<u32>,
+}
+
+/// A program, as execve(2) takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its path; a name without a slash is looked for in the `PATH` of `environment`.
+    pub path: OsString,
+    /// The name that it is told to have.
+    pub name: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its whole environment; nothing for that of this process.
+    pub environment: Option<Vec<(OsString, OsString)>>,
+}
+
+/// Turns this process into `person` so that there is no way back: real, effective and saved ids, groups,
+/// no capability, no key of the caller's. For root, the capabilities stay.
+///
+/// # Errors
+///
+/// The kernel refused one of them, or did not do what it said. The process must not go on then.
+pub fn to_person(person: &Person) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
+    nix::unistd::setgroups(&groups)
+        .and_then(|()| nix::unistd::setresgid(gid, gid, gid))
+        .and_then(|()| nix::unistd::setresuid(uid, uid, uid))
+        .map_err(|errno| failed(person, Errno::from_raw_os_error(errno as i32)))?;
+    if !uid.is_root() {
+        drop_capabilities(person)?;
+    }
+    verify(person, &groups)?;
+    leave_keyring(person)
+}
+
+fn drop_capabilities(person: &Person) -> Result<()> {
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::clear_ambient_capability_set()
+        .and_then(|()| rustix::thread::set_capabilities(None, none))
+        .map_err(|errno| failed(person, errno))
+}
+
+/// Asks the kernel what became of the process, and tries to take it back.
+fn verify(person: &Person, groups: &[Gid]) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    let user = nix::unistd::getresuid()
+        .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [uid, uid, uid]);
+    let group = nix::unistd::getresgid()
+        .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [gid, gid, gid]);
+    let others = nix::unistd::getgroups().is_ok_and(|set| is_same(set, groups));
+    if user && group && others && (uid.is_root() || is_powerless()) {
+        return Ok(());
+    }
+    let reason = "the kernel left it rights of another user";
+    Err(failed(person, Errno::PERM).because(reason))
+}
+
+fn is_same(mut set: Vec<Gid>, groups: &[Gid]) -> bool {
+    let mut wanted = groups.to_vec();
+    for list in [&mut set, &mut wanted] {
+        list.sort_unstable_by_key(|gid| gid.as_raw());
+        list.dedup();
+    }
+    set == wanted
+}
+
+fn is_powerless() -> bool {
+    let root = Uid::from_raw(0);
+    let sets = rustix::thread::capabilities(None);
+    sets.is_ok_and(|sets| (sets.effective | sets.permitted | sets.inheritable).is_empty())
+        && nix::unistd::setresuid(root, root, root).is_err()
+}
+
+/// Keys of the session that the process comes from are found through the session's keyring, whoever the
+/// process has become. Where the kernel has no keys, or a container keeps them away, there are none.
+fn leave_keyring(person: &Person) -> Result<()> {
+    match sys::join_new_session_keyring() {
+        Ok(()) | Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
+        Err(errno) => Err(failed(person, errno)),
+    }
+}
+
+fn failed(person: &Person, errno: Errno) -> Error {
+    Error::from_errno("become", format_args!("uid {}", person.uid), errno)
+}
+
+/// Opens the root directory of the process `pid`; an `O_PATH` descriptor.
+///
+/// # Errors
+///
+/// The process is gone, or may not be looked at.
+pub fn root_of_process(pid: u32) -> Result<OwnedFd> {
+    let path = format!("/proc/{pid}/root");
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&path, flags, Mode::empty())
+        .map_err(|errno| Error::from_errno("open", path, errno))
+}
+
+/// Makes `root`, the root directory of another mount namespace, that of this process, without any rights: in
+/// a user namespace of its own, in which it has the ids it has. Programs that it runs gain no rights by a
+/// set-user-ID bit.
+///
+/// # Errors
+///
+/// Users may not make user namespaces here, or the process has several threads.
+pub fn stand_in(root: &OwnedFd) -> Result<()> {
+    let failed = |errno| Error::from_errno("make", "a user namespace", errno);
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|errno| failed(Errno::from_raw_os_error(errno as i32)))?;
+    for (file, text) in [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("{uid} {uid} 1")),
+        ("gid_map", format!("{gid} {gid} 1")),
+    ] {
+        let written = std::fs::write(format!("/proc/self/{file}"), text);
+        written.map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+    }
+    rustix::process::fchdir(root)
+        .and_then(|()| rustix::process::chroot("."))
+        .map_err(failed)
+}
+
+/// Moves to a directory with the rights that the process has.
+///
+/// # Errors
+///
+/// chdir(2) failed.
+pub fn go_to(path: &str) -> Result<()> {
+    rustix::process::chdir(path).map_err(|errno| Error::from_errno("enter", path, errno))
+}
+
+/// Becomes the program, with the standard streams and no other descriptor. It returns only when that fails.
+#[must_use]
+pub fn to_program(program: &Program) -> io::Error {
+    if let Err(errno) = sys::close_on_exec_from(3) {
+        return errno.into();
+    }
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the room that starts programs"
+    )]
+    let mut command = Command::new(&program.path);
+    command
+        .arg0::<&OsStr>(&program.name)
+        .args(&program.arguments);
+    if let Some(environment) = &program.environment {
+        command.env_clear().envs(environment.iter().cloned());
+    }
+    command.exec()
+}

@@ -1,0 +1,341 @@
+//! What `jns enter` gives, and what it refuses.
+
+use crate::bed::{Bed, Outcome, Terminal, bed, ours_only};
+use pam_jns::session::{Process, SessionRecord};
+
+/// What a process can tell about itself, but for what differs each time.
+const SELF: &str = "id; /bin/pwd; ls /tmp; readlink /proc/self/ns/mnt";
+
+impl Bed {
+    /// Runs the command as a user who has not logged in.
+    fn jns_as(&self, user: &str, words: &[&str]) -> Outcome {
+        let become_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"];
+        self.exec(&[&become_user, ["jns"].as_slice(), words].concat())
+    }
+
+    /// Asserts that a session cannot be entered, for this reason, and that no command is run.
+    #[track_caller]
+    fn assert_not_entered(&self, session: &SessionRecord, reason: &str) {
+        let outcome = self.jns(&["enter", &session.id, "--", "touch", "/srv/entered"]);
+        assert_eq!(outcome.status.code(), Some(125), "{outcome:?}");
+        assert!(outcome.stderr.contains(reason), "{reason}: {outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert!(!self.path("/srv/entered").exists(), "{reason}");
+    }
+}
+
+#[test]
+fn root_becomes_the_user_in_the_namespace_of_the_sessions() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let before = bed.state();
+    let session = bed.start_session("alice");
+    bed.ssh("alice", "touch /tmp/of-alice").text();
+
+    let direct = bed.ssh("alice", &format!("cd /var; {SELF}")).text();
+    let entered = bed.sh(&format!("cd /var; jns enter alice -- bash -c '{SELF}'"));
+    assert_eq!(entered, direct);
+    let rights =
+        "grep -E '^(Uid|Gid|Groups|Cap[IPEA])' /proc/self/status; ls /proc/self/fd | wc -l";
+    let direct = bed.ssh("alice", rights).text();
+    let holding = "exec 7</root 8</etc/shadow 9</";
+    let entered = bed.sh(&format!(
+        "{holding}; jns enter alice -- bash -c \"{rights}\""
+    ));
+    assert_eq!(entered, direct);
+    session.end();
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn nothing_of_the_callers_environment_comes_along() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let caller =
+        "LD_PRELOAD= BASH_ENV=/root/x PATH=$PATH:/root SUDO_USER=x LC_ALL=C TERM=vt100 LANG=C";
+    let seen = bed.sh(&format!("{caller} jns enter alice -- env | sort"));
+    assert_eq!(
+        seen,
+        "HOME=/home/alice\nLANG=C\nLC_ALL=C\nLOGNAME=alice\nPATH=/usr/local/bin:/usr/bin:/bin\n\
+         SHELL=/bin/bash\nTERM=vt100\nUSER=alice"
+    );
+    session.end();
+}
+
+#[test]
+fn the_working_directory_is_one_that_the_user_may_enter() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    bed.sh("mkdir -m 700 /srv/root; mkdir -m 755 /tmp/host-only");
+    let table = [
+        ("/var/tmp", "/var/tmp"),
+        ("/srv/root", "/home/alice"),
+        ("/tmp/host-only", "/home/alice"),
+        ("/home/bob", "/home/alice"),
+    ];
+    for (from, expected) in table {
+        let seen = bed.sh(&format!("cd {from}; jns enter alice -- /bin/pwd"));
+        assert_eq!(seen, expected, "from {from}");
+    }
+    session.end();
+}
+
+#[test]
+fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let table = [
+        ("alice -- bash -c 'exit 7'", "7"),
+        ("alice -- bash -c 'kill -TERM $$'", "143"),
+        ("alice -- bash -c 'kill -9 $$'", "137"),
+        ("alice -- no-such-command", "127"),
+        ("alice -- /no/such/command", "127"),
+        ("alice -- /etc/passwd", "126"),
+        ("alice -- /etc", "126"),
+        ("bob -- true", "125"),
+        ("nobody-at-all -- true", "125"),
+        ("alice true", "2"),
+    ];
+    for (arguments, expected) in table {
+        bed.write("/srv/job", format!("jns enter {arguments}; echo $?"));
+        let seen = bed.sh("bash /srv/job 2>/srv/errors");
+        assert_eq!(seen, expected, "{arguments}: {}", bed.sh("cat /srv/errors"));
+    }
+    session.end();
+}
+
+#[test]
+fn the_shell_is_a_login_shell_that_has_the_terminal() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let mut terminal = Terminal::open(&bed);
+    let tty = terminal.name.clone();
+    let job = "trap : INT; jns enter alice; echo shell ended with $?; \
+               jns enter alice -- sleep 1000; echo command ended with $?; sleep 1000";
+    bed.write("/srv/job", job);
+    // What a shell starts in the background ignores the interrupt, and so would whatever that becomes.
+    bed.sh(&format!(
+        "setsid -c env --default-signal=INT,QUIT bash /srv/job <{tty} >{tty} 2>&1 &"
+    ));
+    terminal.expect("$ ");
+    terminal.send("echo $0 $- \"$(set -o | grep monitor)\"\n");
+    terminal.expect("\r-bash ");
+    terminal.expect("on\r\n");
+    bed.sh(&format!("stty -F {tty} rows 33 cols 144"));
+    terminal.send("stty size\n");
+    terminal.expect("\r33 144");
+    terminal.expect("$ ");
+    terminal.send("sleep 1001\n");
+    bed.wait_until("pgrep -f ^sleep.1001");
+    terminal.send("\x03");
+    terminal.expect("$ ");
+    terminal.send("echo interrupted with $?\n");
+    terminal.expect("interrupted with 130");
+    terminal.send("exit 9\n");
+    terminal.expect("shell ended with 9");
+    bed.wait_until("pgrep -u alice -f ^sleep.1000 | grep -vx $(cat /root/session)");
+    terminal.send("\x03");
+    terminal.expect("command ended with 130");
+    session.end();
+}
+
+#[test]
+fn root_stays_root_only_when_asked_to() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    bed.ssh("alice", "touch /tmp/of-alice").text();
+    let seen = bed.jns(&[
+        "enter",
+        "--as-root",
+        "alice",
+        "--",
+        "bash",
+        "-c",
+        "id -u; ls /tmp",
+    ]);
+    assert_eq!(seen.text(), "0\nof-alice");
+    // What is under /run/jns is seen from the namespace that this one was made from.
+    let nested = "jns ps --json | grep -c pinned; jns enter alice -- id -un";
+    let seen = bed.jns(&["enter", "--as-root", "alice", "--", "bash", "-c", nested]);
+    assert_eq!(seen.text(), "1\nalice");
+    session.end();
+}
+
+#[test]
+fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh_under(
+        "[settings]\nnamespace = \"session\"\n[[private]]\npath = \"/tmp\"\nper = \"session\"\n",
+    );
+    let session = bed.start_session("alice");
+    let record = bed.only_session();
+    let prefix = record.id.get(..6).expect("it has 16 digits");
+    session.run("touch /tmp/of-session").text();
+
+    for whom in [record.id.as_str(), prefix, "alice"] {
+        let seen = bed.jns(&["enter", whom, "--", "bash", "-c", "id -un; ls /tmp"]);
+        assert_eq!(seen.stdout, "alice\nof-session\n", "{whom}: {seen:?}");
+    }
+    let other = SessionRecord {
+        id: format!("{prefix}0123456789"),
+        ..record.clone()
+    };
+    bed.rewrite(&other);
+    let several = bed.jns(&["enter", prefix, "--", "true"]);
+    assert!(several.stderr.contains("several sessions"), "{several:?}");
+    session.end();
+}
+
+/// A number of a process says nothing by itself.
+#[test]
+fn a_session_whose_process_is_another_one_is_not_entered() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let record = bed.only_session();
+    bed.unpin(&record);
+    let with = |process: Process| {
+        bed.rewrite(&SessionRecord {
+            process,
+            ..record.clone()
+        });
+    };
+
+    with(Process {
+        started: record.process.started + 1,
+        ..record.process
+    });
+    bed.assert_not_entered(&record, "is gone");
+    with(bed.process("1"));
+    bed.assert_not_entered(&record, "is in another one");
+    bed.rewrite(&record);
+    session.kill_monitor();
+    bed.assert_not_entered(&record, "is gone");
+    session.end();
+    // Another process gets the very number.
+    let pid = record.process.pid;
+    let last = pid - 1;
+    bed.sh(&format!(
+        "for i in {{1..100}}; do
+             echo {last} >/proc/sys/kernel/ns_last_pid
+             sleep 1000 >/dev/null & [ $! = {pid} ] && exit 0
+             kill $!
+         done; exit 1"
+    ));
+    bed.assert_not_entered(&record, "is gone");
+}
+
+/// Who prepares a namespace with a false account database would own whoever enters it as root.
+#[test]
+fn a_namespace_that_a_user_has_made_is_never_entered() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let record = bed.only_session();
+    bed.unpin(&record);
+    bed.sh("setpriv --reuid alice --regid alice --clear-groups unshare -Um sleep 1002 >/dev/null 2>&1 &");
+    bed.wait_until("pgrep -f ^sleep.1002");
+    let trap = bed.sh("pgrep -f ^sleep.1002");
+    bed.rewrite(&SessionRecord {
+        process: bed.process(&trap),
+        namespace: bed.identity(&trap),
+        ..record.clone()
+    });
+    bed.assert_not_entered(&record, "of another user namespace");
+    session.end();
+}
+
+#[test]
+fn users_enter_their_own_namespace_and_nobody_elses() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    bed.ssh("alice", "touch /tmp/of-alice").text();
+
+    let inside = bed.ssh(
+        "alice",
+        "jns enter alice -- bash -c 'ls /tmp; id -u; su bob -c true </dev/null'",
+    );
+    assert_eq!(
+        (inside.stdout.as_str(), inside.status.code()),
+        ("of-alice\n2001\n", Some(1))
+    );
+    let outside = bed.jns_as(
+        "alice",
+        &[
+            "enter",
+            "alice",
+            "--",
+            "bash",
+            "-c",
+            "ls /tmp; id -u; id -G",
+        ],
+    );
+    assert_eq!(
+        outside.stdout, "of-alice\n2001\n2001 65534\n",
+        "{outside:?}"
+    );
+    assert!(
+        outside.stderr.contains("set-user-ID programs"),
+        "{outside:?}"
+    );
+    let by_bit = bed.jns_as(
+        "alice",
+        &["enter", "alice", "--", "su", "root", "-c", "id -u"],
+    );
+    assert!(
+        !by_bit.succeeded() && by_bit.stdout.is_empty(),
+        "{by_bit:?}"
+    );
+
+    let others = bed.jns_as("bob", &["enter", "alice", "--", "id"]);
+    assert_eq!(others.status.code(), Some(125));
+    assert!(
+        others
+            .stderr
+            .contains("only root can enter that of another user"),
+        "{others:?}"
+    );
+    let none = bed.jns_as("bob", &["enter", "bob", "--", "id"]);
+    assert!(none.stderr.contains("`sudo jns enter bob`"), "{none:?}");
+    session.end();
+}
+
+#[test]
+fn the_log_says_who_ran_what_on_one_line() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    let namespace = bed.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));
+    bed.sh("SUDO_USER='bob root' jns enter alice -- echo $'a\\n<86>sshd: \\e[2J' ok >/dev/null");
+    let log = bed.log();
+    let entries: Vec<&String> = log
+        .iter()
+        .filter(|line| line.contains("jns:enter"))
+        .collect();
+    let [line] = entries.as_slice() else {
+        panic!("{log:#?}");
+    };
+    let expected = format!(
+        "(jns:enter) {namespace} of alice entered as alice by root (SUDO_USER 'bob root'): \
+         echo 'a\\x0a<86>sshd: \\x1b[2J' ok"
+    );
+    assert!(line.ends_with(&expected), "{line}");
+    session.end();
+}
