@@ -76,20 +76,26 @@ impl Directory {
             .map_err(|errno| Error::from_errno("examine", &self.path, errno))
     }
 
+    /// What is in it; nothing where a login or another process has removed it since it was opened.
     pub(super) fn entries(&self) -> Result<Vec<Entry>> {
-        let failed = |errno| Error::from_errno("list", &self.path, errno);
+        match self.list() {
+            Err(Errno::NOENT) => Ok(Vec::new()),
+            other => other.map_err(|errno| Error::from_errno("list", &self.path, errno)),
+        }
+    }
+
+    fn list(&self) -> std::result::Result<Vec<Entry>, Errno> {
         let mut found = Vec::new();
-        for entry in Dir::read_from(&self.descriptor).map_err(failed)? {
-            let raw = entry.map_err(failed)?.file_name().to_owned();
+        for entry in Dir::read_from(&self.descriptor)? {
+            let raw = entry?.file_name().to_owned();
             if matches!(raw.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            match rustix::fs::statat(&self.descriptor, &raw, flags) {
+            match rustix::fs::statat(&self.descriptor, &raw, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => {}
                 status => found.push(Entry {
                     name: raw.to_string_lossy().into_owned(),
-                    status: status.map_err(failed)?,
+                    status: status?,
                     raw,
                 }),
             }
