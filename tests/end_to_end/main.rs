@@ -24,6 +24,7 @@ mod crowds;
 mod enter;
 mod examples;
 mod ftp;
+mod gc;
 mod jobs;
 mod nested;
 mod policies;

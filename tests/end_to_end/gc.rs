@@ -1,0 +1,150 @@
+//! What sessions that were killed leave behind, and `jns gc`.
+
+use crate::bed::{Bed, bed, needs, ours_only};
+
+/// Each session has a namespace and a /tmp of its own.
+const PER_SESSION: &str = "\
+[settings]
+exempt = [\"root\"]
+[[private]]
+path = \"/tmp\"
+per = \"session\"
+";
+
+impl Bed {
+    /// Runs `jns gc`, which must remove all it finds, and tells what it said.
+    #[track_caller]
+    pub fn gc(&self) -> String {
+        self.exec(&["jns", "gc"]).text()
+    }
+
+    /// What there is of sessions besides their processes.
+    fn traces(&self) -> String {
+        self.sh("cd /run/jns; find ns namespace session /var/lib/jns/session -mindepth 1 2>/dev/null || true
+                 grep /run/jns/ns/ /proc/self/mountinfo || true")
+    }
+
+    /// Opens a session by su whose only process sleeps, and kills su as soon as that is so. Tells the pid of
+    /// the process that sleeps.
+    fn killed_session(&self, user: &str) -> String {
+        self.sh(&format!(
+            "su {user} -c 'echo $$ >~/pid; exec sleep 1000' </dev/null >/dev/null 2>&1 & su=$!
+             until [ -s ~{user}/pid ]; do sleep 0.1; done
+             kill -9 $su; wait $su || true
+             cat ~{user}/pid; rm ~{user}/pid"
+        ))
+    }
+
+    fn end(&self, pid: &str) {
+        self.sh(&format!(
+            "kill -9 {pid}; while [ -e /proc/{pid} ]; do sleep 0.1; done"
+        ));
+    }
+}
+
+#[test]
+fn a_killed_session_leaves_nothing_when_its_processes_have_ended() {
+    let bed = bed!();
+    ours_only!("command that cleans up");
+    bed.protect("su");
+    let pid = bed.killed_session("alice");
+    let said = bed.gc();
+    assert!(
+        said.contains("/run/jns/session/") && !said.contains("/run/jns/ns/"),
+        "{said}"
+    );
+    let inside = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let joined = bed
+        .exec(&["su", "alice", "-c", "readlink /proc/self/ns/mnt"])
+        .text();
+    assert_eq!(joined, inside, "its process keeps the namespace for others");
+
+    bed.end(&pid);
+    assert!(bed.gc().contains("/run/jns/ns/2001-"));
+    assert_eq!(bed.traces(), "");
+    assert_eq!(bed.gc(), "");
+    bed.exec(&["su", "alice", "-c", "touch /tmp/new"]).text();
+}
+
+#[test]
+fn directories_of_killed_sessions_go() {
+    let bed = bed!();
+    ours_only!("command that cleans up");
+    bed.protect("su");
+    bed.policy(PER_SESSION);
+    let pid = bed.killed_session("alice");
+    bed.gc();
+    bed.sh(&format!("nsenter -t {pid} -m touch /tmp/still"));
+    assert_eq!(bed.sh("ls /var/lib/jns/session | wc -l"), "1");
+    bed.end(&pid);
+    let would = bed.exec(&["jns", "gc", "--dry-run"]).text();
+    assert_eq!(would, bed.gc().replace("removed ", "would remove "));
+    assert!(would.contains("/var/lib/jns/session/"), "{would}");
+    assert_eq!(bed.traces(), "");
+}
+
+#[test]
+fn a_tmux_server_keeps_its_view() {
+    let bed = bed!();
+    ours_only!("command that cleans up");
+    needs!(bed, "tmux");
+    bed.policy(PER_SESSION);
+    bed.serve_ssh();
+    bed.ssh(
+        "alice",
+        "touch /tmp/mine; TMUX_TMPDIR=~ tmux new-session -d",
+    )
+    .text();
+    bed.wait_for_logouts();
+    let server = bed.sh("pgrep -u alice tmux");
+    bed.gc();
+    assert_eq!(bed.sh("ls /run/jns/namespace | wc -l"), "1");
+    bed.end(&server);
+    bed.gc();
+    assert_eq!(bed.traces(), "");
+}
+
+/// Administrators who call it in a session of theirs are where pins are.
+#[test]
+fn it_works_from_inside_a_session() {
+    let bed = bed!();
+    ours_only!("command that cleans up");
+    bed.protect("su");
+    let pid = bed.killed_session("bob");
+    bed.end(&pid);
+    let alice = bed.killed_session("alice");
+    let said = bed.sh(&format!("nsenter -t {alice} -m jns gc"));
+    assert!(said.contains("removed /run/jns/ns/2002-"), "{said}");
+    assert!(!said.contains("/run/jns/ns/2001-"), "{said}");
+    bed.end(&alice);
+}
+
+#[test]
+fn collecting_all_the_time_harms_no_login() {
+    let bed = bed!();
+    ours_only!("command that cleans up");
+    bed.protect("su");
+    bed.sh("(until [ -e /root/stop ]; do jns gc --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
+    let logins = |script: &str| {
+        bed.sh(&format!(
+            "for i in {{1..100}}; do su alice -c '{script}' & [ $((i % 4)) -gt 0 ] || wait; done; wait"
+        ))
+    };
+    let seen = logins("touch /tmp/x && rm -f /tmp/x && echo well");
+    assert_eq!(
+        seen.lines().filter(|line| *line == "well").count(),
+        100,
+        "{seen}"
+    );
+    let pid = bed.killed_session("alice");
+    let inside = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let seen = logins("readlink /proc/self/ns/mnt");
+    assert_eq!(
+        seen.lines().filter(|line| *line == inside).count(),
+        100,
+        "{inside}: {seen}"
+    );
+    bed.sh("touch /root/stop; while pgrep -x jns; do sleep 0.1; done");
+    assert_eq!(bed.sh("cat /root/failed"), "");
+    bed.end(&pid);
+}
