@@ -31,7 +31,7 @@ impl Bed {
                 .expect("unshare(1) starts")
         };
         let (keeper, init) = numbered(Number::Lowest, start);
-        let init = init.ok_or("control groups or namespaces are refused here")?;
+        let init = init.ok_or("control groups, namespaces or overlays are refused here")?;
         let bed = Self {
             keeper,
             init,
