@@ -76,12 +76,9 @@ impl Directory {
             .map_err(|errno| Error::from_errno("examine", &self.path, errno))
     }
 
-    /// What is in it; nothing where a login or another process has removed it since it was opened.
     pub(super) fn entries(&self) -> Result<Vec<Entry>> {
-        match self.list() {
-            Err(Errno::NOENT) => Ok(Vec::new()),
-            other => other.map_err(|errno| Error::from_errno("list", &self.path, errno)),
-        }
+        let listed = self.list();
+        listed.map_err(|errno| Error::from_errno("list", &self.path, errno))
     }
 
     fn list(&self) -> std::result::Result<Vec<Entry>, Errno> {

@@ -154,31 +154,6 @@ fn output_cannot_steer_a_terminal() {
     });
 }
 
-/// Logins that fail take away the directories that they have made.
-#[test]
-fn directories_that_come_and_go_are_no_failure() {
-    in_own_namespace(|| {
-        unused();
-        let other = format!("{STORE}/user/2002");
-        let session = format!("{STORE}/session/0123456789abcdef");
-        std::fs::create_dir(format!("{STORE}/session")).unwrap();
-        directory(&format!("{STORE}/session"), 0o700, 0);
-        against(
-            move || {
-                for path in [&other, &session] {
-                    let _ = mkdirat(CWD, path, Mode::RWXU);
-                    let _ = std::fs::remove_dir(path);
-                }
-            },
-            || {
-                for _ in 0..100 {
-                    assert_eq!(removed(&gc()), [""; 0]);
-                }
-            },
-        );
-    });
-}
-
 /// Two collections find the same, and neither minds that the other was first.
 #[test]
 fn collections_at_once_do_each_other_no_harm() {
