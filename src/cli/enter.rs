@@ -18,6 +18,7 @@ use crate::kernel::transition::{self, Program};
 use crate::login::is_effective_root;
 use crate::session::origin;
 use account::Account;
+use nix::unistd::{geteuid, getuid};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use target::Target;
@@ -56,6 +57,12 @@ pub fn run(arguments: &Enter) -> Outcome {
 }
 
 fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
+    // A set-user-ID bit on the command would let anybody become anybody.
+    if getuid() != geteuid() {
+        let reason =
+            "jns runs with another user's rights than its caller's, for which it is not made";
+        return Err(Error::new("enter", "a namespace", reason).into());
+    }
     if is_effective_root() {
         enter_as_root(arguments)
     } else {

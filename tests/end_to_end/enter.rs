@@ -317,6 +317,27 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
 }
 
 #[test]
+fn a_set_user_id_bit_opens_nothing() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh();
+    let session = bed.start_session("alice");
+    bed.sh("chmod u+s /usr/bin/jns");
+    for arguments in [["enter", "alice", "--", "id"], ["enter", "bob", "--", "id"]] {
+        let outcome = bed.jns_as("bob", &arguments);
+        assert_eq!(
+            (outcome.status.code(), outcome.stdout.as_str()),
+            (Some(125), "")
+        );
+        assert!(
+            outcome.stderr.contains("another user's rights"),
+            "{outcome:?}"
+        );
+    }
+    session.end();
+}
+
+#[test]
 fn the_log_says_who_ran_what_on_one_line() {
     let bed = bed!();
     ours_only!("command");

@@ -179,6 +179,19 @@ fn a_session_of_an_older_policy_is_stale() {
     session.end();
 }
 
+/// The plan of such a session holds its name, which is another one at each login.
+#[test]
+fn a_directory_of_the_sessions_own_makes_no_session_stale() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\nper = \"session\"\n");
+    let session = bed.start_session("alice");
+    let namespace = bed.only_namespace();
+    assert_eq!(namespace["sessions"][0]["stale"], false, "{namespace:#}");
+    assert_eq!(namespace["pinned"], false);
+    session.end();
+}
+
 #[test]
 fn what_the_disk_holds_is_counted_when_asked() {
     let bed = bed!();

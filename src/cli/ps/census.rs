@@ -157,8 +157,8 @@ fn entry(
 fn inside(identity: Identity, inhabitants: &Inhabitants) -> Option<(Namespace, usize)> {
     let pids = inhabitants.get(&identity.inode)?;
     let mut found = pids.iter().filter_map(|pid| Namespace::of_process(*pid));
-    let namespace = found.find(|namespace| namespace.identity() == identity)?;
-    Some((namespace, pids.len()))
+    let namespace = found.next()?;
+    (namespace.identity() == identity).then_some((namespace, pids.len()))
 }
 
 type Entries = Vec<((u32, String), NamespaceEntry)>;
