@@ -31,8 +31,10 @@ pub struct Applied {
     pub paths: Vec<String>,
     /// Why a step was left out, or an entry not kept; a line each.
     pub notes: Vec<String>,
-    /// The directories that appear in the namespace.
+    /// The directories of the user's, the group's or the session's own that appear in the namespace.
     pub instances: Vec<Held>,
+    /// What of the host appears elsewhere in it.
+    pub sources: Vec<Held>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
 }
@@ -47,7 +49,7 @@ pub struct Entered {
     pub departure: Option<Departure>,
 }
 
-/// A directory that a namespace shows, and how to know it again.
+/// A directory or file that a namespace shows, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its path in the view of the host.

@@ -30,6 +30,7 @@ pub(super) struct Build<'p> {
     plan: &'p Plan,
     uid: u32,
     instances: Vec<Held>,
+    sources: Vec<Held>,
     session_directories: Vec<SessionDirectory>,
     notes: Vec<String>,
 }
@@ -83,6 +84,7 @@ impl<'p> Build<'p> {
             plan,
             uid,
             instances: Vec::new(),
+            sources: Vec::new(),
             session_directories: Vec::new(),
             notes: Vec::new(),
         })
@@ -277,6 +279,7 @@ impl<'p> Build<'p> {
                 .collect(),
             notes: std::mem::take(&mut self.notes),
             instances: std::mem::take(&mut self.instances),
+            sources: std::mem::take(&mut self.sources),
             session_directories: std::mem::take(&mut self.session_directories),
         }))
     }

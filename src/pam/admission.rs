@@ -10,7 +10,7 @@ use crate::login::Login;
 use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::remove_unused_pins_of;
-use crate::session::ledger::Instance;
+use crate::session::ledger::Shown;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock};
 use std::time::SystemTime;
 
@@ -180,9 +180,8 @@ impl Shared {
         };
         let identity = namespace.identity();
         let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
-        let fits = |record: &NamespaceRecord| {
-            record.namespace == identity && record.instances.iter().all(Instance::is_there)
-        };
+        let fits =
+            |record: &NamespaceRecord| record.namespace == identity && record.is_up_to_date();
         let Some(record) = record.filter(fits) else {
             return Ok(None);
         };
@@ -291,7 +290,8 @@ fn register(
         plan: plan.digest(),
         paths: applied.paths.clone(),
         store: plan.store.to_string(),
-        instances: applied.instances.iter().map(instance).collect(),
+        instances: applied.instances.iter().map(shown).collect(),
+        sources: applied.sources.iter().map(shown).collect(),
         made: now(),
     };
     write(&record, runtime);
@@ -338,8 +338,8 @@ fn write(record: &NamespaceRecord, runtime: &Runtime) {
     }
 }
 
-fn instance(held: &Held) -> Instance {
-    Instance {
+fn shown(held: &Held) -> Shown {
+    Shown {
         path: held.path.clone(),
         device: held.identity.0,
         inode: held.identity.1,

@@ -44,15 +44,17 @@ pub struct NamespaceRecord {
     pub paths: Vec<String>,
     /// Where instances live that have no place of their own (`settings.store`).
     pub store: String,
-    /// The directories that appear in it.
-    pub instances: Vec<Instance>,
+    /// The directories of the user's, the group's or the session's own that appear in it.
+    pub instances: Vec<Shown>,
+    /// Directories and files of the host's that appear elsewhere in it (`[[bind]]`).
+    pub sources: Vec<Shown>,
     /// When it was made, in seconds since 1970.
     pub made: u64,
 }
 
-/// A directory that appears in a namespace, by its path in the host's view.
+/// A directory or file that appears in a namespace, by its path in the host's view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
+pub struct Shown {
     /// Its path.
     pub path: String,
     /// The device that it is on, as stat(2) numbers it.
@@ -99,17 +101,26 @@ pub struct PolicyFile {
     pub sha256: String,
 }
 
-impl Instance {
-    /// Whether the path still leads to this directory: a namespace that shows another one is of no use to a
+impl Shown {
+    /// Whether the path still leads to it: a namespace that shows another one is of no use to a
     /// new login.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         let found = rustix::fs::stat(&self.path);
         found.is_ok_and(|status| (status.st_dev, status.st_ino) == (self.device, self.inode))
     }
 }
 
 impl NamespaceRecord {
+    /// Whether all that appears in it is still there.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.instances
+            .iter()
+            .chain(&self.sources)
+            .all(Shown::is_there)
+    }
+
     /// Notes in the store that its directories were used now: that of the user, or the group, gets the
     /// present time.
     pub fn note_use(&self) {

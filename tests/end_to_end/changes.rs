@@ -9,10 +9,11 @@ fn policy(settings: &str, rule: &str) -> String {
 }
 
 impl Bed {
-    /// The namespace of alice's next login.
+    /// The namespace of alice's next login, which stays in use: its number is not given to another one.
     #[track_caller]
     fn next_login(&self) -> String {
-        self.su("alice", NAMESPACE).text()
+        let script = format!("sleep 1000 >/dev/null 2>&1 </dev/null & {NAMESPACE}");
+        self.su("alice", &script).text()
     }
 
     /// Logs alice in until it is noted what shaped her plan: not while the policy is so young that its next
@@ -57,6 +58,7 @@ fn a_changed_policy_gives_the_next_login_another_namespace() {
     bed.policy(&old);
     assert_eq!(bed.next_login(), first, "when it is changed back");
     session.end();
+    bed.sh("pkill -x sleep");
     before.assert_nothing_left(&bed);
 }
 
@@ -181,7 +183,7 @@ fn a_changed_account_holds_from_the_next_login() {
     ours_only!("namespace that logins share");
     bed.begin_with(&policy("", "path = \"{home}/private\"\ncreate = true"));
     let first = bed.next_login();
-    bed.sh("cp -a /home/alice /home/moved && usermod -d /home/moved alice");
+    bed.sh("cp -a /home/alice /home/moved && sed -i s,:/home/alice:,:/home/moved:, /etc/passwd");
     let second = bed.next_login();
     assert_ne!(second, first, "her home is elsewhere");
     bed.su("alice", "touch /home/moved/private/here").text();
@@ -261,4 +263,20 @@ fn a_login_never_lands_in_a_directory_that_is_no_longer_the_instance() {
         session.run("ls /tmp").text();
         session.end();
     }
+}
+
+#[test]
+fn a_login_never_lands_in_a_source_that_is_no_longer_there() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    bed.sh("mkdir -m 755 -p /srv/data /data && touch /srv/data/old");
+    bed.begin_with("[[bind]]\nsource = \"/srv/data\"\npath = \"/data\"\n");
+    let session = bed.start_session("alice");
+    assert_eq!(bed.su("alice", "ls /data").text(), "old");
+    bed.sh("mv /srv/data /srv/older && mkdir -m 755 /srv/data && touch /srv/data/new");
+
+    assert_eq!(bed.su("alice", "ls /data").text(), "new");
+    assert_eq!(session.run("ls /data").text(), "old", "the running session");
+    assert_eq!(bed.next_login(), bed.next_login());
+    session.end();
 }

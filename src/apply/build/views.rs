@@ -1,12 +1,12 @@
 //! The mount of one step, detached: what the user's word becomes in the kernel's few.
 
 use super::keep::Root;
-use super::{Build, BuiltView, Kept};
+use super::{Build, BuiltView, Held, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
 use crate::kernel::directory::Form;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
-use crate::kernel::walk::Place;
+use crate::kernel::walk::{Place, identity};
 use crate::plan::{Shape, Step, View};
 use crate::policy::value::{Component, Size};
 use rustix::fd::OwnedFd;
@@ -102,7 +102,7 @@ impl<'p> Build<'p> {
     }
 
     fn bind(
-        &self,
+        &mut self,
         step: &Step,
         place: &Place,
         source: &Place,
@@ -118,6 +118,10 @@ impl<'p> Build<'p> {
         let change = like_covered_and_source(&step.attributes, covered);
         let travel = crate::apply::travel(self.plan.propagation);
         mount::prepare(&mount, recursive, change, travel, path)?;
+        self.sources.push(Held {
+            path: source.path.clone(),
+            identity: identity(&source.status),
+        });
         Ok(Rc::new(mount))
     }
 

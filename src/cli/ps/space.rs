@@ -6,7 +6,7 @@ use crate::cli::terminal::Progress;
 use crate::kernel::departure::leave_for;
 use crate::kernel::mount::reopen;
 use crate::kernel::namespace::Namespace;
-use crate::session::ledger::Instance;
+use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
@@ -110,7 +110,7 @@ pub fn count(census: &mut Census) {
 }
 
 /// Nothing where another directory has its path by now, or none.
-fn count_instance(instance: &Instance, teller: &mut Teller) -> Option<Usage> {
+fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
     let status = rustix::fs::fstat(&top).ok()?;
@@ -265,7 +265,7 @@ mod tests {
     fn counted(path: &std::path::Path) -> Option<Usage> {
         let path = path.to_str().unwrap();
         let (device, inode) = identity(&rustix::fs::stat(path).unwrap());
-        let instance = Instance {
+        let instance = Shown {
             path: path.to_owned(),
             device,
             inode,
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn another_directory_of_that_name_is_not_counted() {
         let top = tempfile::tempdir().unwrap();
-        let instance = Instance {
+        let instance = Shown {
             path: top.path().to_str().unwrap().to_owned(),
             device: 0,
             inode: 0,

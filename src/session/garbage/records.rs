@@ -5,7 +5,7 @@ use super::namespaces::{id, uid_of};
 use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Identity;
-use crate::session::ledger::{Instance, NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord};
+use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::pin::Pins;
 use crate::session::runtime::{PATH, Runtime};
 use rustix::fs::{AtFlags, Stat};
@@ -89,7 +89,7 @@ impl Ledger {
 
     /// Whether a namespace that has one of these pins shows an instance of `holder`, such as `group/100`.
     pub(super) fn pinned_show(&self, pins: &BTreeSet<String>, holder: &str) -> bool {
-        let is_theirs = |instance: &Instance| {
+        let is_theirs = |instance: &Shown| {
             let parent = Path::new(&instance.path).parent();
             parent.is_some_and(|parent| parent.ends_with(holder))
         };

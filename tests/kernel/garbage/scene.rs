@@ -3,7 +3,7 @@
 use crate::own::*;
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::session::garbage::{Fate, Kind, Remains, Request, collect};
-use pam_jns::session::ledger::Instance;
+use pam_jns::session::ledger::Shown;
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::process::{Child, Command};
@@ -105,13 +105,14 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         plan: "0".repeat(64),
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),
+        sources: Vec::new(),
         instances: vec![],
         made: 0,
     }
 }
 
-pub fn instance(path: &str) -> Instance {
-    Instance {
+pub fn instance(path: &str) -> Shown {
+    Shown {
         path: path.to_owned(),
         device: 0,
         inode: 0,
