@@ -66,6 +66,29 @@ fn nothing_of_the_callers_environment_comes_along() {
 }
 
 #[test]
+fn of_several_shared_namespaces_it_is_the_newest() {
+    let bed = bed!();
+    ours_only!("command");
+    bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
+    let older = bed.start_session("alice");
+    bed.wait_until(&format!(
+        "[ $(date +%s) -gt {} ]",
+        bed.only_session().opened
+    ));
+    bed.policy("[[private]]\npath = \"/tmp\"\noptions = [\"noexec\"]\n");
+    let newer = bed.start_session("alice");
+    let expected = bed.sh(&format!("readlink /proc/{}/ns/mnt", newer.pid));
+    let entered = bed.jns(&["enter", "alice", "--", "readlink", "/proc/self/ns/mnt"]);
+    assert_eq!(entered.stdout.trim_end(), expected);
+    assert!(
+        entered.stderr.contains("1 older shared namespace;"),
+        "{entered:?}"
+    );
+    bed.sh(&format!("kill {} {}", newer.pid, older.pid));
+    bed.wait_for_logouts();
+}
+
+#[test]
 fn the_working_directory_is_one_that_the_user_may_enter() {
     let bed = bed!();
     ours_only!("command");

@@ -1,6 +1,7 @@
 //! Which namespace is meant: a user's shared one, or that of a session. It is never looked for among a
 //! user's processes: what the ledger says and what the kernel says have to agree.
 
+use crate::cli::terminal::count;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Namespace;
 use crate::login::{Accounts, Nss};
@@ -63,20 +64,11 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
     shared.sort_by_key(|(record, _)| record.made);
     let others = shared.len().saturating_sub(1);
     if let Some((record, namespace)) = shared.pop() {
-        let more = format!(
-            "{whom} has {others} older shared {}; `jns ps {whom}` lists them, and `jns enter ID` enters \
-             that of a session",
-            if others == 1 {
-                "namespace"
-            } else {
-                "namespaces"
-            }
-        );
         return Ok(Target {
             namespace,
             user: record.user,
             uid,
-            remark: (others > 0).then_some(more),
+            remark: older(others, whom),
             _lock: lock,
         });
     }
@@ -94,6 +86,15 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
         )),
         _lock: lock,
     })
+}
+
+/// What to say of a user's other shared namespaces, if there are any.
+fn older(others: usize, whom: &str) -> Option<String> {
+    let more = count(others, "older shared namespace");
+    let hint = format!(
+        "{whom} has {more}; `jns ps {whom}` lists the sessions in each, and `jns enter ID` enters that of one"
+    );
+    (others > 0).then_some(hint)
 }
 
 fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespace)>> {
