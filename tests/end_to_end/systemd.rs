@@ -54,6 +54,13 @@ impl Bed {
         self.sh("systemctl stop 'user@*'");
     }
 
+    /// Has `jns gc` run as the service.
+    #[track_caller]
+    fn run_service(&self) {
+        let ran = self.run("systemctl start jns-gc.service || ! journalctl -q -u jns-gc.service");
+        assert!(ran.succeeded(), "{}", ran.stdout);
+    }
+
     /// What there is of namespaces and sessions.
     fn remains(&self) -> String {
         self.sh(
@@ -170,7 +177,7 @@ fn a_lingering_manager_and_later_logins_share_a_namespace() {
         );
         bed.wait_for_logouts();
     }
-    bed.sh("systemctl start jns-gc.service");
+    bed.run_service();
     assert_eq!(
         bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
@@ -190,7 +197,7 @@ fn a_terminated_session_takes_nothing_from_the_others() {
     let id = format!("tr '\\0' '\\n' </proc/{doomed}/environ | sed -n 's/^XDG_SESSION_ID=//p'");
     bed.sh(&format!("loginctl terminate-session $({id})"));
     bed.wait_until(&format!("[ ! -e /proc/{doomed} ]"));
-    bed.sh("systemctl start jns-gc.service");
+    bed.run_service();
     assert_eq!(
         bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
@@ -198,7 +205,7 @@ fn a_terminated_session_takes_nothing_from_the_others() {
 
     other.end();
     bed.wait_for_nobody();
-    bed.sh("systemctl start jns-gc.service");
+    bed.run_service();
     assert_eq!(bed.remains(), "");
 }
 
@@ -243,7 +250,7 @@ fn what_a_manager_cannot_clean_up_is_collected() {
         "",
         "the manager's directory is left"
     );
-    bed.sh("systemctl start jns-gc.service");
+    bed.run_service();
     assert_eq!(bed.remains(), "");
     let errors = bed.log().into_iter().filter(|line| line.contains("cannot"));
     assert_eq!(errors.collect::<Vec<_>>(), Vec::<String>::new());
@@ -356,7 +363,7 @@ fn what_a_soft_reboot_leaves_is_in_nobodys_way() {
     assert_eq!(seen.text(), format!("{namespace}\n/run/user/2001"));
     session.end();
     bed.wait_for_nobody();
-    bed.sh("systemctl start jns-gc.service");
+    bed.run_service();
     assert_eq!(bed.remains(), "");
 }
 

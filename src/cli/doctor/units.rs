@@ -104,6 +104,7 @@ enum Effect {
     NoNamespaces,
     NoCapability,
     NoMounting,
+    NoOpening,
     OtherTmp,
     ReadOnlyStore,
     Apart,
@@ -115,6 +116,7 @@ impl Effect {
             Self::NoNamespaces => "forbids mount namespaces",
             Self::NoCapability => "takes CAP_SYS_ADMIN away",
             Self::NoMounting => "forbids mounting",
+            Self::NoOpening => "takes openat2(2) away, by which the module opens every path",
             Self::OtherTmp => "shows exempt users the unit's /tmp, not the host's",
             Self::ReadOnlyStore => "makes the store read-only for new instances",
             Self::Apart => "keeps its sessions in namespaces apart from other services' sessions",
@@ -123,7 +125,9 @@ impl Effect {
 
     fn level(self) -> Level {
         match self {
-            Self::NoNamespaces | Self::NoCapability | Self::NoMounting => Level::Problem,
+            Self::NoNamespaces | Self::NoCapability | Self::NoMounting | Self::NoOpening => {
+                Level::Problem
+            }
             Self::OtherTmp | Self::ReadOnlyStore => Level::Warning,
             Self::Apart => Level::Note,
         }
@@ -144,6 +148,7 @@ fn effect(key: &str, value: &str) -> Option<Effect> {
             (names("CAP_SYS_ADMIN") == inverted).then_some(Effect::NoCapability)
         }
         "SystemCallFilter" => (inverted && names("@mount")).then_some(Effect::NoMounting),
+        "RestrictSUIDSGID" => on.then_some(Effect::NoOpening),
         "PrivateTmp" => (on || value == "disconnected").then_some(Effect::OtherTmp),
         "ProtectSystem" if value == "strict" => Some(Effect::ReadOnlyStore),
         _ => (SEPARATE.contains(&key) && !is_off(value)).then_some(Effect::Apart),
@@ -245,6 +250,8 @@ mod tests {
             ("CapabilityBoundingSet", "~CAP_CHOWN", None),
             ("SystemCallFilter", "~@mount", Some(Effect::NoMounting)),
             ("SystemCallFilter", "~@swap", None),
+            ("RestrictSUIDSGID", "yes", Some(Effect::NoOpening)),
+            ("RestrictSUIDSGID", "no", None),
             ("PrivateTmp", "true", Some(Effect::OtherTmp)),
             ("PrivateTmp", "false", None),
             ("ProtectSystem", "strict", Some(Effect::ReadOnlyStore)),
