@@ -270,7 +270,28 @@ fn who_is_confined_by_something_else_stays_confined() {
         "the shared namespace is {direct}"
     );
     session.end();
+    // Only who sees all processes, which is nobody in a bed, knows that what the sandboxes made is garbage.
+    bed.sh("jns gc; find /run/jns/ns -type f -perm 0 -delete; rm -f /run/jns/namespace/*");
     before.assert_nothing_left(&bed);
+}
+
+/// A copy of the host's namespace shows the files of its pins, and nothing that is bound to them.
+#[test]
+fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
+    let bed = bed!();
+    ours_only!("pins");
+    bed.prepare_for_nesting();
+    bed.share();
+    let session = bed.start_session("alice");
+    let first = session.run(NAMESPACE).text();
+    bed.su("bob", "true").text();
+    bed.sh("unshare -m touch -d '-1 hour' /run/jns/ns/*");
+
+    bed.sh("unshare -m bash -c 'su alice -c true; su bob -c true; jns gc; jns gc --older-than 1s'");
+    bed.sh("unshare -m su alice -c true");
+    assert_eq!(bed.ssh("alice", NAMESPACE).text(), first);
+    bed.sh("for pin in /run/jns/ns/2002-*; do umount $pin && break; done");
+    session.end();
 }
 
 /// A sandbox that a user has made has no more rights with su than without.

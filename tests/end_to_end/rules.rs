@@ -48,6 +48,7 @@ fn a_hardened_mount_stays_hardened() {
 fn memory_is_bounded() {
     let bed = bed!();
     ours_only!("bound unless it is told one");
+    bed.share_nothing();
     bed.serve_ssh_under("[[tmpfs]]\npath = \"/tmp\"\nsize = \"1M\"\n");
     let before = bed.state();
     assert!(

@@ -2,7 +2,9 @@
  * A threaded program that opens sessions: each thread has a handle of its own and ends after a few logins;
  * libpam unloads the module whenever no handle is left.
  *
- *   threads CONFDIR SERVICE USER ROUNDS THREADS opened|refused
+ *   threads CONFDIR SERVICE USER ROUNDS THREADS opened|joined|refused
+ *
+ * Sessions that are joined are all in one namespace.
  *
  * Prints what is wrong, and at its end how many sessions were as they were expected.
  */
@@ -20,7 +22,9 @@
 static const char *confdir, *service, *user;
 static char host[64];
 static atomic_int as_expected;
-static int expect_opened;
+static int expect_opened, expect_joined;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static char joined[64];
 
 static int no_conversation(int n, const struct pam_message **m, struct pam_response **r, void *data) {
     (void)n, (void)m, (void)r, (void)data;
@@ -40,6 +44,14 @@ static void expect(int holds, const char *what) {
         printf("wrong: %s\n", what);
 }
 
+static void compare(const char *namespace) {
+    pthread_mutex_lock(&mutex);
+    if (*joined)
+        expect(!strcmp(namespace, joined), "all sessions are in one namespace");
+    strcpy(joined, namespace);
+    pthread_mutex_unlock(&mutex);
+}
+
 static void *login(void *unused) {
     pam_handle_t *handle = NULL;
     char before[64], after[64];
@@ -50,7 +62,11 @@ static void *login(void *unused) {
     read_namespace(after);
     if (expect_opened) {
         expect(code == PAM_SUCCESS, "open");
-        expect(strcmp(after, host) != 0, "the thread that opened is in a namespace of its own");
+        expect(strcmp(after, host) != 0, "the thread that opened is not in the host's namespace");
+        if (expect_joined)
+            compare(after);
+        char directory[64] = "";
+        expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "its directory stays");
         expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
     } else {
         expect(code == PAM_SESSION_ERR, "a refused open");
@@ -66,8 +82,10 @@ int main(int count, char **arguments) {
         return 2;
     confdir = arguments[1], service = arguments[2], user = arguments[3];
     int rounds = atoi(arguments[4]), width = atoi(arguments[5]);
-    expect_opened = !strcmp(arguments[6], "opened");
+    expect_joined = !strcmp(arguments[6], "joined");
+    expect_opened = expect_joined || !strcmp(arguments[6], "opened");
     read_namespace(host);
+    expect(chdir("/usr") == 0, "there is a directory");
     while (rounds-- > 0) {
         pthread_t threads[width];
         char now[64];
@@ -77,6 +95,8 @@ int main(int count, char **arguments) {
             pthread_join(threads[i], NULL);
         read_namespace(now);
         expect(!strcmp(now, host), "the main thread stays in the host's namespace");
+        char directory[64] = "";
+        expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "and in its directory");
     }
     printf("%d %s\n", as_expected, arguments[6]);
     return 0;

@@ -61,6 +61,7 @@ impl Bed {
 
 impl State {
     pub(super) fn of(bed: &Bed) -> Self {
+        bed.collect_garbage();
         let survey = bed.sh(SURVEY);
         let part = |name: &str| {
             let lines = survey
@@ -100,7 +101,6 @@ impl State {
     fn assert_settles(&self, bed: &Bed, forgive: impl Fn(&mut Self)) {
         let deadline = Instant::now() + SETTLING;
         loop {
-            bed.collect_garbage();
             let mut now = bed.state();
             forgive(&mut now);
             let differences = self.differences(&now);
