@@ -249,14 +249,25 @@ pub fn open_or_make_private(
     Ok((directory, draft))
 }
 
-/// Whatever the umask of the host process is, it only takes rights away from root's own 0700.
+/// Whatever the umask of the host process is, it only takes rights away from root's own 0700. In su(1) the
+/// process has the group of its caller, which the directory does not keep.
 fn make_private(parent: &Rc<OwnedFd>, name: &str) -> std::result::Result<Option<Draft>, Errno> {
     match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-        Ok(()) => Ok(Some(Draft::made(
-            parent,
-            name.to_owned(),
-            FileType::Directory,
-        ))),
+        Ok(()) => {
+            let draft = Draft::made(parent, name.to_owned(), FileType::Directory);
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "this is the room that changes owners"
+            )]
+            rustix::fs::chownat(
+                parent,
+                name,
+                None,
+                Some(Gid::ROOT),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?;
+            Ok(Some(draft))
+        }
         Err(Errno::EXIST) => Ok(None),
         Err(errno) => Err(errno),
     }
