@@ -12,7 +12,6 @@ mod explain;
 mod gc;
 mod guide;
 mod manual;
-mod mounts;
 mod outcome;
 mod ps;
 mod source;

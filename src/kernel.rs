@@ -4,6 +4,7 @@ pub mod departure;
 pub mod directory;
 pub mod file;
 pub mod mount;
+pub mod mount_table;
 pub mod namespace;
 pub mod probe;
 pub mod processor;

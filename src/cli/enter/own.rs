@@ -4,10 +4,10 @@
 use super::{Obstacle, execute, program, record, settle};
 use crate::cli::arguments::Enter;
 use crate::cli::enter::account::Account;
-use crate::cli::mounts::{self, Mount};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::departure::WorkingDirectory;
+use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
 use crate::kernel::transition;
 use crate::login::{Accounts, Nss};
@@ -37,7 +37,7 @@ pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
     let directory = WorkingDirectory::own();
     let program = program(arguments, &account, None);
     let own = namespace::name()?;
-    if is_ours(&mounts::of_process("thread-self"), uid) {
+    if is_ours("thread-self", uid) {
         record::write_own(&own, &account, &program);
         return Err(execute(&program));
     }
@@ -84,7 +84,7 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
     let own = all.filter(|pid| owner(*pid) == Some(uid));
     let inside = own.filter_map(|pid| {
         let namespace = Namespace::of_process(pid)?;
-        let usable = namespace.is_of_own_user_namespace() && is_ours(&mounts::of_process(pid), uid);
+        let usable = namespace.is_of_own_user_namespace() && is_ours(&pid.to_string(), uid);
         let process = Process::of(pid).filter(|_| usable)?;
         let namespace = namespace.identity().to_string();
         Some(Inside { process, namespace })
@@ -97,13 +97,16 @@ fn owner(pid: u32) -> Option<u32> {
     Some(status.st_uid)
 }
 
-/// Whether the module has made a namespace with these mounts, as far as they tell: it shows a directory of a
-/// store, or a file system of the module's. A user whom this misleads has misled nobody else.
-fn is_ours(mounts: &[Mount], uid: u32) -> bool {
-    let is_memory = |mount: &Mount| mount.kind == "tmpfs" && mount.source == "jns";
+/// Whether the module has made the namespace of a process, as far as its mounts tell: it shows a directory of
+/// a store, or a file system of the module's. A user whom this misleads has misled nobody else.
+fn is_ours(process: &str, uid: u32) -> bool {
+    let mounts = mount_table::read(&format!("/proc/{process}/mountinfo"));
+    let is_memory = |mount: &Mount| mount.kind == b"tmpfs" && mount.source == b"jns";
+    let is_shown = |mount: &Mount| is_instance(&String::from_utf8_lossy(&mount.root), uid);
     mounts
+        .unwrap_or_default()
         .iter()
-        .any(|mount| is_memory(mount) || is_instance(&mount.root, uid))
+        .any(|mount| is_memory(mount) || is_shown(mount))
 }
 
 /// Whether a path is that of an instance in a store: `user/UID/NAME`, `group/GID/NAME`, `session/ID/NAME`.

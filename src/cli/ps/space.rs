@@ -1,10 +1,10 @@
 //! What users' directories hold: in memory, as the file system says; on disk, counted file by file.
 
 use super::census::Census;
-use crate::cli::mounts;
 use crate::cli::terminal::Progress;
 use crate::kernel::departure::leave_for;
 use crate::kernel::mount::reopen;
+use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::Namespace;
 use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;
@@ -57,10 +57,10 @@ pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
     let Ok(_away) = leave_for(namespace) else {
         return Vec::new();
     };
-    let mounts = mounts::of_process("thread-self");
+    let mounts = mount_table::read("/proc/thread-self/mountinfo").unwrap_or_default();
     let found = paths.iter().filter_map(|path| {
         // Whoever serves such a file system could let this process wait for ever.
-        let slow = |mount: &mounts::Mount| mount.kind.starts_with("fuse") && mount.is_above(path);
+        let slow = |mount: &Mount| mount.kind.starts_with(b"fuse") && mount.is_above(path);
         if mounts.iter().any(slow) {
             return None;
         }
@@ -72,9 +72,9 @@ pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
             StatxFlags::MNT_ID,
         );
         let id = status.ok()?.stx_mnt_id;
-        let own = |mount: &mounts::Mount| mount.id == id && mount.point == **path;
+        let own = |mount: &Mount| mount.id == id && mount.point == path.as_bytes();
         let mount = mounts.iter().find(|mount| own(mount))?;
-        (mount.kind == "tmpfs").then(|| usage_of(&place, path))?
+        (mount.kind == b"tmpfs").then(|| usage_of(&place, path))?
     });
     found.collect()
 }

@@ -2,6 +2,7 @@
 
 use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
+use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::walk::identity;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,23 +44,23 @@ impl Views {
                     && let Some(table) = read(&task.path_of("mountinfo"))?
                 {
                     known.insert(place);
-                    lines(&table).for_each(|line| views.note(&line));
+                    table.iter().for_each(|mount| views.note(mount));
                 }
             }
         }
         let own = read("/proc/thread-self/mountinfo")?.unwrap_or_default();
-        for line in lines(&own) {
-            views.devices.insert(line.id, line.device);
-            views.points.push(line.point);
+        for mount in own {
+            views.devices.insert(mount.id, mount.device);
+            views.points.push(mount.point);
         }
         Ok(views)
     }
 
-    fn note(&mut self, line: &Line) {
-        let on_device = |name| (line.device.clone(), name);
-        self.shown.extend(names(&line.root).map(on_device));
+    fn note(&mut self, mount: &Mount) {
+        let on_device = |name| (mount.device.clone(), name);
+        self.shown.extend(names(&mount.root).map(on_device));
         self.covered
-            .extend(names(&line.point).filter(|name| name.starts_with(b"ns/")));
+            .extend(names(&mount.point).filter(|name| name.starts_with(b"ns/")));
     }
 
     /// Whether `name` of a store, such as `session/0123456789abcdef`, or something in it, is mounted somewhere.
@@ -98,57 +99,13 @@ fn place_of(task: &Task) -> Result<Option<Where>> {
 }
 
 /// A mount table; nothing where its process has ended.
-fn read(path: &str) -> Result<Option<Vec<u8>>> {
-    std::fs::read(path).map(Some).or_else(|reason| {
-        match Errno::from_raw_os_error(reason.raw_os_error().unwrap_or(libc::EIO)) {
-            // Of a process that is about to end.
-            Errno::INVAL => Ok(None),
-            errno => unless_gone(path)(errno),
-        }
-    })
-}
-
-/// A mount, as proc_pid_mountinfo(5) has it.
-struct Line {
-    id: u64,
-    /// `8:1`; not always what stat(2) says of its files.
-    device: Vec<u8>,
-    root: Vec<u8>,
-    point: Vec<u8>,
-}
-
-fn lines(table: &[u8]) -> impl Iterator<Item = Line> {
-    let line = |line: &[u8]| {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        Some(Line {
-            id,
-            device: fields.nth(1)?.to_vec(),
-            root: unescape(fields.next()?),
-            point: unescape(fields.next()?),
-        })
-    };
-    table.split(|byte| *byte == b'\n').filter_map(line)
-}
-
-/// `\040` is a space: three octal digits stand for what would end a field or a line.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, behind)) = rest.split_first() {
-        let octal = behind.get(..3).filter(|_| byte == b'\\').and_then(octal);
-        text.push(octal.unwrap_or(byte));
-        rest = match octal {
-            Some(_) => behind.get(3..).unwrap_or_default(),
-            None => behind,
-        };
+fn read(path: &str) -> Result<Option<Vec<Mount>>> {
+    match mount_table::read(path) {
+        Ok(table) => Ok(Some(table)),
+        // Of a process that is about to end.
+        Err(Errno::INVAL) => Ok(None),
+        Err(errno) => unless_gone(path)(errno),
     }
-    text
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    let text = std::str::from_utf8(digits).ok()?;
-    u8::from_str_radix(text, 8).ok()
 }
 
 /// The names of the module's that a path goes through.
@@ -172,6 +129,7 @@ fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::mount_table::parse;
 
     const TABLE: &[u8] = b"\
 31 24 8:1 /lib/jns/user/1000/tmp /tmp rw - ext4 /dev/sda1 rw
@@ -184,7 +142,7 @@ mod tests {
     #[test]
     fn a_table_tells_what_is_shown_and_what_is_covered() {
         let mut views = Views::default();
-        lines(TABLE).for_each(|line| views.note(&line));
+        parse(TABLE).for_each(|mount| views.note(&mount));
         views.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
         for (name, shown) in [
             ("user/1000", true),
@@ -200,21 +158,6 @@ mod tests {
             assert!(views.show(26, name), "on a mount that is not known: {name}");
         }
         assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
-    }
-
-    #[test]
-    fn escapes_are_octal() {
-        for (field, text) in [
-            ("/a\\040b", "/a b"),
-            ("/a\\134040", "/a\\040"),
-            ("/a\\012", "/a\n"),
-            ("/a\\", "/a\\"),
-            ("/a\\04", "/a\\04"),
-            ("/a\\999", "/a\\999"),
-            ("", ""),
-        ] {
-            assert_eq!(unescape(field.as_bytes()), text.as_bytes(), "{field}");
-        }
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! The mounts of a namespace, as proc_pid_mountinfo(5) lists them.
+
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A mount, in bytes: paths need not be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its number.
+    pub id: u64,
+    /// The device of its file system, such as `8:1`; not always what stat(2) says of its files.
+    pub device: Vec<u8>,
+    /// What of its file system it shows.
+    pub root: Vec<u8>,
+    /// Where it is.
+    pub point: Vec<u8>,
+    /// The type of its file system.
+    pub kind: Vec<u8>,
+    /// What is mounted, as the file system calls it.
+    pub source: Vec<u8>,
+}
+
+impl Mount {
+    /// Whether `path` is this mount's, or lies below it.
+    #[must_use]
+    pub fn is_above(&self, path: &str) -> bool {
+        Path::new(path).starts_with(self.place())
+    }
+
+    /// Where it is, as a path.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.point))
+    }
+}
+
+/// Reads a table, `/proc/PID/mountinfo`.
+///
+/// # Errors
+///
+/// The error number: ENOENT, ESRCH or EINVAL when the process has ended or is about to.
+pub fn read(path: &str) -> Result<Vec<Mount>, Errno> {
+    let failed = |reason: std::io::Error| {
+        Errno::from_raw_os_error(reason.raw_os_error().unwrap_or(libc::EIO))
+    };
+    let table = std::fs::read(path).map_err(failed)?;
+    Ok(parse(&table).collect())
+}
+
+/// Takes a table apart. What is not a mount's line is left out.
+pub fn parse(table: &[u8]) -> impl Iterator<Item = Mount> {
+    table.split(|byte| *byte == b'\n').filter_map(mount)
+}
+
+fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let device = fields.nth(1)?.to_vec();
+    let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
+    // As many optional fields as there are, and a dash behind them.
+    fields.find(|field| *field == b"-")?;
+    Some(Mount {
+        id,
+        device,
+        root,
+        point,
+        kind: unescape(fields.next()?),
+        source: unescape(fields.next()?),
+    })
+}
+
+/// `\040` is a space: three octal digits stand for what would end a field or a line.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let octal = behind.get(..3).filter(|_| byte == b'\\').and_then(octal);
+        text.push(octal.unwrap_or(byte));
+        rest = match octal {
+            Some(_) => behind.get(3..).unwrap_or_default(),
+            None => behind,
+        };
+    }
+    text
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    u8::from_str_radix(text, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Vec<Mount> {
+        parse(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn a_line_is_taken_apart() {
+        let line = "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue";
+        let expected = Mount {
+            id: 36,
+            device: b"98:0".to_vec(),
+            root: b"/mnt1".to_vec(),
+            point: b"/mnt 2".to_vec(),
+            kind: b"ext3".to_vec(),
+            source: b"/dev/root".to_vec(),
+        };
+        assert_eq!(parsed(line), [expected]);
+        assert_eq!(parsed("36 35 98:0\n\nx - y\n36 35 98:0 / / rw"), []);
+    }
+
+    #[test]
+    fn a_mount_is_above_what_lies_below_it() {
+        let table = [
+            ("/", "/tmp", true),
+            ("/tmp", "/tmp", true),
+            ("/tmp", "/tmp/a", true),
+            ("/tmp", "/tmpfile", false),
+            ("/tmp/a", "/tmp", false),
+        ];
+        for (point, path, expected) in table {
+            let mounts = parsed(&format!("1 1 0:1 / {point} rw - tmpfs none rw"));
+            let mount = mounts.first().unwrap();
+            assert_eq!(mount.is_above(path), expected, "{point} {path}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_octal() {
+        for (field, text) in [
+            ("/a\\040b", "/a b"),
+            ("/a\\134040", "/a\\040"),
+            ("/a\\012", "/a\n"),
+            ("/a\\", "/a\\"),
+            ("/a\\04", "/a\\04"),
+            ("/a\\999", "/a\\999"),
+            ("", ""),
+        ] {
+            assert_eq!(unescape(field.as_bytes()), text.as_bytes(), "{field}");
+        }
+    }
+}
