@@ -170,18 +170,46 @@ fn two_hundred_logins_find_the_same_namespace() {
     assert_eq!(found.lines().count(), 1, "{found}\n{:#?}", bed.log());
 }
 
+/// A bed in which the kernel takes new namespaces for older than the bed, unless they are made on the right
+/// processor.
+macro_rules! disordered_bed {
+    () => {{
+        if !are_disordered() {
+            eprintln!("NOT APPLICABLE: this kernel numbers namespaces in their order");
+            return;
+        }
+        match Bed::make_numbered(Number::Highest) {
+            Ok(bed) => bed,
+            Err(reason) => crate::bed::skip!("{reason}"),
+        }
+    }};
+}
+
+#[test]
+fn logins_on_all_processors_meet_where_namespaces_look_older() {
+    let bed = disordered_bed!();
+    ours_only!("namespace that logins share");
+    bed.share();
+    bed.protect("su");
+    let processors = "grep Cpus_allowed: /proc/self/status";
+    let before = bed.sh(processors);
+    for _ in 0..20 {
+        let found = bed.sh(&format!(
+            "for i in {{1..4}}; do su alice -c '{NAMESPACE}; {processors}'; done | sort -u"
+        ));
+        let lines: Vec<_> = found.lines().collect();
+        assert_eq!(lines.len(), 2, "{found}\n{:#?}", bed.log());
+        assert_eq!(lines[0], before, "where the session may run");
+        bed.collect_garbage();
+        assert_eq!(bed.pins(), 0);
+    }
+}
+
 /// Where the kernel takes the new namespace for an older one, it cannot be bound to a file.
 #[test]
 fn a_namespace_that_cannot_be_pinned_is_the_sessions_own() {
-    if !are_disordered() {
-        eprintln!("NOT APPLICABLE: this kernel numbers namespaces in their order");
-        return;
-    }
+    let bed = disordered_bed!();
     ours_only!("namespace that logins share");
-    let bed = match Bed::make_numbered(Number::Highest) {
-        Ok(bed) => bed,
-        Err(reason) => crate::bed::skip!("{reason}"),
-    };
     bed.share();
     bed.protect("su");
     let before = bed.state();
