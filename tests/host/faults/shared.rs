@@ -100,7 +100,9 @@ pub fn furnish(room: &Room) {
 
 /// Takes away everything that the module knows.
 pub fn forget_runtime() {
-    for mount in mounts_at(RUNTIME).iter().rev() {
+    let mut mounts = mounts_at(RUNTIME);
+    mounts.sort(); // they are in the order of numbers that are used again
+    for mount in mounts.iter().rev() {
         nix::mount::umount(mount.as_str()).unwrap();
     }
     if exists(RUNTIME) {
