@@ -10,6 +10,7 @@ mod build;
 
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
+use crate::kernel::directory::Form;
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::{self, Identity, Namespace};
 use crate::kernel::removal;
@@ -56,6 +57,8 @@ pub struct Held {
     pub path: String,
     /// Its device and inode.
     pub identity: (u64, u64),
+    /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
+    pub form: Option<Form>,
 }
 
 /// A directory that lives as long as its session, and how to know it again.

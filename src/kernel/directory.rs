@@ -5,10 +5,11 @@ use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
 /// Permission bits, owner and group of something that is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Form {
     /// Permission bits, at most 0o7777.
     pub mode: u32,
@@ -16,6 +17,18 @@ pub struct Form {
     pub uid: u32,
     /// Owning group's id.
     pub gid: u32,
+}
+
+impl Form {
+    /// That of a file or directory with this status.
+    #[must_use]
+    pub fn of(status: &Stat) -> Self {
+        Self {
+            mode: status.st_mode & 0o7777,
+            uid: status.st_uid,
+            gid: status.st_gid,
+        }
+    }
 }
 
 /// A directory or file that was made for one login. Dropped, it is removed again (a directory only when
@@ -194,11 +207,7 @@ pub fn verify(
 ) -> Result<()> {
     let failed = |errno| Error::from_errno("repair", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
-    let found = Form {
-        mode: status.st_mode & 0o7777,
-        uid: status.st_uid,
-        gid: status.st_gid,
-    };
+    let found = Form::of(&status);
     if found == form {
         return Ok(());
     }

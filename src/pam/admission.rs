@@ -343,6 +343,7 @@ fn shown(held: &Held) -> Shown {
         path: held.path.clone(),
         device: held.identity.0,
         inode: held.identity.1,
+        form: held.form,
     }
 }
 

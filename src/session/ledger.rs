@@ -4,7 +4,9 @@
 use super::process::Process;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
+use crate::kernel::directory::Form;
 use crate::kernel::namespace::{Identity, Root};
+use crate::kernel::walk::identity;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,8 @@ pub struct Shown {
     pub device: u64,
     /// Its inode.
     pub inode: u64,
+    /// Mode, owner and group that it was given; absent for what the user, or the host, may give others.
+    pub form: Option<Form>,
 }
 
 /// A session that is open, or was when its host process was killed.
@@ -102,12 +106,14 @@ pub struct PolicyFile {
 }
 
 impl Shown {
-    /// Whether the path still leads to it: a namespace that shows another one is of no use to a
-    /// new login.
+    /// Whether the path still leads to it, in the form that it was given: a namespace that shows another one is
+    /// of no use to a new login.
     #[must_use]
     fn is_there(&self) -> bool {
-        let found = rustix::fs::stat(&self.path);
-        found.is_ok_and(|status| (status.st_dev, status.st_ino) == (self.device, self.inode))
+        rustix::fs::stat(&self.path).is_ok_and(|status| {
+            let same = identity(&status) == (self.device, self.inode);
+            same && self.form.is_none_or(|form| Form::of(&status) == form)
+        })
     }
 }
 

@@ -60,6 +60,8 @@ impl<'p> Build<'p> {
         self.instances.push(Held {
             path: path.to_owned(),
             identity: identity(&status),
+            // Its owner may change it as they like.
+            form: (status.st_uid != self.uid).then(|| Form::of(&status)),
         });
         Ok(opened)
     }

@@ -121,6 +121,7 @@ impl<'p> Build<'p> {
         self.sources.push(Held {
             path: source.path.clone(),
             identity: identity(&source.status),
+            form: None,
         });
         Ok(Rc::new(mount))
     }

@@ -269,6 +269,7 @@ mod tests {
             path: path.to_owned(),
             device,
             inode,
+            form: None,
         };
         count_instance(&instance, &mut Teller::default())
     }
@@ -304,6 +305,7 @@ mod tests {
             path: top.path().to_str().unwrap().to_owned(),
             device: 0,
             inode: 0,
+            form: None,
         };
         assert_eq!(count_instance(&instance, &mut Teller::default()), None);
     }

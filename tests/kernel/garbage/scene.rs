@@ -116,6 +116,7 @@ pub fn instance(path: &str) -> Shown {
         path: path.to_owned(),
         device: 0,
         inode: 0,
+        form: None,
     }
 }
 
