@@ -145,7 +145,7 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
     if let Some(Exemption { principal, origin }) = &selection.exemption {
         let (user, service) = (&login.user, &login.service);
         log::info!(
-            "session of {user} by {service}: exempt as {principal} ({origin}), it has the host's view"
+            "session of {user} by {service}: exempt as {principal} ({origin}), it gets no view of its own"
         );
         return Ok(Judgement::Exempt(login));
     }

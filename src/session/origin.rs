@@ -65,7 +65,14 @@ fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
     if !same || record.origin_root != Root::own()? {
         return Ok(false);
     }
-    Ok(identity.id.is_some() || is_pinned(&runtime, &record, identity)?)
+    let is_known = identity.id.is_some() || is_pinned(&runtime, &record, identity)?;
+    if !is_known {
+        log::warn!(
+            "cannot leave {identity}: before Linux 6.11 only a pinned namespace is known again; \
+             the session keeps what is mounted there"
+        );
+    }
+    Ok(is_known)
 }
 
 /// On kernels that reuse all numbers of namespaces, only one that is still bound is known to be the same.

@@ -92,6 +92,18 @@ impl Bed {
     }
 }
 
+/// Whether the kernel numbers namespaces for good (Linux 6.11).
+fn are_numbered() -> bool {
+    crate::bed::numbers::own().is_some()
+}
+
+/// With namespaces that logins share, and with those of a session alone: without numbers, the latter are kept.
+fn ways_of_sharing() -> impl Iterator<Item = bool> {
+    [true, false]
+        .into_iter()
+        .filter(|is_shared| *is_shared || are_numbered())
+}
+
 /// A command that runs the script of that level in a login by ssh, su or sudo.
 fn way_in((way, user): (&str, &str), level: usize) -> String {
     let script = format!("{LEVELS}/{level}");
@@ -118,7 +130,7 @@ fn su_to_root_inside_a_session_gives_the_hosts_view() {
 
 #[test]
 fn nested_logins_see_what_direct_ones_see() {
-    for is_shared in [true, false] {
+    for is_shared in ways_of_sharing() {
         let bed = bed!();
         ours_only!("way back from a session");
         needs!(bed, "sudo");
@@ -158,7 +170,7 @@ fn nothing_stacks_however_deep() {
     let bed = bed!();
     ours_only!("way back from a session");
     bed.prepare_for_nesting();
-    for is_shared in [false, true] {
+    for is_shared in ways_of_sharing() {
         if is_shared {
             bed.share();
         } else {
@@ -202,6 +214,26 @@ fn what_root_mounts_after_sudo_is_on_the_host_and_in_every_session() {
     bed.sudo_in_session("umount /srv/by-admin").text();
     bed.sh(&format!("kill {}", of_bob.pid));
     of_alice.end();
+    before.assert_nothing_left(&bed);
+}
+
+/// Without a number or a pin, another namespace may have got the inode of the one that was made.
+#[test]
+fn a_namespace_that_cannot_be_known_again_is_not_left() {
+    let bed = bed!();
+    ours_only!("way back from a session");
+    bed.prepare_for_nesting();
+    bed.share_nothing();
+    let before = bed.state();
+
+    let seen = bed.nest(&[("su", "alice"), ("su", "root")]);
+    let is_kept = seen[0].namespace == seen[1].namespace;
+    assert_eq!(is_kept, !are_numbered(), "root sees what the session does");
+    let is_left = seen[1].namespace == bed.sh(NAMESPACE);
+    assert_eq!(is_left, are_numbered(), "root is back on the host");
+    let reason = "cannot leave mnt:[";
+    let is_told = bed.log().iter().any(|line| line.contains(reason));
+    assert_eq!(is_told, is_kept, "the log says so");
     before.assert_nothing_left(&bed);
 }
 
