@@ -123,17 +123,28 @@ impl Origin {
     }
 
     /// A thread that cannot go back is nowhere it should be, so what failed for want of memory is tried again.
+    /// A working directory that root may not enter, as on FUSE or NFS, is not worth a login: then it is the
+    /// root directory.
     fn return_to_surely(&self) -> std::result::Result<(), Errno> {
-        self.return_to().or_else(|_| self.return_to())
+        let wholly = self.return_to().or_else(|_| self.return_to());
+        wholly.or_else(|errno| {
+            self.return_to_root()?;
+            log::warn!("cannot return to the working directory: {}", errno.kind());
+            Ok(())
+        })
+    }
+
+    fn return_to(&self) -> std::result::Result<(), Errno> {
+        self.return_to_root()?;
+        rustix::process::fchdir(&self.directory)
     }
 
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
     /// that looks like the top may be another one: a chroot into a bind mount of it.
-    fn return_to(&self) -> std::result::Result<(), Errno> {
+    fn return_to_root(&self) -> std::result::Result<(), Errno> {
         enter(&self.namespace).map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
         rustix::process::fchdir(&self.root)?;
-        rustix::process::chroot(".")?;
-        rustix::process::fchdir(&self.directory)
+        rustix::process::chroot(".")
     }
 }
 

@@ -123,3 +123,16 @@ fn protect_both(bed: &Bed) {
     }
     bed.sh("grep -Eq '^session[[:space:]]+include[[:space:]]+su' /etc/pam.d/su-l");
 }
+
+/// As on FUSE or NFS: root may not enter it.
+#[test]
+fn a_working_directory_that_is_closed_to_root_keeps_nobody_out() {
+    let bed = bed!();
+    needs!(bed, "capsh");
+    bed.protect("su");
+    bed.sh("mkdir -m 700 /srv/closed && chown alice /srv/closed");
+    let login = "cd /srv/closed && capsh --drop=cap_dac_override,cap_dac_read_search -- \\
+                 -c 'su bob -c \"touch /tmp/mine\"' && [ ! -e /tmp/mine ]";
+    bed.sh(login);
+    bed.sh(login);
+}
