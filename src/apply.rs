@@ -36,6 +36,8 @@ pub struct Applied {
     pub instances: Vec<Held>,
     /// What of the host appears elsewhere in it.
     pub sources: Vec<Held>,
+    /// What would have appeared in it too, had it existed: paths in the view of the host.
+    pub missing: Vec<String>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
 }

@@ -31,6 +31,7 @@ pub(super) struct Build<'p> {
     uid: u32,
     instances: Vec<Held>,
     sources: Vec<Held>,
+    missing: Vec<String>,
     session_directories: Vec<SessionDirectory>,
     notes: Vec<String>,
 }
@@ -85,6 +86,7 @@ impl<'p> Build<'p> {
             uid,
             instances: Vec::new(),
             sources: Vec::new(),
+            missing: Vec::new(),
             session_directories: Vec::new(),
             notes: Vec::new(),
         })
@@ -120,6 +122,7 @@ impl<'p> Build<'p> {
             Err(missing) if step.optional && missing.is_missing() => {
                 self.notes
                     .push(format!("{} left out: {missing}", step.path));
+                self.note_left_out(step);
                 return Ok(());
             }
             other => other?,
@@ -136,6 +139,31 @@ impl<'p> Build<'p> {
         }));
         self.views.push(built);
         Ok(())
+    }
+
+    /// A namespace that lacks the step is of no use to other logins once there is what the step needs.
+    fn note_left_out(&mut self, step: &Step) {
+        let source = match &step.view {
+            View::Bind { source, .. } => Some(source.as_str()),
+            _ => None,
+        };
+        let is_missing = |path: &&str| {
+            let found = self.walker.open(path, &[]);
+            found.is_err_and(|error| error.is_missing())
+        };
+        let missing = source.filter(is_missing).unwrap_or(step.path.as_str());
+        self.note_missing(missing.to_owned());
+    }
+
+    /// What this login builds is not the host's: a path in it says nothing there.
+    fn note_missing(&mut self, path: String) {
+        if !self
+            .covers
+            .iter()
+            .any(|cover| is_within(&path, &cover.path))
+        {
+            self.missing.push(path);
+        }
     }
 
     /// The step's path, made where the rule says so, and a bind's source. Sources are the caller's own
@@ -280,6 +308,7 @@ impl<'p> Build<'p> {
             notes: std::mem::take(&mut self.notes),
             instances: std::mem::take(&mut self.instances),
             sources: std::mem::take(&mut self.sources),
+            missing: std::mem::take(&mut self.missing),
             session_directories: std::mem::take(&mut self.session_directories),
         }))
     }

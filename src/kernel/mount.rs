@@ -180,6 +180,15 @@ pub fn is_mount_root(place: impl AsFd, path: &str) -> Result<bool> {
     Ok(status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
+/// Whether something is mounted on a path, where links lead to. The file system is not asked: it may be a
+/// user's.
+#[must_use]
+pub fn is_mount_point(path: &str) -> bool {
+    let flags = AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    let status = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::empty());
+    status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
 /// What an empty file system in memory is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {

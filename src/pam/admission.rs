@@ -186,6 +186,9 @@ impl Shared {
             return Ok(None);
         };
         let departure = leave_for(&namespace)?;
+        if !record.is_whole() {
+            return Ok(None);
+        }
         directory.enter(uid)?;
         record.note_use();
         Ok(Some(Admission {
@@ -292,6 +295,7 @@ fn register(
         store: plan.store.to_string(),
         instances: applied.instances.iter().map(shown).collect(),
         sources: applied.sources.iter().map(shown).collect(),
+        missing: applied.missing.clone(),
         made: now(),
     };
     write(&record, runtime);

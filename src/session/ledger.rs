@@ -5,6 +5,7 @@ use super::process::Process;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::directory::Form;
+use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::walk::identity;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
@@ -50,6 +51,8 @@ pub struct NamespaceRecord {
     pub instances: Vec<Shown>,
     /// Directories and files of the host's that appear elsewhere in it (`[[bind]]`).
     pub sources: Vec<Shown>,
+    /// What would have appeared in it too, had it existed: paths in the view that its first session came from.
+    pub missing: Vec<String>,
     /// When it was made, in seconds since 1970.
     pub made: u64,
 }
@@ -118,13 +121,19 @@ impl Shown {
 }
 
 impl NamespaceRecord {
-    /// Whether all that appears in it is still there.
+    /// Whether all that appears in it is still there, and nothing else would appear in a new one.
     #[must_use]
     pub fn is_up_to_date(&self) -> bool {
-        self.instances
-            .iter()
-            .chain(&self.sources)
-            .all(Shown::is_there)
+        let mut shown = self.instances.iter().chain(&self.sources);
+        let is_missing = |path: &String| rustix::fs::stat(path).is_err();
+        shown.all(Shown::is_there) && self.missing.iter().all(is_missing)
+    }
+
+    /// Whether its paths are covered, as the calling thread sees who has entered it. What is mounted on a
+    /// directory vanishes everywhere when that is removed on the host, and goes with it when it is renamed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.paths.iter().all(|path| mount::is_mount_point(path))
     }
 
     /// Notes in the store that its directories were used now: that of the user, or the group, gets the

@@ -280,3 +280,92 @@ fn a_login_never_lands_in_a_source_that_is_no_longer_there() {
     assert_eq!(bed.next_login(), bed.next_login());
     session.end();
 }
+
+/// Rules for what may be there later.
+const LATER: &str = "\
+[settings]
+namespace = \"user\"
+[[private]]
+path = \"/tmp\"
+keep = [\".X11-unix\"]
+[[private]]
+path = \"/srv/late\"
+optional = true
+[[bind]]
+path = \"/mnt\"
+source = \"/srv/data\"
+optional = true
+";
+
+/// What may come into being on the host, and how a new namespace shows it.
+const LATECOMERS: &[(&str, &str)] = &[
+    (
+        "mkdir -m 1777 /srv/late",
+        "grep ' /srv/late ' /proc/self/mountinfo",
+    ),
+    (
+        "mkdir -m 755 /srv/data",
+        "grep ' /mnt ' /proc/self/mountinfo",
+    ),
+    ("mkdir -m 1777 /tmp/.X11-unix", "ls -d /tmp/.X11-unix"),
+];
+
+#[test]
+fn a_login_lacks_nothing_that_was_missing_when_the_namespace_was_made() {
+    let bed = bed!();
+    ours_only!("namespace that logins share");
+    bed.begin_with(LATER);
+    for (come, shown) in LATECOMERS {
+        bed.wait_for_stamp();
+        let before = bed.next_login();
+        assert!(!bed.su("alice", shown).succeeded(), "{come}: too early");
+        assert_eq!(bed.next_login(), before, "{come}: nothing has changed yet");
+        bed.sh(come);
+
+        bed.su("alice", shown).text();
+        assert_eq!(
+            bed.next_login(),
+            bed.next_login(),
+            "{come}: they share again"
+        );
+    }
+}
+
+/// What may happen on the host to a directory that is covered.
+const UPHEAVALS: &[(&str, &str)] = &[
+    ("made again", "rmdir /srv/dir && mkdir -m 1777 /srv/dir"),
+    (
+        "renamed",
+        "mv /srv/dir /srv/older && mkdir -m 1777 /srv/dir",
+    ),
+    (
+        "led elsewhere",
+        "mkdir -m 1777 /srv/other && ln -sfn other /srv/link",
+    ),
+];
+
+#[test]
+fn a_login_gets_its_whole_view_whatever_became_of_covered_directories() {
+    for (name, happen) in UPHEAVALS {
+        let bed = bed!();
+        ours_only!("namespace that logins share");
+        bed.sh("mkdir -m 1777 /srv/dir /srv/first && ln -s first /srv/link");
+        let rule = "path = \"/srv/dir\"\n[[private]]\npath = \"/srv/link\"";
+        bed.begin_with(&policy("", rule));
+        bed.wait_for_stamp();
+        bed.next_login();
+        bed.sh(happen);
+
+        bed.su("alice", "touch /srv/dir/mine /srv/link/mine").text();
+        assert_eq!(
+            bed.sh("ls /srv/dir /srv/link/"),
+            "/srv/dir:\n\n/srv/link/:",
+            "{name}"
+        );
+        assert_eq!(
+            bed.next_login(),
+            bed.next_login(),
+            "{name}: they share again"
+        );
+    }
+}

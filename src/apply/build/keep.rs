@@ -46,6 +46,7 @@ impl<'p> Build<'p> {
         root: Root<'_>,
     ) -> Result<Option<Kept>> {
         let Some((source, status)) = open_status(covered, name, &path)? else {
+            self.note_missing(path);
             return Ok(None);
         };
         if file_type(&status) == FileType::Symlink {

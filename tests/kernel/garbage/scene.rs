@@ -106,6 +106,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),
         sources: Vec::new(),
+        missing: Vec::new(),
         instances: vec![],
         made: 0,
     }
