@@ -3,7 +3,7 @@
 use super::sys;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
@@ -36,7 +36,7 @@ pub struct Identity {
 }
 
 /// What a root directory is known by while a process stands in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Root {
     /// The device of its file system, as stat(2) numbers it.
     pub device: u64,
@@ -176,13 +176,29 @@ impl Root {
     /// statx(2) failed.
     pub fn own() -> Result<Self> {
         let mask = StatxFlags::INO | StatxFlags::MNT_ID;
-        let status = rustix::fs::statx(rustix::fs::CWD, "/", AtFlags::empty(), mask)
-            .map_err(|errno| Error::from_errno("examine", "/", errno))?;
-        Ok(Self {
+        rustix::fs::statx(rustix::fs::CWD, "/", AtFlags::empty(), mask)
+            .map(|status| Self::of(&status))
+            .map_err(|errno| Error::from_errno("examine", "/", errno))
+    }
+
+    /// That of another process, `/proc/PID/root`, without asking its file system: a user's FUSE refuses root's
+    /// questions, or lets them wait. Its inode is 0 where only the file system knows it (Linux 5.17).
+    ///
+    /// # Errors
+    ///
+    /// The error number of statx(2).
+    pub fn unasked(path: &str) -> std::result::Result<Self, Errno> {
+        let flags = AtFlags::STATX_DONT_SYNC;
+        let status = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::empty());
+        status.map(|status| Self::of(&status))
+    }
+
+    fn of(status: &Statx) -> Self {
+        Self {
             device: rustix::fs::makedev(status.stx_dev_major, status.stx_dev_minor),
             inode: status.stx_ino,
             mount: status.stx_mnt_id,
-        })
+        }
     }
 }
 

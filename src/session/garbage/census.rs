@@ -1,7 +1,7 @@
 //! Which mount namespaces processes are in.
 
 use crate::error::{Error, Result};
-use crate::kernel::namespace::{Identity, Namespace};
+use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::session::process;
 use rustix::fs::{CWD, Dir, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -74,14 +74,29 @@ impl Task {
     ///
     /// It may not be looked at.
     pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+        self.look_at(name, |path| rustix::fs::stat(path))
+    }
+
+    /// Its root directory; nothing where it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It may not be looked at.
+    pub(super) fn root(&self) -> Result<Option<Root>> {
+        self.look_at("root", Root::unasked)
+    }
+
+    fn look_at<T>(
+        &self,
+        name: &str,
+        look: impl Fn(&str) -> std::result::Result<T, Errno>,
+    ) -> Result<Option<T>> {
         let path = self.path_of(name);
-        match rustix::fs::stat(&path) {
+        match look(&path) {
             // Some security modules let nobody look at the first process, which is in no session's namespace.
             Err(Errno::ACCESS) if self.pid == 1 => Ok(None),
             // Links in /proc say so too when their process ends while they are followed: it is gone now.
-            Err(Errno::ACCESS) => rustix::fs::stat(&path)
-                .map(Some)
-                .or_else(unless_gone(&path)),
+            Err(Errno::ACCESS) => look(&path).map(Some).or_else(unless_gone(&path)),
             other => other.map(Some).or_else(unless_gone(&path)),
         }
     }

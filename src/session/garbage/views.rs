@@ -3,7 +3,7 @@
 use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
 use crate::kernel::mount_table::{self, Mount};
-use crate::kernel::walk::identity;
+use crate::kernel::namespace::Root;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -89,13 +89,12 @@ impl Views {
     }
 }
 
-/// The number of a process's mount namespace, and device and inode of its root directory.
-type Where = (u64, (u64, u64));
+/// The number of a process's mount namespace, and its root directory.
+type Where = (u64, Root);
 
 fn place_of(task: &Task) -> Result<Option<Where>> {
-    let (namespace, root) = (task.stat("ns/mnt")?, task.stat("root")?);
-    let both = namespace.zip(root);
-    Ok(both.map(|(namespace, root)| (namespace.st_ino, identity(&root))))
+    let both = task.stat("ns/mnt")?.zip(task.root()?);
+    Ok(both.map(|(namespace, root)| (namespace.st_ino, root)))
 }
 
 /// A mount table; nothing where its process has ended.

@@ -4,6 +4,8 @@ use super::scene::*;
 use crate::own::*;
 use pam_jns::session::garbage::Fate;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, mkdirat, openat, renameat_with};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -213,5 +215,49 @@ fn a_collection_that_is_killed_leaves_what_the_next_one_removes() {
             assert_eq!(names("/run/jns/ns"), [""; 0]);
             assert_eq!(names("/run/jns/namespace"), [""; 0]);
         }
+    });
+}
+
+/// A process whose root directory is on a file system that lets nobody else look, and never answers.
+#[test]
+fn a_root_directory_that_refuses_questions_keeps_no_garbage() {
+    let script = "exec 9<>/dev/fuse && mkdir /mnt/closed &&
+        mount -i -t fuse -o fd=9,rootmode=40000,user_id=2001,group_id=2001 none /mnt/closed &&
+        pivot_root /mnt/closed /mnt/closed && echo there && read -r _";
+    if OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .is_err()
+    {
+        assert!(
+            std::env::var_os("JNS_TESTS_MUST_RUN").is_none(),
+            "this test must run, and needs FUSE"
+        );
+        println!("skipped: a file system that answers nobody needs /dev/fuse");
+        return;
+    }
+    in_own_namespace(|| {
+        let mut other = Command::new("unshare")
+            .args(["-m", "sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 6];
+        other.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        let root = std::fs::metadata(format!("/proc/{}/root", other.id()));
+        assert_eq!(root.unwrap_err().kind(), ErrorKind::PermissionDenied);
+
+        let ended = format!("{STORE}/session/00000000000000aa");
+        directory(&ended, 0o700, 0);
+        for closed in [STORE, &format!("{STORE}/session")] {
+            directory(closed, 0o700, 0);
+        }
+        age(&ended, OLD);
+        let found = gc();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(!exists(&ended), "{found:?}");
     });
 }
