@@ -41,14 +41,13 @@ find /var/lib/jns -xdev -maxdepth 3 -printf '%p %y %m %U:%G\n' 2>/dev/null || tr
 "#;
 
 /// What the first login makes in `/run/jns` and what stays there, each with the mode and owner it must have.
-/// The group, which has no rights, is that of the process that made it: sudo has changed its own by then.
 const SKELETON: &str = "\
-/run/jns d 700 0:
-/run/jns/lock d 700 0:
-/run/jns/namespace d 700 0:
-/run/jns/ns d 700 0:
-/run/jns/session d 700 0:
-/run/jns/stamp d 700 0:";
+/run/jns d 700 0:0
+/run/jns/lock d 700 0:0
+/run/jns/namespace d 700 0:0
+/run/jns/ns d 700 0:0
+/run/jns/session d 700 0:0
+/run/jns/stamp d 700 0:0";
 
 impl Bed {
     /// Takes away what shared namespaces leave when all sessions have ended, as the timer does. It fails
@@ -148,7 +147,7 @@ fn is_mount_of_pins(line: &str) -> bool {
 
 fn is_of_runtime(line: &str) -> bool {
     let is_cache = |place: &str| line.starts_with(place) && line.contains(" f 600 0:");
-    SKELETON.lines().any(|known| line.starts_with(known))
+    SKELETON.lines().any(|known| line == known)
         || is_cache("/run/jns/lock/")
         || is_cache("/run/jns/stamp/")
 }
