@@ -76,7 +76,8 @@ struct Arguments {
     debug: bool,
 }
 
-/// Why a hook fails: what PAM is told, and what the log is.
+/// Why a hook fails: what PAM is told, and what the log is. It is never `PAM_SESSION_ERR`: sudo goes on after
+/// that one, with the caller's view.
 struct Refusal {
     code: PamResultCode,
     reasons: Vec<String>,
@@ -85,7 +86,7 @@ struct Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self {
-            code: PamResultCode::PAM_SESSION_ERR,
+            code: PamResultCode::PAM_PERM_DENIED,
             reasons: vec![error.to_string()],
         }
     }
@@ -117,7 +118,7 @@ fn run_hook(
         Err(payload) => {
             // Dropping it could run code that panics again.
             std::mem::forget(payload);
-            PamResultCode::PAM_SESSION_ERR
+            PamResultCode::PAM_PERM_DENIED
         }
     }
 }

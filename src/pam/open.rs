@@ -296,7 +296,7 @@ fn load(source: &Source) -> std::result::Result<Loaded, Refusal> {
             Ok(loaded)
         }
         Err(diagnostics) => Err(Refusal {
-            code: PamResultCode::PAM_SESSION_ERR,
+            code: PamResultCode::PAM_PERM_DENIED,
             reasons: lines(&diagnostics).collect(),
         }),
     }

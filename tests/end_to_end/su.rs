@@ -136,3 +136,16 @@ fn a_working_directory_that_is_closed_to_root_keeps_nobody_out() {
     bed.sh(login);
     bed.sh(login);
 }
+
+/// It ignores PAM_SESSION_ERR, and would run the command with the view of its caller.
+#[test]
+fn sudo_runs_nothing_for_a_session_that_is_refused() {
+    let bed = bed!();
+    ours_only!("refusal of sudo");
+    needs!(bed, "sudo");
+    bed.protect("sudo");
+    bed.policy("nonsense");
+    let refused = bed.exec(&["sudo", "-n", "-u", "bob", "touch", "/home/bob/was-here"]);
+    assert!(!refused.succeeded());
+    bed.sh("[ ! -e /home/bob/was-here ]");
+}

@@ -34,7 +34,7 @@ fn the_effective_user_decides_and_not_the_real_one() {
                 "end",
                 "uids=0,0",
             ]);
-            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{uids}");
+            assert_eq!(report.codes("open"), [code::PERM_DENIED], "{uids}");
             assert_same(&report.state("before"), &report.state("after"), uids);
             let error = room.errors().pop().unwrap();
             assert!(
@@ -58,7 +58,7 @@ fn a_process_without_the_capabilities_is_refused_with_the_reason() {
                 "state=after",
                 "end",
             ]);
-            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{name}");
+            assert_eq!(report.codes("open"), [code::PERM_DENIED], "{name}");
             assert_same(&report.state("before"), &report.state("after"), name);
             let error = room.errors().pop().unwrap();
             assert!(
@@ -99,7 +99,7 @@ fn a_user_nobody_knows_is_refused_and_told_apart() {
         (b"%s%s%s%n", code::USER_UNKNOWN),
         (b"../../etc", code::USER_UNKNOWN),
         (b"alice ", code::USER_UNKNOWN),
-        (b"\xffalice", code::SESSION_ERR),
+        (b"\xffalice", code::PERM_DENIED),
         (long.as_bytes(), code::USER_UNKNOWN),
     ];
     let table = table.map(|(name, code)| (name.to_owned(), code));
@@ -135,7 +135,7 @@ fn a_session_of_nobody_is_refused() {
             "close",
             "end",
         ]);
-        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_eq!(report.codes("open"), [code::PERM_DENIED]);
         assert_eq!(
             report.values("asked"),
             [""; 0],

@@ -18,7 +18,7 @@ fn an_unknown_argument_is_refused_with_its_name() {
         ] {
             room.stack(argument);
             let report = room.drive(WATCHED);
-            assert_eq!(report.codes("open"), [code::SESSION_ERR], "{argument}");
+            assert_eq!(report.codes("open"), [code::PERM_DENIED], "{argument}");
             assert_same(&report.state("before"), &report.state("after"), argument);
             let errors = room.errors();
             let told = format!("cannot use module argument {argument}: known ones are");
@@ -110,7 +110,7 @@ fn a_refused_login_has_the_variables_it_had() {
             "open",
             "environment=after",
         ]);
-        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_eq!(report.codes("open"), [code::PERM_DENIED]);
         assert_eq!(report.values("before"), ["TMPDIR=/old"]);
         assert_eq!(report.values("after"), ["TMPDIR=/old"]);
     });

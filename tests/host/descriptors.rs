@@ -29,7 +29,7 @@ fn a_host_without_standard_descriptors_gets_none_from_the_module() {
                 let expected = if stack == "debug" {
                     code::SUCCESS
                 } else {
-                    code::SESSION_ERR
+                    code::PERM_DENIED
                 };
                 assert_eq!(report.codes("open"), [expected]);
             }
@@ -95,7 +95,7 @@ fn a_host_that_is_short_of_descriptors_is_refused_or_served_whole() {
                         "{limit}"
                     );
                 }
-                [code::SESSION_ERR] => {
+                [code::PERM_DENIED] => {
                     refused += 1;
                     assert_same(&report.state("before"), &report.state("after"), &limit);
                 }

@@ -378,7 +378,7 @@ fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole
         Fate::Error(_) if scene.is_close() => whole.compare_closed(&report),
         Fate::Error(_) => match report.codes("open")[..] {
             [code::SUCCESS] => whole.compare(&report),
-            [code::SESSION_ERR | code::USER_UNKNOWN] => {
+            [code::PERM_DENIED | code::USER_UNKNOWN] => {
                 verdict::of_refused(&report, &before, &room.log().split_off(lines))
             }
             ref other => vec![format!("open gave {other:?}, {:?}", report.output)],

@@ -49,7 +49,7 @@ fn a_panic_is_a_refusal_and_nothing_more() {
                 "end",
             ];
             let report = room.drive(&words);
-            assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+            assert_eq!(report.codes("open"), [code::PERM_DENIED]);
             assert_same(&report.state("before"), &report.state("after"), closing);
             assert_eq!(tree("/mnt"), files, "{closing}");
             assert!(

@@ -37,7 +37,7 @@ fn refused(room: &Room, case: &str, reason: &str, most: usize, make: impl FnOnce
     make();
     let lines = room.log().len();
     let report = login(room);
-    assert_eq!(report.codes("open"), [code::SESSION_ERR], "{case}");
+    assert_eq!(report.codes("open"), [code::PERM_DENIED], "{case}");
     assert_same(&report.state("before"), &report.state("after"), case);
     let log = room.log().split_off(lines);
     assert!(
@@ -114,7 +114,7 @@ fn a_file_that_cannot_be_read_is_refused() {
             "end",
         ];
         let report = room.drive(&words);
-        assert_eq!(report.codes("open"), [code::SESSION_ERR]);
+        assert_eq!(report.codes("open"), [code::PERM_DENIED]);
         assert_same(
             &report.state("before"),
             &report.state("after"),
@@ -283,7 +283,7 @@ fn a_file_that_vanishes_and_is_exchanged_while_it_is_read() {
                 [code::SUCCESS] => {
                     assert_ne!(report.namespace("before"), report.namespace("after"))
                 }
-                [code::SESSION_ERR] => {
+                [code::PERM_DENIED] => {
                     assert_same(&report.state("before"), &report.state("after"), "refused")
                 }
                 ref other => panic!("{other:?}"),

@@ -6,7 +6,7 @@ use std::process::Output;
 pub mod code {
     pub const SUCCESS: i32 = 0;
     pub const USER_UNKNOWN: i32 = 10;
-    pub const SESSION_ERR: i32 = 14;
+    pub const PERM_DENIED: i32 = 6;
 }
 
 /// What one run of a driver brought.

@@ -122,7 +122,7 @@ fn a_refused_open_forgets_nothing_of_the_session_before() {
         let report = room.drive(&words);
         assert_eq!(
             report.codes("open"),
-            [code::SUCCESS, code::SESSION_ERR, code::SUCCESS]
+            [code::SUCCESS, code::PERM_DENIED, code::SUCCESS]
         );
         assert_same(
             &report.state("before"),

@@ -257,7 +257,7 @@ fn understand(text: &str) -> Control {
         .and_then(|text| text.strip_suffix(']'));
     let (denies, success) = match inner {
         Some(pairs) => (
-            matches!(action_for(pairs, "session_err"), "bad" | "die"),
+            matches!(action_for(pairs, "perm_denied"), "bad" | "die"),
             action(action_for(pairs, "success")),
         ),
         None => match text.to_ascii_lowercase().as_str() {
@@ -339,7 +339,7 @@ mod tests {
             ("[default=ignore]", false, Action::Continue),
             ("[success=ok]", true, Action::Continue),
             ("[success=ok default=bad]", true, Action::Continue),
-            ("[session_err=die default=ignore]", true, Action::Continue),
+            ("[perm_denied=die default=ignore]", true, Action::Continue),
             ("[success=done default=die]", true, Action::Stop),
             ("[success=2 default=ignore]", false, Action::Skip(2)),
             ("[default=1]", false, Action::Skip(1)),
