@@ -40,7 +40,6 @@ fn directories_of_sessions_that_have_ended_go() {
     in_own_namespace(|| {
         store();
         let own = Process::own().unwrap();
-        let nowhere = Sleeper::start().end();
         let shown = format!("{STORE}/{}", session_of(5));
         for (number, seconds) in [
             (1, 0),
@@ -54,11 +53,13 @@ fn directories_of_sessions_that_have_ended_go() {
             instance_of(&session_of(number), seconds);
         }
         symlink("/mnt", format!("{STORE}/{}", session_of(8))).unwrap();
+        directory("/mnt/chroot/tmp", 0o755, 0);
+        let sleeper = Sleeper::showing(&[(&format!("{shown}/tmp"), "/mnt/chroot/tmp")]);
+        // The last to be made: before Linux 6.11 the next one would be taken for it.
+        let nowhere = Sleeper::start().end();
         session_record(&format!("{:016x}", 1), gone(), nowhere);
         session_record(&format!("{:016x}", 4), own, nowhere);
         session_record(&format!("{:016x}", 5), gone(), nowhere);
-        directory("/mnt/chroot/tmp", 0o755, 0);
-        let sleeper = Sleeper::showing(&[(&format!("{shown}/tmp"), "/mnt/chroot/tmp")]);
         gc();
         for (number, goes, why) in [
             (1, true, "its record says that it has ended"),
