@@ -37,8 +37,13 @@ pub(super) fn open_session(
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
     let directory = WorkingDirectory::own();
-    let home = return_to_origin().inspect_err(|error| log::warn!("{error}"));
-    let home = home.ok().flatten();
+    let home = match return_to_origin() {
+        Err(error) if arguments.observe => {
+            log::warn!("{error}");
+            None
+        }
+        home => home?,
+    };
     match open(handle, request, &arguments, &directory) {
         Ok(None) => Ok(()),
         Ok(Some(uid)) => Ok(stay(home, &directory, uid)?),

@@ -5,9 +5,12 @@ use super::ledger::NamespaceRecord;
 use super::pin::Pins;
 use super::process;
 use super::runtime::Runtime;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
+
+/// How many descriptors are open at once on the way, and a few more.
+const DESCRIPTORS: usize = 16;
 
 /// How many ancestors of the calling process are looked at.
 const ANCESTORS: usize = 64;
@@ -21,7 +24,7 @@ const ANCESTORS: usize = 64;
 ///
 /// # Errors
 ///
-/// The kernel does not say where the thread is.
+/// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
 pub fn return_to_origin() -> Result<Option<Departure>> {
     // Without /proc there is no way to find out.
     let Ok(own_inode) = own_inode() else {
@@ -31,6 +34,7 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
         return Ok(None);
     }
     let (own, root) = (Namespace::own()?, Root::own()?);
+    check_descriptors(&own)?;
     let mut tried = vec![own_inode];
     for pid in std::iter::once(1).chain(Ancestors::of_own()) {
         let Some(candidate) = Namespace::of_process(pid) else {
@@ -49,6 +53,14 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
         }
     }
     Ok(None)
+}
+
+/// A user who leaves su(1) few descriptors must not decide by that where its session begins.
+fn check_descriptors(own: &Namespace) -> Result<()> {
+    let spare = (0..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(own, 0));
+    let enough = spare.collect::<std::result::Result<Vec<_>, _>>();
+    let failed = |errno| Error::from_errno("look for", "the namespace of before", errno);
+    enough.map(drop).map_err(failed)
 }
 
 /// Whether the ledger of the present namespace, `origin`, says that `inner` was made from it, by a session

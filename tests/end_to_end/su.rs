@@ -149,3 +149,19 @@ fn sudo_runs_nothing_for_a_session_that_is_refused() {
     assert!(!refused.succeeded());
     bed.sh("[ ! -e /home/bob/was-here ]");
 }
+
+/// Of an account with the host's view: nothing of the caller's must be left for want of descriptors.
+#[test]
+fn sudo_with_few_descriptors_keeps_no_view_of_its_callers() {
+    let bed = bed!();
+    ours_only!("way back");
+    needs!(bed, "sudo");
+    bed.protect("su");
+    bed.protect("sudo");
+    bed.write("/etc/sudoers.d/alice", "alice ALL=(ALL) NOPASSWD: ALL\n");
+    let script = "touch /tmp/of-alice; for n in $(seq 8 40) 1000; do
+        (ulimit -n $n; sudo -n -u system ls /tmp/of-alice /proc/version 2>/dev/null); done";
+    let seen = bed.exec(&["su", "alice", "-c", script]);
+    assert!(!seen.stdout.contains("of-alice"), "{}", seen.stdout);
+    assert!(seen.stdout.contains("/proc/version"), "{}", seen.stdout);
+}
