@@ -258,23 +258,18 @@ pub fn open_or_make_private(
     Ok((directory, draft))
 }
 
-/// Whatever the umask of the host process is, it only takes rights away from root's own 0700. In su(1) the
-/// process has the group of its caller, which the directory does not keep.
+/// It gets root's group and mode 0700, whatever the umask of the host process and, in su(1), the group of its
+/// caller.
 fn make_private(parent: &Rc<OwnedFd>, name: &str) -> std::result::Result<Option<Draft>, Errno> {
+    const FORM: Form = Form {
+        mode: 0o700,
+        uid: 0,
+        gid: 0,
+    };
     match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
         Ok(()) => {
             let draft = Draft::made(parent, name.to_owned(), FileType::Directory);
-            #[allow(
-                clippy::disallowed_methods,
-                reason = "this is the room that changes owners"
-            )]
-            rustix::fs::chownat(
-                parent,
-                name,
-                None,
-                Some(Gid::ROOT),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )?;
+            shape(&open_directory(parent, name)?, FORM)?;
             Ok(Some(draft))
         }
         Err(Errno::EXIST) => Ok(None),

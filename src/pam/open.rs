@@ -243,9 +243,9 @@ fn remember(
             id: login.session.clone(),
             user: login.user.clone(),
             uid: login.uid,
-            service: login.service.clone(),
-            tty: login.tty.clone(),
-            rhost: login.rhost.clone(),
+            service: shortened(&login.service),
+            tty: login.tty.as_deref().map(shortened),
+            rhost: login.rhost.as_deref().map(shortened),
             process,
             namespace: admission.namespace,
             plan: outcome.plan.clone(),
@@ -266,6 +266,12 @@ fn remember(
         sessions.0.borrow_mut().push(opened);
     }
     Ok(())
+}
+
+/// A PAM item as the ledger has it: a service may give one of any length.
+fn shortened(item: &str) -> String {
+    const LONGEST: usize = 256;
+    item.chars().take(LONGEST).collect()
 }
 
 /// The ledger is for administrators to read: a session that is missing in it is one all the same.

@@ -16,6 +16,9 @@ const DIRECTORY: &str = "stamp";
 /// How many hexadecimal digits of a digest are in the name of a stamp.
 const DIGITS: usize = 16;
 
+/// The largest stamp, in bytes: a terminal or a remote host of any length can be in it.
+const LARGEST: usize = 64 * 1024;
+
 /// What shaped a plan, and what the login needs of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
@@ -139,6 +142,9 @@ pub(super) fn note(
         outcome: Outcome::of(plan, loaded),
     };
     let bytes = serde_json::to_vec(&stamp).unwrap_or_default();
+    if bytes.len() > LARGEST {
+        return Ok(());
+    }
     runtime.write(DIRECTORY, &name(login, source), &bytes)
 }
 
