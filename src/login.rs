@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
+use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 
 /// One login: who, through which service, from where. Gathered once; everything after it is a pure
@@ -53,7 +54,7 @@ pub struct Request {
 }
 
 /// Which of the facts that cost something a policy needs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// All groups of the account with their names: some principal is an `@group`.
     pub groups: bool,

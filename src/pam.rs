@@ -11,7 +11,7 @@ use crate::apply::SessionDirectory;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::kernel::namespace::Identity;
-use crate::login::Request;
+use crate::login::{Request, is_effective_root};
 use crate::policy::Source;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
@@ -171,4 +171,17 @@ where
 {
     let value = handle.get_item::<T>().ok().flatten()?;
     Some(value.to_string_lossy().into_owned())
+}
+
+/// Logs what went wrong without consequences for the session. As an ordinary user, at the end of one, most
+/// things do.
+fn tell(done: Result<()>) {
+    if let Err(error) = done {
+        let level = if is_effective_root() {
+            log::Level::Warn
+        } else {
+            log::Level::Debug
+        };
+        log::log!(level, "{error}");
+    }
 }

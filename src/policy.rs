@@ -26,6 +26,7 @@ use crate::error::Origin;
 use crate::login::{Accounts, Needs};
 use principal::{Listed, Principal};
 use report::Report;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use template::Fact;
 use text::Text;
@@ -59,7 +60,7 @@ pub struct Loaded {
 }
 
 /// What else than the policy, the account and the service decides what a login gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependence {
     /// The terminal: some rule has `ttys`.
     pub tty: bool,

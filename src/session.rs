@@ -24,3 +24,7 @@ pub use lock::Lock;
 pub use pin::Pins;
 pub use process::Process;
 pub use runtime::Runtime;
+
+/// The directory of stamps in `/run/jns`: what shaped a plan, by user and service. They may be removed at any
+/// time.
+pub const STAMPS: &str = "stamp";

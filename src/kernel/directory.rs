@@ -6,6 +6,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::ffi::CString;
 use std::rc::Rc;
 
 /// Permission bits, owner and group of something that is made.
@@ -147,6 +148,41 @@ pub fn temporary_name() -> std::result::Result<String, Errno> {
     Ok(format!(".jns-{:016x}", u64::from_ne_bytes(bits)))
 }
 
+/// Whether a name could be one of [`temporary_name`]'s.
+#[must_use]
+pub fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(".jns-").is_some_and(is_random_name)
+}
+
+/// Whether a text is 16 hexadecimal digits, as names are that no other thing has: temporary ones, and those of
+/// sessions.
+#[must_use]
+pub fn is_random_name(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The names in an open directory, without `.` and `..`, in no order; or the error number of getdents64(2).
+pub fn names(directory: Dir) -> impl Iterator<Item = std::result::Result<CString, Errno>> {
+    let names = directory.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
+    names.filter(|name| {
+        let dots = |name: &CString| matches!(name.to_bytes(), b"." | b"..");
+        !name.as_ref().is_ok_and(dots)
+    })
+}
+
+/// The same as text, in byte order. Names that are not UTF-8 are left out.
+///
+/// # Errors
+///
+/// The error number of getdents64(2).
+pub fn sorted_names(directory: Dir) -> std::result::Result<Vec<String>, Errno> {
+    let all: Vec<CString> = names(directory).collect::<std::result::Result<_, Errno>>()?;
+    let texts = all.into_iter().filter_map(|name| name.into_string().ok());
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort_unstable();
+    Ok(texts)
+}
+
 /// Opens a directory for reading, never a link and never anything that could block.
 ///
 /// # Errors
@@ -162,9 +198,9 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> std::result::Result<Owne
 fn check_untouched(directory: &OwnedFd, path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("create", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
-    let mut entries = Dir::read_from(directory).map_err(failed)?;
-    let empty = entries
-        .all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    let empty = names(Dir::read_from(directory).map_err(failed)?)
+        .next()
+        .is_none();
     if status.st_uid != rustix::process::geteuid().as_raw() || !empty {
         return Err(Error::new(
             "create",
@@ -258,6 +294,19 @@ pub fn open_or_make_private(
     Ok((directory, draft))
 }
 
+/// The same for a directory that stays, whatever becomes of the login that needs it.
+///
+/// # Errors
+///
+/// As [`open_or_make_private`].
+pub fn ensure_private(parent: &Rc<OwnedFd>, name: &str, path: &str) -> Result<OwnedFd> {
+    let (directory, draft) = open_or_make_private(parent, name, path)?;
+    if let Some(draft) = draft {
+        draft.keep();
+    }
+    Ok(directory)
+}
+
 /// It gets root's group and mode 0700, whatever the umask of the host process and, in su(1), the group of its
 /// caller.
 fn make_private(parent: &Rc<OwnedFd>, name: &str) -> std::result::Result<Option<Draft>, Errno> {
@@ -298,4 +347,23 @@ pub fn check_private(status: &Stat, accepted: &[u32], path: &str) -> Result<()> 
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_have_one_form() {
+        for (name, temporary) in [
+            (".jns-0123456789abcdef", true),
+            (".jns-0123456789abcdeg", false),
+            (".jns-0123456789abcdef0", false),
+            (".jns-", false),
+            ("jns-0123456789abcdef", false),
+        ] {
+            assert_eq!(is_temporary(name), temporary, "{name}");
+        }
+        assert!(is_temporary(&temporary_name().unwrap()));
+    }
 }

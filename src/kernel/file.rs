@@ -1,7 +1,7 @@
 //! Files that the module trusts: read by one descriptor, after everything on the way was vetted; and its
 //! own, written whole or not at all.
 
-use super::directory::temporary_name;
+use super::directory::{sorted_names, temporary_name};
 use super::walk::{Trust, Walker, file_type, open_below};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -45,17 +45,8 @@ pub fn list_trusted(path: &str) -> Result<Vec<String>> {
         OFlags::RDONLY | OFlags::DIRECTORY,
         FileType::Directory,
     )?;
-    let entries = Dir::new(directory).map_err(|errno| failed(path, errno))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|errno| failed(path, errno))?;
-        match entry.file_name().to_str() {
-            Ok("." | "..") | Err(_) => {}
-            Ok(name) => names.push(name.to_owned()),
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
+    let listed = Dir::new(directory).and_then(sorted_names);
+    listed.map_err(|errno| failed(path, errno))
 }
 
 fn open_trusted(path: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {

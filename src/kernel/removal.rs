@@ -1,6 +1,6 @@
 //! Removing a directory tree that its user may still be writing to.
 
-use super::directory::open_directory;
+use super::directory::{names, open_directory};
 use super::walk;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -125,15 +125,5 @@ impl Removal {
 }
 
 fn entries(directory: &OwnedFd) -> std::result::Result<Vec<CString>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
-        }
-        if names.len() >= 4096 {
-            break;
-        }
-    }
-    Ok(names)
+    names(Dir::read_from(directory)?).take(4096).collect()
 }

@@ -11,11 +11,8 @@ use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::remove_unused_pins_of;
 use crate::session::ledger::Shown;
-use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock};
+use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
 use std::time::SystemTime;
-
-/// How many hexadecimal digits of a digest are in the name of a pin.
-const DIGITS: usize = 32;
 
 /// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
 #[derive(Debug)]
@@ -58,44 +55,62 @@ pub(super) fn join(
     plan: &str,
     directory: &WorkingDirectory,
 ) -> Result<Option<Admission>> {
-    let Some(shared) = Shared::of(runtime, login.uid, plan)? else {
-        return Ok(None);
-    };
-    shared.join_in_turn(login.uid, directory)
+    let home = Home::of(runtime)?;
+    match home.key(login.uid, plan) {
+        Some(key) => home.join_in_turn(&key, login.uid, directory),
+        None => Ok(None),
+    }
 }
 
-/// Joins a namespace or makes a new one, as `plan` says. That a namespace cannot be shared denies nobody a
-/// session: it is logged, and the login gets one of its own.
+/// Joins a namespace or makes a new one, as `plan`, whose digest is `digest`, says. That a namespace cannot be
+/// shared denies nobody a session: it is logged, and the login gets one of its own.
 ///
 /// # Errors
 ///
 /// The plan cannot be applied; the thread is then where it was.
-pub(super) fn admit(plan: &Plan, login: &Login, directory: &WorkingDirectory) -> Result<Admission> {
+pub(super) fn admit(
+    plan: &Plan,
+    digest: &str,
+    login: &Login,
+    directory: &WorkingDirectory,
+) -> Result<Admission> {
+    let alone = Making {
+        plan,
+        digest,
+        login,
+        home: None,
+        key: None,
+    };
     if plan.is_empty() {
-        return make(&Making::alone(plan, login, None), directory);
+        return make(&alone, directory);
     }
     check_capabilities()?;
-    let runtime = Runtime::open().inspect_err(|error| {
+    let home = Runtime::open().and_then(Home::of).inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
-    let Ok(runtime) = runtime else {
-        return make(&Making::alone(plan, login, None), directory);
+    let Ok(home) = home else {
+        return make(&alone, directory);
     };
-    let turn = match plan.sharing {
-        Sharing::User => take_turn(&runtime, plan, login, directory),
-        Sharing::Session { .. } => Ok(None),
+    let alone = Making {
+        home: Some(&home),
+        ..alone
     };
-    match turn {
-        Ok(Some(Turn::Joined(admission))) => Ok(*admission),
-        Ok(Some(Turn::Make(shared, _lock))) => {
-            let key = Some(shared.key.as_str());
-            let alone = Making::alone(plan, login, Some(&runtime));
+    let key = match plan.sharing {
+        Sharing::User => home.key(login.uid, digest),
+        Sharing::Session { .. } => None,
+    };
+    let Some(key) = key else {
+        return make(&alone, directory);
+    };
+    match home.take_turn(&key, login.uid, directory) {
+        Ok(Turn::Joined(admission)) => Ok(*admission),
+        Ok(Turn::Make(_lock)) => {
+            let key = Some(key.as_str());
             make_pinned(&Making { key, ..alone }, directory)
         }
-        Ok(None) => make(&Making::alone(plan, login, Some(&runtime)), directory),
         Err(error) => {
             log::warn!("{error}; the session gets a namespace of its own");
-            make(&Making::alone(plan, login, Some(&runtime)), directory)
+            make(&alone, directory)
         }
     }
 }
@@ -105,77 +120,87 @@ enum Turn {
     /// A namespace, which it has joined.
     Joined(Box<Admission>),
     /// None; it makes one, and others wait for the lock.
-    Make(Shared, Lock),
+    Make(Lock),
 }
 
-fn take_turn(
-    runtime: &Runtime,
-    plan: &Plan,
-    login: &Login,
-    directory: &WorkingDirectory,
-) -> Result<Option<Turn>> {
-    let uid = login.uid;
-    let Some(shared) = Shared::of(runtime.clone(), uid, &plan.digest())? else {
-        return Ok(None);
-    };
-    for _ in 0..lock::TRIES {
-        if let Some(admission) = shared.join_in_turn(uid, directory)? {
-            return Ok(Some(Turn::Joined(Box::new(admission))));
-        }
-        let Some(lock) = Lock::to_change(runtime, uid)? else {
-            lock::pause();
-            continue;
-        };
-        if let Some(admission) = shared.join(uid, directory)? {
-            return Ok(Some(Turn::Joined(Box::new(admission))));
-        }
-        if let Some(pins) = Pins::find(runtime)? {
-            // What it showed is not there any more.
-            pins.remove(&shared.key)?;
-            // Those of older policies, say. What goes wrong there does not concern this login.
-            let removed = remove_unused_pins_of(runtime, uid, &shared.key);
-            removed.unwrap_or_else(|error| log::debug!("{error}"));
-        }
-        return Ok(Some(Turn::Make(shared, lock)));
-    }
-    Err(lock::held(&uid.to_string()))
-}
-
-/// A namespace that several logins may have.
-struct Shared {
+/// Where a login comes from, and what is known there.
+struct Home {
     runtime: Runtime,
-    key: String,
+    namespace: Identity,
+    root: Root,
 }
 
-impl Shared {
-    /// The one of the user `uid` and the plan of digest `plan`, for logins that come from where this thread
-    /// is: who comes out of a sandbox or a chroot shares with those who do. Nothing where the present
+impl Home {
+    fn of(runtime: Runtime) -> Result<Self> {
+        Ok(Self {
+            runtime,
+            namespace: Namespace::own()?.identity(),
+            root: Root::own()?,
+        })
+    }
+
+    /// The pin of the namespace that the user `uid` shares under the plan of digest `plan` with other logins
+    /// that come from here: who comes out of a sandbox or a chroot shares with those who do. Nothing where this
     /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
     /// one could get its number.
-    fn of(runtime: Runtime, uid: u32, plan: &str) -> Result<Option<Self>> {
-        let (origin, root) = (Namespace::own()?.identity(), Root::own()?);
-        if origin.id.is_none() && inode_of_process(1) != Ok(origin.inode) {
-            return Ok(None);
-        }
-        let digest = sha256(format!("{plan} {origin:?} {root:?}").as_bytes());
-        let digits: String = digest.chars().take(DIGITS).collect();
-        let key = format!("{uid}-{digits}");
-        Ok(Some(Self { runtime, key }))
+    fn key(&self, uid: u32, plan: &str) -> Option<String> {
+        let Self {
+            namespace, root, ..
+        } = self;
+        let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
+        let digest = || sha256(format!("{plan} {namespace:?} {root:?}").as_bytes());
+        lasts.then(|| pin::key(uid, &digest()))
     }
 
-    /// Joins it, unless somebody is changing it.
-    fn join_in_turn(&self, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+    fn take_turn(&self, key: &str, uid: u32, directory: &WorkingDirectory) -> Result<Turn> {
+        for _ in 0..lock::TRIES {
+            if let Some(admission) = self.join_in_turn(key, uid, directory)? {
+                return Ok(Turn::Joined(Box::new(admission)));
+            }
+            let Some(lock) = Lock::to_change(&self.runtime, uid)? else {
+                lock::pause();
+                continue;
+            };
+            if let Some(admission) = self.join(key, uid, directory)? {
+                return Ok(Turn::Joined(Box::new(admission)));
+            }
+            self.make_room(key, uid)?;
+            return Ok(Turn::Make(lock));
+        }
+        Err(lock::held(&uid.to_string()))
+    }
+
+    /// Takes away what a new namespace of the user's takes the place of.
+    fn make_room(&self, key: &str, uid: u32) -> Result<()> {
+        let Some(pins) = Pins::find(&self.runtime)? else {
+            return Ok(());
+        };
+        // What it showed is not there any more.
+        pins.remove(key)?;
+        // Those of older policies, say. What goes wrong there does not concern this login.
+        let removed = remove_unused_pins_of(&self.runtime, uid, key);
+        removed.unwrap_or_else(|error| log::debug!("{error}"));
+        Ok(())
+    }
+
+    /// Joins a namespace, unless somebody is changing it.
+    fn join_in_turn(
+        &self,
+        key: &str,
+        uid: u32,
+        directory: &WorkingDirectory,
+    ) -> Result<Option<Admission>> {
         match Lock::to_join(&self.runtime, uid)? {
-            Some(_lock) => self.join(uid, directory),
+            Some(_lock) => self.join(key, uid, directory),
             None => Ok(None),
         }
     }
 
-    fn join(&self, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+    fn join(&self, key: &str, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
         };
-        let Some(namespace) = pins.namespace(&self.key)? else {
+        let Some(namespace) = pins.namespace(key)? else {
             return Ok(None);
         };
         let identity = namespace.identity();
@@ -207,22 +232,12 @@ impl Shared {
 /// A namespace to be made.
 struct Making<'m> {
     plan: &'m Plan,
+    digest: &'m str,
     login: &'m Login,
-    /// Where to keep the record; nothing where that cannot be.
-    runtime: Option<&'m Runtime>,
+    /// Where the login comes from; nothing where no record of it can be kept there.
+    home: Option<&'m Home>,
     /// The name of its pin, if other logins are to join it.
     key: Option<&'m str>,
-}
-
-impl<'m> Making<'m> {
-    fn alone(plan: &'m Plan, login: &'m Login, runtime: Option<&'m Runtime>) -> Self {
-        Self {
-            plan,
-            login,
-            runtime,
-            key: None,
-        }
-    }
 }
 
 /// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
@@ -250,20 +265,18 @@ fn make_pinned(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admi
 }
 
 fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
-    let (origin, origin_root) = (Namespace::own()?.identity(), Root::own()?);
     let Entered { applied, departure } = apply::enter(making.plan, making.login.uid, directory)?;
-    let mut looks_older = false;
-    if let (Some(runtime), Some(departure)) = (making.runtime, &departure) {
-        let origin = (origin, origin_root);
-        looks_older = register(making, runtime, &applied, departure, origin)?;
-    }
+    let looks_older = match (making.home, &departure) {
+        (Some(home), Some(departure)) => register(making, home, &applied, departure)?,
+        _ => false,
+    };
     Ok(Admission {
         namespace: applied.namespace,
         joined: false,
         paths: applied.paths,
         notes: applied.notes,
         session_directories: applied.session_directories,
-        runtime: making.runtime.cloned(),
+        runtime: making.home.map(|home| home.runtime.clone()),
         looks_older,
         departure,
     })
@@ -278,10 +291,9 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
 /// The thread went to pin it and cannot come back.
 fn register(
     making: &Making<'_>,
-    runtime: &Runtime,
+    home: &Home,
     applied: &Applied,
     departure: &Departure,
-    (origin, origin_root): (Identity, Root),
 ) -> Result<bool> {
     let Ok(root) = Root::own() else {
         return Ok(false);
@@ -292,10 +304,10 @@ fn register(
         user: login.user.clone(),
         uid: login.uid,
         pin: making.key.map(str::to_owned),
-        origin,
-        origin_root,
+        origin: home.namespace,
+        origin_root: home.root,
         root,
-        plan: plan.digest(),
+        plan: making.digest.to_owned(),
         paths: applied.paths.clone(),
         store: plan.store.to_string(),
         instances: applied.instances.iter().map(shown).collect(),
@@ -303,33 +315,29 @@ fn register(
         missing: applied.missing.clone(),
         made: now(),
     };
-    write(&record, runtime);
+    record.note_use();
+    write(&record, &home.runtime);
     let Some(key) = making.key else {
         return Ok(false);
     };
-    let Err(refused) = pin(runtime, key, departure, origin_root)? else {
+    let Err(refused) = bind(home, key, departure)? else {
         return Ok(false);
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
-    write(&record, runtime);
+    write(&record, &home.runtime);
     Ok(refused.is_loop() || refused.is_invalid())
 }
 
 /// Binds the namespace in which the thread is to a pin of the one that it came from. The inner result says why
 /// it is not bound; the thread is in it as before.
-fn pin(
-    runtime: &Runtime,
-    key: &str,
-    departure: &Departure,
-    origin_root: Root,
-) -> Result<Result<()>> {
+fn bind(home: &Home, key: &str, departure: &Departure) -> Result<Result<()>> {
     let namespace = match Namespace::own() {
         Ok(namespace) => namespace,
         Err(error) => return Ok(Err(error)),
     };
-    let bind = || Pins::open(runtime).and_then(|pins| pins.bind(key, &namespace));
-    Ok(match departure.errand(origin_root, bind)? {
+    let bind = || Pins::open(&home.runtime).and_then(|pins| pins.bind(key, &namespace));
+    Ok(match departure.errand(home.root, bind)? {
         Errand::Done(bound) => bound,
         Errand::NotLeft(error) => Err(error),
         Errand::Elsewhere => Err(Error::new(
@@ -341,7 +349,6 @@ fn pin(
 }
 
 fn write(record: &NamespaceRecord, runtime: &Runtime) {
-    record.note_use();
     if let Err(error) = record.write(runtime) {
         log::warn!("{error}; su and sudo will keep the view of this session");
     }

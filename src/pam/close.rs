@@ -1,15 +1,14 @@
 //! Closing a session.
 
-use super::{Refusal, SESSION, complement};
+use super::{Refusal, SESSION, complement, tell};
 use crate::apply;
 use crate::error::Result;
-use crate::login::is_effective_root;
 use crate::session::{Runtime, SessionRecord};
 use pam::module::PamHandle;
 use std::ffi::CStr;
 
 /// Removes the own directories and the record of the session that was opened last. It may run as the user,
-/// or never; nothing depends on it.
+/// or never; nothing depends on it, and what is left then `jns gc` removes.
 pub(super) fn close_session(
     handle: &mut PamHandle,
     _: &[&CStr],
@@ -25,18 +24,6 @@ pub(super) fn close_session(
     tell(forget(&opened.id));
     log::debug!("session of {} closed", opened.user);
     Ok(())
-}
-
-/// What is left then, `jns gc` removes.
-fn tell(done: Result<()>) {
-    if let Err(error) = done {
-        let level = if is_effective_root() {
-            log::Level::Warn
-        } else {
-            log::Level::Debug
-        };
-        log::log!(level, "{error}");
-    }
 }
 
 fn forget(id: &str) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use super::admission::{self, Admission};
 use super::stamp::{self, Outcome};
-use super::{Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request};
+use super::{
+    Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request, tell,
+};
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
 use crate::kernel::namespace::Namespace;
@@ -199,13 +201,15 @@ fn enter(
         watched,
     } = case;
     let outcome = Outcome::of(plan, loaded);
-    let enter = || admission::admit(plan, login, directory).map(Some);
+    let enter = || admission::admit(plan, &outcome.plan, login, directory).map(Some);
     let Some(admission) = in_environment(handle, &outcome, enter)? else {
         return Ok(());
     };
     if let Some(runtime) = &admission.runtime {
-        let noted = stamp::note(runtime, login, &arguments.source, loaded, watched, plan);
-        tell(noted);
+        let source = &arguments.source;
+        tell(stamp::note(
+            runtime, login, source, loaded, watched, plan, &outcome,
+        ));
     }
     remember(handle, admission, login, &outcome, arguments)
 }
@@ -228,7 +232,8 @@ fn in_environment(
     Ok(entered?)
 }
 
-/// Lets the login stay where it is, and remembers it: the handle, the log, the ledger.
+/// Lets the login stay where it is, and remembers it: the handle, the log, the ledger. That is for
+/// administrators to read: a session that is missing in it is one all the same.
 fn remember(
     handle: &mut PamHandle,
     admission: Admission,
@@ -272,13 +277,6 @@ fn remember(
 fn shortened(item: &str) -> String {
     const LONGEST: usize = 256;
     item.chars().take(LONGEST).collect()
-}
-
-/// The ledger is for administrators to read: a session that is missing in it is one all the same.
-fn tell(written: Result<()>) {
-    if let Err(error) = written {
-        log::warn!("{error}");
-    }
 }
 
 fn report(admission: &Admission, login: &Login) {

@@ -7,11 +7,8 @@ use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Plan, Sharing};
 use crate::policy::source::{self, Watched};
 use crate::policy::{Dependence, Loaded, Source, sha256};
-use crate::session::{PolicyFile, Runtime};
+use crate::session::{PolicyFile, Runtime, STAMPS};
 use serde::{Deserialize, Serialize};
-
-/// The directory of stamps in `/run/jns`.
-const DIRECTORY: &str = "stamp";
 
 /// How many hexadecimal digits of a digest are in the name of a stamp.
 const DIGITS: usize = 16;
@@ -27,6 +24,9 @@ pub(super) struct Stamp {
     version: String,
     /// What decides what the policy says, as it was before it was read.
     watched: Vec<Watched>,
+    /// Which facts the policy asks for, besides those that every policy does.
+    needs: Needs,
+    dependence: Dependence,
     facts: Facts,
     /// What came out.
     pub outcome: Outcome,
@@ -43,8 +43,6 @@ struct Facts {
     config: Option<String>,
     /// The names and ids of its groups, or of the primary one, where the policy asks for them.
     groups: Option<Vec<(u32, String)>>,
-    needs_groups: bool,
-    needs_group_name: bool,
     /// The terminal and the remote host, where some rule asks for them.
     tty: Option<Option<String>>,
     rhost: Option<Option<String>>,
@@ -67,7 +65,7 @@ pub(super) struct Outcome {
 ///
 /// It cannot be read, or the account database failed.
 pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<Option<Outcome>> {
-    let Some(bytes) = runtime.read(&format!("{DIRECTORY}/{}", name(login, source)))? else {
+    let Some(bytes) = runtime.read(&format!("{STAMPS}/{}", name(login, source)))? else {
         return Ok(None);
     };
     // One that another version wrote is as good as none.
@@ -77,17 +75,8 @@ pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<
     if stamp.version != version() || !stamp.watched.iter().all(is_unchanged) {
         return Ok(None);
     }
-    let needs = Needs {
-        groups: stamp.facts.needs_groups,
-        group_name: stamp.facts.needs_group_name,
-    };
-    let login = login.clone().with(needs)?;
-    let dependence = Dependence {
-        tty: stamp.facts.tty.is_some(),
-        rhost: stamp.facts.rhost.is_some(),
-        accounts: false,
-    };
-    let facts = Facts::of(&login, source, needs, dependence);
+    let login = login.clone().with(stamp.needs)?;
+    let facts = Facts::of(&login, source, stamp.needs, stamp.dependence);
     Ok((facts == stamp.facts).then_some(stamp.outcome))
 }
 
@@ -122,10 +111,11 @@ pub(super) fn note(
     loaded: &Loaded,
     watched: &[Watched],
     plan: &Plan,
+    outcome: &Outcome,
 ) -> Result<()> {
     let now = i64::try_from(super::admission::now()).unwrap_or(0);
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
-    let dependence = loaded.policy.dependence();
+    let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
     let of_session = |text: &str| text.contains(&login.session);
     let lasting = plan.sharing == Sharing::User
         && !plan
@@ -138,21 +128,22 @@ pub(super) fn note(
     let stamp = Stamp {
         version: version(),
         watched: watched.to_vec(),
-        facts: Facts::of(login, source, loaded.policy.needs(), dependence),
-        outcome: Outcome::of(plan, loaded),
+        needs,
+        dependence,
+        facts: Facts::of(login, source, needs, dependence),
+        outcome: outcome.clone(),
     };
     let bytes = serde_json::to_vec(&stamp).unwrap_or_default();
     if bytes.len() > LARGEST {
         return Ok(());
     }
-    runtime.write(DIRECTORY, &name(login, source), &bytes)
+    runtime.write(STAMPS, &name(login, source), &bytes)
 }
 
 /// One for each user and service, so that a user's sshd and cron do not replace each other's.
 fn name(login: &Login, source: &Source) -> String {
     let digest = sha256(format!("{:?} {source:?}", login.service).as_bytes());
-    let digits: String = digest.chars().take(DIGITS).collect();
-    format!("{}-{digits}", login.uid)
+    format!("{}-{digest:.DIGITS$}", login.uid)
 }
 
 impl Facts {
@@ -167,8 +158,6 @@ impl Facts {
             service: login.service.clone(),
             config: config(source),
             groups: asked.then(|| login.groups.iter().map(named).collect()),
-            needs_groups: needs.groups,
-            needs_group_name: needs.group_name,
             tty: dependence.tty.then(|| login.tty.clone()),
             rhost: dependence.rhost.then(|| login.rhost.clone()),
         }

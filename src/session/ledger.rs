@@ -11,6 +11,7 @@ use crate::kernel::walk::identity;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The directory of namespaces' records in `/run/jns`.
 pub const NAMESPACES: &str = "namespace";
@@ -109,12 +110,18 @@ pub struct PolicyFile {
 }
 
 impl Shown {
+    /// Its device and inode.
+    #[must_use]
+    pub fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Whether the path still leads to it, in the form that it was given: a namespace that shows another one is
     /// of no use to a new login.
     #[must_use]
     fn is_there(&self) -> bool {
         rustix::fs::stat(&self.path).is_ok_and(|status| {
-            let same = identity(&status) == (self.device, self.inode);
+            let same = identity(&status) == self.identity();
             same && self.form.is_none_or(|form| Form::of(&status) == form)
         })
     }
@@ -145,10 +152,13 @@ impl NamespaceRecord {
         };
         let mut noted = None;
         for instance in &self.instances {
-            let holder = instance.path.rsplit_once('/').map(|(holder, _)| holder);
-            let holder =
-                holder.filter(|holder| is_below(holder, &self.store) && noted != Some(*holder));
-            if let Some(holder) = holder {
+            let holder = Path::new(&instance.path).parent();
+            let in_store = |holder: &&Path| {
+                holder.starts_with(&self.store) && *holder != Path::new(&self.store)
+            };
+            if let Some(holder) = holder.filter(in_store)
+                && noted != Some(holder)
+            {
                 noted = Some(holder);
                 let _ = rustix::fs::utimensat(CWD, holder, &now, AtFlags::SYMLINK_NOFOLLOW);
             }
@@ -270,11 +280,6 @@ fn all<T: DeserializeOwned>(
         }
     }
     Ok(found)
-}
-
-fn is_below(path: &str, store: &str) -> bool {
-    let rest = path.strip_prefix(store);
-    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a name is a record's: what an administrator types must not lead elsewhere, and a record that is

@@ -7,6 +7,9 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
 
+/// The directory of locks in `/run/jns`.
+pub const DIRECTORY: &str = "lock";
+
 /// How often a lock that is held is asked for again, before a login goes on without.
 pub const TRIES: u32 = 400;
 
@@ -47,13 +50,26 @@ impl Lock {
         )
     }
 
+    /// Takes the lock of the user `uid`, together with others who join.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::to_join`], or somebody has it alone for longer than two seconds.
+    pub fn wait_to_join(runtime: &Runtime, uid: u32) -> Result<Self> {
+        Self::wait(
+            runtime,
+            &uid.to_string(),
+            FlockOperation::NonBlockingLockShared,
+        )
+    }
+
     /// Takes the lock around the directory of pins, for which there is one.
     ///
     /// # Errors
     ///
     /// As [`Lock::to_join`], or it is held for longer than two seconds.
     pub fn of_pins(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "pins")
+        Self::wait(runtime, "pins", FlockOperation::NonBlockingLockExclusive)
     }
 
     /// Takes the lock around collecting what sessions have left behind, for which there is one.
@@ -62,13 +78,12 @@ impl Lock {
     ///
     /// As [`Lock::of_pins`].
     pub fn to_collect(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "gc")
+        Self::wait(runtime, "gc", FlockOperation::NonBlockingLockExclusive)
     }
 
-    fn wait(runtime: &Runtime, name: &str) -> Result<Self> {
+    fn wait(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Self> {
         for _ in 0..TRIES {
-            if let Some(lock) = Self::ask(runtime, name, FlockOperation::NonBlockingLockExclusive)?
-            {
+            if let Some(lock) = Self::ask(runtime, name, operation)? {
                 return Ok(lock);
             }
             pause();
@@ -104,8 +119,8 @@ pub fn pause() {
 fn open(runtime: &Runtime, name: &str) -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CREATE;
     let mode = Mode::RUSR | Mode::WUSR;
-    let file = runtime.with_directory("lock", || {
-        open_below(runtime, &format!("lock/{name}"), flags, mode)
+    let file = runtime.with_directory(DIRECTORY, || {
+        open_below(runtime, &format!("{DIRECTORY}/{name}"), flags, mode)
             .map_err(|errno| failed(name, errno))
     })?;
     let status = rustix::fs::fstat(&file).map_err(|errno| failed(name, errno))?;
@@ -117,5 +132,5 @@ fn open(runtime: &Runtime, name: &str) -> Result<OwnedFd> {
 }
 
 fn failed(name: &str, errno: Errno) -> Error {
-    Error::from_errno("lock", format_args!("{PATH}/lock/{name}"), errno)
+    Error::from_errno("lock", format_args!("{PATH}/{DIRECTORY}/{name}"), errno)
 }

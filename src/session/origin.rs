@@ -77,7 +77,7 @@ fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
     if !same || record.origin_root != Root::own()? {
         return Ok(false);
     }
-    let is_known = identity.id.is_some() || is_pinned(&runtime, &record, identity)?;
+    let is_known = identity.id.is_some() || is_pinned(&runtime, &record)?;
     if !is_known {
         log::warn!(
             "cannot leave {identity}: before Linux 6.11 only a pinned namespace is known again; \
@@ -88,12 +88,11 @@ fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
 }
 
 /// On kernels that reuse all numbers of namespaces, only one that is still bound is known to be the same.
-fn is_pinned(runtime: &Runtime, record: &NamespaceRecord, identity: Identity) -> Result<bool> {
-    let (Some(pins), Some(key)) = (Pins::find(runtime)?, &record.pin) else {
+fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
+    let Some(pins) = Pins::find(runtime)? else {
         return Ok(false);
     };
-    let pinned = pins.namespace(key)?;
-    Ok(pinned.is_some_and(|pinned| pinned.identity() == identity))
+    Ok(pins.namespace_of(record)?.is_some())
 }
 
 /// The ancestors of the calling process, parent first.

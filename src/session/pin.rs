@@ -4,6 +4,7 @@
 //! are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
 //! of that user": who prepares a namespace with a false `/etc/passwd` would own whoever joins it.
 
+use super::ledger::NamespaceRecord;
 use super::lock::Lock;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
@@ -14,7 +15,30 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 /// The directory of pins in `/run/jns`.
-const DIRECTORY: &str = "ns";
+pub const DIRECTORY: &str = "ns";
+
+/// How many hexadecimal digits of a digest are in the name of a pin.
+const DIGITS: usize = 32;
+
+/// The name of a pin: of the user `uid`, and of what makes a namespace another one, as a digest.
+#[must_use]
+pub fn key(uid: u32, digest: &str) -> String {
+    format!("{uid}-{digest:.DIGITS$}")
+}
+
+/// The user of a pin, `1000-` and 32 hexadecimal digits; nothing for any other name.
+#[must_use]
+pub fn uid_of(key: &str) -> Option<u32> {
+    let (uid, digest) = key.split_once('-')?;
+    let is_digest = digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    id(uid).filter(|_| is_digest)
+}
+
+/// A user's or group's id as it stands in names: decimal, without leading zeros.
+#[must_use]
+pub fn id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id: &u32| id.to_string() == text)
+}
 
 /// The opened directory of pins.
 #[derive(Debug)]
@@ -70,6 +94,19 @@ impl Pins {
         }
         let reason = "it is the namespace of another user namespace";
         Err(failed("join", key, Errno::PERM).because(reason))
+    }
+
+    /// The namespace of a record, if that is what is bound to its pin; nothing where it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pins::namespace`].
+    pub fn namespace_of(&self, record: &NamespaceRecord) -> Result<Option<Namespace>> {
+        let Some(key) = &record.pin else {
+            return Ok(None);
+        };
+        let bound = self.namespace(key)?;
+        Ok(bound.filter(|bound| bound.identity() == record.namespace))
     }
 
     /// Binds a namespace to the pin `key`.
@@ -131,4 +168,27 @@ fn mount_on_itself(runtime: &Runtime, path: &str) -> Result<OwnedFd> {
 
 fn failed(verb: &'static str, key: &str, errno: Errno) -> Error {
     Error::from_errno(verb, format_args!("{PATH}/{DIRECTORY}/{key}"), errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_one_form() {
+        let digest = "0123456789abcdef0123456789abcdef";
+        for (key, uid) in [
+            (format!("1000-{digest}"), Some(1000)),
+            (format!("0-{digest}"), Some(0)),
+            (format!("01-{digest}"), None),
+            (format!("+1-{digest}"), None),
+            (format!("4294967296-{digest}"), None),
+            (format!("1000-{digest}0"), None),
+            (format!("1000{digest}"), None),
+            ("1000-../../../../etc/passwd".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(uid_of(&key), uid, "{key}");
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! Processes, and how one is known again although numbers are reused.
 
 use crate::error::{Error, Result};
+use crate::kernel::directory::names;
+use rustix::fs::{Dir, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::ffi::CString;
 
 /// A process: its number, and when it was started, which the next process of that number was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,20 +64,19 @@ fn field(pid: u32, number: usize) -> Option<u64> {
 ///
 /// /proc cannot be read.
 pub fn all() -> Result<Vec<u32>> {
-    let failed = |errno| Error::from_errno("list", "/proc", errno);
-    let flags =
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-    let proc = rustix::fs::open("/proc", flags, rustix::fs::Mode::empty()).map_err(failed)?;
-    let mut pids = Vec::new();
-    for entry in rustix::fs::Dir::new(proc).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        pids.extend(
-            entry
-                .file_name()
-                .to_str()
-                .ok()
-                .and_then(|n| n.parse::<u32>().ok()),
-        );
-    }
-    Ok(pids)
+    numbers("/proc").map_err(|errno| Error::from_errno("list", "/proc", errno))
+}
+
+/// The numbers in a directory of /proc: of processes, or of a process's threads.
+///
+/// # Errors
+///
+/// The error number of open(2) or getdents64(2): ENOENT or ESRCH when the process is gone.
+pub fn numbers(path: &str) -> std::result::Result<Vec<u32>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    let number = |name: CString| name.to_str().ok()?.parse().ok();
+    let all = names(Dir::new(directory)?);
+    all.filter_map(|name| name.map(number).transpose())
+        .collect()
 }

@@ -51,10 +51,7 @@ impl Runtime {
             return Ok(found);
         }
         let (parent, name) = Walker::new(Trust::User(0))?.open_parent(PATH, &[])?;
-        let (made, draft) = directory::open_or_make_private(&parent.descriptor, name, PATH)?;
-        if let Some(draft) = draft {
-            draft.keep();
-        }
+        let made = directory::ensure_private(&parent.descriptor, name, PATH)?;
         Ok(Self(Rc::new(made)))
     }
 
@@ -64,12 +61,7 @@ impl Runtime {
     ///
     /// It is not a directory of root's own, or cannot be made.
     pub fn directory(&self, name: &str) -> Result<OwnedFd> {
-        let path = format!("{PATH}/{name}");
-        let (found, draft) = directory::open_or_make_private(&self.0, name, &path)?;
-        if let Some(draft) = draft {
-            draft.keep();
-        }
-        Ok(found)
+        directory::ensure_private(&self.0, name, &format!("{PATH}/{name}"))
     }
 
     /// Reads a file below it, `session/0123456789abcdef` for example; nothing where it does not exist.
@@ -135,14 +127,7 @@ impl Runtime {
             Err(Errno::NOENT) => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
-        let mut names = Vec::new();
-        for entry in Dir::new(opened).map_err(failed)? {
-            match entry.map_err(failed)?.file_name().to_str() {
-                Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        let listed = Dir::new(opened).and_then(directory::sorted_names);
+        listed.map_err(failed)
     }
 }

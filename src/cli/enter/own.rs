@@ -7,6 +7,7 @@ use crate::cli::enter::account::Account;
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::departure::WorkingDirectory;
+use crate::kernel::directory::is_random_name;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
 use crate::kernel::transition;
@@ -117,7 +118,7 @@ fn is_instance(path: &str, uid: u32) -> bool {
     match kind {
         Some("user") => owner.parse() == Ok(uid),
         Some("group") => digits,
-        Some("session") => owner.len() == 16 && owner.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        Some("session") => is_random_name(owner),
         _ => false,
     }
 }

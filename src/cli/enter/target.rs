@@ -5,7 +5,6 @@ use crate::cli::terminal::count;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Namespace;
 use crate::login::{Accounts, Nss};
-use crate::session::lock::{TRIES, held, pause};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
 
 /// A namespace that may be entered. While this lives, nobody takes it for unused.
@@ -46,20 +45,9 @@ fn nothing(whom: &str, user: Option<u32>) -> Error {
     Error::new("enter", format_args!("the namespace of {whom}"), reason)
 }
 
-/// The lock of a user's namespaces, as a login that joins one takes it.
-fn lock(runtime: &Runtime, uid: u32) -> Result<Lock> {
-    for _ in 0..TRIES {
-        if let Some(lock) = Lock::to_join(runtime, uid)? {
-            return Ok(lock);
-        }
-        pause();
-    }
-    Err(held(&uid.to_string()))
-}
-
 /// The newest shared namespace of a user, else that of the newest open session.
 fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
-    let lock = lock(runtime, uid)?;
+    let lock = Lock::wait_to_join(runtime, uid)?;
     let mut shared = shared_of(runtime, uid)?;
     shared.sort_by_key(|(record, _)| record.made);
     let others = shared.len().saturating_sub(1);
@@ -98,22 +86,16 @@ fn older(others: usize, whom: &str) -> Option<String> {
 }
 
 fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespace)>> {
+    let Some(pins) = Pins::find(runtime)? else {
+        return Ok(Vec::new());
+    };
     let records = NamespaceRecord::all(runtime)?.into_iter();
     let records = records.filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
     let with_pin = records.filter_map(|record| {
-        let namespace = pinned(runtime, &record).ok().flatten()?;
+        let namespace = pins.namespace_of(&record).ok().flatten()?;
         Some((record, namespace))
     });
     Ok(with_pin.collect())
-}
-
-/// The namespace that is bound to the record's pin, if it is the record's.
-fn pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<Option<Namespace>> {
-    let (Some(pins), Some(key)) = (Pins::find(runtime)?, &record.pin) else {
-        return Ok(None);
-    };
-    let namespace = pins.namespace(key)?;
-    Ok(namespace.filter(|namespace| namespace.identity() == record.namespace))
 }
 
 fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Namespace)>> {
@@ -131,7 +113,7 @@ fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Nam
 
 fn of_session(runtime: &Runtime, prefix: &str) -> Result<Target> {
     let session = session(runtime, prefix)?;
-    let lock = lock(runtime, session.uid)?;
+    let lock = Lock::wait_to_join(runtime, session.uid)?;
     let namespace = match shared_with(runtime, &session)? {
         Some(namespace) => namespace,
         None => of_host_process(&session)?,
@@ -171,7 +153,10 @@ fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Name
             && record.uid == session.uid
             && record.plan == session.plan
     });
-    same.map_or(Ok(None), |record| pinned(runtime, &record))
+    match (Pins::find(runtime)?, same) {
+        (Some(pins), Some(record)) => pins.namespace_of(&record),
+        _ => Ok(None),
+    }
 }
 
 /// The namespace of the process that opened the session, if it is still that process, and still there.

@@ -131,11 +131,7 @@ fn entry(
     inhabitants: &Inhabitants,
 ) -> NamespaceEntry {
     let identity = record.namespace;
-    let key = record.pin.as_deref();
-    let pin = pins
-        .zip(key)
-        .and_then(|(pins, key)| pins.namespace(key).ok()?)
-        .filter(|pin| pin.identity() == identity);
+    let pin = pins.and_then(|pins| pins.namespace_of(&record).ok()?);
     let inside = inside(identity, inhabitants);
     let processes = inside.as_ref().map_or(0, |(_, number)| *number);
     let pinned = pin.is_some();

@@ -3,13 +3,14 @@
 use super::census::Census;
 use crate::cli::terminal::Progress;
 use crate::kernel::departure::leave_for;
+use crate::kernel::directory::names;
 use crate::kernel::mount::reopen;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::Namespace;
+use crate::kernel::walk::identity;
 use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
-use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
@@ -99,9 +100,8 @@ pub fn count(census: &mut Census) {
             continue;
         };
         for instance in &record.instances {
-            let key = (instance.device, instance.inode);
             let used = *known
-                .entry(key)
+                .entry(instance.identity())
                 .or_insert_with(|| count_instance(instance, &mut teller));
             let path = instance.path.clone();
             entry.volumes.push(Volume { path, used });
@@ -114,7 +114,7 @@ fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
     let status = rustix::fs::fstat(&top).ok()?;
-    if (status.st_dev, status.st_ino) != (instance.device, instance.inode) {
+    if identity(&status) != instance.identity() {
         return None;
     }
     let mut count = Count {
@@ -188,13 +188,9 @@ impl Count<'_> {
 
     /// A directory, and the names in it that are still to be counted.
     fn level(&mut self, directory: OwnedFd) -> (OwnedFd, Vec<CString>) {
-        let names = Dir::read_from(&directory).and_then(|entries| {
-            let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
-            names.collect::<std::result::Result<Vec<CString>, Errno>>()
-        });
+        let names = Dir::read_from(&directory).and_then(|open| names(open).collect());
         self.usage.more |= names.is_err();
-        let mut names = names.unwrap_or_default();
-        names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+        let names: Vec<CString> = names.unwrap_or_default();
         (directory, names)
     }
 
@@ -245,7 +241,6 @@ pub fn readable(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::walk::identity;
 
     #[test]
     fn sizes_are_readable() {

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::session::process;
-use rustix::fs::{CWD, Dir, Mode, OFlags, Stat};
+use rustix::fs::Stat;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 
@@ -128,7 +128,7 @@ pub(super) fn threads() -> Result<Vec<Task>> {
     let mut found = Vec::new();
     for pid in process::all()? {
         let tasks = format!("/proc/{pid}/task");
-        let numbers: Vec<u32> = numbers(&tasks).or_else(unless_gone(&tasks))?;
+        let numbers: Vec<u32> = process::numbers(&tasks).or_else(unless_gone(&tasks))?;
         let paths = numbers
             .into_iter()
             .map(|thread| format!("{tasks}/{thread}"));
@@ -143,23 +143,6 @@ pub(super) fn unless_gone<T: Default>(path: &str) -> impl FnOnce(Errno) -> Resul
         Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(T::default()),
         errno => Err(Error::from_errno("examine", path, errno)),
     }
-}
-
-fn numbers(path: &str) -> std::result::Result<Vec<u32>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-    let mut found = Vec::new();
-    for entry in Dir::new(directory)? {
-        let entry = entry?;
-        found.extend(
-            entry
-                .file_name()
-                .to_str()
-                .ok()
-                .and_then(|name| name.parse::<u32>().ok()),
-        );
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Directories of a store as they are looked at: opened once, and used by their descriptors.
 
 use crate::error::{Error, Result};
-use crate::kernel::directory::{check_private, open_directory, temporary_name};
+use crate::kernel::directory::{check_private, names, open_directory, temporary_name};
 use crate::kernel::removal;
 use crate::kernel::walk::{Trust, Walker, file_type, identity};
 use rustix::fd::OwnedFd;
@@ -83,11 +83,8 @@ impl Directory {
 
     fn list(&self) -> std::result::Result<Vec<Entry>, Errno> {
         let mut found = Vec::new();
-        for entry in Dir::read_from(&self.descriptor)? {
-            let raw = entry?.file_name().to_owned();
-            if matches!(raw.to_bytes(), b"." | b"..") {
-                continue;
-            }
+        for raw in names(Dir::read_from(&self.descriptor)?) {
+            let raw = raw?;
             match rustix::fs::statat(&self.descriptor, &raw, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => {}
                 status => found.push(Entry {

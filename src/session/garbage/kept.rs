@@ -1,12 +1,13 @@
 //! What users and groups keep in a store who have not come for long, or are gone.
 
 use super::directory::{Directory, Entry};
-use super::namespaces::{id, uid_of};
-use super::records::{Ledger, is_temporary};
+use super::records::Ledger;
 use super::views::Views;
 use super::{BUSY, Kind, MOUNTED, Sweep};
 use crate::error::Result;
+use crate::kernel::directory::is_temporary;
 use crate::kernel::walk::identity;
+use crate::session::pin::{id, uid_of};
 use crate::session::runtime::Runtime;
 use rustix::fs::{Stat, Timespec};
 use std::time::Duration;

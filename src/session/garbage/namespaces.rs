@@ -1,13 +1,14 @@
 //! Pins of namespaces that no process is in any more.
 
 use super::census::Census;
-use super::records::{Ledger, is_temporary};
+use super::records::Ledger;
 use super::views::Views;
 use super::{BUSY, Kind, LOCKED_AT_ONCE, Request, Sweep, Verdict};
 use crate::error::{Error, Result};
+use crate::kernel::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::session::ledger::NamespaceRecord;
-use crate::session::pin::Pins;
+use crate::session::pin::{Pins, uid_of};
 use crate::session::runtime::{PATH, Runtime};
 use rustix::fs::AtFlags;
 use std::time::Duration;
@@ -236,39 +237,4 @@ fn remove(runtime: &Runtime, pins: &Pins, ledger: &Ledger, key: &str) -> Result<
 
 fn path_of(key: &str) -> String {
     format!("{PATH}/ns/{key}")
-}
-
-/// The user of a pin, `1000-` and 32 hexadecimal digits; nothing for any other name.
-pub(super) fn uid_of(key: &str) -> Option<u32> {
-    let (uid, digest) = key.split_once('-')?;
-    let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    id(uid).filter(|_| is_digest)
-}
-
-/// A user's or group's id as it stands in names: decimal, without leading zeros.
-pub(super) fn id(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|id: &u32| id.to_string() == text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_have_one_form() {
-        let digest = "0123456789abcdef0123456789abcdef";
-        for (key, uid) in [
-            (format!("1000-{digest}"), Some(1000)),
-            (format!("0-{digest}"), Some(0)),
-            (format!("01-{digest}"), None),
-            (format!("+1-{digest}"), None),
-            (format!("4294967296-{digest}"), None),
-            (format!("1000-{digest}0"), None),
-            (format!("1000{digest}"), None),
-            ("1000-../../../../etc/passwd".to_owned(), None),
-            (String::new(), None),
-        ] {
-            assert_eq!(uid_of(&key), uid, "{key}");
-        }
-    }
 }

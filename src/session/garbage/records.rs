@@ -1,22 +1,27 @@
 //! Records of what is gone.
 
 use super::census::Census;
-use super::namespaces::{id, uid_of};
 use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
 use crate::error::{Error, Result};
+use crate::kernel::directory::is_temporary;
 use crate::kernel::namespace::Identity;
+use crate::session::STAMPS;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
-use crate::session::pin::Pins;
+use crate::session::lock;
+use crate::session::pin::{self, Pins, id, uid_of};
 use crate::session::runtime::{PATH, Runtime};
 use rustix::fs::{AtFlags, Stat};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The directory of stamps in `/run/jns`.
-const STAMPS: &str = "stamp";
-
 /// Where records and stamps are written under temporary names.
-const WRITTEN: [&str; 5] = [NAMESPACES, SESSIONS, STAMPS, "lock", "ns"];
+const WRITTEN: [&str; 5] = [
+    NAMESPACES,
+    SESSIONS,
+    STAMPS,
+    lock::DIRECTORY,
+    pin::DIRECTORY,
+];
 
 /// What the records say, as they were read once.
 #[derive(Debug, Default)]
@@ -111,16 +116,6 @@ fn sound<T>(record: Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
         "the record",
         "it is about something else than its name says",
     ))
-}
-
-/// A session's id: 16 hexadecimal digits.
-pub(super) fn is_session(name: &str) -> bool {
-    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// `.jns-` and 16 hexadecimal digits.
-pub(super) fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(".jns-").is_some_and(is_session)
 }
 
 /// What is looked at again with locks held.
@@ -303,22 +298,4 @@ fn kind_of(name: &str) -> Kind {
 
 fn stat(runtime: &Runtime, name: &str) -> Option<Stat> {
     rustix::fs::statat(runtime, name, AtFlags::SYMLINK_NOFOLLOW).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn temporary_names_have_one_form() {
-        for (name, temporary) in [
-            (".jns-0123456789abcdef", true),
-            (".jns-0123456789abcdeg", false),
-            (".jns-0123456789abcdef0", false),
-            (".jns-", false),
-            ("jns-0123456789abcdef", false),
-        ] {
-            assert_eq!(is_temporary(name), temporary, "{name}");
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! What sessions have left in a store.
 
 use super::directory::{Directory, Entry};
-use super::namespaces::id;
-use super::records::{Ledger, is_session, is_temporary};
+use super::records::Ledger;
 use super::views::Views;
 use super::{ABANDONED, Kind, MOUNTED, Sweep};
 use crate::error::Result;
+use crate::kernel::directory::{is_random_name, is_temporary};
+use crate::session::pin::id;
 use crate::session::runtime::Runtime;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const BEING_MADE: Duration = Duration::from_secs(10 * 60);
 /// Whether the module gives what it makes in the directory `kind` of a store such a name.
 fn is_known(kind: &str, name: &str) -> bool {
     match kind {
-        "session" => is_session(name),
+        "session" => is_random_name(name),
         _ => id(name).is_some(),
     }
 }
