@@ -160,20 +160,16 @@ fn logins_under_a_policy_that_changes_all_the_time_get_all_of_one_version() {
              xargs -P 8 -I ROUND su alice -c 'echo $({NAMESPACE}) $(stat -c %a /srv /opt)'
          wait"
     ));
-    let mut by_version = std::collections::BTreeMap::new();
+    // How many namespaces there are of one version is not told: a login that makes one of the other version
+    // removes what nobody is in at that moment.
+    let mut versions = BTreeSet::new();
     for line in seen.lines() {
         let words: Vec<_> = line.split(' ').collect();
         assert_eq!(words[1], words[2], "half of one version, half of another");
-        by_version
-            .entry(words[1])
-            .or_insert_with(BTreeSet::new)
-            .insert(words[0]);
+        versions.insert(words[1]);
     }
     assert_eq!(seen.lines().count(), 200);
-    assert!(
-        by_version.values().all(|of_one| of_one.len() == 1),
-        "{by_version:?}"
-    );
-    assert_eq!(bed.pins(), by_version.len());
+    assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["700", "711"]);
+    assert!((1..=2).contains(&bed.pins()), "{} pins", bed.pins());
     before.assert_nothing_left(&bed);
 }
