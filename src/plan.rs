@@ -4,6 +4,8 @@
 //! [`crate::apply`] executes.
 
 mod build;
+mod isolation;
+mod program;
 mod show;
 
 use crate::error::{Origin, Result};
@@ -12,6 +14,10 @@ use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Si
 use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
 
+pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
+pub use isolation::{Isolation, Wanted};
+pub use program::{Helper, Hook, Volume};
+
 /// Everything that is done for one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -19,8 +25,16 @@ pub struct Plan {
     pub propagation: Propagation,
     /// Where instances live (`settings.store`).
     pub store: AbsPath,
+    /// The directory that is the session's root; its paths are then those below it.
+    pub root: Option<NewRoot>,
     /// The steps, parents before children, one a path.
     pub steps: Vec<Step>,
+    /// What it has of its own besides mounts.
+    pub isolation: Isolation,
+    /// File systems that helpers open, parents before children.
+    pub volumes: Vec<Volume>,
+    /// Programs that are run for it, in the order of the policy.
+    pub hooks: Vec<Hook>,
     /// Who has the namespace.
     pub sharing: Sharing,
     /// The session's environment by name.
@@ -45,6 +59,19 @@ pub enum Sharing {
 pub struct Variable {
     /// Its value, templates expanded.
     pub value: String,
+    /// The rule's place in the policy.
+    pub origin: Origin,
+}
+
+/// Another root directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRoot {
+    /// The directory, templates expanded.
+    pub path: AbsPath,
+    /// An fstab(5) file whose file systems are mounted beneath it.
+    pub fstab: Option<AbsPath>,
+    /// Keep the host's root, with a log line, when the directory does not exist.
+    pub optional: bool,
     /// The rule's place in the policy.
     pub origin: Origin,
 }
@@ -97,6 +124,12 @@ pub enum View {
         /// Also what is mounted beneath it.
         recursive: bool,
     },
+    /// What the path showed, with what is written to it in a layer that is the user's, the group's or the
+    /// session's own (overlayfs).
+    Overlay {
+        /// The directory that holds the layer.
+        layer: Instance,
+    },
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
         /// Entries of the covered directory that stay visible.
@@ -112,6 +145,8 @@ pub struct Instance {
     pub directory: AbsPath,
     /// How long it is kept.
     pub lifetime: Lifetime,
+    /// The program that is run when it is created, and its arguments.
+    pub hook: Option<Vec<String>>,
 }
 
 /// How long an instance is kept.
@@ -161,7 +196,7 @@ impl Plan {
     }
 
     /// What the namespace is made by, as a SHA-256 in hexadecimal: plans with the same digest give the same
-    /// view. Where in the policy the rules stand, and the environment, make no difference.
+    /// view. Where in the policy the rules stand, the environment and hooks make no difference.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut text = format!("{:?} {:?}", self.propagation, self.store);
@@ -178,12 +213,55 @@ impl Plan {
                 "\n{path:?} {view:?} {attributes:?} {create} {optional}"
             ));
         }
+        if let Some(NewRoot {
+            path,
+            fstab,
+            optional,
+            origin: _,
+        }) = &self.root
+        {
+            text.push_str(&format!("\nroot {path:?} {fstab:?} {optional}"));
+        }
+        let Isolation {
+            processes,
+            ipc,
+            hostname,
+            network,
+        } = &self.isolation;
+        text.push_str(&format!(
+            "\nisolate {:?} {:?} {:?} {:?}",
+            processes.as_ref().map(|wanted| wanted.value),
+            ipc.as_ref().map(|wanted| wanted.value),
+            hostname.as_ref().map(|wanted| &wanted.value),
+            network.as_ref().map(|wanted| &wanted.value)
+        ));
+        for volume in &self.volumes {
+            let Volume {
+                path,
+                open,
+                close,
+                password,
+                optional,
+                origin: _,
+            } = volume;
+            text.push_str(&format!(
+                "\nvolume {path:?} {open:?} {close:?} {password:?} {optional}"
+            ));
+        }
         sha256(text.as_bytes())
     }
 
-    /// Whether the login gets the host's own view; its environment may still have variables to set.
+    /// Whether the login gets the host's own view; its environment may still have variables to set, and hooks
+    /// may have to be run.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        let Self {
+            root,
+            steps,
+            isolation,
+            volumes,
+            ..
+        } = self;
+        root.is_none() && steps.is_empty() && isolation.is_empty() && volumes.is_empty()
     }
 }

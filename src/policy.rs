@@ -34,6 +34,7 @@ use text::Text;
 pub(crate) use check::{covers_store, unsupported_part};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::sha256;
+pub use fields::word_of;
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
 pub use settings::{Enforcement, Namespaces, Settings};

@@ -89,7 +89,7 @@ fn open(
             Ok(Some(case.login.uid))
         }
         Judgement::Observe(plan, login) => {
-            log_observed(plan, &login);
+            log_observed(*plan, &login);
             Ok(None)
         }
     }
@@ -139,7 +139,7 @@ enum Judgement {
     /// It gets this.
     Apply(Box<Case>),
     /// It would get this, or be refused, and nothing is done.
-    Observe(Result<Plan>, Login),
+    Observe(Box<Result<Plan>>, Login),
 }
 
 /// Reads the policy, gathers the facts and makes the plan.
@@ -159,7 +159,7 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
     warn_of_unknown_principals(policy);
     let plan = Plan::from_selection(policy, &selection, &login, &Nss);
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
-        return Ok(Judgement::Observe(plan, login));
+        return Ok(Judgement::Observe(Box::new(plan), login));
     }
     drop(selection);
     Ok(Judgement::Apply(Box::new(Case {

@@ -1,14 +1,19 @@
 //! From the rules that apply to the steps of a plan.
 
-use super::{Instance, Lifetime, Plan, Shape, Sharing, Step, Variable, View};
+use super::{Helper, Hook, Instance, Lifetime, NewRoot, Plan, Shape, Sharing, Step, Variable};
+use super::{Isolation, View, Volume, Wanted};
 use crate::error::{Error, Origin, Result};
 use crate::login::{Accounts, Login};
-use crate::policy::rule::{Bind, Env, Hide, Medium, Ownership, Per, Private, Tmpfs};
-use crate::policy::template::{Fact, NameTemplate};
+use crate::policy::rule::{
+    Bind, Env, Hide, Hook as HookRule, Ipc, Isolate, Medium, Network, Overlay, Ownership, Per,
+    Private, Processes, Root, RunAs, Tmpfs, Volume as VolumeRule,
+};
+use crate::policy::template::{Fact, NameTemplate, PathTemplate, Template};
 use crate::policy::value::{AbsPath, Attributes, Component};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use crate::policy::{covers_store, unsupported_part};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The longest name of an instance in bytes: one component, with room for what is put around it while
 /// the instance is made.
@@ -26,40 +31,48 @@ pub fn plan(
         login,
         accounts,
     };
-    let mut steps = Vec::new();
-    let mut environment = BTreeMap::new();
+    let mut plan = Plan {
+        propagation: policy.settings.propagation,
+        store: policy.settings.store.clone(),
+        root: None,
+        steps: Vec::new(),
+        isolation: Isolation::default(),
+        volumes: Vec::new(),
+        hooks: Vec::new(),
+        sharing: Sharing::User,
+        environment: BTreeMap::new(),
+    };
     let mut own = None;
     for ruling in selection.effective() {
         refuse(ruling)?;
         own = own.or_else(|| is_of_session(ruling.rule).then(|| ruling.rule.origin.clone()));
-        match &ruling.rule.kind {
-            Kind::Env(env) => environment.extend(builder.variables(env, &ruling.rule.origin)),
-            _ => steps.extend(builder.step(ruling)?),
-        }
+        builder.add(ruling, &mut plan)?;
     }
     // `Path` of the standard library would do the same: `/a-b` comes after `/a/b`, so that what lies
     // beneath a path stands right behind it.
-    steps.sort_by(|one, other| one.path.components().cmp(other.path.components()));
-    distinct_instances(&steps)?;
-    Ok(Plan {
-        propagation: policy.settings.propagation,
-        store: policy.settings.store.clone(),
-        steps,
-        sharing: match policy.settings.namespace {
-            Namespaces::User if own.is_none() => Sharing::User,
-            Namespaces::User => Sharing::Session { because: own },
-            Namespaces::Session => Sharing::Session { because: None },
-        },
-        environment,
-    })
+    plan.steps
+        .sort_by(|one, other| one.path.components().cmp(other.path.components()));
+    plan.volumes
+        .sort_by(|one, other| one.path.components().cmp(other.path.components()));
+    distinct_instances(&plan.steps)?;
+    plan.sharing = match policy.settings.namespace {
+        Namespaces::User if own.is_none() => Sharing::User,
+        Namespaces::User => Sharing::Session { because: own },
+        Namespaces::Session => Sharing::Session { because: None },
+    };
+    Ok(plan)
 }
 
 /// Whether a rule gives each session something of its own to see, so that no two sessions can share a
 /// namespace.
 fn is_of_session(rule: &Rule) -> bool {
     match &rule.kind {
-        Kind::Env(_) => false,
-        Kind::Private(Private { per, .. }) if *per == Per::Session => true,
+        Kind::Env(_) | Kind::Hook(_) => false,
+        Kind::Private(Private { per, .. }) | Kind::Overlay(Overlay { per, .. })
+            if *per == Per::Session =>
+        {
+            true
+        }
         kind => kind.mentions(&[Fact::Session]),
     }
 }
@@ -81,7 +94,8 @@ fn not_supported(part: &str, origin: &Origin) -> Error {
 fn distinct_instances(steps: &[Step]) -> Result<()> {
     let mut seen: BTreeMap<&AbsPath, &Step> = BTreeMap::new();
     for step in steps {
-        let View::Instance { instance, .. } = &step.view else {
+        let (View::Instance { instance, .. } | View::Overlay { layer: instance }) = &step.view
+        else {
             continue;
         };
         if let Some(first) = seen.insert(&instance.directory, step) {
@@ -103,6 +117,92 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn add(&self, ruling: &Ruling<'_>, plan: &mut Plan) -> Result<()> {
+        let rule = ruling.rule;
+        match (&rule.kind, &ruling.path) {
+            (Kind::Env(env), _) => plan.environment.extend(self.variables(env, &rule.origin)),
+            (Kind::Isolate(isolate), _) => self.isolate(isolate, rule, &mut plan.isolation)?,
+            (Kind::Hook(hook), _) => plan.hooks.push(self.hook(hook, rule)),
+            (Kind::Volume(volume), Some(path)) => {
+                plan.volumes.push(self.volume(volume, path, rule))
+            }
+            // Several may be selected, with different paths; the last one wins.
+            (Kind::Root(root), Some(path)) => plan.root = Some(self.root(root, path, rule)?),
+            _ => plan.steps.extend(self.step(ruling)?),
+        }
+        Ok(())
+    }
+
+    fn isolate(&self, isolate: &Isolate, rule: &Rule, isolation: &mut Isolation) -> Result<()> {
+        let origin = &rule.origin;
+        wish(
+            &mut isolation.processes,
+            isolate.processes,
+            Processes::Shared,
+            origin,
+        );
+        wish(&mut isolation.ipc, isolate.ipc, Ipc::Shared, origin);
+        wish(
+            &mut isolation.network,
+            isolate.network.clone(),
+            Network::Shared,
+            origin,
+        );
+        if let Some(template) = &isolate.hostname {
+            let name = template.expand(self.login);
+            let value = name.map_err(|reason| misfit("hostname", template, reason, rule))?;
+            let origin = origin.clone();
+            isolation.hostname = Some(Wanted { value, origin });
+        }
+        Ok(())
+    }
+
+    fn root(&self, root: &Root, path: &AbsPath, rule: &Rule) -> Result<NewRoot> {
+        let fstab = root.fstab.as_ref().map(|template| {
+            let expanded = template.expand(self.login);
+            expanded.map_err(|reason| misfit("fstab", template, reason, rule))
+        });
+        Ok(NewRoot {
+            path: path.clone(),
+            fstab: fstab.transpose()?,
+            optional: rule.optional,
+            origin: rule.origin.clone(),
+        })
+    }
+
+    fn volume(&self, volume: &VolumeRule, path: &AbsPath, rule: &Rule) -> Volume {
+        let helper = |argv: &Vec<Template>| self.program(argv, volume.run_as, volume.timeout);
+        Volume {
+            path: path.clone(),
+            open: helper(&volume.open),
+            close: volume.close.as_ref().map(helper),
+            password: volume.password,
+            optional: rule.optional,
+            origin: rule.origin.clone(),
+        }
+    }
+
+    fn hook(&self, hook: &HookRule, rule: &Rule) -> Hook {
+        Hook {
+            when: hook.when,
+            helper: self.program(&hook.run, hook.run_as, hook.timeout),
+            on_failure: hook.on_failure,
+            origin: rule.origin.clone(),
+        }
+    }
+
+    fn program(&self, argv: &[Template], run_as: RunAs, timeout: Duration) -> Helper {
+        Helper {
+            argv: self.words(argv),
+            run_as,
+            timeout,
+        }
+    }
+
+    fn words(&self, argv: &[Template]) -> Vec<String> {
+        argv.iter().map(|word| word.text(self.login)).collect()
+    }
+
     fn step(&self, ruling: &Ruling<'_>) -> Result<Option<Step>> {
         let (rule, Some(path)) = (ruling.rule, &ruling.path) else {
             return Ok(None);
@@ -115,6 +215,7 @@ impl Builder<'_> {
             Kind::Tmpfs(tmpfs) => self.tmpfs(tmpfs, path, rule)?,
             Kind::Bind(bind) => self.bind(bind, path, rule)?,
             Kind::Hide(hide) => self.hide(hide, path, rule)?,
+            Kind::Overlay(overlay) => self.overlay(overlay, path, rule)?,
             _ => return Ok(None),
         };
         Ok(Some(step))
@@ -131,7 +232,10 @@ impl Builder<'_> {
                 keep,
             },
             Medium::Disk { .. } => View::Instance {
-                instance: self.instance(private, path, rule)?,
+                instance: Instance {
+                    hook: private.hook.as_ref().map(|argv| self.words(argv)),
+                    ..self.instance(private.store(), private.per, path, rule)?
+                },
                 shape,
                 keep,
             },
@@ -176,27 +280,41 @@ impl Builder<'_> {
         Ok(step(rule, path, view, attributes, false))
     }
 
-    fn instance(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Instance> {
-        let directory = match private.store() {
+    fn overlay(&self, overlay: &Overlay, path: &AbsPath, rule: &Rule) -> Result<Step> {
+        let layer = self.instance(overlay.store.as_ref(), overlay.per, path, rule)?;
+        let view = View::Overlay { layer };
+        Ok(step(rule, path, view, overlay.options, false))
+    }
+
+    /// The directory of a rule about `path`: `store`, where it names one.
+    fn instance(
+        &self,
+        store: Option<&PathTemplate>,
+        per: Per,
+        path: &AbsPath,
+        rule: &Rule,
+    ) -> Result<Instance> {
+        let directory = match store {
             Some(template) => {
                 let expanded = template.expand(self.login);
                 expanded.map_err(|reason| misfit("store", template, reason, rule))?
             }
             None => self
-                .default_instance(private.per, path)
+                .default_instance(per, path)
                 .map_err(|e| e.at(&rule.origin))?,
         };
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
             return Err(Error::new("use the store", directory, reason).at(&rule.origin));
         }
-        let lifetime = match private.per {
+        let lifetime = match per {
             Per::Session => Lifetime::Session,
             _ => Lifetime::Kept,
         };
         Ok(Instance {
             directory,
             lifetime,
+            hook: None,
         })
     }
 
@@ -274,6 +392,14 @@ impl Builder<'_> {
             (name.clone(), Variable { value, origin })
         };
         env.set.iter().map(variable).collect()
+    }
+}
+
+/// What a key of a rule says takes the place of what an earlier rule's said.
+fn wish<T: PartialEq>(wanted: &mut Option<Wanted<T>>, said: Option<T>, host: T, origin: &Origin) {
+    if let Some(value) = said {
+        let origin = origin.clone();
+        *wanted = (value != host).then_some(Wanted { value, origin });
     }
 }
 

@@ -1,8 +1,10 @@
 //! A plan as text: one line a step.
 
-use super::{Instance, Lifetime, Plan, Shape, Step, View};
+use super::{Helper, Hook, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure};
+use super::{Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::Origin;
 use crate::policy::value::{Component, Size};
+use crate::policy::word_of;
 use std::fmt;
 
 /// The columns of a line: what is covered, by what, with which mount attributes, and why.
@@ -10,7 +12,10 @@ type Row = [String; 4];
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let root = self.root.iter().map(root_row);
         let steps = self.steps.iter().map(row);
+        let volumes = self.volumes.iter().map(volume_row);
+        let hooks = self.hooks.iter().map(hook_row);
         let variables = self.environment.iter().map(|(name, variable)| {
             let value = format!("is {}", visible(&variable.value));
             [
@@ -20,7 +25,13 @@ impl fmt::Display for Plan {
                 visible_origin(&variable.origin),
             ]
         });
-        let rows: Vec<Row> = steps.chain(variables).collect();
+        let rows: Vec<Row> = root
+            .chain(steps)
+            .chain(isolation_rows(&self.isolation))
+            .chain(volumes)
+            .chain(hooks)
+            .chain(variables)
+            .collect();
         f.write_str(&aligned(&rows))
     }
 }
@@ -29,6 +40,113 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&aligned(&[row(self)]))
     }
+}
+
+fn root_row(root: &NewRoot) -> Row {
+    let fstab = root
+        .fstab
+        .as_ref()
+        .map(|fstab| format!("with the file systems of {fstab}"));
+    let optional = root.optional.then(|| "optional".to_owned());
+    let words = std::iter::once(format!("the root directory is {}", root.path));
+    let words: Vec<String> = words.chain(fstab).chain(optional).collect();
+    [
+        "/".to_owned(),
+        visible(&words.join(", ")),
+        String::new(),
+        visible_origin(&root.origin),
+    ]
+}
+
+fn isolation_rows(isolation: &Isolation) -> Vec<Row> {
+    let Isolation {
+        processes,
+        ipc,
+        hostname,
+        network,
+    } = isolation;
+    let rows = [
+        wanted_row(
+            "processes",
+            processes.as_ref(),
+            |processes| match processes {
+                Processes::Own => "its own, which end with it".to_owned(),
+                Processes::Hidden => "those of other users are hidden".to_owned(),
+                Processes::Shared => "the host's".to_owned(),
+            },
+        ),
+        wanted_row("ipc", ipc.as_ref(), |ipc| match ipc {
+            Ipc::Own => "its own".to_owned(),
+            Ipc::Shared => "the host's".to_owned(),
+        }),
+        wanted_row("hostname", hostname.as_ref(), |name| {
+            format!("is {}", visible(name))
+        }),
+        wanted_row("network", network.as_ref(), |network| match network {
+            Network::None => "none but the loopback".to_owned(),
+            Network::Named(name) => format!("that of {}", visible(name)),
+            Network::Shared => "the host's".to_owned(),
+        }),
+    ];
+    rows.into_iter().flatten().collect()
+}
+
+fn wanted_row<T>(
+    subject: &str,
+    wanted: Option<&Wanted<T>>,
+    words: impl Fn(&T) -> String,
+) -> Option<Row> {
+    wanted.map(|wanted| {
+        [
+            subject.to_owned(),
+            words(&wanted.value),
+            String::new(),
+            visible_origin(&wanted.origin),
+        ]
+    })
+}
+
+fn volume_row(volume: &Volume) -> Row {
+    let password = match volume.password {
+        Password::Login => Some("with the login password".to_owned()),
+        Password::None => None,
+    };
+    let close = volume
+        .close
+        .as_ref()
+        .map(|close| format!("closed by {}", helper(close)));
+    let optional = volume.optional.then(|| "optional".to_owned());
+    let words = std::iter::once(format!("volume opened by {}", helper(&volume.open)));
+    let words: Vec<String> = words.chain(password).chain(close).chain(optional).collect();
+    [
+        visible(volume.path.as_str()),
+        words.join(", "),
+        String::new(),
+        visible_origin(&volume.origin),
+    ]
+}
+
+fn hook_row(hook: &Hook) -> Row {
+    let failure = match hook.on_failure {
+        OnFailure::Deny => "denies the login if it fails",
+        OnFailure::Warn => "warns if it fails",
+    };
+    [
+        format!("hook {}", word_of(hook.when)),
+        format!("runs {}, {failure}", helper(&hook.helper)),
+        String::new(),
+        visible_origin(&hook.origin),
+    ]
+}
+
+fn helper(helper: &Helper) -> String {
+    let run_as = match helper.run_as {
+        RunAs::User => "the user",
+        RunAs::Root => "root",
+    };
+    let command = visible(&helper.argv.join(" "));
+    let timeout = helper.timeout.as_secs_f64();
+    format!("{command} as {run_as} within {timeout} s")
 }
 
 fn row(step: &Step) -> Row {
@@ -71,6 +189,9 @@ impl fmt::Display for View {
                 let source = format!("bind of {}", visible(source.as_str()));
                 std::iter::once(source).chain(whole).collect()
             }
+            Self::Overlay { layer } => {
+                vec!["what it shows".to_owned(), format!("written to {layer}")]
+            }
             Self::Nothing { keep } => [vec!["nothing".to_owned()], kept(keep)].concat(),
         };
         f.write_str(&words.join(", "))
@@ -81,8 +202,12 @@ impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "private {}", visible(self.directory.as_str()))?;
         match self.lifetime {
-            Lifetime::Kept => Ok(()),
-            Lifetime::Session => f.write_str(" for the session"),
+            Lifetime::Kept => {}
+            Lifetime::Session => f.write_str(" for the session")?,
+        }
+        match &self.hook {
+            Some(argv) => write!(f, ", {} when it is created", visible(&argv.join(" "))),
+            None => Ok(()),
         }
     }
 }

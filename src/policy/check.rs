@@ -2,7 +2,7 @@
 
 use super::read::Draft;
 use super::report::{Fault, Report};
-use super::rule::{Kind, Per, Selectors};
+use super::rule::{Ipc, Isolate, Kind, Network, Per, Processes, Selectors};
 use super::settings::Settings;
 use super::text::Text;
 use super::value::AbsPath;
@@ -37,10 +37,23 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
             }
         },
         Kind::Tmpfs(_) | Kind::Bind(_) | Kind::Hide(_) | Kind::Env(_) => None,
-        Kind::Overlay(_) | Kind::Isolate(_) | Kind::Root(_) | Kind::Volume(_) | Kind::Hook(_) => {
-            Some(kind.header())
-        }
+        Kind::Isolate(isolate) => unsupported_isolation(isolate),
+        Kind::Overlay(_) | Kind::Root(_) | Kind::Volume(_) | Kind::Hook(_) => Some(kind.header()),
     }
+}
+
+fn unsupported_isolation(isolate: &Isolate) -> Option<&'static str> {
+    let processes = match isolate.processes {
+        Some(Processes::Own) => Some("[[isolate]] processes = \"own\""),
+        Some(Processes::Hidden) => Some("[[isolate]] processes = \"hidden\""),
+        Some(Processes::Shared) | None => None,
+    };
+    let own_ipc = isolate.ipc == Some(Ipc::Own);
+    let own_network = !matches!(isolate.network, None | Some(Network::Shared));
+    processes
+        .or(own_ipc.then_some("[[isolate]] ipc"))
+        .or(isolate.hostname.as_ref().map(|_| "[[isolate]] hostname"))
+        .or(own_network.then_some("[[isolate]] network"))
 }
 
 struct Checker<'a, 't> {

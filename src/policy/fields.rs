@@ -23,6 +23,13 @@ pub trait Vocabulary: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
+/// The word for a value, as a policy has it.
+#[must_use]
+pub fn word_of<V: Vocabulary + PartialEq>(value: V) -> &'static str {
+    let found = V::WORDS.iter().find(|(_, known)| *known == value);
+    found.map_or("", |(word, _)| word)
+}
+
 impl<V: Vocabulary> Word for V {
     fn parse(text: &str) -> Result<Self, Fault> {
         let found = Self::WORDS.iter().find(|(word, _)| *word == text);

@@ -335,18 +335,35 @@ impl Word for HostnameTemplate {
     fn parse(text: &str) -> Result<Self, Fault> {
         let template = Template::parse(text)?;
         template.refuse_home()?;
-        let sample = template.sample();
-        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        if sample.is_empty() || sample.len() > 64 || !sample.chars().all(good) {
-            return Err(Fault::new(
-                "a host name is 1 to 64 letters, digits, `-` and `.`",
-            ));
-        }
+        check_hostname(&template.sample(), "-.").map_err(Fault::new)?;
         Ok(Self(template))
     }
 }
 
+/// Whether `name` can be a host name (hostname(7)), with `marks` besides letters and digits.
+fn check_hostname(name: &str, marks: &str) -> Result<(), &'static str> {
+    /// `__NEW_UTS_LEN` of the kernel.
+    const LONGEST: usize = 64;
+    let good = |c: char| c.is_ascii_alphanumeric() || marks.contains(c);
+    let fits = !name.is_empty() && name.len() <= LONGEST && name.chars().all(good);
+    let reason = "a host name is 1 to 64 letters, digits, `-` and `.`";
+    fits.then_some(()).ok_or(reason)
+}
+
 impl HostnameTemplate {
+    /// The host name for `login`. User names may hold `_`, which the kernel takes too.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a host name.
+    pub fn expand(&self, login: &Login) -> Result<String, String> {
+        let name = self.0.path_text(login)?;
+        match check_hostname(&name, "-._") {
+            Ok(()) => Ok(name),
+            Err(reason) => Err(format!("it is {}: {reason}", shortened(&name))),
+        }
+    }
+
     /// Whether one of `facts` stands in it.
     #[must_use]
     pub fn mentions(&self, facts: &[Fact]) -> bool {
@@ -361,6 +378,12 @@ impl fmt::Display for Template {
 }
 
 impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for HostnameTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
 use pam_jns::error::Origin;
-use pam_jns::plan::{Instance, Lifetime, Plan, Shape, Sharing, Step, View};
+use pam_jns::plan::{Instance, Isolation, Lifetime, Plan, Shape, Sharing, Step, View};
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
@@ -197,7 +197,11 @@ pub fn plan(steps: Vec<Step>) -> Plan {
     Plan {
         propagation: Propagation::Slave,
         store: path("/mnt/var/lib/jns"),
+        root: None,
         steps,
+        isolation: Isolation::default(),
+        volumes: Vec::new(),
+        hooks: Vec::new(),
         sharing: Sharing::Session { because: None },
         environment: BTreeMap::new(),
     }
@@ -229,6 +233,7 @@ pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
     let instance = Instance {
         directory: path(directory),
         lifetime: Lifetime::Kept,
+        hook: None,
     };
     let view = View::Instance {
         instance,
@@ -243,6 +248,7 @@ pub fn session(covered: &str, directory: &str) -> Step {
     let instance = Instance {
         directory: path(directory),
         lifetime: Lifetime::Session,
+        hook: None,
     };
     let view = View::Instance {
         instance,

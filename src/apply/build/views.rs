@@ -83,7 +83,7 @@ impl<'p> Build<'p> {
                     attributes & attribute::READ_ONLY,
                 )
             }
-            View::Instance { .. } | View::Bind { .. } => {
+            View::Instance { .. } | View::Bind { .. } | View::Overlay { .. } => {
                 return Err(Error::new("cover", path, "it is not memory"));
             }
         };

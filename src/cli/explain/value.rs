@@ -4,9 +4,12 @@ use super::Explanation;
 use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
-use crate::plan::{Lifetime, Plan, Shape, Sharing, Step, View};
-use crate::policy::value::{AccessTime, Attributes, Component, Propagation};
-use crate::policy::{Enforcement, Ruling, Verdict};
+use crate::plan::{
+    Helper, Hook, Instance, Isolation, Lifetime, Network, NewRoot, Plan, Shape, Sharing, Step,
+    View, Volume, Wanted,
+};
+use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
+use crate::policy::{Enforcement, Ruling, Verdict, word_of};
 use serde_json::{Map, Value, json};
 
 /// One JSON document; its keys are always there, null where there is nothing to say.
@@ -106,7 +109,11 @@ fn plan(plan: &Plan) -> Value {
         "store": plan.store.as_str(),
         "namespace": sharing(&plan.sharing),
         "digest": plan.digest(),
+        "root": plan.root.as_ref().map(root),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "isolation": isolation(&plan.isolation),
+        "volumes": plan.volumes.iter().map(volume).collect::<Vec<_>>(),
+        "hooks": plan.hooks.iter().map(hook).collect::<Vec<_>>(),
         "environment": environment,
     })
 }
@@ -119,6 +126,68 @@ fn sharing(sharing: &Sharing) -> Value {
             "of": "session",
             "because": because.as_ref().map(|origin| with_place(json!({}), origin)),
         }),
+    }
+}
+
+fn root(root: &NewRoot) -> Value {
+    let value = json!({
+        "path": root.path.as_str(),
+        "fstab": root.fstab.as_ref().map(AbsPath::as_str),
+        "optional": root.optional,
+    });
+    with_place(value, &root.origin)
+}
+
+/// What is the session's own; null is the host's.
+fn isolation(isolation: &Isolation) -> Value {
+    json!({
+        "processes": isolation.processes.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
+        "ipc": isolation.ipc.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
+        "hostname": isolation.hostname.as_ref().map(|wanted| said(wanted, &wanted.value)),
+        "network": isolation.network.as_ref().map(|wanted| match &wanted.value {
+            Network::Named(name) => said(wanted, &format!("name:{name}")),
+            Network::None => said(wanted, "none"),
+            Network::Shared => said(wanted, "shared"),
+        }),
+    })
+}
+
+fn said<T>(wanted: &Wanted<T>, value: &str) -> Value {
+    with_place(json!({ "value": value }), &wanted.origin)
+}
+
+fn volume(volume: &Volume) -> Value {
+    let value = json!({
+        "path": volume.path.as_str(),
+        "open": helper(&volume.open),
+        "close": volume.close.as_ref().map(helper),
+        "password": word_of(volume.password),
+        "optional": volume.optional,
+    });
+    with_place(value, &volume.origin)
+}
+
+fn hook(hook: &Hook) -> Value {
+    let value = json!({
+        "when": word_of(hook.when),
+        "run": helper(&hook.helper),
+        "on_failure": word_of(hook.on_failure),
+    });
+    with_place(value, &hook.origin)
+}
+
+fn helper(helper: &Helper) -> Value {
+    json!({
+        "argv": helper.argv,
+        "as": word_of(helper.run_as),
+        "timeout": helper.timeout.as_secs_f64(),
+    })
+}
+
+fn lifetime(instance: &Instance) -> &'static str {
+    match instance.lifetime {
+        Lifetime::Kept => "kept",
+        Lifetime::Session => "session",
     }
 }
 
@@ -144,10 +213,8 @@ fn view(view: &View) -> Value {
         } => json!({
             "view": "instance",
             "directory": instance.directory.as_str(),
-            "lifetime": match instance.lifetime {
-                Lifetime::Kept => "kept",
-                Lifetime::Session => "session",
-            },
+            "lifetime": lifetime(instance),
+            "hook": instance.hook,
             "shape": shape(s),
             "keep": keep(k),
         }),
@@ -167,6 +234,11 @@ fn view(view: &View) -> Value {
             "view": "bind",
             "source": source.as_str(),
             "recursive": recursive,
+        }),
+        View::Overlay { layer } => json!({
+            "view": "overlay",
+            "directory": layer.directory.as_str(),
+            "lifetime": lifetime(layer),
         }),
         View::Nothing { keep: k } => json!({ "view": "nothing", "keep": keep(k) }),
     }

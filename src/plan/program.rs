@@ -1,0 +1,47 @@
+//! Programs that are run for a session.
+
+use crate::error::Origin;
+use crate::policy::rule::{OnFailure, Password, RunAs, When};
+use crate::policy::value::AbsPath;
+use std::time::Duration;
+
+/// A program that is run for a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helper {
+    /// The program, absolute, and its arguments, templates expanded.
+    pub argv: Vec<String>,
+    /// Who runs it.
+    pub run_as: RunAs,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A file system that helpers open and close, which only the namespace sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Where it appears.
+    pub path: AbsPath,
+    /// The helper that opens it.
+    pub open: Helper,
+    /// The helper that closes it; it is unmounted when absent.
+    pub close: Option<Helper>,
+    /// What the opening helper reads on standard input.
+    pub password: Password,
+    /// Leave it out, with a log line, when its path does not exist.
+    pub optional: bool,
+    /// The rule's place in the policy.
+    pub origin: Origin,
+}
+
+/// A program that is run at a moment of the session's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// At which moment.
+    pub when: When,
+    /// The program.
+    pub helper: Helper,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+    /// The rule's place in the policy.
+    pub origin: Origin,
+}
