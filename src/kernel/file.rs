@@ -16,8 +16,18 @@ use serde::{Deserialize, Serialize};
 ///
 /// Which of these does not hold, or why it cannot be read; `is_missing()` when it does not exist.
 pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
+    read_trusting(Trust::Root, path, limit)
+}
+
+/// The same for a file that is no more than what `trust` says: for [`Trust::Caller`], any regular file
+/// that can be read.
+///
+/// # Errors
+///
+/// As [`read_trusted`].
+pub fn read_trusting(trust: Trust, path: &str, limit: usize) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let (file, before) = open_trusted(path, flags, FileType::RegularFile)?;
+    let (file, before) = open_trusted(trust, path, flags, FileType::RegularFile)?;
     if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
         return Err(too_large(path, limit));
     }
@@ -41,6 +51,7 @@ pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
 /// As [`read_trusted`].
 pub fn list_trusted(path: &str) -> Result<Vec<String>> {
     let (directory, _) = open_trusted(
+        Trust::Root,
         path,
         OFlags::RDONLY | OFlags::DIRECTORY,
         FileType::Directory,
@@ -49,8 +60,13 @@ pub fn list_trusted(path: &str) -> Result<Vec<String>> {
     listed.map_err(|errno| failed(path, errno))
 }
 
-fn open_trusted(path: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {
-    let (parent, name) = Walker::new(Trust::Root)?.open_parent(path, &[])?;
+fn open_trusted(
+    trust: Trust,
+    path: &str,
+    flags: OFlags,
+    wanted: FileType,
+) -> Result<(OwnedFd, Stat)> {
+    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file =
         rustix::fs::openat(&parent, name, flags, Mode::empty()).map_err(|errno| match errno {
@@ -60,19 +76,25 @@ fn open_trusted(path: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd,
             errno => failed(path, errno),
         })?;
     let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+    let vet = match trust {
+        Trust::Caller(_) => vet_type,
+        Trust::Root | Trust::User(_) => vet,
+    };
     vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
     Ok((file, status))
 }
 
-fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+fn vet_type(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
     let found = file_type(status);
-    if found != wanted {
-        return Err(format!(
-            "it is {}, not {}",
-            describe(found),
-            describe(wanted)
-        ));
+    if found == wanted {
+        return Ok(());
     }
+    let (found, wanted) = (describe(found), describe(wanted));
+    Err(format!("it is {found}, not {wanted}"))
+}
+
+fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+    vet_type(status, wanted)?;
     if status.st_uid != 0 {
         return Err(format!("it belongs to uid {}, not to root", status.st_uid));
     }

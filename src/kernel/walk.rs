@@ -19,6 +19,11 @@ pub enum Trust {
     /// Root, and below their own directories the user with this id. Directories that others may write
     /// are passed when they are sticky and the entry is root's or the user's, as `/tmp/x` is.
     User(u32),
+    /// Whoever the kernel lets in, for a process that has the rights of the user with this id and no
+    /// others: in a user namespace of that user's, files of root show the number that stands for everybody
+    /// else. Links of others in sticky directories that all may write are not followed all the same, as
+    /// where `fs.protected_symlinks` is set (proc_sys_fs(5)).
+    Caller(u32),
 }
 
 /// What a path led to.
@@ -282,6 +287,7 @@ fn is_users(trust: Trust, status: &Stat) -> bool {
     match trust {
         Trust::Root => false,
         Trust::User(uid) => uid != 0 && status.st_uid == uid,
+        Trust::Caller(uid) => status.st_uid == uid,
     }
 }
 
@@ -293,7 +299,7 @@ fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> 
     } else {
         &directory.path
     };
-    if directory.theirs {
+    if directory.theirs || matches!(trust, Trust::Caller(_)) {
         return Ok(());
     }
     if st_uid != 0 {
@@ -315,6 +321,9 @@ fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> 
 fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Result<(), String> {
     let Stat { st_uid, .. } = *entry;
     let link = file_type(entry) == FileType::Symlink;
+    if let Trust::Caller(uid) = trust {
+        return may_follow(uid, parent, entry);
+    }
     let trusted = st_uid == 0 || is_users(trust, entry);
     if parent.theirs && link {
         return Err("is a symbolic link below a directory that the user owns".to_owned());
@@ -332,6 +341,20 @@ fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Resu
         return Err(format!("belongs to uid {st_uid}, who could replace it"));
     }
     Ok(())
+}
+
+/// Why the user `uid` should not follow a link, if it is one that the kernel would not follow either.
+fn may_follow(uid: u32, parent: &Place, entry: &Stat) -> std::result::Result<(), String> {
+    let directory = &parent.status;
+    let link = file_type(entry) == FileType::Symlink;
+    let known = [uid, directory.st_uid].contains(&entry.st_uid);
+    if !link || known || !is_sticky(directory) || directory.st_mode & 0o002 == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "is a symbolic link of uid {} in a directory that all may write",
+        entry.st_uid
+    ))
 }
 
 /// Writable by somebody who is not root; a group of root's own does not count except for policy files.

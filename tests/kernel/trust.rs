@@ -1,7 +1,8 @@
 //! Which policy files are trusted.
 
 use crate::own::*;
-use pam_jns::kernel::file::{list_trusted, read_trusted};
+use pam_jns::kernel::file::{list_trusted, read_trusted, read_trusting};
+use pam_jns::kernel::walk::Trust;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -143,5 +144,34 @@ fn drop_ins_are_listed_in_byte_order() {
                 .to_string()
                 .contains("its mode is 0775")
         );
+    });
+}
+
+#[test]
+fn a_caller_with_their_own_rights_trusts_whom_the_kernel_lets_in() {
+    in_own_namespace(|| {
+        let caller = |path: &str| read_trusting(Trust::Caller(USER), path, LIMIT);
+        directory("/mnt/etc", 0o777, 65534);
+        for (mode, owner) in [(0o644, 65534), (0o666, USER), (0o644, USER + 1)] {
+            written(mode, owner, 10);
+            chmod_chown("/mnt/etc", 0o777, 65534);
+            assert_eq!(caller(POLICY).unwrap().len(), 10, "{mode:o} {owner}");
+        }
+        for (mode, link_owner, followed) in [
+            (0o1777, 65534, true),
+            (0o1777, USER, true),
+            (0o1777, USER + 1, false),
+            (0o1755, USER + 1, true),
+            (0o777, USER + 1, true),
+        ] {
+            directory("/mnt/shared", mode, 65534);
+            let _ = fs::remove_file("/mnt/shared/link");
+            symlink("/mnt/etc", "/mnt/shared/link").unwrap();
+            std::os::unix::fs::lchown("/mnt/shared/link", Some(link_owner), None).unwrap();
+            let read = caller("/mnt/shared/link/jns.toml");
+            assert_eq!(read.is_ok(), followed, "{mode:o} {link_owner} {read:?}");
+        }
+        let directory = caller("/mnt/etc").unwrap_err().to_string();
+        assert!(directory.ends_with("it is a directory, not a regular file"));
     });
 }
