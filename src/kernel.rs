@@ -3,12 +3,15 @@
 pub mod departure;
 pub mod directory;
 pub mod file;
+pub mod helper;
 pub mod mount;
 pub mod mount_table;
 pub mod namespace;
+mod output;
 pub mod probe;
 pub mod processor;
 pub mod removal;
+pub mod secret;
 mod sys;
 pub mod transition;
 pub mod walk;

@@ -93,7 +93,7 @@ fn vet_type(status: &Stat, wanted: FileType) -> std::result::Result<(), String> 
     Err(format!("it is {found}, not {wanted}"))
 }
 
-fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+pub(super) fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
     vet_type(status, wanted)?;
     if status.st_uid != 0 {
         return Err(format!("it belongs to uid {}, not to root", status.st_uid));

@@ -3,6 +3,9 @@
 
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::process::Pid;
+use std::ffi::{CStr, CString, c_char};
+use std::mem::MaybeUninit;
 
 /// `struct mount_attr` of mount_setattr(2), version 0 (Linux 5.12).
 #[repr(C)]
@@ -126,4 +129,202 @@ pub(super) fn join_new_session_keyring() -> Result<(), Errno> {
         return Err(last_errno());
     }
     Ok(())
+}
+
+/// A process that this one has started.
+#[derive(Debug)]
+pub(super) struct Child {
+    /// Its number, which no other has before it was waited for.
+    pub(super) pid: Pid,
+    /// A pidfd, readable once it has ended.
+    pub(super) pidfd: OwnedFd,
+}
+
+/// Starts a copy of this process, with the calling thread alone, that runs `child` and exits with what it
+/// gives. The parent gets `signal` when it ends; with 0, none, and waits for it with `__WALL` alone.
+///
+/// Other threads may hold locks of the C library that nobody will free in the copy: `child` makes system
+/// calls and nothing else, no allocation above all.
+pub(super) fn clone_process(
+    signal: libc::c_int,
+    child: impl FnOnce() -> libc::c_int,
+) -> Result<Child, Errno> {
+    let mut pidfd: libc::c_int = -1;
+    let arguments = libc::clone_args {
+        flags: libc::CLONE_PIDFD as u64,
+        pidfd: (&raw mut pidfd).addr() as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(signal.unsigned_abs()),
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: the argument is a live `struct clone_args` of the size that is passed, its `pidfd` the address
+    // of a live integer. Without CLONE_VM and with no stack given, the child returns on a copy of this one.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&arguments), size) };
+    if pid == 0 {
+        let status = child();
+        // SAFETY: it ends the process without running anything of the program's.
+        unsafe { libc::_exit(status) }
+    }
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let Some(pid) = pid.filter(|pid| pid.as_raw_nonzero().get() > 0) else {
+        return Err(last_errno());
+    };
+    // SAFETY: the kernel has made the descriptor for this call; it has no other owner.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Child { pid, pidfd })
+}
+
+/// No signal that can be held up reaches the calling thread as long as this is.
+pub(super) struct SignalsHeld(libc::sigset_t);
+
+impl SignalsHeld {
+    pub(super) fn begin() -> Result<Self, Errno> {
+        let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: sigfillset(3) initialises the one set, pthread_sigmask(3) the other when it succeeds.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            let set = libc::SIG_SETMASK;
+            match libc::pthread_sigmask(set, all.as_ptr(), before.as_mut_ptr()) {
+                0 => Ok(Self(before.assume_init())),
+                number => Err(Errno::from_raw_os_error(number)),
+            }
+        }
+    }
+}
+
+impl Drop for SignalsHeld {
+    fn drop(&mut self) {
+        // SAFETY: the set is the one that pthread_sigmask(3) has given.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
+    }
+}
+
+/// Gives every signal its default effect in this process, those that the C library keeps for itself too: it
+/// may have been started with them ignored. Only a child that is to be another program does it.
+pub(super) fn reset_signals() {
+    /// The kernel's number of signals, and the size of its set of them in bytes.
+    const SIGNALS: (libc::c_int, usize) = (64, 8);
+    // More than a `struct sigaction` of the kernel's. Of all zeros, it says SIG_DFL.
+    let default = [0_usize; 8];
+    let before: *mut usize = std::ptr::null_mut();
+    for signal in 1..=SIGNALS.0 {
+        // SAFETY: the structure is live, larger than what the kernel reads, and no old one is asked for. It
+        // fails for signals that are not to be changed.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                before,
+                SIGNALS.1,
+            )
+        };
+    }
+}
+
+/// Lets every signal reach the calling thread.
+pub(super) fn let_signals_through() {
+    let mut none = MaybeUninit::uninit();
+    // SAFETY: sigemptyset(3) initialises the set.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Words as execve(2) takes them.
+pub(super) struct Words {
+    pointers: Vec<*const c_char>,
+    /// What they point to.
+    _text: Vec<CString>,
+}
+
+impl Words {
+    pub(super) fn new(text: Vec<CString>) -> Self {
+        let end = std::iter::once(std::ptr::null());
+        let pointers = text.iter().map(|word| word.as_ptr()).chain(end).collect();
+        Self {
+            pointers,
+            _text: text,
+        }
+    }
+}
+
+/// execve(2), without allocating anything. It returns only when that fails.
+pub(super) fn execute(path: &CStr, arguments: &Words, environment: &Words) -> Errno {
+    let (arguments, environment) = (&arguments.pointers, &environment.pointers);
+    // SAFETY: all of it are NUL-terminated strings, and lists of such with a null pointer at the end, alive
+    // for the call.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    last_errno()
+}
+
+/// Memory of this process's own for a few bytes that are to leave no trace: it is not written to disk, not
+/// part of a core file, and all zeros in a child. What of this the kernel refuses is done without.
+#[derive(Debug)]
+pub(super) struct Vault {
+    address: std::ptr::NonNull<u8>,
+    size: usize,
+}
+
+impl Vault {
+    /// An empty one of at least `size` bytes, all zeros.
+    pub(super) fn new(size: usize) -> Result<Self, Errno> {
+        /// `MADV_WIPEONFORK` (Linux 4.14).
+        const WIPE_ON_FORK: libc::c_int = 18;
+        let size = size.max(1);
+        let (access, kind) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        );
+        // SAFETY: a new mapping at a place of the kernel's choice touches none that there is.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(last_errno());
+        }
+        // SAFETY: the range is the mapping that was just made, and nobody knows of it yet.
+        unsafe {
+            libc::mlock(address, size);
+            libc::madvise(address, size, libc::MADV_DONTDUMP);
+            libc::madvise(address, size, WIPE_ON_FORK);
+        }
+        let address = std::ptr::NonNull::new(address.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Self { address, size })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is of that size, readable, and lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.size) }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and writable; nobody else has a reference to it.
+        unsafe { std::slice::from_raw_parts_mut(self.address.as_ptr(), self.size) }
+    }
+
+    /// Overwrites all of it.
+    pub(super) fn wipe(&mut self) {
+        for byte in self.bytes_mut() {
+            // SAFETY: it is a live byte; a volatile write is not left out because nobody reads it again.
+            unsafe { std::ptr::write_volatile(byte, 0) };
+        }
+        std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        self.wipe();
+        // SAFETY: the mapping is this one's alone, and there is no reference to it any more.
+        unsafe { libc::munmap(self.address.as_ptr().cast(), self.size) };
+    }
 }

@@ -14,6 +14,7 @@ mod accounts;
 mod apply;
 mod container;
 mod garbage;
+mod helper;
 mod own;
 mod races;
 mod removal;

@@ -1,0 +1,383 @@
+//! Running a program for a session, from inside somebody else's process.
+//!
+//! The host must not notice: no signal for a child of its that has ended, nothing that its waitpid(2) could
+//! give it. A process that has become another program sends SIGCHLD again whatever it was started with
+//! (execve(2)), so there is one in between that stays what it is: it starts the program, waits for it, and
+//! tells how it ended. It leads the program's process group and session, too: its number cannot be
+//! another's before the host has waited for it, so that signals to the group reach nobody else.
+
+use super::file;
+use super::output::Output;
+use super::sys::{self, Child, SignalsHeld, Words};
+use super::transition::Person;
+use super::walk::{Trust, Walker};
+use crate::error::{Error, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+use std::ffi::CString;
+use std::time::{Duration, Instant};
+
+/// Where programs that a helper starts are looked for.
+const PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long a program that is told to end may take to do so.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Exit status of a process that could not become the program.
+const NOT_RUN: i32 = 127;
+
+/// A program that is run for a session: in the calling thread's namespaces, in `/`, with umask 022, as
+/// leader of nothing, without a terminal, and with no descriptor but the standard streams.
+#[derive(Debug, Clone, Copy)]
+pub struct Helper<'h> {
+    /// The program, absolute, and its arguments.
+    pub argv: &'h [String],
+    /// Its environment besides `PATH`.
+    pub environment: &'h [(&'static str, String)],
+    /// Whose rights it has; nothing for those of the calling process.
+    pub person: Option<&'h Person>,
+    /// What it reads on standard input, if anything.
+    pub input: Option<&'h [u8]>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Helper<'_> {
+    fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+
+    /// Runs it to its end; each line that it writes is given to `tell`. What it has left in the background by
+    /// then, in success, stays: a FUSE file system is a process.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, its exit status is not 0, or it takes longer than it may: then it and all of its
+    /// process group are killed. One that is run as root must be root's own file that nobody else could
+    /// replace.
+    pub fn run(&self, tell: &mut dyn FnMut(&str)) -> Result<()> {
+        let failed = |errno| Error::from_errno("run", self.program(), errno);
+        let path = self.vetted_path()?;
+        let (start, watched) = Start::prepare(self, path).map_err(failed)?;
+        let held = SignalsHeld::begin().map_err(failed)?;
+        let child = sys::clone_process(0, || start.stand_between()).map_err(failed)?;
+        drop((held, start));
+        let mut watch = Watch {
+            child,
+            output: Output::new(watched.output, tell),
+        };
+        let in_time = watch.wait(self.timeout);
+        if !in_time {
+            watch.end();
+        }
+        watch.output.finish();
+        let outcome = outcome_of(&watched.outcome);
+        let judged = self.judge(in_time, outcome);
+        if judged.is_err() {
+            // Whatever it has started does not go on without it.
+            watch.signal(Signal::KILL);
+        }
+        watch.reap();
+        judged
+    }
+
+    /// The path of the program without links. Whoever could replace what has that name when it is run as root
+    /// is root already, so that the name is as good as a descriptor: by one, a script could not be run.
+    fn vetted_path(&self) -> Result<String> {
+        let program = self.program();
+        if !program.starts_with('/') {
+            return Err(Error::new("run", program, "it is not an absolute path"));
+        }
+        if self.person.is_none_or(|person| person.uid != 0) {
+            return Ok(program.to_owned());
+        }
+        let place = Walker::new(Trust::Root)?.open(program, &[])?;
+        let vetted = file::vet(&place.status, FileType::RegularFile);
+        vetted.map_err(|reason| Error::new("run", program, reason))?;
+        Ok(place.path)
+    }
+
+    fn judge(&self, in_time: bool, outcome: Option<Outcome>) -> Result<()> {
+        let failed = |reason: String| Err(Error::new("run", self.program(), reason));
+        match outcome {
+            Some(Outcome::NotRun(errno)) => Err(Error::from_errno("run", self.program(), errno)),
+            _ if !in_time => failed(format!(
+                "it took longer than {} s",
+                self.timeout.as_secs_f64()
+            )),
+            Some(Outcome::Exited(0)) => Ok(()),
+            Some(Outcome::Exited(status)) => failed(format!("its exit status is {status}")),
+            Some(Outcome::Killed(signal)) => failed(format!("signal {signal} ended it")),
+            None => failed("it was killed".to_owned()),
+        }
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    /// It could not be started.
+    NotRun(Errno),
+    /// It ended with this exit status.
+    Exited(i32),
+    /// This signal ended it.
+    Killed(i32),
+}
+
+impl Outcome {
+    fn of(status: WaitStatus) -> Self {
+        match status.terminating_signal() {
+            Some(signal) => Self::Killed(signal),
+            None => Self::Exited(status.exit_status().unwrap_or(NOT_RUN)),
+        }
+    }
+
+    fn to_bytes(self) -> [u8; 5] {
+        let (kind, value) = match self {
+            Self::NotRun(errno) => (0, errno.raw_os_error()),
+            Self::Exited(status) => (1, status),
+            Self::Killed(signal) => (2, signal),
+        };
+        let [a, b, c, d] = value.to_ne_bytes();
+        [kind, a, b, c, d]
+    }
+
+    fn from_bytes([kind, a, b, c, d]: [u8; 5]) -> Self {
+        let value = i32::from_ne_bytes([a, b, c, d]);
+        match kind {
+            0 => Self::NotRun(Errno::from_raw_os_error(value)),
+            1 => Self::Exited(value),
+            _ => Self::Killed(value),
+        }
+    }
+}
+
+/// The first that was told: what could not become the program says why, and then ends.
+fn outcome_of(told: &OwnedFd) -> Option<Outcome> {
+    let mut bytes = [0; 5];
+    let count = rustix::io::read(told, &mut bytes).ok()?;
+    (count == bytes.len()).then(|| Outcome::from_bytes(bytes))
+}
+
+/// Everything that the processes to be started need, so that they only make system calls.
+struct Start {
+    path: CString,
+    arguments: Words,
+    environment: Words,
+    person: Option<Ids>,
+    input: OwnedFd,
+    output: OwnedFd,
+    outcome: OwnedFd,
+}
+
+/// The ends of pipes that the host keeps while it waits.
+struct Watched {
+    output: OwnedFd,
+    outcome: OwnedFd,
+}
+
+struct Ids {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl Start {
+    fn prepare(helper: &Helper<'_>, path: String) -> std::result::Result<(Self, Watched), Errno> {
+        let variables = helper.environment.iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        let environment = std::iter::once(PATH.to_owned()).chain(variables);
+        let ids = |person: &Person| Ids {
+            uid: Uid::from_raw(person.uid),
+            gid: Gid::from_raw(person.gid),
+            groups: person.groups.iter().copied().map(Gid::from_raw).collect(),
+        };
+        let (output, written) = pipe()?;
+        let (outcome, told) = pipe()?;
+        for end in [&output, &outcome] {
+            rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
+        }
+        let start = Self {
+            path: words(std::iter::once(path))?.pop().ok_or(Errno::INVAL)?,
+            arguments: Words::new(words(helper.argv.iter().cloned())?),
+            environment: Words::new(words(environment)?),
+            person: helper.person.map(ids),
+            input: filled(helper.input.unwrap_or_default())?,
+            output: written,
+            outcome: told,
+        };
+        Ok((start, Watched { output, outcome }))
+    }
+
+    /// What the process in between does. It has the rights of the host, as far as users may send signals: not
+    /// to one that su(1) started for them.
+    fn stand_between(&self) -> i32 {
+        sys::reset_signals();
+        let _ = rustix::process::setsid();
+        let uid = rustix::process::geteuid();
+        let _ = rustix::thread::set_thread_res_uid(uid, uid, uid);
+        die_with_parent();
+        let program = sys::clone_process(libc::SIGCHLD, || self.become_program());
+        let ended = program.and_then(|program| {
+            let options = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+            rustix::process::waitpid(Some(program.pid), options)
+        });
+        let outcome = match ended {
+            Ok(Some((_, status))) => Outcome::of(status),
+            Ok(None) => Outcome::NotRun(Errno::CHILD),
+            Err(errno) => Outcome::NotRun(errno),
+        };
+        self.tell(outcome);
+        0
+    }
+
+    fn become_program(&self) -> i32 {
+        let Err(errno) = self.settle() else {
+            sys::let_signals_through();
+            self.tell(Outcome::NotRun(sys::execute(
+                &self.path,
+                &self.arguments,
+                &self.environment,
+            )));
+            return NOT_RUN;
+        };
+        self.tell(Outcome::NotRun(errno));
+        NOT_RUN
+    }
+
+    fn settle(&self) -> std::result::Result<(), Errno> {
+        rustix::process::umask(Mode::WGRP | Mode::WOTH);
+        rustix::process::chdir("/")?;
+        rustix::stdio::dup2_stdin(&self.input)?;
+        rustix::stdio::dup2_stdout(&self.output)?;
+        rustix::stdio::dup2_stderr(&self.output)?;
+        sys::close_on_exec_from(3)?;
+        if let Some(ids) = &self.person {
+            ids.take()?;
+        }
+        die_with_parent();
+        // Keys of the session that the host comes from are not the program's.
+        match sys::join_new_session_keyring() {
+            Ok(()) | Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        let _ = rustix::io::write(&self.outcome, &outcome.to_bytes());
+    }
+}
+
+impl Ids {
+    /// Takes them on in a process of one thread: the C library's functions would ask threads to follow that
+    /// are none of its.
+    fn take(&self) -> std::result::Result<(), Errno> {
+        let Self { uid, gid, groups } = self;
+        rustix::thread::set_thread_groups(groups)?;
+        rustix::thread::set_thread_res_gid(*gid, *gid, *gid)?;
+        rustix::thread::set_thread_res_uid(*uid, *uid, *uid)?;
+        if uid.is_root() {
+            return Ok(());
+        }
+        let _ = rustix::thread::clear_ambient_capability_set();
+        let none = CapabilitySet::empty();
+        let none = CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        };
+        rustix::thread::set_capabilities(None, none)
+    }
+}
+
+/// Whoever kills the host ends the program too, which nobody else would do. It has to be said after a change of
+/// ids, which undoes it (prctl(2)).
+fn die_with_parent() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+fn words(text: impl Iterator<Item = String>) -> std::result::Result<Vec<CString>, Errno> {
+    text.map(|word| CString::new(word).map_err(|_| Errno::INVAL))
+        .collect()
+}
+
+/// A pipe whose ends lie above the standard streams, which a host may have closed.
+fn pipe() -> std::result::Result<(OwnedFd, OwnedFd), Errno> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    let above = |end: OwnedFd| rustix::io::fcntl_dupfd_cloexec(end, 3);
+    Ok((above(read)?, above(write)?))
+}
+
+/// The end of a pipe from which `input` can be read, and then nothing: it lies in the pipe before anybody
+/// reads, so that nobody waits for anybody, and no write meets a closed end.
+fn filled(input: &[u8]) -> std::result::Result<OwnedFd, Errno> {
+    let (read, write) = pipe()?;
+    rustix::fs::fcntl_setfl(&write, OFlags::NONBLOCK)?;
+    if input.is_empty() || rustix::io::write(&write, input)? == input.len() {
+        return Ok(read);
+    }
+    Err(Errno::MSGSIZE)
+}
+
+/// The host's side while a program runs.
+struct Watch<'w> {
+    child: Child,
+    output: Output<'w>,
+}
+
+impl Watch<'_> {
+    /// Waits until the program has ended, and reads what it writes meanwhile; `false` when the time is up.
+    fn wait(&mut self, timeout: Duration) -> bool {
+        let began = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(began.elapsed());
+            let Ok(left) = Timespec::try_from(left) else {
+                return false;
+            };
+            let output = self.output.source();
+            let mut events = [
+                PollFd::new(&self.child.pidfd, PollFlags::IN),
+                PollFd::new(&output, PollFlags::IN),
+            ];
+            let count = match poll(&mut events, Some(&left)) {
+                Err(Errno::INTR) => continue,
+                Err(_) | Ok(0) => return false,
+                Ok(count) => count,
+            };
+            let [ended, _] = events.map(|event| !event.revents().is_empty());
+            if ended {
+                return true;
+            }
+            if count > 0 {
+                self.output.read();
+            }
+        }
+    }
+
+    /// Ends it: in a friendly way first.
+    fn end(&mut self) {
+        self.signal(Signal::TERM);
+        if !self.wait(GRACE) {
+            self.signal(Signal::KILL);
+            self.wait(GRACE);
+        }
+    }
+
+    /// To the whole process group, whose number is taken as long as the child was not waited for. The child
+    /// itself takes no notice, except of SIGKILL.
+    fn signal(&self, signal: Signal) {
+        let _ = rustix::process::kill_process_group(self.child.pid, signal);
+    }
+
+    fn reap(&self) {
+        let all = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+        let options = WaitIdOptions::EXITED | all;
+        let wait = || rustix::process::waitid(WaitId::PidFd(self.child.pidfd.as_fd()), options);
+        while matches!(wait(), Err(Errno::INTR)) {}
+    }
+}

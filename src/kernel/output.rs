@@ -1,0 +1,141 @@
+//! What a program writes, line by line and within bounds.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// How many lines of one program are told.
+const LINES: usize = 50;
+
+/// The longest line that is told whole, in bytes.
+const LONGEST: usize = 1000;
+
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 4096;
+
+/// How often it is read once the program has ended: as much as a pipe holds (pipe(7)), and no more, since
+/// something that it has left behind may be writing for ever.
+const LAST_CHUNKS: usize = 16;
+
+/// The reading end of a pipe that a program writes to.
+pub(super) struct Output<'t> {
+    pipe: OwnedFd,
+    lines: Lines<'t>,
+}
+
+impl<'t> Output<'t> {
+    /// `pipe` does not block.
+    pub(super) fn new(pipe: OwnedFd, tell: &'t mut dyn FnMut(&str)) -> Self {
+        let lines = Lines {
+            tell,
+            begun: Vec::new(),
+            told: 0,
+            left_out: 0,
+        };
+        Self { pipe, lines }
+    }
+
+    pub(super) fn source(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+
+    /// Reads what is there, up to [`CHUNK`]; `false` where there is nothing.
+    pub(super) fn read(&mut self) -> bool {
+        let mut buffer = [0; CHUNK];
+        let count = rustix::io::read(&self.pipe, &mut buffer).unwrap_or(0);
+        buffer
+            .iter()
+            .take(count)
+            .for_each(|byte| self.lines.add(*byte));
+        count > 0
+    }
+
+    /// Reads what is left, and tells what was not told.
+    pub(super) fn finish(&mut self) {
+        for _ in 0..LAST_CHUNKS {
+            if !self.read() {
+                break;
+            }
+        }
+        self.lines.finish();
+    }
+}
+
+struct Lines<'t> {
+    tell: &'t mut dyn FnMut(&str),
+    begun: Vec<u8>,
+    told: usize,
+    left_out: usize,
+}
+
+impl Lines<'_> {
+    fn add(&mut self, byte: u8) {
+        if byte == b'\n' {
+            self.end_line();
+        } else if self.begun.len() < LONGEST && self.told < LINES {
+            self.begun.push(byte);
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.told >= LINES {
+            self.left_out = self.left_out.saturating_add(1);
+            return;
+        }
+        let line = String::from_utf8_lossy(&self.begun);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            (self.tell)(line);
+            self.told = self.told.saturating_add(1);
+        }
+        self.begun.clear();
+    }
+
+    fn finish(&mut self) {
+        if !self.begun.is_empty() {
+            self.end_line();
+        }
+        if self.left_out > 0 {
+            (self.tell)(&format!("({} more lines)", self.left_out));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &[u8]) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut tell = |line: &str| told.push(line.to_owned());
+        let mut lines = Lines {
+            tell: &mut tell,
+            begun: Vec::new(),
+            told: 0,
+            left_out: 0,
+        };
+        text.iter().for_each(|byte| lines.add(*byte));
+        lines.finish();
+        told
+    }
+
+    #[test]
+    fn lines_are_told_one_by_one() {
+        for (text, expected) in [
+            (&b""[..], vec![]),
+            (b"\n\n \n", vec![]),
+            (b"one", vec!["one"]),
+            (b"one\r\n\ntwo\n", vec!["one", "two"]),
+            (b"\xff\x1b[31m", vec!["\u{fffd}\u{1b}[31m"]),
+        ] {
+            assert_eq!(told(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out() {
+        let long = told(&[b'x'; 100_000]);
+        assert_eq!(long, ["x".repeat(LONGEST)]);
+        let many = told(&b"y\n".repeat(1000));
+        assert_eq!(many.len(), LINES + 1);
+        assert_eq!(many.last().unwrap(), "(950 more lines)");
+    }
+}
