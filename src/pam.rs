@@ -1,6 +1,5 @@
 //! All that knows PAM: arguments, items, hooks, what is returned and what is logged.
 
-mod admission;
 mod close;
 mod complement;
 mod environment;

@@ -55,6 +55,19 @@ const ROOMS: &[Room] = &[
         "what is not in the plan must not decide what happens",
     ),
     room(
+        "admission",
+        &[
+            "apply",
+            "plan",
+            "session",
+            "kernel",
+            "login",
+            "policy::sha256",
+            "error",
+        ],
+        "how a plan's namespace is come by depends neither on PAM nor on the command",
+    ),
+    room(
         "session",
         &["kernel", "error"],
         "what is remembered of sessions knows neither policies nor plans",
@@ -62,7 +75,15 @@ const ROOMS: &[Room] = &[
     room(
         "cli",
         &[
-            "apply", "error", "journal", "kernel", "login", "plan", "policy", "session",
+            "admission",
+            "apply",
+            "error",
+            "journal",
+            "kernel",
+            "login",
+            "plan",
+            "policy",
+            "session",
         ],
         "the command calls what the login calls, without PAM",
     ),

@@ -1,10 +1,10 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
-use super::admission::{self, Admission};
 use super::stamp::{self, Outcome};
 use super::{
     Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request, tell,
 };
+use crate::admission::{self, Admission};
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
 use crate::kernel::namespace::Namespace;

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 /// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub struct Admission {
     /// The namespace.
     pub namespace: Identity,
     /// Whether another login made it.
@@ -36,7 +36,7 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Stays in the namespace.
-    pub(super) fn commit(self) -> Vec<SessionDirectory> {
+    pub fn commit(self) -> Vec<SessionDirectory> {
         if let Some(departure) = self.departure {
             departure.commit();
         }
@@ -49,7 +49,7 @@ impl Admission {
 /// # Errors
 ///
 /// There is one, and it cannot be joined.
-pub(super) fn join(
+pub fn join(
     runtime: Runtime,
     login: &Login,
     plan: &str,
@@ -68,7 +68,7 @@ pub(super) fn join(
 /// # Errors
 ///
 /// The plan cannot be applied; the thread is then where it was.
-pub(super) fn admit(
+pub fn admit(
     plan: &Plan,
     digest: &str,
     login: &Login,
@@ -364,7 +364,7 @@ fn shown(held: &Held) -> Shown {
 }
 
 /// Seconds since 1970; 0 where the clock stands before that.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

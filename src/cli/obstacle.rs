@@ -1,0 +1,55 @@
+//! Why a verb that becomes a command does not come to run it, and with which status it ends then.
+
+use crate::cli::outcome::{Outcome, reason};
+use crate::cli::terminal::harmless;
+use crate::error::Error;
+use crate::kernel::transition::{self, Program};
+
+/// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
+pub const FAILED: u8 = 125;
+/// The exit status when the command is there but cannot be run, as of a shell.
+const NOT_EXECUTABLE: u8 = 126;
+/// The exit status when there is no such command, as of a shell.
+const NOT_FOUND: u8 = 127;
+
+/// Why the command does not run.
+#[derive(Debug)]
+pub struct Obstacle {
+    /// The exit status.
+    pub status: u8,
+    /// What is said.
+    pub error: Error,
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Self {
+            status: FAILED,
+            error,
+        }
+    }
+}
+
+impl Obstacle {
+    /// What the verb ends with.
+    pub fn outcome(&self) -> Outcome {
+        Outcome {
+            status: self.status,
+            ..Outcome::failure(harmless(&self.error.to_string()))
+        }
+    }
+}
+
+/// Becomes the program; comes back only when that fails.
+pub fn execute(program: &Program) -> Obstacle {
+    let error = transition::to_program(program);
+    let status = match error.kind() {
+        std::io::ErrorKind::NotFound => NOT_FOUND,
+        _ => NOT_EXECUTABLE,
+    };
+    let name = program.path.to_string_lossy();
+    Obstacle {
+        status,
+        error: Error::new("run", name, reason(&error)),
+    }
+}
