@@ -16,13 +16,12 @@ pub mod ledger;
 pub mod lock;
 pub mod origin;
 pub mod pin;
-pub mod process;
 pub mod runtime;
 
+pub use crate::kernel::process::{self, Process};
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
 pub use pin::Pins;
-pub use process::Process;
 pub use runtime::Runtime;
 
 /// The directory of stamps in `/run/jns`: what shaped a plan, by user and service. They may be removed at any

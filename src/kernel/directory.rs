@@ -1,5 +1,6 @@
 //! Directories and files that the module makes: finished before anybody can see them under their name.
 
+use super::removal::remove_tree;
 use super::walk::{self, file_type};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -39,6 +40,8 @@ pub struct Draft {
     parent: Rc<OwnedFd>,
     name: String,
     flags: AtFlags,
+    /// What is in a directory that has no name yet goes with it.
+    is_filled: bool,
 }
 
 /// Without it, of two logins that make one directory each, the second could take away the first one's.
@@ -96,6 +99,7 @@ impl Draft {
             parent,
             name,
             flags,
+            is_filled: false,
         }
     }
 
@@ -117,6 +121,33 @@ impl Draft {
         }
     }
 
+    /// Its present name in the directory that holds it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Somebody is about to put something into the new directory: before it has its name, that is removed with
+    /// it.
+    pub fn expect_content(&mut self) {
+        self.is_filled = true;
+    }
+
+    fn remove(&self) -> Result<()> {
+        let Self { parent, name, .. } = self;
+        match rustix::fs::unlinkat(parent, name, self.flags) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::NOTEMPTY | Errno::EXIST) if self.is_filled && is_temporary(name) => {
+                let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|errno| Error::from_errno("remove", name, errno))?;
+                remove_tree(parent, name, walk::identity(&status), name)
+            }
+            // Another login has begun to use a directory that this one made.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(Error::from_errno("remove", name, errno)),
+        }
+    }
+
     /// Lets it stay.
     pub fn keep(mut self) {
         self.name.clear();
@@ -128,10 +159,8 @@ impl Drop for Draft {
         if self.name.is_empty() {
             return;
         }
-        match rustix::fs::unlinkat(&self.parent, &self.name, self.flags) {
-            // Another login has begun to use a directory that this one made.
-            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
-            Err(errno) => log::warn!("cannot remove {}: {}", self.name, errno.kind()),
+        if let Err(error) = self.remove() {
+            log::warn!("{error}");
         }
     }
 }

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
@@ -33,37 +34,46 @@ const NOT_RUN: i32 = 127;
 
 /// A program that is run for a session: in the calling thread's namespaces, in `/`, with umask 022, as
 /// leader of nothing, without a terminal, and with no descriptor but the standard streams.
-#[derive(Debug, Clone, Copy)]
-pub struct Helper<'h> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Helper {
     /// The program, absolute, and its arguments.
-    pub argv: &'h [String],
+    pub argv: Vec<String>,
     /// Its environment besides `PATH`.
-    pub environment: &'h [(&'static str, String)],
+    pub environment: Vec<(String, String)>,
     /// Whose rights it has; nothing for those of the calling process.
-    pub person: Option<&'h Person>,
-    /// What it reads on standard input, if anything.
-    pub input: Option<&'h [u8]>,
+    pub person: Option<Person>,
     /// How long it may take.
     pub timeout: Duration,
 }
 
-impl Helper<'_> {
+impl Helper {
     fn program(&self) -> &str {
         self.argv.first().map_or("", String::as_str)
     }
 
-    /// Runs it to its end; each line that it writes is given to `tell`. What it has left in the background by
-    /// then, in success, stays: a FUSE file system is a process.
+    /// Runs it to its end, with `input` to read on standard input and then nothing; what it writes goes to the
+    /// log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Helper::run_telling`].
+    pub fn run(&self, input: &[u8]) -> Result<()> {
+        let program = self.program();
+        self.run_telling(input, &mut |line| log::info!("{program}: {line}"))
+    }
+
+    /// The same; each line that it writes is given to `tell`. What it has left in the background by then, in
+    /// success, stays: a FUSE file system is a process.
     ///
     /// # Errors
     ///
     /// It cannot be started, its exit status is not 0, or it takes longer than it may: then it and all of its
     /// process group are killed. One that is run as root must be root's own file that nobody else could
     /// replace.
-    pub fn run(&self, tell: &mut dyn FnMut(&str)) -> Result<()> {
+    pub fn run_telling(&self, input: &[u8], tell: &mut dyn FnMut(&str)) -> Result<()> {
         let failed = |errno| Error::from_errno("run", self.program(), errno);
         let path = self.vetted_path()?;
-        let (start, watched) = Start::prepare(self, path).map_err(failed)?;
+        let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
         let held = SignalsHeld::begin().map_err(failed)?;
         let child = sys::clone_process(0, || start.stand_between()).map_err(failed)?;
         drop((held, start));
@@ -93,7 +103,7 @@ impl Helper<'_> {
         if !program.starts_with('/') {
             return Err(Error::new("run", program, "it is not an absolute path"));
         }
-        if self.person.is_none_or(|person| person.uid != 0) {
+        if self.person.as_ref().is_none_or(|person| person.uid != 0) {
             return Ok(program.to_owned());
         }
         let place = Walker::new(Trust::Root)?.open(program, &[])?;
@@ -188,7 +198,11 @@ struct Ids {
 }
 
 impl Start {
-    fn prepare(helper: &Helper<'_>, path: String) -> std::result::Result<(Self, Watched), Errno> {
+    fn prepare(
+        helper: &Helper,
+        input: &[u8],
+        path: String,
+    ) -> std::result::Result<(Self, Watched), Errno> {
         let variables = helper.environment.iter();
         let variables = variables.map(|(name, value)| format!("{name}={value}"));
         let environment = std::iter::once(PATH.to_owned()).chain(variables);
@@ -206,8 +220,8 @@ impl Start {
             path: words(std::iter::once(path))?.pop().ok_or(Errno::INVAL)?,
             arguments: Words::new(words(helper.argv.iter().cloned())?),
             environment: Words::new(words(environment)?),
-            person: helper.person.map(ids),
-            input: filled(helper.input.unwrap_or_default())?,
+            person: helper.person.as_ref().map(ids),
+            input: filled(input)?,
             output: written,
             outcome: told,
         };

@@ -13,29 +13,27 @@ const LONG: Duration = Duration::from_secs(60);
 
 const SHORT: Duration = Duration::from_millis(300);
 
-const ROOT: Person = Person {
-    uid: 0,
-    gid: 0,
-    groups: Vec::new(),
-};
-
-const PLAIN: Helper<'static> = Helper {
-    argv: &[],
-    environment: &[],
-    person: Some(&ROOT),
-    input: None,
+const PLAIN: Helper = Helper {
+    argv: Vec::new(),
+    environment: Vec::new(),
+    person: Some(Person {
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+    }),
     timeout: LONG,
 };
 
 /// What becomes of the program, and what it writes.
-fn run(argv: &[&str], helper: Helper<'_>) -> (Result<()>, Vec<String>) {
-    let argv: Vec<String> = argv.iter().copied().map(str::to_owned).collect();
-    let helper = Helper {
-        argv: &argv,
-        ..helper
-    };
+fn run(argv: &[&str], helper: Helper) -> (Result<()>, Vec<String>) {
+    run_with(b"", argv, helper)
+}
+
+fn run_with(input: &[u8], argv: &[&str], helper: Helper) -> (Result<()>, Vec<String>) {
+    let argv = argv.iter().copied().map(str::to_owned).collect();
+    let helper = Helper { argv, ..helper };
     let mut told = Vec::new();
-    let result = helper.run(&mut |line: &str| told.push(line.to_owned()));
+    let result = helper.run_telling(input, &mut |line| told.push(line.to_owned()));
     (result, told)
 }
 
@@ -44,7 +42,7 @@ fn shell(script: &str) -> (Result<()>, Vec<String>) {
 }
 
 fn shell_within(script: &str, timeout: Duration) -> (Result<()>, Vec<String>) {
-    let environment = &[("JNS_INSTANCE", mark())];
+    let environment = vec![("JNS_INSTANCE".to_owned(), mark())];
     let helper = Helper {
         environment,
         timeout,
@@ -106,7 +104,7 @@ fn what_cannot_be_run() {
         run(
             &["/mnt/user/program"],
             Helper {
-                person: Some(&user),
+                person: Some(user),
                 ..PLAIN
             },
         )
@@ -145,11 +143,11 @@ fn it_has_nothing_of_its_host() {
             read -r line; echo \"read '$line'\"
             grep -E '^(SigBlk|SigIgn)' /proc/self/status | tr '\\t' ' '
             ps -o tty=,sess=,pgid= $$ | { read -r tty session group; echo $tty $((session == group)) $((group == $$)); }";
-        let name = [("JNS_USER", "some body=x".to_owned())];
+        let environment = vec![("JNS_USER".to_owned(), "some body=x".to_owned())];
         let (result, told) = run(
             &["/bin/bash", "-c", script],
             Helper {
-                environment: &name,
+                environment,
                 ..PLAIN
             },
         );
@@ -188,7 +186,7 @@ fn the_users_program_has_the_users_rights() {
         let (result, told) = run(
             &["/bin/sh", "-c", script],
             Helper {
-                person: Some(&user),
+                person: Some(user),
                 ..PLAIN
             },
         );

@@ -1,9 +1,12 @@
 //! Processes, and how one is known again although numbers are reused.
 
+use super::directory::names;
+use super::namespace::inode_of_process;
 use crate::error::{Error, Result};
-use crate::kernel::directory::names;
+use rustix::fd::OwnedFd;
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 
@@ -35,11 +38,52 @@ impl Process {
         Some(Self { pid, started })
     }
 
+    /// Holds it, so that its number is not given to another one; nothing where it has ended.
+    #[must_use]
+    pub fn hold(&self) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
+        let held = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        self.is_alive().then_some(held)
+    }
+
     /// Whether it still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
     }
+}
+
+/// Whether one of `ancestors` is the process `pid`, or a parent's parent of it, however far.
+#[must_use]
+pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
+    /// Numbers may be given anew while they are looked at, and then a parent be its own child.
+    const GENERATIONS: usize = 64;
+    let mut generation = Some(pid);
+    for _ in 0..GENERATIONS {
+        let Some(pid) = generation.filter(|pid| *pid > 1) else {
+            return false;
+        };
+        let named = ancestors.iter().find(|ancestor| ancestor.pid == pid);
+        if named.is_some_and(Process::is_alive) {
+            return true;
+        }
+        generation = parent_of(pid);
+    }
+    false
+}
+
+/// The processes besides the calling one that are in the mount namespace with that inode number, as far as
+/// /proc shows them.
+///
+/// # Errors
+///
+/// /proc cannot be read.
+pub fn of_namespace(inode: u64) -> Result<Vec<Process>> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let is_other = |pid: &u32| i64::from(*pid) != i64::from(own);
+    let is_inside = |pid: &u32| inode_of_process(*pid) == Ok(inode);
+    let found = all()?.into_iter().filter(is_other).filter(is_inside);
+    Ok(found.filter_map(Process::of).collect())
 }
 
 /// The parent of the process `pid`; 0 for one that has none here.
