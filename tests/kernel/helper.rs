@@ -207,23 +207,11 @@ fn what_it_is_told_it_reads() {
             (&most, "echo nothing is read", "nothing is read"),
             (&most, "exec <&-; echo closed", "closed"),
         ] {
-            let (result, told) = run(
-                &["/bin/sh", "-c", script],
-                Helper {
-                    input: Some(input.as_bytes()),
-                    ..PLAIN
-                },
-            );
+            let (result, told) = run_with(input.as_bytes(), &["/bin/sh", "-c", script], PLAIN);
             result.unwrap();
             assert_eq!(told, [expected], "{script}");
         }
-        let (result, _) = run(
-            &["/bin/cat"],
-            Helper {
-                input: Some(&[0; 1 << 20]),
-                ..PLAIN
-            },
-        );
+        let (result, _) = run_with(&[0; 1 << 20], &["/bin/cat"], PLAIN);
         assert!(result.unwrap_err().to_string().contains("Message too long"));
     });
 }
