@@ -3,14 +3,15 @@
 
 use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
 use crate::error::{Error, Result};
-use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for};
+use crate::kernel::companion::{Companion, Namespaces, own_inodes};
+use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for_all};
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
 use crate::kernel::processor::Tour;
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::remove_unused_pins_of;
-use crate::session::ledger::Shown;
+use crate::session::ledger::{CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
 use std::time::SystemTime;
 
@@ -128,6 +129,8 @@ struct Home {
     runtime: Runtime,
     namespace: Identity,
     root: Root,
+    /// The inode numbers of its IPC, UTS and network namespaces.
+    companions: [Option<u64>; 3],
 }
 
 impl Home {
@@ -136,6 +139,7 @@ impl Home {
             runtime,
             namespace: Namespace::own()?.identity(),
             root: Root::own()?,
+            companions: own_inodes(),
         })
     }
 
@@ -145,10 +149,13 @@ impl Home {
     /// one could get its number.
     fn key(&self, uid: u32, plan: &str) -> Option<String> {
         let Self {
-            namespace, root, ..
+            namespace,
+            root,
+            companions,
+            ..
         } = self;
         let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
-        let digest = || sha256(format!("{plan} {namespace:?} {root:?}").as_bytes());
+        let digest = || sha256(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
         lasts.then(|| pin::key(uid, &digest()))
     }
 
@@ -205,12 +212,17 @@ impl Home {
         };
         let identity = namespace.identity();
         let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
-        let fits =
-            |record: &NamespaceRecord| record.namespace == identity && record.is_up_to_date();
+        let fits = |record: &NamespaceRecord| {
+            let same = record.namespace == identity && record.pin.as_deref() == Some(key);
+            same && record.is_up_to_date()
+        };
         let Some(record) = record.filter(fits) else {
             return Ok(None);
         };
-        let departure = leave_for(&namespace)?;
+        let Some(namespaces) = pins.namespaces_of(&record)? else {
+            return Ok(None);
+        };
+        let departure = leave_for_all(&namespaces)?;
         if !record.is_whole() {
             return Ok(None);
         }
@@ -298,6 +310,9 @@ fn register(
     let Ok(root) = Root::own() else {
         return Ok(false);
     };
+    let Ok((namespaces, companions)) = present(departure) else {
+        return Ok(false);
+    };
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
         namespace: applied.namespace,
@@ -307,6 +322,8 @@ fn register(
         origin: home.namespace,
         origin_root: home.root,
         root,
+        companions,
+        isolation: plan.isolation.words(),
         plan: making.digest.to_owned(),
         paths: applied.paths.clone(),
         store: plan.store.to_string(),
@@ -320,7 +337,7 @@ fn register(
     let Some(key) = making.key else {
         return Ok(false);
     };
-    let Err(refused) = bind(home, key, departure)? else {
+    let Err(refused) = bind(home, key, &namespaces, departure)? else {
         return Ok(false);
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
@@ -329,20 +346,33 @@ fn register(
     Ok(refused.is_loop() || refused.is_invalid())
 }
 
-/// Binds the namespace in which the thread is to a pin of the one that it came from. The inner result says why
-/// it is not bound; the thread is in it as before.
-fn bind(home: &Home, key: &str, departure: &Departure) -> Result<Result<()>> {
-    let namespace = match Namespace::own() {
-        Ok(namespace) => namespace,
-        Err(error) => return Ok(Err(error)),
-    };
-    let bind = || Pins::open(&home.runtime).and_then(|pins| pins.bind(key, &namespace));
+/// Where the thread is, and what of it has taken the place of what it left.
+fn present(departure: &Departure) -> Result<(Namespaces, Vec<CompanionRecord>)> {
+    let pairs = departure.left().map(|before| {
+        let now = Companion::own(before.kind())?;
+        let record = CompanionRecord::of(&now, before);
+        Ok((now, record))
+    });
+    let (companions, records) = pairs.collect::<Result<_>>()?;
+    let mount = Namespace::own()?;
+    Ok((Namespaces { mount, companions }, records))
+}
+
+/// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
+/// they are not bound; the thread is in them as before.
+fn bind(
+    home: &Home,
+    key: &str,
+    namespaces: &Namespaces,
+    departure: &Departure,
+) -> Result<Result<()>> {
+    let bind = || Pins::open(&home.runtime).and_then(|pins| pins.bind(key, namespaces));
     Ok(match departure.errand(home.root, bind)? {
         Errand::Done(bound) => bound,
         Errand::NotLeft(error) => Err(error),
         Errand::Elsewhere => Err(Error::new(
             "pin",
-            namespace.identity(),
+            namespaces.mount.identity(),
             "this process is in a chroot",
         )),
     })

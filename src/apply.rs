@@ -7,6 +7,7 @@
 
 mod attributes;
 mod build;
+mod isolation;
 
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
@@ -18,6 +19,7 @@ use crate::kernel::walk::{Place, Trust, Walker};
 use crate::plan::Plan;
 use crate::policy::value::Propagation;
 use build::Build;
+use isolation::Companions;
 
 /// How often a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.
@@ -108,7 +110,7 @@ pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Ente
 }
 
 fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option<Entered>> {
-    if !plan.steps.is_empty() {
+    if !plan.is_empty() {
         namespace::check_capabilities()?;
     }
     let mut build = Build::new(plan, uid)?;
@@ -117,15 +119,18 @@ fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option
         added => added?,
     }
     build.check_order()?;
-    if build.is_empty() {
+    if build.is_empty() && plan.isolation.is_empty() {
         let applied = build.publish(Namespace::own()?.identity())?;
         return Ok(applied.map(|applied| Entered {
             applied,
             departure: None,
         }));
     }
-    let departure = leave_for_new(travel(plan.propagation))?;
+    let companions = Companions::prepare(plan)?;
+    let mut departure = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
+    companions.enter(&mut departure)?;
     build.attach()?;
+    companions.attach()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
     // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
@@ -134,9 +139,12 @@ fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option
         directory.enter(uid)?;
     }
     let applied = build.publish(Namespace::own()?.identity())?;
-    Ok(applied.map(|applied| Entered {
-        applied,
-        departure: Some(departure),
+    Ok(applied.map(|mut applied| {
+        applied.sources.extend(companions.sources());
+        Entered {
+            applied,
+            departure: Some(departure),
+        }
     }))
 }
 
@@ -168,7 +176,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Resul
 /// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
 /// same is done in a short-lived namespace that does not see it.
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
-    let _departure = leave_for_new(Travel::Neither)?;
+    let _departure = leave_for_new(Travel::Neither, &[])?;
     mount::detach(&directory.view)?;
     removal::remove_tree(parent, name, directory.identity, &directory.path)
 }

@@ -1,12 +1,15 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+pub mod companion;
 pub mod departure;
 pub mod directory;
 pub mod file;
+pub mod filesystem;
 pub mod helper;
 pub mod mount;
 pub mod mount_table;
 pub mod namespace;
+pub mod network;
 mod output;
 pub mod probe;
 pub mod process;

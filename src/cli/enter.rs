@@ -13,7 +13,7 @@ use crate::cli::outcome::{Outcome, reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::kernel::departure::{WorkingDirectory, leave_for};
+use crate::kernel::departure::{WorkingDirectory, leave_for_all};
 use crate::kernel::transition::{self, Program};
 use crate::login::is_effective_root;
 use crate::session::origin;
@@ -81,7 +81,7 @@ fn enter_as_root(arguments: &Enter) -> std::result::Result<Infallible, Obstacle>
     if let Some(home) = home {
         home.commit();
     }
-    leave_for(&target.namespace)?.commit();
+    leave_for_all(&target.namespaces)?.commit();
     drop(target);
     if !arguments.as_root {
         transition::to_person(&account.person)?;

@@ -1,5 +1,6 @@
-//! Leaving for another mount namespace, and coming back as if nothing had happened.
+//! Leaving for other namespaces, and coming back as if nothing had happened.
 
+use super::companion::{Companion, Kind, Namespaces};
 use super::mount::{self, Travel};
 use super::namespace::{self, Root};
 use super::walk::identity;
@@ -10,16 +11,18 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-/// Where the calling thread stood: its mount namespace, root and working directory.
+/// Where the calling thread stood: its mount namespace, root and working directory, and what else it has
+/// left.
 #[derive(Debug)]
 struct Origin {
     namespace: OwnedFd,
     root: OwnedFd,
     directory: OwnedFd,
+    companions: Vec<Companion>,
 }
 
-/// The calling thread is in another mount namespace. Dropped, it takes the thread back to where it stood;
-/// only [`Departure::commit`] lets it stay.
+/// The calling thread is in another mount namespace, and perhaps in others of the namespaces that can go with
+/// one. Dropped, it takes the thread back to where it stood; only [`Departure::commit`] lets it stay.
 #[derive(Debug)]
 pub struct Departure {
     origin: Option<Origin>,
@@ -36,17 +39,22 @@ pub enum Errand<T> {
     NotLeft(Error),
 }
 
-/// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says.
-/// The host never sees what is mounted there. [`super::namespace::check_capabilities`] has to succeed before.
+/// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says, and
+/// for new namespaces of the kinds `with`, in one step. The host never sees what is mounted there.
+/// [`super::namespace::check_capabilities`] has to succeed before.
+///
+/// A new IPC namespace undoes what the thread's `SEM_UNDO` asks for (semop(2)).
 ///
 /// # Errors
 ///
 /// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
 /// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
-pub fn leave_for_new(travel: Travel) -> Result<Departure> {
-    let origin = Origin::remember()?;
+pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
+    let origin = Origin::remember(with)?;
+    let kinds = with.iter().map(|kind| kind.flag());
+    let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|e| refused("create", e))?;
+    nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
     let departure = Departure {
         origin: Some(origin),
     };
@@ -61,15 +69,15 @@ pub fn leave_for_new(travel: Travel) -> Result<Departure> {
 /// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
 /// then, except that a thread of a threaded process has a working directory and umask of its own.
 pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
-    let origin = Origin::remember()?;
+    let origin = Origin::remember(&[])?;
     let failed =
         |errno: nix::errno::Errno| Error::new("enter", "another mount namespace", errno.desc());
-    match enter(&namespace) {
+    match enter(&namespace, CloneFlags::CLONE_NEWNS) {
         // setns(2) wants a thread that shares its root and working directory with no other.
         Err(nix::errno::Errno::EINVAL) => {
             #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
             nix::sched::unshare(CloneFlags::CLONE_FS).map_err(failed)?;
-            enter(&namespace).map_err(failed)?;
+            enter(&namespace, CloneFlags::CLONE_NEWNS).map_err(failed)?;
         }
         entered => entered.map_err(failed)?,
     }
@@ -78,22 +86,44 @@ pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
     })
 }
 
-fn enter(namespace: impl AsFd) -> nix::Result<()> {
+/// Leaves for an existing mount namespace and those that go with it.
+///
+/// # Errors
+///
+/// As [`leave_for`]. The thread is then where it was.
+pub fn leave_for_all(namespaces: &Namespaces) -> Result<Departure> {
+    let mut departure = leave_for(&namespaces.mount)?;
+    let mut companions = namespaces.companions.iter();
+    companions.try_for_each(|companion| departure.join(companion))?;
+    Ok(departure)
+}
+
+fn enter(namespace: impl AsFd, kind: CloneFlags) -> nix::Result<()> {
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes namespaces"
     )]
-    nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWNS)
+    nix::sched::setns(namespace.as_fd(), kind)
 }
 
-fn refused(verb: &'static str, errno: nix::errno::Errno) -> Error {
-    let reason = match errno {
-        nix::errno::Errno::ENOSPC => {
-            "the limit in /proc/sys/user/max_mnt_namespaces is reached".to_owned()
-        }
-        errno => errno.desc().to_owned(),
+fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
+    let companions: String = with
+        .iter()
+        .map(|kind| format!(", {}", kind.name()))
+        .collect();
+    let object = if with.is_empty() {
+        "a mount namespace".to_owned()
+    } else {
+        format!("namespaces (mnt{companions})")
     };
-    Error::new(verb, "a mount namespace", reason)
+    let reason = match errno {
+        nix::errno::Errno::ENOSPC if with.is_empty() => {
+            "the limit in /proc/sys/user/max_mnt_namespaces is reached"
+        }
+        nix::errno::Errno::ENOSPC => "a limit in /proc/sys/user is reached",
+        errno => errno.desc(),
+    };
+    Error::new("create", object, reason)
 }
 
 fn separate(travel: Travel) -> Result<()> {
@@ -109,7 +139,7 @@ fn separate(travel: Travel) -> Result<()> {
 }
 
 impl Origin {
-    fn remember() -> Result<Self> {
+    fn remember(kinds: &[Kind]) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |path| {
             rustix::fs::open(path, flags, Mode::empty())
@@ -119,6 +149,10 @@ impl Origin {
             namespace: namespace::open_own()?,
             root: open("/")?,
             directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
+            companions: kinds
+                .iter()
+                .map(|kind| Companion::own(*kind))
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -126,12 +160,26 @@ impl Origin {
     /// A working directory that root may not enter, as on FUSE or NFS, is not worth a login: then it is the
     /// root directory.
     fn return_to_surely(&self) -> std::result::Result<(), Errno> {
+        let companions = self.return_to_companions();
         let wholly = self.return_to().or_else(|_| self.return_to());
         wholly.or_else(|errno| {
             self.return_to_root()?;
             log::warn!("cannot return to the working directory: {}", errno.kind());
             Ok(())
-        })
+        })?;
+        companions
+    }
+
+    /// Goes back to each of them, whatever becomes of the others.
+    fn return_to_companions(&self) -> std::result::Result<(), Errno> {
+        let back = |companion: &Companion| {
+            let once = || enter(companion, companion.kind().flag());
+            once().or_else(|_| once())
+        };
+        let all: Vec<nix::Result<()>> = self.companions.iter().map(back).collect();
+        all.into_iter()
+            .collect::<nix::Result<()>>()
+            .map_err(|errno| Errno::from_raw_os_error(errno as i32))
     }
 
     fn return_to(&self) -> std::result::Result<(), Errno> {
@@ -142,7 +190,8 @@ impl Origin {
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
     /// that looks like the top may be another one: a chroot into a bind mount of it.
     fn return_to_root(&self) -> std::result::Result<(), Errno> {
-        enter(&self.namespace).map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        enter(&self.namespace, CloneFlags::CLONE_NEWNS)
+            .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(".")
     }
@@ -152,6 +201,29 @@ impl Departure {
     /// Stays in the namespace that was entered.
     pub fn commit(mut self) {
         self.origin = None;
+    }
+
+    /// Enters a namespace besides the mount namespace.
+    ///
+    /// # Errors
+    ///
+    /// setns(2) failed, or the way back could not be secured: the thread is in the namespace of that kind that
+    /// it was in.
+    pub fn join(&mut self, companion: &Companion) -> Result<()> {
+        let kind = companion.kind();
+        let before = Companion::own(kind)?;
+        let object = format_args!("the {} namespace", kind.name());
+        enter(companion, kind.flag()).map_err(|errno| Error::new("enter", object, errno.desc()))?;
+        if let Some(origin) = &mut self.origin {
+            origin.companions.push(before);
+        }
+        Ok(())
+    }
+
+    /// The namespaces besides the mount namespace that were left, first one first.
+    pub fn left(&self) -> impl Iterator<Item = &Companion> {
+        let origin = self.origin.iter();
+        origin.flat_map(|origin| &origin.companions)
     }
 
     /// Does an errand in the namespace that was left, at its top, and comes back to where the thread is
@@ -191,7 +263,7 @@ impl Drop for Departure {
         };
         if let Err(errno) = origin.return_to_surely() {
             let reason = errno.kind();
-            log::error!("cannot return to the mount namespace of before: {reason}");
+            log::error!("cannot return to the namespaces of before: {reason}");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Mounts, built detached and attached by descriptor (Linux 5.12).
 
+use super::filesystem::Recipe;
 use super::sys::{self, MountAttr};
 use crate::error::{Error, Result};
 use nix::mount::MntFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 /// Attributes of a mount, as mount_setattr(2) has them: some to set, some to clear, the rest untouched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -210,19 +211,7 @@ pub struct Memory {
 ///
 /// The kernel refused it, in its own words where it gives any.
 pub fn memory(memory: &Memory, attributes: u64, path: &str) -> Result<OwnedFd> {
-    let failed = |errno| Error::from_errno("make a memory file system for", path, errno);
-    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed)?;
-    configure(&context, memory).map_err(|errno| match kernel_message(&context) {
-        Some(message) => Error::new("make a memory file system for", path, message),
-        None => failed(errno),
-    })?;
-    let bits = u32::try_from(attributes).unwrap_or(0);
-    let flags = MountAttrFlags::from_bits_retain(bits);
-    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags).map_err(failed)
-}
-
-fn configure(context: &OwnedFd, memory: &Memory) -> std::result::Result<(), Errno> {
+    let recipe = Recipe::new("tmpfs", "make a memory file system for", path)?;
     let options = [
         ("source", "jns".to_owned()),
         ("size", memory.bytes.to_string()),
@@ -232,22 +221,9 @@ fn configure(context: &OwnedFd, memory: &Memory) -> std::result::Result<(), Errn
         ("gid", memory.gid.to_string()),
     ];
     for (key, value) in &options {
-        rustix::mount::fsconfig_set_string(context, *key, value.as_str())?;
+        recipe.set(key, value)?;
     }
-    rustix::mount::fsconfig_create(context)
-}
-
-/// What the kernel says about a failed step; such a text begins with its level, "e ".
-fn kernel_message(context: &OwnedFd) -> Option<String> {
-    let mut buffer = [0_u8; 512];
-    let count = rustix::io::read(context, &mut buffer).ok()?;
-    let text = std::str::from_utf8(buffer.get(..count)?).ok()?;
-    Some(
-        text.strip_prefix("e ")
-            .unwrap_or(text)
-            .trim_end()
-            .to_owned(),
-    )
+    recipe.mount(attributes)
 }
 
 /// Bytes of main memory of this machine.

@@ -9,8 +9,44 @@ use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
-/// The calling thread's own entry: in a threaded host, namespaces are each thread's.
-const OWN_NAMESPACE: &str = "/proc/thread-self/ns/mnt";
+/// A type of namespaces.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Type {
+    /// The calling thread's own entry: in a threaded host, namespaces are each thread's.
+    own: &'static str,
+    flag: i32,
+    /// The request of a pidfd that opens it without /proc.
+    request: libc::c_ulong,
+    /// What it is called in messages.
+    title: &'static str,
+}
+
+impl Type {
+    pub(super) const MOUNT: Self = Self {
+        own: "/proc/thread-self/ns/mnt",
+        flag: libc::CLONE_NEWNS,
+        request: sys::PIDFD_GET_MNT_NAMESPACE,
+        title: "mount",
+    };
+    pub(super) const IPC: Self = Self {
+        own: "/proc/thread-self/ns/ipc",
+        flag: libc::CLONE_NEWIPC,
+        request: sys::PIDFD_GET_IPC_NAMESPACE,
+        title: "IPC",
+    };
+    pub(super) const UTS: Self = Self {
+        own: "/proc/thread-self/ns/uts",
+        flag: libc::CLONE_NEWUTS,
+        request: sys::PIDFD_GET_UTS_NAMESPACE,
+        title: "UTS",
+    };
+    pub(super) const NET: Self = Self {
+        own: "/proc/thread-self/ns/net",
+        flag: libc::CLONE_NEWNET,
+        request: sys::PIDFD_GET_NET_NAMESPACE,
+        title: "network",
+    };
+}
 
 /// The user namespace of the calling thread.
 const OWN_USER_NAMESPACE: &str = "/proc/thread-self/ns/user";
@@ -66,7 +102,7 @@ impl Namespace {
     ///
     /// /proc is not mounted and the kernel is older than that.
     pub fn own() -> Result<Self> {
-        Self::from_file(open_own()?).ok_or_else(|| not_found(Errno::NOTTY))
+        Self::from_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
     }
 
     /// That of the process `pid`; nothing where the process is gone or may not be looked at.
@@ -80,12 +116,8 @@ impl Namespace {
     /// file is something else.
     #[must_use]
     pub fn from_file(file: OwnedFd) -> Option<Self> {
-        let kind = is_of_nsfs(&file).then(|| sys::type_of_namespace(file.as_fd()));
-        if kind? != Ok(libc::CLONE_NEWNS) {
-            return None;
-        }
         let identity = Identity {
-            inode: rustix::fs::fstat(&file).ok()?.st_ino,
+            inode: opened_as(Type::MOUNT, &file)?,
             id: sys::id_of_mount_namespace(file.as_fd()).ok(),
         };
         Some(Self { file, identity })
@@ -101,22 +133,41 @@ impl Namespace {
     /// in which that user decides what is mounted.
     #[must_use]
     pub fn is_of_own_user_namespace(&self) -> bool {
-        let owner = sys::owner_of_namespace(self.file.as_fd()).and_then(rustix::fs::fstat);
-        let own = rustix::fs::stat(OWN_USER_NAMESPACE);
-        matches!((owner, own), (Ok(owner), Ok(own)) if owner.st_ino == own.st_ino)
+        is_owned_by_own_user_namespace(&self.file)
     }
 }
 
-fn open(path: &str) -> std::result::Result<OwnedFd, Errno> {
+/// Whether an open namespace belongs to the user namespace of the calling thread.
+pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
+    let owner = sys::owner_of_namespace(file.as_fd()).and_then(rustix::fs::fstat);
+    let own = rustix::fs::stat(OWN_USER_NAMESPACE);
+    matches!((owner, own), (Ok(owner), Ok(own)) if owner.st_ino == own.st_ino)
+}
+
+/// The inode number of an open namespace of that type; nothing for any other file.
+pub(super) fn opened_as(wanted: Type, file: &OwnedFd) -> Option<u64> {
+    let found = is_of_nsfs(file).then(|| sys::type_of_namespace(file.as_fd()));
+    if found? != Ok(wanted.flag) {
+        return None;
+    }
+    Some(rustix::fs::fstat(file).ok()?.st_ino)
+}
+
+pub(super) fn open(path: &str) -> std::result::Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// The calling thread's mount namespace as a file.
 pub(super) fn open_own() -> Result<OwnedFd> {
-    let by_proc = open(OWN_NAMESPACE).ok().filter(is_of_nsfs);
+    open_own_of(Type::MOUNT)
+}
+
+/// The calling thread's namespace of that type as a file.
+pub(super) fn open_own_of(wanted: Type) -> Result<OwnedFd> {
+    let by_proc = open(wanted.own).ok().filter(is_of_nsfs);
     match by_proc {
         Some(own) => Ok(own),
-        None => namespace_by_pidfd().map_err(not_found),
+        None => by_pidfd(wanted).map_err(|errno| not_found(wanted, errno)),
     }
 }
 
@@ -124,8 +175,9 @@ fn is_of_nsfs(file: &OwnedFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|status| status.f_type == NSFS_MAGIC)
 }
 
-fn not_found(errno: Errno) -> Error {
-    let error = Error::from_errno("find", "the mount namespace of this process", errno);
+fn not_found(wanted: Type, errno: Errno) -> Error {
+    let object = format_args!("the {} namespace of this process", wanted.title);
+    let error = Error::from_errno("find", object, errno);
     match errno {
         Errno::NOTTY | Errno::INVAL | Errno::NOSYS => error.because(
             "/proc is not mounted, and this kernel names namespaces only there (a pidfd does since Linux 6.11)",
@@ -134,11 +186,11 @@ fn not_found(errno: Errno) -> Error {
     }
 }
 
-fn namespace_by_pidfd() -> std::result::Result<OwnedFd, Errno> {
+fn by_pidfd(wanted: Type) -> std::result::Result<OwnedFd, Errno> {
     /// `PIDFD_THREAD` (Linux 6.9).
     const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
     let pidfd = rustix::process::pidfd_open(rustix::thread::gettid(), THREAD)?;
-    sys::pidfd_mount_namespace(pidfd.as_fd())
+    sys::namespace_of_pidfd(pidfd.as_fd(), wanted.request)
 }
 
 /// The inode number of a process's mount namespace, without holding it.
@@ -156,7 +208,7 @@ pub fn inode_of_process(pid: u32) -> std::result::Result<u64, Errno> {
 ///
 /// The error number of stat(2): ENOENT where /proc is not mounted.
 pub fn own_inode() -> std::result::Result<u64, Errno> {
-    rustix::fs::stat(OWN_NAMESPACE).map(|status| status.st_ino)
+    rustix::fs::stat(Type::MOUNT.own).map(|status| status.st_ino)
 }
 
 /// The name of the calling thread's mount namespace as `ls -l /proc/self/ns` shows it: `mnt:[4026531841]`.

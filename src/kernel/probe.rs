@@ -68,7 +68,9 @@ pub fn has_proc() -> bool {
 #[must_use]
 pub fn has_namespace_by_pidfd() -> bool {
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
-    own.is_ok_and(|pidfd| sys::pidfd_mount_namespace(pidfd.as_fd()).is_ok())
+    own.is_ok_and(|pidfd| {
+        sys::namespace_of_pidfd(pidfd.as_fd(), sys::PIDFD_GET_MNT_NAMESPACE).is_ok()
+    })
 }
 
 fn openat2() -> Presence {

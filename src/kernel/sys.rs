@@ -24,8 +24,14 @@ const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `NS_GET_MNTNS_ID` of ioctl_nsfs(2) (Linux 6.11): `_IOR(NSIO, 5, __u64)`.
 const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 
+/// `PIDFD_GET_IPC_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 2)`.
+pub(super) const PIDFD_GET_IPC_NAMESPACE: libc::c_ulong = 0xff02;
 /// `PIDFD_GET_MNT_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 3)`.
-const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
+pub(super) const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
+/// `PIDFD_GET_NET_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 4)`.
+pub(super) const PIDFD_GET_NET_NAMESPACE: libc::c_ulong = 0xff04;
+/// `PIDFD_GET_UTS_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 10)`.
+pub(super) const PIDFD_GET_UTS_NAMESPACE: libc::c_ulong = 0xff0a;
 
 /// mount_setattr(2) on the very mount that `mount` is the root of.
 pub(super) fn mount_setattr(
@@ -53,9 +59,13 @@ pub(super) fn mount_setattr(
     }
 }
 
-/// The mount namespace of the process behind `pidfd`, without /proc.
-pub(super) fn pidfd_mount_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    new_descriptor(pidfd, PIDFD_GET_MNT_NAMESPACE)
+/// The namespace that `request`, a `PIDFD_GET_*_NAMESPACE`, opens of the process behind `pidfd`, without
+/// /proc.
+pub(super) fn namespace_of_pidfd(
+    pidfd: BorrowedFd<'_>,
+    request: libc::c_ulong,
+) -> Result<OwnedFd, Errno> {
+    new_descriptor(pidfd, request)
 }
 
 /// The user namespace that owns the namespace.
@@ -327,4 +337,21 @@ impl Drop for Vault {
         // SAFETY: the mapping is this one's alone, and there is no reference to it any more.
         unsafe { libc::munmap(self.address.as_ptr().cast(), self.size) };
     }
+}
+
+/// Brings the loopback device of the calling thread's network namespace up (netdevice(7)).
+pub(super) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: `struct ifreq` is plain data, for which all zeros are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or_default();
+    // SAFETY: the request reads one `struct ifreq`, and `request` is one, live for the call, whose name ends
+    // with a zero.
+    let status = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if status < 0 {
+        return Err(last_errno());
+    }
+    Ok(())
 }

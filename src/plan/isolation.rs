@@ -2,6 +2,8 @@
 
 use crate::error::Origin;
 use crate::policy::rule::{Ipc, Network, Processes};
+use crate::policy::word_of;
+use std::collections::BTreeMap;
 
 /// The namespaces of a session besides its mount namespace. What is absent is the host's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,5 +32,30 @@ impl Isolation {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is not the host's, by its key and in the words of the policy.
+    #[must_use]
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let processes = self
+            .processes
+            .as_ref()
+            .map(|wanted| word_of(wanted.value).to_owned());
+        let ipc = self
+            .ipc
+            .as_ref()
+            .map(|wanted| word_of(wanted.value).to_owned());
+        let hostname = self.hostname.as_ref().map(|wanted| wanted.value.clone());
+        let network = self.network.as_ref().map(|wanted| wanted.value.word());
+        let all = [
+            ("processes", processes),
+            ("ipc", ipc),
+            ("hostname", hostname),
+            ("network", network),
+        ];
+        let said = all
+            .into_iter()
+            .filter_map(|(key, word)| Some((key.to_owned(), word?)));
+        said.collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::read::Draft;
 use super::report::{Fault, Report};
-use super::rule::{Ipc, Isolate, Kind, Network, Per, Processes, Selectors};
+use super::rule::{Isolate, Kind, Per, Processes, Selectors};
 use super::settings::Settings;
 use super::text::Text;
 use super::value::AbsPath;
@@ -43,17 +43,8 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
 }
 
 fn unsupported_isolation(isolate: &Isolate) -> Option<&'static str> {
-    let processes = match isolate.processes {
-        Some(Processes::Own) => Some("[[isolate]] processes = \"own\""),
-        Some(Processes::Hidden) => Some("[[isolate]] processes = \"hidden\""),
-        Some(Processes::Shared) | None => None,
-    };
-    let own_ipc = isolate.ipc == Some(Ipc::Own);
-    let own_network = !matches!(isolate.network, None | Some(Network::Shared));
-    processes
-        .or(own_ipc.then_some("[[isolate]] ipc"))
-        .or(isolate.hostname.as_ref().map(|_| "[[isolate]] hostname"))
-        .or(own_network.then_some("[[isolate]] network"))
+    let own = isolate.processes == Some(Processes::Own);
+    own.then_some("[[isolate]] processes = \"own\"")
 }
 
 struct Checker<'a, 't> {

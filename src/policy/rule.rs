@@ -228,6 +228,18 @@ pub enum Network {
     Named(String),
 }
 
+impl Network {
+    /// The word that stands for it in a policy.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Self::Shared => "shared".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::Named(name) => format!("name:{name}"),
+        }
+    }
+}
+
 /// `[[root]]`: the session lives in another root directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Root {

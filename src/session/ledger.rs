@@ -4,6 +4,7 @@
 use super::process::Process;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
+use crate::kernel::companion::{Companion, Kind};
 use crate::kernel::directory::Form;
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
@@ -11,6 +12,7 @@ use crate::kernel::walk::identity;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The directory of namespaces' records in `/run/jns`.
@@ -42,6 +44,12 @@ pub struct NamespaceRecord {
     pub origin_root: Root,
     /// Its root directory in the namespace.
     pub root: Root,
+    /// The other namespaces that go with it and are not those that its first session came from.
+    #[serde(default)]
+    pub companions: Vec<CompanionRecord>,
+    /// What is its own, by the keys and in the words of `[[isolate]]`.
+    #[serde(default)]
+    pub isolation: BTreeMap<String, String>,
     /// The digest of the plan that it was made by.
     pub plan: String,
     /// The paths that are covered in it, in order.
@@ -56,6 +64,19 @@ pub struct NamespaceRecord {
     pub missing: Vec<String>,
     /// When it was made, in seconds since 1970.
     pub made: u64,
+}
+
+/// An IPC, UTS or network namespace that goes with a mount namespace, by the inode numbers that
+/// `ls -l /proc/PID/ns` shows. What they number lives at least as long as a process has both of the pair, or
+/// the pair is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompanionRecord {
+    /// Which kind it is of.
+    pub kind: Kind,
+    /// The namespace itself.
+    pub inode: u64,
+    /// The one that the first session came from.
+    pub origin: u64,
 }
 
 /// A directory or file that appears in a namespace, by its path in the host's view.
@@ -107,6 +128,18 @@ pub struct PolicyFile {
     pub path: String,
     /// The SHA-256 of its text in hexadecimal.
     pub sha256: String,
+}
+
+impl CompanionRecord {
+    /// That of a namespace that took the place of another one.
+    #[must_use]
+    pub fn of(companion: &Companion, before: &Companion) -> Self {
+        Self {
+            kind: companion.kind(),
+            inode: companion.inode(),
+            origin: before.inode(),
+        }
+    }
 }
 
 impl Shown {

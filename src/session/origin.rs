@@ -1,26 +1,27 @@
 //! The way back: from inside a namespace of ours to the one that its first session came from, so that
 //! su(1) and sudo(8) open their sessions there and nothing stacks.
 
-use super::ledger::NamespaceRecord;
+use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::pin::Pins;
 use super::process;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
+use crate::kernel::companion::{self, Companion, Kind, Namespaces};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 
 /// How many descriptors are open at once on the way, and a few more.
-const DESCRIPTORS: usize = 16;
+const DESCRIPTORS: usize = 24;
 
 /// How many ancestors of the calling process are looked at.
 const ANCESTORS: usize = 64;
 
-/// Takes the calling thread back to the namespace that its session came from. Nothing where it is in no
+/// Takes the calling thread back to the namespaces that its session came from. Nothing where it is in no
 /// namespace of ours, or where something else confines it as well: a chroot, a container, a sandbox.
 ///
-/// The namespace is looked for where the first process and the ancestors of this one are; what it must be is
-/// read in the ledger there, which no user can reach or cover, and a namespace of another user namespace is
-/// never entered.
+/// They are looked for where the first process and the ancestors of this one are; what they must be is read in
+/// the ledger there, which no user can reach or cover, and a namespace of another user namespace is never
+/// entered.
 ///
 /// # Errors
 ///
@@ -33,26 +34,89 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
     if inode_of_process(1) == Ok(own_inode) {
         return Ok(None);
     }
-    let (own, root) = (Namespace::own()?, Root::own()?);
-    check_descriptors(&own)?;
-    let mut tried = vec![own_inode];
+    let own = Session {
+        namespace: Namespace::own()?,
+        root: Root::own()?,
+        companions: companion::own_inodes(),
+    };
+    check_descriptors(&own.namespace)?;
+    let mut tried = Vec::new();
     for pid in std::iter::once(1).chain(Ancestors::of_own()) {
-        let Some(candidate) = Namespace::of_process(pid) else {
+        let Some(candidate) = Namespaces::of_process(pid) else {
             continue;
         };
-        let inode = candidate.identity().inode;
-        if tried.contains(&inode) || !candidate.is_of_own_user_namespace() {
+        let numbers = numbers(&candidate);
+        if numbers.0 == own_inode || tried.contains(&numbers) {
             continue;
         }
-        tried.push(inode);
-        let Ok(departure) = leave_for(&candidate) else {
-            continue;
-        };
-        if is_ours(&own, root, candidate.identity()).unwrap_or(false) {
+        tried.push(numbers);
+        if let Some(departure) = own.leave_for(&candidate) {
             return Ok(Some(departure));
         }
     }
     Ok(None)
+}
+
+/// Where the calling thread is.
+struct Session {
+    namespace: Namespace,
+    root: Root,
+    /// The inode numbers of its IPC, UTS and network namespaces.
+    companions: [Option<u64>; 3],
+}
+
+/// What tells the namespaces of one process from those of another.
+fn numbers(namespaces: &Namespaces) -> (u64, Vec<u64>) {
+    let companions = namespaces.companions.iter().map(Companion::inode);
+    (namespaces.mount.identity().inode, companions.collect())
+}
+
+impl Session {
+    /// Leaves for what the session came from, if that is what the candidate has.
+    fn leave_for(&self, candidate: &Namespaces) -> Option<Departure> {
+        let mut departure = leave_for(&candidate.mount).ok()?;
+        let origin = candidate.mount.identity();
+        let record = self.record_from(origin).ok().flatten()?;
+        for CompanionRecord {
+            kind,
+            inode,
+            origin,
+        } in &record.companions
+        {
+            let own = Kind::ALL.iter().zip(self.companions);
+            let is_left = own.into_iter().any(|own| own == (kind, Some(*inode)));
+            let mut others = candidate.companions.iter();
+            let other = others.find(|other| (other.kind(), other.inode()) == (*kind, *origin));
+            departure.join(other.filter(|_| is_left)?).ok()?;
+        }
+        Some(departure)
+    }
+
+    /// The record by which the ledger of the present namespace, `origin`, says that the session's was made
+    /// from it, by a session that saw the whole of it, and that the session's root directory there is that of
+    /// the session.
+    fn record_from(&self, origin: Identity) -> Result<Option<NamespaceRecord>> {
+        let Some(runtime) = Runtime::find()? else {
+            return Ok(None);
+        };
+        let identity = self.namespace.identity();
+        let Some(record) = NamespaceRecord::read(&runtime, identity.inode)? else {
+            return Ok(None);
+        };
+        let same =
+            record.namespace == identity && record.origin == origin && record.root == self.root;
+        if !same || record.origin_root != Root::own()? {
+            return Ok(None);
+        }
+        if identity.id.is_none() && !is_pinned(&runtime, &record)? {
+            log::warn!(
+                "cannot leave {identity}: before Linux 6.11 only a pinned namespace is known again; \
+                 the session keeps what is mounted there"
+            );
+            return Ok(None);
+        }
+        Ok(Some(record))
+    }
 }
 
 /// A user who leaves su(1) few descriptors must not decide by that where its session begins.
@@ -61,30 +125,6 @@ fn check_descriptors(own: &Namespace) -> Result<()> {
     let enough = spare.collect::<std::result::Result<Vec<_>, _>>();
     let failed = |errno| Error::from_errno("look for", "the namespace of before", errno);
     enough.map(drop).map_err(failed)
-}
-
-/// Whether the ledger of the present namespace, `origin`, says that `inner` was made from it, by a session
-/// that saw the whole of it, and that the session's root directory there is `root`.
-fn is_ours(inner: &Namespace, root: Root, origin: Identity) -> Result<bool> {
-    let Some(runtime) = Runtime::find()? else {
-        return Ok(false);
-    };
-    let identity = inner.identity();
-    let Some(record) = NamespaceRecord::read(&runtime, identity.inode)? else {
-        return Ok(false);
-    };
-    let same = record.namespace == identity && record.origin == origin && record.root == root;
-    if !same || record.origin_root != Root::own()? {
-        return Ok(false);
-    }
-    let is_known = identity.id.is_some() || is_pinned(&runtime, &record)?;
-    if !is_known {
-        log::warn!(
-            "cannot leave {identity}: before Linux 6.11 only a pinned namespace is known again; \
-             the session keeps what is mounted there"
-        );
-    }
-    Ok(is_known)
 }
 
 /// On kernels that reuse all numbers of namespaces, only one that is still bound is known to be the same.

@@ -1,18 +1,21 @@
-//! Pins: files under `/run/jns/ns` to which namespaces are bound, so that they live and can be joined.
+//! Pins: files under `/run/jns/ns` to which namespaces are bound, so that they live and can be joined: a mount
+//! namespace has the pin `KEY`, what goes with it `KEY.ipc`, `KEY.uts` and `KEY.net`.
 //!
 //! The directory is a mount of its own to which nothing travels: were it copied into the namespaces that
 //! are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
 //! of that user": who prepares a namespace with a false `/etc/passwd` would own whoever joins it.
 
-use super::ledger::NamespaceRecord;
+use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::lock::Lock;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
+use crate::kernel::companion::{Companion, Kind, Namespaces};
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 
 /// The directory of pins in `/run/jns`.
 pub const DIRECTORY: &str = "ns";
@@ -32,6 +35,18 @@ pub fn uid_of(key: &str) -> Option<u32> {
     let (uid, digest) = key.split_once('-')?;
     let is_digest = digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     id(uid).filter(|_| is_digest)
+}
+
+/// The pin of the mount namespace that the pin `name` goes with; nothing for a name of another form.
+#[must_use]
+pub fn key_of_companion(name: &str) -> Option<&str> {
+    let (key, kind) = name.rsplit_once('.')?;
+    let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
+    (is_kind && uid_of(key).is_some()).then_some(key)
+}
+
+fn name_of(key: &str, kind: Kind) -> String {
+    format!("{key}.{}", kind.name())
 }
 
 /// A user's or group's id as it stands in names: decimal, without leading zeros.
@@ -81,10 +96,8 @@ impl Pins {
     ///
     /// What is bound there is not a mount namespace of this user namespace, or cannot be opened.
     pub fn namespace(&self, key: &str) -> Result<Option<Namespace>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(&self.0, key, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(None),
-            other => other.map_err(|errno| failed("open", key, errno))?,
+        let Some(file) = self.open_pin(key)? else {
+            return Ok(None);
         };
         let Some(namespace) = Namespace::from_file(file) else {
             return Ok(None);
@@ -92,8 +105,45 @@ impl Pins {
         if namespace.is_of_own_user_namespace() {
             return Ok(Some(namespace));
         }
-        let reason = "it is the namespace of another user namespace";
-        Err(failed("join", key, Errno::PERM).because(reason))
+        Err(foreign(key))
+    }
+
+    /// The namespaces of a record, if they are what is bound to its pins; nothing where it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pins::namespace`].
+    pub fn namespaces_of(&self, record: &NamespaceRecord) -> Result<Option<Namespaces>> {
+        let (Some(key), Some(mount)) = (&record.pin, self.namespace_of(record)?) else {
+            return Ok(None);
+        };
+        let records = record.companions.iter();
+        let companions = records.map(|record| self.companion(key, record));
+        let companions: Option<Vec<Companion>> = companions.collect::<Result<_>>()?;
+        Ok(companions.map(|companions| Namespaces { mount, companions }))
+    }
+
+    fn companion(&self, key: &str, record: &CompanionRecord) -> Result<Option<Companion>> {
+        let name = name_of(key, record.kind);
+        let Some(file) = self.open_pin(&name)? else {
+            return Ok(None);
+        };
+        let found = Companion::from_file(record.kind, file);
+        let Some(companion) = found.filter(|found| found.inode() == record.inode) else {
+            return Ok(None);
+        };
+        if companion.is_of_own_user_namespace() {
+            return Ok(Some(companion));
+        }
+        Err(foreign(&name))
+    }
+
+    fn open_pin(&self, name: &str) -> Result<Option<OwnedFd>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => Ok(None),
+            other => other.map(Some).map_err(|errno| failed("open", name, errno)),
+        }
     }
 
     /// The namespace of a record, if that is what is bound to its pin; nothing where it has none.
@@ -109,48 +159,88 @@ impl Pins {
         Ok(bound.filter(|bound| bound.identity() == record.namespace))
     }
 
-    /// Binds a namespace to the pin `key`.
+    /// Binds a namespace to the pin `key`, and before it what goes with it to pins of its own: what has the
+    /// name `key` is complete.
     ///
     /// # Errors
     ///
     /// The kernel refuses it: from inside a namespace it binds only namespaces that are younger
-    /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older).
-    pub fn bind(&self, key: &str, namespace: &Namespace) -> Result<()> {
-        let path = format!("{PATH}/{DIRECTORY}/{key}");
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = rustix::fs::openat(&self.0, key, flags | OFlags::CREATE, Mode::empty());
-        let file = made.map_err(|errno| failed("create", key, errno))?;
-        let pin = mount::clone_tree(namespace.as_fd(), false, &path);
-        let bound = pin.and_then(|pin| mount::attach(&pin, &file, &path));
+    /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older). Nothing
+    /// is bound then.
+    pub fn bind(&self, key: &str, namespaces: &Namespaces) -> Result<()> {
+        let mut companions = namespaces.companions.iter();
+        let bound = companions
+            .try_for_each(|companion| self.bind_file(&name_of(key, companion.kind()), companion))
+            .and_then(|()| self.bind_file(key, &namespaces.mount));
         bound.inspect_err(|_| {
-            let _ = rustix::fs::unlinkat(&self.0, key, AtFlags::empty());
+            let _ = self.remove(key);
         })
     }
 
-    /// Takes the pin `key` away; what is bound to it lives on if a process is in it.
+    fn bind_file(&self, name: &str, namespace: impl AsFd) -> Result<()> {
+        let path = format!("{PATH}/{DIRECTORY}/{name}");
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&self.0, name, flags | OFlags::CREATE, Mode::empty());
+        let file = made.map_err(|errno| failed("create", name, errno))?;
+        let pin = mount::clone_tree(namespace, false, &path)?;
+        mount::attach(&pin, &file, &path)
+    }
+
+    /// Takes the pin `key` away, and then those that go with it; what is bound to them lives on if a process
+    /// is in it.
     ///
     /// # Errors
     ///
-    /// It cannot be unmounted or removed.
+    /// One cannot be unmounted or removed.
     pub fn remove(&self, key: &str) -> Result<()> {
-        let path = format!("{PATH}/{DIRECTORY}/{key}");
+        self.remove_file(key)?;
+        self.remove_companions(key)
+    }
+
+    /// Takes away what was left of a pin that is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pins::remove`].
+    pub fn remove_companions(&self, key: &str) -> Result<()> {
+        let mut kinds = Kind::ALL.into_iter();
+        kinds.try_for_each(|kind| self.remove_file(&name_of(key, kind)))
+    }
+
+    fn remove_file(&self, name: &str) -> Result<()> {
+        let path = format!("{PATH}/{DIRECTORY}/{name}");
         match mount::detach(&path) {
             Err(error) if !error.is_invalid() && !error.is_missing() => return Err(error),
             _ => {}
         }
-        match rustix::fs::unlinkat(&self.0, key, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&self.0, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(failed("remove", key, errno)),
+            Err(errno) => Err(failed("remove", name, errno)),
         }
     }
 
-    /// The names of all pins, in byte order.
+    /// The names of all pins, in byte order, without those of what goes with a mount namespace.
     ///
     /// # Errors
     ///
     /// The directory cannot be read.
     pub fn list(runtime: &Runtime) -> Result<Vec<String>> {
-        runtime.list(DIRECTORY)
+        let mut names = runtime.list(DIRECTORY)?;
+        names.retain(|name| key_of_companion(name).is_none());
+        Ok(names)
+    }
+
+    /// The pins that are gone although something that goes with them is still there: a process was killed
+    /// while it made or removed them.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn list_broken(runtime: &Runtime) -> Result<BTreeSet<String>> {
+        let names = runtime.list(DIRECTORY)?;
+        let keys = names.iter().filter_map(|name| key_of_companion(name));
+        let gone = keys.filter(|key| !names.iter().any(|name| name == key));
+        Ok(gone.map(str::to_owned).collect())
     }
 }
 
@@ -164,6 +254,11 @@ fn mount_on_itself(runtime: &Runtime, path: &str) -> Result<OwnedFd> {
     let copy = mount::clone_tree(&directory, false, path)?;
     mount::attach(&copy, &directory, path)?;
     runtime.directory(DIRECTORY)
+}
+
+fn foreign(key: &str) -> Error {
+    let reason = "it is the namespace of another user namespace";
+    failed("join", key, Errno::PERM).because(reason)
 }
 
 fn failed(verb: &'static str, key: &str, errno: Errno) -> Error {
@@ -189,6 +284,21 @@ mod tests {
             (String::new(), None),
         ] {
             assert_eq!(uid_of(&key), uid, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_goes_with_a_pin_has_its_name() {
+        let key = "1000-0123456789abcdef0123456789abcdef";
+        for (name, of) in [
+            (format!("{key}.ipc"), Some(key)),
+            (format!("{key}.net"), Some(key)),
+            (format!("{key}.mnt"), None),
+            (format!("{key}."), None),
+            (key.to_owned(), None),
+            ("1000-0.ipc".to_owned(), None),
+        ] {
+            assert_eq!(key_of_companion(&name), of, "{name}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod apply;
 mod container;
 mod garbage;
 mod helper;
+mod isolation;
 mod own;
 mod races;
 mod removal;

@@ -207,6 +207,14 @@ pub fn plan(steps: Vec<Step>) -> Plan {
     }
 }
 
+/// Where every part of a plan comes from.
+pub fn origin() -> Origin {
+    Origin {
+        file: "test.toml".into(),
+        line: 1,
+    }
+}
+
 fn step(covered: &str, view: View) -> Step {
     Step {
         path: path(covered),
@@ -214,10 +222,7 @@ fn step(covered: &str, view: View) -> Step {
         attributes: Attributes::default(),
         create: false,
         optional: false,
-        origin: Origin {
-            file: "test.toml".into(),
-            line: 1,
-        },
+        origin: origin(),
     }
 }
 

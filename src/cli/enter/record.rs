@@ -11,9 +11,9 @@ const NO_LOGIN: &str = "4294967295";
 /// Writes the line.
 pub fn write(target: &Target, account: &Account, program: &Program) {
     let Target {
-        namespace, user, ..
+        namespaces, user, ..
     } = target;
-    let identity = namespace.identity();
+    let identity = namespaces.mount.identity();
     let (by, command) = (caller(), command(program));
     let name = &account.name;
     log::info!("{identity} of {user} entered as {name} by {by}: {command}");

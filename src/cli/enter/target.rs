@@ -3,15 +3,17 @@
 
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
+use crate::kernel::companion::{Companion, Namespaces};
 use crate::kernel::namespace::Namespace;
 use crate::login::{Accounts, Nss};
+use crate::session::ledger::CompanionRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
 
 /// A namespace that may be entered. While this lives, nobody takes it for unused.
 #[derive(Debug)]
 pub struct Target {
-    /// The namespace.
-    pub namespace: Namespace,
+    /// The namespaces.
+    pub namespaces: Namespaces,
     /// The name of its user.
     pub user: String,
     /// The id of its user.
@@ -51,22 +53,22 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
     let mut shared = shared_of(runtime, uid)?;
     shared.sort_by_key(|(record, _)| record.made);
     let others = shared.len().saturating_sub(1);
-    if let Some((record, namespace)) = shared.pop() {
+    if let Some((record, namespaces)) = shared.pop() {
         return Ok(Target {
-            namespace,
+            namespaces,
             user: record.user,
             uid,
             remark: older(others, whom),
             _lock: lock,
         });
     }
-    let (session, namespace) =
+    let (session, namespaces) =
         newest_open(runtime, uid)?.ok_or_else(|| nothing(whom, Some(uid)))?;
     let SessionRecord {
         id, service, user, ..
     } = session;
     Ok(Target {
-        namespace,
+        namespaces,
         user,
         uid,
         remark: Some(format!(
@@ -85,28 +87,28 @@ fn older(others: usize, whom: &str) -> Option<String> {
     (others > 0).then_some(hint)
 }
 
-fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespace)>> {
+fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespaces)>> {
     let Some(pins) = Pins::find(runtime)? else {
         return Ok(Vec::new());
     };
     let records = NamespaceRecord::all(runtime)?.into_iter();
     let records = records.filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
     let with_pin = records.filter_map(|record| {
-        let namespace = pins.namespace_of(&record).ok().flatten()?;
-        Some((record, namespace))
+        let namespaces = pins.namespaces_of(&record).ok().flatten()?;
+        Some((record, namespaces))
     });
     Ok(with_pin.collect())
 }
 
-fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Namespace)>> {
+fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Namespaces)>> {
     let records = SessionRecord::all(runtime)?.into_iter();
     let mut sessions: Vec<SessionRecord> = records
         .filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid))
         .collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.opened));
     let mut open = sessions.into_iter().filter_map(|session| {
-        let namespace = of_host_process(&session).ok()?;
-        Some((session, namespace))
+        let namespaces = of_host_process(runtime, &session).ok()?;
+        Some((session, namespaces))
     });
     Ok(open.next())
 }
@@ -114,12 +116,12 @@ fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Nam
 fn of_session(runtime: &Runtime, prefix: &str) -> Result<Target> {
     let session = session(runtime, prefix)?;
     let lock = Lock::wait_to_join(runtime, session.uid)?;
-    let namespace = match shared_with(runtime, &session)? {
-        Some(namespace) => namespace,
-        None => of_host_process(&session)?,
+    let namespaces = match shared_with(runtime, &session)? {
+        Some(namespaces) => namespaces,
+        None => of_host_process(runtime, &session)?,
     };
     Ok(Target {
-        namespace,
+        namespaces,
         user: session.user,
         uid: session.uid,
         remark: None,
@@ -146,39 +148,56 @@ fn session(runtime: &Runtime, prefix: &str) -> Result<SessionRecord> {
 }
 
 /// The shared namespace that the session is in, by its pin.
-fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Namespace>> {
-    let record = NamespaceRecord::read(runtime, session.namespace.inode)?;
-    let same = record.filter(|record| {
-        record.namespace == session.namespace
-            && record.uid == session.uid
-            && record.plan == session.plan
-    });
+fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Namespaces>> {
+    let same = record_of(runtime, session)?
+        .filter(|record| record.uid == session.uid && record.plan == session.plan);
     match (Pins::find(runtime)?, same) {
-        (Some(pins), Some(record)) => pins.namespace_of(&record),
+        (Some(pins), Some(record)) => pins.namespaces_of(&record),
         _ => Ok(None),
     }
 }
 
-/// The namespace of the process that opened the session, if it is still that process, and still there.
-fn of_host_process(session: &SessionRecord) -> Result<Namespace> {
+fn record_of(runtime: &Runtime, session: &SessionRecord) -> Result<Option<NamespaceRecord>> {
+    let record = NamespaceRecord::read(runtime, session.namespace.inode)?;
+    Ok(record.filter(|record| record.namespace == session.namespace))
+}
+
+/// The namespaces of the process that opened the session, if it is still that process, and still there.
+fn of_host_process(runtime: &Runtime, session: &SessionRecord) -> Result<Namespaces> {
     let pid = session.process.pid;
     let refused = |reason: String| {
         let object = format!("the namespace of session {}", session.id);
         Error::new("enter", object, reason)
     };
     let found = Namespace::of_process(pid);
-    // Asked after the namespace was opened: what was opened is then that of the process which lives now.
+    let inside = Namespaces::of_process(pid);
+    // Asked after they were opened: what was opened is then that of the process which lives now.
     if !session.process.is_alive() {
         let reason = format!("the process that opened the session, {pid}, is gone");
         return Err(refused(reason));
     }
-    let namespace = found.ok_or_else(|| refused(format!("process {pid} may not be looked at")))?;
-    if namespace.identity() != session.namespace {
+    let found = found.ok_or_else(|| refused(format!("process {pid} may not be looked at")))?;
+    if found.identity() != session.namespace {
         let reason = format!("process {pid} is in another one than the session was");
         return Err(refused(reason));
     }
-    if !namespace.is_of_own_user_namespace() {
-        return Err(refused("it is of another user namespace".to_owned()));
-    }
-    Ok(namespace)
+    let inside = inside.ok_or_else(|| refused("it is of another user namespace".to_owned()))?;
+    let record = record_of(runtime, session)?;
+    let known = record.map_or_else(Vec::new, |record| record.companions);
+    with_companions(inside, &known).ok_or_else(|| {
+        let reason = "is not in all of the namespaces that the session was given";
+        refused(format!("process {pid} {reason}"))
+    })
+}
+
+/// A process's namespaces without those that are not the session's own; nothing where one of these is missing.
+fn with_companions(mut inside: Namespaces, known: &[CompanionRecord]) -> Option<Namespaces> {
+    let mut is_known = |companion: &Companion| {
+        let number = (companion.kind(), companion.inode());
+        known
+            .iter()
+            .any(|record| (record.kind, record.inode) == number)
+    };
+    inside.companions.retain(&mut is_known);
+    (inside.companions.len() == known.len()).then_some(inside)
 }

@@ -5,8 +5,8 @@ use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{
-    Helper, Hook, Instance, Isolation, Lifetime, Network, NewRoot, Plan, Shape, Sharing, Step,
-    View, Volume, Wanted,
+    Helper, Hook, Instance, Isolation, Lifetime, NewRoot, Plan, Shape, Sharing, Step, View, Volume,
+    Wanted,
 };
 use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
@@ -144,11 +144,7 @@ fn isolation(isolation: &Isolation) -> Value {
         "processes": isolation.processes.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
         "ipc": isolation.ipc.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
         "hostname": isolation.hostname.as_ref().map(|wanted| said(wanted, &wanted.value)),
-        "network": isolation.network.as_ref().map(|wanted| match &wanted.value {
-            Network::Named(name) => said(wanted, &format!("name:{name}")),
-            Network::None => said(wanted, "none"),
-            Network::Shared => said(wanted, "shared"),
-        }),
+        "network": isolation.network.as_ref().map(|wanted| said(wanted, &wanted.value.word())),
     })
 }
 

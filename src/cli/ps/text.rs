@@ -3,6 +3,7 @@
 use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry};
 use super::space::{Memory, Volume, readable};
 use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::session::NamespaceRecord;
 use humantime::format_duration;
 use std::time::{Duration, SystemTime};
 
@@ -45,6 +46,7 @@ impl Show {
         });
         let record = entry.record.as_ref();
         words.extend(record.map(|record| harmless(&record.paths.join(" "))));
+        words.extend(record.and_then(isolation));
         let memory = entry.memory.iter().map(memory);
         let volumes = entry.volumes.iter().map(volume);
         let sessions = self.sessions(&entry.sessions);
@@ -96,6 +98,13 @@ impl Show {
         let units: Vec<&str> = text.split(' ').take(UNITS).collect();
         format!("age {}", units.join(" "))
     }
+}
+
+/// What is its own besides mounts, in the words of `[[isolate]]`.
+fn isolation(record: &NamespaceRecord) -> Option<String> {
+    let words = record.isolation.iter();
+    let words: Vec<String> = words.map(|(key, word)| format!("{key}={word}")).collect();
+    (!words.is_empty()).then(|| harmless(&words.join(" ")))
 }
 
 fn count_processes(number: usize) -> String {

@@ -32,6 +32,7 @@ fn namespace(entry: &NamespaceEntry) -> Value {
         "made": record.map(|record| record.made),
         "plan": record.map(|record| record.plan.as_str()),
         "paths": record.map(|record| &record.paths),
+        "isolation": record.map(|record| &record.isolation),
         "memory": entry.memory.iter().map(memory).collect::<Vec<_>>(),
         "disk": entry.volumes.iter().map(volume).collect::<Vec<_>>(),
         "sessions": entry.sessions.iter().map(session).collect::<Vec<_>>(),

@@ -28,6 +28,10 @@ const MOST_AT_LOGIN: usize = 16;
 /// /proc or the pins cannot be read, or a pin not be removed.
 pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, kept: &str) -> Result<()> {
     let is_theirs = |key: &String| key != kept && uid_of(key) == Some(uid);
+    if let Some(pins) = Pins::find(runtime)? {
+        let mut broken = Pins::list_broken(runtime)?.into_iter().filter(is_theirs);
+        broken.try_for_each(|key| pins.remove_companions(&key))?;
+    }
     let keys = Pins::list(runtime)?.into_iter().filter(is_theirs);
     let keys: Vec<String> = keys.take(MOST_AT_LOGIN).collect();
     let Some(pins) = Pins::find(runtime)?.filter(|_| !keys.is_empty()) else {
@@ -84,6 +88,24 @@ impl Sweep<'_> {
         for batch in found.chunks(LOCKED_AT_ONCE) {
             let keys = batch.iter().map(|(key, _)| key.clone()).collect();
             self.sweep_pins(runtime, &pins, ledger, keys)?;
+        }
+        self.sweep_broken_pins(runtime, &pins)
+    }
+
+    /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
+    fn sweep_broken_pins(&mut self, runtime: &Runtime, pins: &Pins) -> Result<()> {
+        for key in Pins::list_broken(runtime)? {
+            let Some(uid) = uid_of(&key) else {
+                continue;
+            };
+            let lock = self.try_lock(runtime, uid)?;
+            let path = path_of(&key);
+            if lock.is_none() {
+                self.spare(Kind::Pin, &path, BUSY);
+            } else if Pins::list_broken(runtime)?.contains(&key) {
+                let reason = "whoever made or removed it was killed";
+                self.dispose(Kind::Pin, &path, reason, || pins.remove_companions(&key));
+            }
         }
         Ok(())
     }

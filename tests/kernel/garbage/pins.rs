@@ -196,7 +196,7 @@ fn a_login_removes_the_unused_pins_of_its_user() {
             record(2001, sleeper.identity(), Some(&key))
                 .write(&runtime)
                 .unwrap();
-            pins.bind(&key, &sleeper.namespace).unwrap();
+            pins.bind(&key, &sleeper.namespaces).unwrap();
         }
         let mut sleepers = sleepers.into_iter();
         let living = sleepers.next().unwrap();

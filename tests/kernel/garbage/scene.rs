@@ -1,11 +1,13 @@
 //! Namespaces with processes in them, the records of them, and what a collection says.
 
 use crate::own::*;
+use pam_jns::kernel::companion::Namespaces;
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::session::garbage::{Fate, Kind, Remains, Request, collect};
 use pam_jns::session::ledger::Shown;
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,7 +32,7 @@ pub fn key(uid: u32) -> String {
 /// A process in a mount namespace of its own.
 pub struct Sleeper {
     child: Child,
-    pub namespace: Namespace,
+    pub namespaces: Namespaces,
 }
 
 impl Sleeper {
@@ -55,12 +57,15 @@ impl Sleeper {
             assert!(Instant::now() < deadline, "it never sleeps");
             std::thread::sleep(Duration::from_millis(5));
         }
-        let namespace = Namespace::of_process(child.id()).unwrap();
-        Self { child, namespace }
+        let namespaces = Namespaces {
+            mount: Namespace::of_process(child.id()).unwrap(),
+            companions: Vec::new(),
+        };
+        Self { child, namespaces }
     }
 
     pub fn identity(&self) -> Identity {
-        self.namespace.identity()
+        self.namespaces.mount.identity()
     }
 
     pub fn process(&self) -> Process {
@@ -69,7 +74,7 @@ impl Sleeper {
 
     /// The namespace, when its process has ended.
     pub fn end(self) -> Identity {
-        self.namespace.identity()
+        self.namespaces.mount.identity()
     }
 
     /// Pins the namespace for a user, as a login does.
@@ -79,7 +84,7 @@ impl Sleeper {
         record.write(&runtime).unwrap();
         Pins::open(&runtime)
             .unwrap()
-            .bind(&key, &self.namespace)
+            .bind(&key, &self.namespaces)
             .unwrap();
         key
     }
@@ -102,6 +107,8 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         origin: own(),
         origin_root: root,
         root,
+        companions: Vec::new(),
+        isolation: BTreeMap::new(),
         plan: "0".repeat(64),
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),

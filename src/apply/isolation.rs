@@ -1,0 +1,205 @@
+//! What a session has of its own besides mounts: looked up and made in the caller's namespaces, taken up in
+//! the new ones.
+
+use super::attributes::like_covered;
+use super::{Held, travel};
+use crate::error::{Error, Result};
+use crate::kernel::companion::{Companion, Kind};
+use crate::kernel::departure::Departure;
+use crate::kernel::filesystem;
+use crate::kernel::mount::{self, AttributeChange, attribute};
+use crate::kernel::mount_table;
+use crate::kernel::network;
+use crate::kernel::walk::{self, identity};
+use crate::plan::{Isolation, Network, Plan, Processes};
+use crate::policy::value::Attributes;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use std::path::Path;
+
+/// Where processes are seen.
+const PROC: &str = "/proc";
+
+/// Where message queues are seen.
+const MESSAGE_QUEUES: &str = "/dev/mqueue";
+
+/// The namespaces of a plan besides its mount namespace, as far as they can be had before that.
+pub(super) struct Companions<'p> {
+    isolation: &'p Isolation,
+    /// The network namespace that the plan names.
+    network: Option<(Companion, Held)>,
+    processes: Option<HiddenProcesses>,
+}
+
+/// A /proc that hides the processes of others, with what is mounted beneath the present one: in a container
+/// that is what keeps its users from parts of it.
+struct HiddenProcesses {
+    mount: OwnedFd,
+    beneath: Vec<Beneath>,
+}
+
+/// A mount beneath /proc, and the place in the new one where it goes.
+struct Beneath {
+    path: String,
+    mount: OwnedFd,
+    at: OwnedFd,
+}
+
+impl<'p> Companions<'p> {
+    /// Looks up what the plan names, and makes what can be made in the caller's namespaces.
+    pub(super) fn prepare(plan: &'p Plan) -> Result<Self> {
+        let isolation = &plan.isolation;
+        let network = isolation.network.as_ref().and_then(|wanted| {
+            let found = match &wanted.value {
+                Network::Named(name) => named(name),
+                Network::None | Network::Shared => return None,
+            };
+            Some(found.map_err(|error| error.at(&wanted.origin)))
+        });
+        let hidden = isolation.processes.as_ref();
+        let hidden = hidden.filter(|wanted| wanted.value == Processes::Hidden);
+        let processes = hidden
+            .map(|wanted| HiddenProcesses::make(plan).map_err(|error| error.at(&wanted.origin)));
+        Ok(Self {
+            isolation,
+            network: network.transpose()?,
+            processes: processes.transpose()?,
+        })
+    }
+
+    /// The kinds of namespaces that are made new.
+    pub(super) fn new_kinds(&self) -> Vec<Kind> {
+        let Isolation {
+            ipc,
+            hostname,
+            network,
+            ..
+        } = self.isolation;
+        let is_new = |kind: &Kind| match kind {
+            Kind::Ipc => ipc.is_some(),
+            Kind::Uts => hostname.is_some(),
+            Kind::Net => network.is_some() && self.network.is_none(),
+        };
+        Kind::ALL.into_iter().filter(is_new).collect()
+    }
+
+    /// Enters the network that the plan names, and gives the new namespaces what they lack: the host name, the
+    /// loopback device.
+    pub(super) fn enter(&self, departure: &mut Departure) -> Result<()> {
+        let Isolation {
+            hostname, network, ..
+        } = self.isolation;
+        if let Some(wanted) = hostname {
+            let set = network::set_host_name(&wanted.value);
+            set.map_err(|error| error.at(&wanted.origin))?;
+        }
+        if let Some(wanted) = network {
+            let up = match &self.network {
+                Some((named, _)) => departure.join(named),
+                None => network::bring_loopback_up(),
+            };
+            up.map_err(|error| error.at(&wanted.origin))?;
+        }
+        Ok(())
+    }
+
+    /// Attaches what shows the new namespaces, in them.
+    pub(super) fn attach(&self) -> Result<()> {
+        if let (Some(processes), Some(wanted)) = (&self.processes, &self.isolation.processes) {
+            let attached = processes.attach();
+            attached.map_err(|error| error.at(&wanted.origin))?;
+        }
+        if let Some(wanted) = &self.isolation.ipc {
+            cover_message_queues().map_err(|error| error.at(&wanted.origin))?;
+        }
+        Ok(())
+    }
+
+    /// What of the host appears in the session: the network namespace that the plan names.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Held> {
+        self.network.iter().map(|(_, held)| held.clone())
+    }
+}
+
+fn named(name: &str) -> Result<(Companion, Held)> {
+    let found = network::named(name)?;
+    let path = format!("{}/{name}", network::NAMED);
+    let status =
+        rustix::fs::fstat(&found).map_err(|errno| Error::from_errno("examine", &path, errno))?;
+    let held = Held {
+        path,
+        identity: identity(&status),
+        form: None,
+    };
+    Ok((found, held))
+}
+
+impl HiddenProcesses {
+    fn make(plan: &Plan) -> Result<Self> {
+        let covered = mount::attributes_of(mount::reopen(PROC)?, PROC)?;
+        let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
+        let attributes = like_covered(&Attributes::default(), covered).set(safe);
+        let mount = filesystem::hiding_proc(attributes.bits(), PROC)?;
+        let beneath = points_beneath_proc()?;
+        let beneath = beneath.into_iter();
+        Ok(Self {
+            beneath: beneath
+                .map(|path| Beneath::copy(path, &mount, plan))
+                .collect::<Result<_>>()?,
+            mount,
+        })
+    }
+
+    fn attach(&self) -> Result<()> {
+        mount::attach(&self.mount, mount::reopen(PROC)?, PROC)?;
+        self.beneath
+            .iter()
+            .try_for_each(|beneath| mount::attach(&beneath.mount, &beneath.at, &beneath.path))
+    }
+}
+
+impl Beneath {
+    fn copy(path: String, proc: &OwnedFd, plan: &Plan) -> Result<Self> {
+        let below = path.trim_start_matches(PROC).trim_start_matches('/');
+        let at = walk::open_below(proc, below, OFlags::PATH, Mode::empty())
+            .map_err(|errno| Error::from_errno("open", &path, errno))?;
+        let mount = mount::clone_tree(mount::reopen(&path)?, true, &path)?;
+        let change = AttributeChange::default();
+        mount::prepare(&mount, true, change, travel(plan.propagation), &path)?;
+        Ok(Self { path, mount, at })
+    }
+}
+
+/// The mount points beneath /proc, without those beneath one another.
+fn points_beneath_proc() -> Result<Vec<String>> {
+    let table = format!("{PROC}/thread-self/mountinfo");
+    let mounts = mount_table::read(&table)
+        .map_err(|errno| Error::from_errno("read", "the mounts beneath /proc", errno))?;
+    let points = mounts.iter().filter_map(|mount| mount.place().to_str());
+    let mut points: Vec<&str> = points.filter(|point| point.starts_with("/proc/")).collect();
+    points.sort_unstable();
+    let mut paths: Vec<String> = Vec::new();
+    for point in points {
+        if !paths
+            .iter()
+            .any(|outer| Path::new(point).starts_with(outer))
+        {
+            paths.push(point.to_owned());
+        }
+    }
+    Ok(paths)
+}
+
+/// A file system of message queues shows those of the IPC namespace that it was made in.
+fn cover_message_queues() -> Result<()> {
+    let Ok(place) = mount::reopen(MESSAGE_QUEUES) else {
+        return Ok(());
+    };
+    if !filesystem::is_of_message_queues(&place) {
+        return Ok(());
+    }
+    let covered = mount::attributes_of(&place, MESSAGE_QUEUES)?;
+    let attributes = like_covered(&Attributes::default(), covered).bits();
+    let queues = filesystem::message_queues(attributes, MESSAGE_QUEUES)?;
+    mount::attach(&queues, &place, MESSAGE_QUEUES)
+}

@@ -1,0 +1,98 @@
+//! File systems that are made for a session: detached, and with the kernel's own words where it refuses.
+
+use crate::error::{Error, Result};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+/// A file system that is being made.
+#[derive(Debug)]
+pub(super) struct Recipe<'a> {
+    context: OwnedFd,
+    verb: &'static str,
+    path: &'a str,
+}
+
+impl<'a> Recipe<'a> {
+    /// Begins one of the type `kind`; `verb` and `path` are of the messages.
+    pub(super) fn new(kind: &str, verb: &'static str, path: &'a str) -> Result<Self> {
+        #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+        let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC);
+        let context = context.map_err(|errno| match errno {
+            Errno::NODEV => {
+                let reason = format!("this kernel has no {kind} file system");
+                Error::from_errno(verb, path, errno).because(reason)
+            }
+            errno => Error::from_errno(verb, path, errno),
+        })?;
+        Ok(Self {
+            context,
+            verb,
+            path,
+        })
+    }
+
+    /// Sets an option that has a value.
+    pub(super) fn set(&self, key: &str, value: &str) -> Result<()> {
+        rustix::mount::fsconfig_set_string(&self.context, key, value)
+            .map_err(|errno| self.refused(errno))
+    }
+
+    /// Makes it, and a mount of it with the attributes `MOUNT_ATTR_*`, detached.
+    pub(super) fn mount(self, attributes: u64) -> Result<OwnedFd> {
+        rustix::mount::fsconfig_create(&self.context).map_err(|errno| self.refused(errno))?;
+        let bits = u32::try_from(attributes).unwrap_or(0);
+        let flags = MountAttrFlags::from_bits_retain(bits);
+        rustix::mount::fsmount(&self.context, FsMountFlags::FSMOUNT_CLOEXEC, flags)
+            .map_err(|errno| Error::from_errno(self.verb, self.path, errno))
+    }
+
+    fn refused(&self, errno: Errno) -> Error {
+        let error = Error::from_errno(self.verb, self.path, errno);
+        match kernel_message(&self.context) {
+            Some(message) => error.because(message),
+            None => error,
+        }
+    }
+}
+
+/// What the kernel says about a failed step; such a text begins with its level, "e ".
+fn kernel_message(context: &OwnedFd) -> Option<String> {
+    let mut buffer = [0_u8; 512];
+    let count = rustix::io::read(context, &mut buffer).ok()?;
+    let text = std::str::from_utf8(buffer.get(..count)?).ok()?;
+    Some(
+        text.strip_prefix("e ")
+            .unwrap_or(text)
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+/// A detached /proc of the calling thread's PID namespace in which users see their own processes alone
+/// (`hidepid=invisible` of proc(5), of one mount alone since Linux 5.8).
+///
+/// # Errors
+///
+/// The kernel refused it, in its own words where it gives any.
+pub fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
+    let recipe = Recipe::new("proc", "make a process file system for", path)?;
+    recipe.set("hidepid", "invisible")?;
+    recipe.mount(attributes)
+}
+
+/// A detached file system of the message queues of the calling thread's IPC namespace (mq_overview(7)).
+///
+/// # Errors
+///
+/// The kernel refused it, in its own words where it gives any.
+pub fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
+    Recipe::new("mqueue", "make a file system of message queues for", path)?.mount(attributes)
+}
+
+/// Whether an open directory or file is on a file system of message queues.
+#[must_use]
+pub fn is_of_message_queues(file: impl rustix::fd::AsFd) -> bool {
+    const MQUEUE_MAGIC: u64 = 0x1980_0202;
+    rustix::fs::fstatfs(file).is_ok_and(|status| u64::try_from(status.f_type) == Ok(MQUEUE_MAGIC))
+}
