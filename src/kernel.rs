@@ -6,6 +6,7 @@ pub mod directory;
 pub mod file;
 pub mod filesystem;
 pub mod helper;
+pub mod init;
 pub mod mount;
 pub mod mount_table;
 pub mod namespace;

@@ -69,16 +69,32 @@ fn kernel_message(context: &OwnedFd) -> Option<String> {
     )
 }
 
-/// A detached /proc of the calling thread's PID namespace in which users see their own processes alone
-/// (`hidepid=invisible` of proc(5), of one mount alone since Linux 5.8).
+/// A detached /proc of the calling process's PID namespace.
 ///
 /// # Errors
 ///
-/// The kernel refused it, in its own words where it gives any.
+/// The kernel refused it, in its own words where it gives any: in a user namespace, where parts of the /proc that
+/// it came with are covered.
+pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
+    proc_recipe(path)?.mount(attributes)
+}
+
+/// The same, in which users see their own processes alone (`hidepid=invisible` of proc(5), of one mount alone since
+/// Linux 5.8).
+///
+/// # Errors
+///
+/// As [`proc`].
 pub fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
-    let recipe = Recipe::new("proc", "make a process file system for", path)?;
+    let recipe = proc_recipe(path)?;
     recipe.set("hidepid", "invisible")?;
     recipe.mount(attributes)
+}
+
+fn proc_recipe(path: &str) -> Result<Recipe<'_>> {
+    let recipe = Recipe::new("proc", "make a process file system for", path)?;
+    recipe.set("source", "proc")?;
+    Ok(recipe)
 }
 
 /// A detached file system of the message queues of the calling thread's IPC namespace (mq_overview(7)).

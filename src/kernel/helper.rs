@@ -13,11 +13,11 @@ use super::transition::Person;
 use super::walk::{Trust, Walker};
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
+use rustix::process::{Signal, WaitOptions, WaitStatus};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
@@ -92,7 +92,7 @@ impl Helper {
             // Whatever it has started does not go on without it.
             watch.signal(Signal::KILL);
         }
-        watch.reap();
+        watch.child.reap();
         judged
     }
 
@@ -386,12 +386,5 @@ impl Watch<'_> {
     /// itself takes no notice, except of SIGKILL.
     fn signal(&self, signal: Signal) {
         let _ = rustix::process::kill_process_group(self.child.pid, signal);
-    }
-
-    fn reap(&self) {
-        let all = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
-        let options = WaitIdOptions::EXITED | all;
-        let wait = || rustix::process::waitid(WaitId::PidFd(self.child.pidfd.as_fd()), options);
-        while matches!(wait(), Err(Errno::INTR)) {}
     }
 }

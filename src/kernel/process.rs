@@ -3,12 +3,13 @@
 use super::directory::names;
 use super::namespace::inode_of_process;
 use crate::error::{Error, Result};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
+use std::io::Read;
 
 /// A process: its number, and when it was started, which the next process of that number was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,21 +21,46 @@ pub struct Process {
 }
 
 impl Process {
-    /// The calling one.
+    /// The calling one, by the number that /proc has for it: another one than getpid(2) gives where /proc is that
+    /// of another PID namespace.
     ///
     /// # Errors
     ///
-    /// /proc does not say when it was started.
+    /// /proc does not say, as in a PID namespace whose processes do not include this one.
     pub fn own() -> Result<Self> {
-        let pid = rustix::process::getpid().as_raw_nonzero().get();
-        let found = u32::try_from(pid).ok().and_then(Self::of);
-        found.ok_or_else(|| Error::new("read", "/proc/self/stat", "it does not say what it should"))
+        let path = "/proc/self/stat";
+        let text = std::fs::read(path).map_err(|error| {
+            Error::from_errno(
+                "read",
+                path,
+                Errno::from_io_error(&error).unwrap_or(Errno::IO),
+            )
+        })?;
+        let text = String::from_utf8_lossy(&text);
+        let pid = text.split(' ').next().and_then(|pid| pid.parse().ok());
+        let found = pid.and_then(|pid| {
+            let started = field(&text, 22)?;
+            Some(Self { pid, started })
+        });
+        found.ok_or_else(|| Error::new("read", path, "it does not say what it should"))
     }
 
     /// The process `pid`; nothing where there is none.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        let started = field(pid, 22)?;
+        let started = field_of(pid, 22)?;
+        Some(Self { pid, started })
+    }
+
+    /// The process whose number is `pid` here and 1 in the PID namespace that `proc`, the root of a procfs, shows;
+    /// nothing where it does not say when that was started.
+    #[must_use]
+    pub(super) fn first_of(proc: impl AsFd, pid: u32) -> Option<Self> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(proc, "1/stat", flags, Mode::empty()).ok()?;
+        let mut text = Vec::new();
+        std::fs::File::from(file).read_to_end(&mut text).ok()?;
+        let started = field(&String::from_utf8_lossy(&text), 22)?;
         Some(Self { pid, started })
     }
 
@@ -89,14 +115,17 @@ pub fn of_namespace(inode: u64) -> Result<Vec<Process>> {
 /// The parent of the process `pid`; 0 for one that has none here.
 #[must_use]
 pub fn parent_of(pid: u32) -> Option<u32> {
-    field(pid, 4).and_then(|parent| u32::try_from(parent).ok())
+    field_of(pid, 4).and_then(|parent| u32::try_from(parent).ok())
 }
 
-/// A field of /proc/PID/stat, counted from 1 and behind the second, the only one that may hold spaces.
-fn field(pid: u32, number: usize) -> Option<u64> {
-    // The kernel's words, although the file belongs to the user of the process.
+fn field_of(pid: u32, number: usize) -> Option<u64> {
     let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text);
+    field(&String::from_utf8_lossy(&text), number)
+}
+
+/// A field of /proc/PID/stat, counted from 1 and behind the second, the only one that may hold spaces: the kernel's
+/// words, although the file belongs to the user of the process.
+fn field(text: &str, number: usize) -> Option<u64> {
     let (_, behind) = text.rsplit_once(") ")?;
     let word = behind.split(' ').nth(number.checked_sub(3)?)?;
     word.parse().ok()

@@ -1,9 +1,9 @@
 //! The raw system calls that no crate wraps. One of the two files that may hold `unsafe`.
 #![allow(unsafe_code)]
 
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString, c_char};
 use std::mem::MaybeUninit;
 
@@ -112,15 +112,29 @@ fn last_errno() -> Errno {
 
 /// Marks every descriptor from `first` on to be closed at execve(2) (Linux 5.11).
 pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: the flag is set on descriptors, none is closed here: whoever owns one keeps it.
-    let status = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+/// Closes every descriptor but those of `kept`, in a process that is a copy of another one and never uses the
+/// others again (Linux 5.9).
+pub(super) fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let numbers = kept.iter().map(|kept| kept.as_raw_fd().unsigned_abs());
+    let mut numbers: Vec<u32> = numbers.collect();
+    numbers.sort_unstable();
+    let mut first = 0;
+    for number in numbers {
+        if let Some(last) = number.checked_sub(1).filter(|last| first <= *last) {
+            close_range(first, last, 0)?;
+        }
+        first = number.saturating_add(1);
+    }
+    close_range(first, u32::MAX, 0)
+}
+
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> Result<(), Errno> {
+    // SAFETY: descriptors are marked, whose owners keep them, or the caller has said that their owners never
+    // use them again.
+    let status = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     if status == 0 {
         Ok(())
     } else {
@@ -159,9 +173,18 @@ pub(super) fn clone_process(
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
 ) -> Result<Child, Errno> {
+    clone_process_into(0, signal, child)
+}
+
+/// The same, with the copy in new namespaces of the kinds `namespaces`, `CLONE_NEW*`.
+pub(super) fn clone_process_into(
+    namespaces: libc::c_int,
+    signal: libc::c_int,
+    child: impl FnOnce() -> libc::c_int,
+) -> Result<Child, Errno> {
     let mut pidfd: libc::c_int = -1;
     let arguments = libc::clone_args {
-        flags: libc::CLONE_PIDFD as u64,
+        flags: u64::from((namespaces | libc::CLONE_PIDFD).cast_unsigned()),
         pidfd: (&raw mut pidfd).addr() as u64,
         child_tid: 0,
         parent_tid: 0,
@@ -178,7 +201,9 @@ pub(super) fn clone_process(
     // of a live integer. Without CLONE_VM and with no stack given, the child returns on a copy of this one.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&arguments), size) };
     if pid == 0 {
-        let status = child();
+        // What the host would do next is not for the copy to do.
+        let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+        let status = status.unwrap_or(libc::EXIT_FAILURE);
         // SAFETY: it ends the process without running anything of the program's.
         unsafe { libc::_exit(status) }
     }
@@ -189,6 +214,16 @@ pub(super) fn clone_process(
     // SAFETY: the kernel has made the descriptor for this call; it has no other owner.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Child { pid, pidfd })
+}
+
+impl Child {
+    /// Waits until it has ended, whatever signal tells of it.
+    pub(super) fn reap(&self) {
+        let all = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+        let options = WaitIdOptions::EXITED | all;
+        let wait = || rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options);
+        while matches!(wait(), Err(Errno::INTR)) {}
+    }
 }
 
 /// No signal that can be held up reaches the calling thread as long as this is.
@@ -354,4 +389,10 @@ pub(super) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
         return Err(last_errno());
     }
     Ok(())
+}
+
+/// Lets the kernel take away children that have ended, without anybody waiting for them.
+pub(super) fn ignore_ended_children() {
+    // SAFETY: the disposition is no function, and nobody else in this process waits for children.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }

@@ -1,13 +1,13 @@
 //! The ledger: a record for each namespace and each session, for administrators to read and for finding
 //! the way back. It is written whole or not at all, and never the truth about life.
 
-use super::process::Process;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Kind};
 use crate::kernel::directory::Form;
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
+use crate::kernel::process::Process;
 use crate::kernel::walk::identity;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;

@@ -3,12 +3,12 @@
 
 use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::pin::Pins;
-use super::process;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Companion, Kind, Namespaces};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
+use crate::kernel::process;
 
 /// How many descriptors are open at once on the way, and a few more.
 const DESCRIPTORS: usize = 24;

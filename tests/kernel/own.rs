@@ -29,17 +29,22 @@ pub fn in_own_namespace(test: impl FnOnce() + Send + 'static) {
         return;
     }
     let thread = std::thread::spawn(|| {
-        let make = || unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        with_number(Number::Lowest, make, |()| numbers::own());
-        propagate("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
-        memory("/mnt");
-        memory("/run");
-        fs::create_dir_all("/mnt/var/lib").unwrap();
+        leave_the_machine();
         test();
     });
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Gives the calling thread such a mount namespace.
+pub fn leave_the_machine() {
+    let make = || unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    with_number(Number::Lowest, make, |()| numbers::own());
+    propagate("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+    memory("/mnt");
+    memory("/run");
+    fs::create_dir_all("/mnt/var/lib").unwrap();
 }
 
 pub fn propagate(path: &str, flags: MsFlags) {

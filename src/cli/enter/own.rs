@@ -10,9 +10,9 @@ use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::directory::is_random_name;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
+use crate::kernel::process::{self, Process};
 use crate::kernel::transition;
 use crate::login::{Accounts, Nss};
-use crate::session::{Process, process};
 use nix::unistd::geteuid;
 use std::convert::Infallible;
 

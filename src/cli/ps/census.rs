@@ -4,7 +4,8 @@ use super::space::{self, Memory, Volume};
 use super::stale::Judge;
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
-use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord, process};
+use crate::kernel::process;
+use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord};
 use std::collections::BTreeMap;
 
 /// Everything that is shown.

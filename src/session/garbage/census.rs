@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, Root};
-use crate::session::process;
+use crate::kernel::process;
 use rustix::fs::Stat;
 use rustix::io::Errno;
 use std::collections::BTreeMap;

@@ -1,0 +1,450 @@
+//! The first process of a PID namespace of a session's own: an init that outlives the processes that the host
+//! process begins, and takes all of them with it when nobody needs the namespace any more.
+//!
+//! It is nobody's child that waits for it: the host begins a helper, which begins the init and ends. When an init
+//! dies, the kernel lets it go only after every process of its namespace was waited for, and some of these are the
+//! host's children: a host that waited for the init would wait for itself (seen with sshd on Linux 6.18).
+//!
+//! The init stays in the other namespaces that the host came from, so that `/proc/1` inside leads back there. Who
+//! needs the namespace is a member: a process, which counts until it has ended or its session has.
+
+mod keeper;
+mod wire;
+
+use super::process::Process;
+use super::sys::{self, SignalsHeld};
+use crate::error::{Error, Result};
+use nix::sched::CloneFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
+use wire::Topic;
+
+/// What errors call it.
+const OBJECT: &str = "a PID namespace";
+
+/// How long a host process waits for an init that it has begun, in seconds.
+const FOUNDING: i64 = 10;
+
+/// How long a host process waits for an init that others have begun, in seconds.
+const JOINING: i64 = 2;
+
+/// An init, and what it gave its founder.
+#[derive(Debug)]
+pub struct Init {
+    /// It, by the number that /proc has for it.
+    pub process: Process,
+    /// A detached procfs that shows its namespace: `/proc` for who lives there. Processes outside of that namespace
+    /// have no `/proc/self` in it.
+    pub proc: OwnedFd,
+    /// What the founder knows it by.
+    pub known: Known,
+}
+
+/// What a process knows an init by, without a descriptor and without /proc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pid: u32,
+    /// Of its pidfd (Linux 6.9); absent where all pidfds have the same.
+    inode: Option<u64>,
+}
+
+/// That the calling process needs a PID namespace. Dropped, it does not: its children are born where they were
+/// before, and the init that it began, if others cannot have joined, is killed.
+#[derive(Debug)]
+pub struct Membership {
+    // In the order in which they are given back.
+    children: Children,
+    alone: Alone,
+    link: OwnedFd,
+    namespace: OwnedFd,
+}
+
+/// The init, by its pidfd, while nobody else can need it. Dropped, it is killed.
+#[derive(Debug)]
+struct Alone(Option<OwnedFd>);
+
+/// Where the children of this process are born. Dropped, that is where they were born before.
+#[derive(Debug)]
+struct Children {
+    before: Option<OwnedFd>,
+}
+
+/// Begins a PID namespace with an init. `/proc` and the namespaces of the calling thread are those that the init
+/// keeps; nobody is in the namespace until [`Membership::enter`].
+///
+/// # Errors
+///
+/// The process has several threads, lacks CAP_SYS_ADMIN, or the kernel refused one of the steps. No process is left
+/// then.
+pub fn start() -> Result<(Init, Membership)> {
+    check_single("make")?;
+    let children = Children::remember()?;
+    // The namespace of before, if there is one, must not be above the new one.
+    bear(own_pidfd().map_err(refused)?).map_err(refused)?;
+    let founder = own_pidfd().map_err(refused)?;
+    let (link, theirs) = wire::pair().map_err(refused)?;
+    let held = SignalsHeld::begin().map_err(refused)?;
+    let helper = sys::clone_process(0, || found(theirs, founder)).map_err(refused)?;
+    drop(held);
+    let begun = Begun::hear(&link).inspect_err(|_| {
+        let _ = pidfd_send_signal(&helper.pidfd, Signal::KILL);
+    });
+    helper.reap();
+    let Begun {
+        pid,
+        pidfd,
+        namespace,
+        proc,
+    } = begun?;
+    let number = number_in_proc(&pidfd).unwrap_or(pid);
+    let process = Process::first_of(&proc, number)
+        .ok_or_else(|| Error::new("read", "/proc/1/stat", "it does not say what it should"))?;
+    let known = Known {
+        pid,
+        inode: inode(&pidfd),
+    };
+    let membership = Membership {
+        children,
+        alone: Alone(Some(pidfd)),
+        link,
+        namespace,
+    };
+    let init = Init {
+        process,
+        proc,
+        known,
+    };
+    Ok((init, membership))
+}
+
+/// Lives as the helper: begins the init, tells of it and ends.
+fn found(link: OwnedFd, founder: OwnedFd) -> i32 {
+    let Ok(own) = rustix::io::fcntl_dupfd_cloexec(&link, 0) else {
+        return 1;
+    };
+    let begin = || sys::clone_process_into(libc::CLONE_NEWPID, 0, || keeper::live(link, founder));
+    let tell = |init: sys::Child| {
+        let pid = init.pid.as_raw_nonzero().to_string();
+        wire::send(&own, Topic::Begun, &pid, &[init.pidfd.as_fd()])
+    };
+    match take_effective_ids().and_then(|()| begin()).and_then(tell) {
+        Ok(()) => 0,
+        Err(errno) => {
+            let _ = wire::send(&own, Topic::Failed, &reason(errno), &[]);
+            1
+        }
+    }
+}
+
+/// A process with the real ids of a user, as su(1) is, is that user's to stop and to kill.
+fn take_effective_ids() -> std::result::Result<(), Errno> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
+}
+
+/// What the helper and the init tell.
+struct Begun {
+    pid: u32,
+    pidfd: OwnedFd,
+    namespace: OwnedFd,
+    proc: OwnedFd,
+}
+
+impl Begun {
+    fn hear(link: &OwnedFd) -> Result<Self> {
+        let (mut init, mut given) = (None, None);
+        loop {
+            match (init, given) {
+                (Some((pid, pidfd)), Some((namespace, proc))) => {
+                    return Ok(Self {
+                        pid,
+                        pidfd,
+                        namespace,
+                        proc,
+                    });
+                }
+                other => (init, given) = other,
+            }
+            let message = await_message(link, FOUNDING)?.ok_or_else(|| {
+                Error::new(
+                    "make",
+                    OBJECT,
+                    "its first process ended before it was ready",
+                )
+            })?;
+            let mut descriptors = message.descriptors.into_iter();
+            match message.topic {
+                Topic::Begun => init = message.text.parse().ok().zip(descriptors.next()),
+                Topic::Ready => given = descriptors.next().zip(descriptors.next()),
+                Topic::Failed => return Err(Error::new("make", OBJECT, message.text)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Waits for a message; nothing where the other side is gone.
+fn await_message(link: &OwnedFd, seconds: i64) -> Result<Option<wire::Message>> {
+    if !wait_for(link, PollFlags::IN, seconds).map_err(refused)? {
+        let reason = format_args!("its first process has not answered for {seconds} s");
+        return Err(Error::new("use", OBJECT, reason));
+    }
+    wire::receive(link).map_err(refused)
+}
+
+/// Joins the PID namespace whose init hears at the socket `door`; nothing where there is none any more. The process
+/// is in `session`'s way until [`Membership::stay`].
+///
+/// # Errors
+///
+/// The process has several threads, or the init does not answer within two seconds.
+pub fn join(door: &str) -> Result<Option<Membership>> {
+    check_single("join")?;
+    let children = Children::remember()?;
+    let Some(door) = knock(door).map_err(refused)? else {
+        return Ok(None);
+    };
+    let (link, theirs) = wire::pair().map_err(refused)?;
+    let own = own_pidfd().map_err(refused)?;
+    match call(&door, Topic::Join, "", &[own.as_fd(), theirs.as_fd()]) {
+        Err(Errno::CONNREFUSED | Errno::CONNRESET) => return Ok(None),
+        called => called.map_err(refused)?,
+    }
+    // What the init does not take with it when it ends, it closes.
+    drop(theirs);
+    let answer = await_message(&link, JOINING)?;
+    let namespace = answer.and_then(|answer| answer.descriptors.into_iter().next());
+    Ok(namespace.map(|namespace| Membership {
+        children,
+        alone: Alone(None),
+        link,
+        namespace,
+    }))
+}
+
+/// Tells the init that hears at the socket `door` that `session`, which was to stay, has ended. Nobody need hear it.
+///
+/// # Errors
+///
+/// The socket cannot be used.
+pub fn say_goodbye(door: &str, session: &str) -> Result<()> {
+    let failed = |errno| Error::from_errno("use", door, errno);
+    let Some(door) = knock(door).map_err(failed)? else {
+        return Ok(());
+    };
+    match call(&door, Topic::Goodbye, session, &[]) {
+        Err(Errno::CONNREFUSED | Errno::CONNRESET) => Ok(()),
+        called => called.map_err(failed),
+    }
+}
+
+/// A socket that is connected to the one at the path `door`; nothing where nobody hears there.
+fn knock(door: &str) -> std::result::Result<Option<OwnedFd>, Errno> {
+    let socket = datagram_socket()?;
+    match SocketAddrUnix::new(door).and_then(|door| rustix::net::connect(&socket, &door)) {
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+        connected => connected.map(|()| Some(socket)),
+    }
+}
+
+/// Sends, and waits a while where too many others do so too.
+fn call(
+    door: &OwnedFd,
+    topic: Topic,
+    text: &str,
+    descriptors: &[BorrowedFd<'_>],
+) -> std::result::Result<(), Errno> {
+    match wire::send(door, topic, text, descriptors) {
+        Err(Errno::AGAIN) => {
+            wait_for(door, PollFlags::OUT, JOINING)?;
+            wire::send(door, topic, text, descriptors)
+        }
+        sent => sent,
+    }
+}
+
+/// Whether a file becomes readable, say, within that time.
+fn wait_for(file: &OwnedFd, event: PollFlags, seconds: i64) -> std::result::Result<bool, Errno> {
+    let patience = Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    let mut polled = [PollFd::new(file, event)];
+    rustix::io::retry_on_intr(|| poll(&mut polled, Some(&patience))).map(|ready| ready > 0)
+}
+
+fn datagram_socket() -> std::result::Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
+}
+
+impl Membership {
+    /// Lets the children of this process be born in the namespace from now on. The process itself stays outside.
+    ///
+    /// # Errors
+    ///
+    /// setns(2) failed: CAP_SYS_ADMIN is missing, or the namespace is not below that of this process.
+    pub fn enter(&self) -> Result<()> {
+        bear(self.namespace.as_fd()).map_err(|errno| Error::from_errno("enter", OBJECT, errno))
+    }
+
+    /// Opens a door for others, at the path `door`, in a directory that is root's alone. The init of whoever began
+    /// the namespace hears there as long as it lives; the file stays.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be made there.
+    pub fn open_door(&mut self, door: &str) -> Result<()> {
+        let failed = |errno| Error::from_errno("create", door, errno);
+        let socket = datagram_socket().map_err(failed)?;
+        SocketAddrUnix::new(door)
+            .and_then(|door| rustix::net::bind(&socket, &door))
+            .and_then(|()| wire::send(&self.link, Topic::Door, "", &[socket.as_fd()]))
+            .map_err(failed)?;
+        self.alone.0 = None;
+        Ok(())
+    }
+
+    /// Needs the namespace for good: until this process has ended, or says that `session` has.
+    pub fn stay(mut self, session: &str) {
+        let _ = wire::send(&self.link, Topic::Stay, session, &[]);
+        self.children.before = None;
+        self.alone.0 = None;
+    }
+}
+
+/// That this process has one thread: a copy of a process with several lacks them and whatever they held, and no
+/// thread can begin in a process whose children are born elsewhere.
+fn check_single(verb: &'static str) -> Result<()> {
+    // Asks for nothing that a process with one thread does not have already (unshare(2)).
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(CloneFlags::CLONE_THREAD)
+        .map_err(|_| Error::new(verb, OBJECT, "this process has several threads"))
+}
+
+impl Known {
+    /// Kills the init, and with it every process of its namespace, and waits for none of them. One that has ended is
+    /// as good.
+    ///
+    /// # Errors
+    ///
+    /// The process is another one by now as far as the kernel says (before Linux 6.9 it does not), or may not be
+    /// killed by this one.
+    pub fn kill(&self) -> Result<()> {
+        let failed = |errno| Error::from_errno("end", OBJECT, errno);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let pidfd = match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+            None | Some(Err(Errno::SRCH)) => return Ok(()),
+            Some(opened) => opened.map_err(failed)?,
+        };
+        if self.inode.is_none() || inode(&pidfd) != self.inode {
+            let reason = "its first process is not known for certain; it ends with this process";
+            return Err(Error::new("end", OBJECT, reason));
+        }
+        match pidfd_send_signal(&pidfd, Signal::KILL) {
+            Err(Errno::SRCH) => Ok(()),
+            killed => killed.map_err(failed),
+        }
+    }
+}
+
+/// Lets the children of this process be born where the process is itself.
+///
+/// # Errors
+///
+/// setns(2) failed: CAP_SYS_ADMIN is missing.
+pub fn bear_at_home() -> Result<()> {
+    own_pidfd()
+        .and_then(bear)
+        .map_err(|errno| Error::from_errno("leave", OBJECT, errno))
+}
+
+impl Children {
+    fn remember() -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let path = "/proc/thread-self/ns/pid_for_children";
+        // Without /proc it is where the process is itself, unless it has another session open.
+        let before = rustix::fs::open(path, flags, Mode::empty()).or_else(|_| own_pidfd());
+        let before = before.map_err(|errno| Error::from_errno("remember", OBJECT, errno))?;
+        Ok(Self {
+            before: Some(before),
+        })
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        if let Err(errno) = bear(before) {
+            let reason = errno.kind();
+            log::error!("cannot return to the PID namespace of before: {reason}");
+        }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let Some(pidfd) = &self.0 else {
+            return;
+        };
+        // There is nobody in its namespace for whom it would have to wait.
+        if pidfd_send_signal(pidfd, Signal::KILL).is_ok() {
+            let _ = wait_for(pidfd, PollFlags::IN, JOINING);
+        }
+    }
+}
+
+/// Lets children be born in a namespace, or in that of the process of a pidfd (Linux 5.8).
+fn bear(namespace: impl AsFd) -> std::result::Result<(), Errno> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the room that changes namespaces"
+    )]
+    nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWPID)
+        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
+
+fn own_pidfd() -> std::result::Result<OwnedFd, Errno> {
+    pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+}
+
+/// What a pidfd is known by, where pidfds of different processes have different numbers.
+fn inode(pidfd: &OwnedFd) -> Option<u64> {
+    /// Magic number of the file system that pidfds are files of (Linux 6.9).
+    const PIDFS_MAGIC: i64 = 0x5049_4446;
+    let is_known = rustix::fs::fstatfs(pidfd).is_ok_and(|status| status.f_type == PIDFS_MAGIC);
+    let status = rustix::fs::fstat(pidfd).ok().filter(|_| is_known);
+    status.map(|status| status.st_ino)
+}
+
+/// The number that /proc has for the process of a pidfd: not that of this process's PID namespace where /proc is
+/// that of one above.
+fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    number?.trim().parse().ok()
+}
+
+fn refused(errno: Errno) -> Error {
+    Error::from_errno("make", OBJECT, errno).because(reason(errno))
+}
+
+fn reason(errno: Errno) -> String {
+    match errno {
+        Errno::NOSPC => {
+            "the limit in /proc/sys/user/max_pid_namespaces is reached, or 32 are in each other"
+                .to_owned()
+        }
+        Errno::PERM => "the process lacks CAP_SYS_ADMIN".to_owned(),
+        errno => errno.kind().to_string(),
+    }
+}

@@ -1,0 +1,210 @@
+//! What the init of a PID namespace does: it is there, and ends when nobody needs the namespace any more.
+//!
+//! It needs not reap: the kernel takes away the children of a process that ignores their end. When it ends, the
+//! kernel kills every process of the namespace.
+
+use super::wire::{self, Message, Topic};
+use crate::error::{Error, Result};
+use crate::kernel::filesystem;
+use crate::kernel::mount::attribute;
+use crate::kernel::sys;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// Its name, as ps(1) and /proc/1/comm show it.
+const NAME: &std::ffi::CStr = c"jns-init";
+
+/// A process of the host's for whose sake the namespace lives.
+struct Member {
+    process: OwnedFd,
+    /// Open while it is not certain that the session begins; closed by the other side, it does not.
+    link: Option<OwnedFd>,
+    /// The session's name; empty while that is not certain.
+    session: String,
+}
+
+struct Keeper {
+    namespace: OwnedFd,
+    door: Option<OwnedFd>,
+    members: Vec<Member>,
+}
+
+/// Lives as the first process of a PID namespace, for `founder` and whoever joins; gives its exit status.
+pub(super) fn live(link: OwnedFd, founder: OwnedFd) -> i32 {
+    match prepare(&link, &founder) {
+        Ok(namespace) => {
+            let founder = Member {
+                process: founder,
+                link: Some(link),
+                session: String::new(),
+            };
+            let keeper = Keeper {
+                namespace,
+                door: None,
+                members: vec![founder],
+            };
+            keeper.keep();
+            0
+        }
+        Err(error) => {
+            let _ = wire::send(&link, Topic::Failed, &error.to_string(), &[]);
+            1
+        }
+    }
+}
+
+/// Leaves behind what it has of the process that it is a copy of, and hands over its namespace and its /proc.
+fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
+    settle(link, founder)
+        .map_err(|errno| Error::from_errno("begin", "its first process", errno))?;
+    let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
+    let proc = filesystem::proc(safe, "/proc")?;
+    let failed = |errno| Error::from_errno("hand over", "it", errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace =
+        rustix::fs::openat(&proc, "self/ns/pid", flags, Mode::empty()).map_err(failed)?;
+    surrender_rights().map_err(failed)?;
+    let handed_over = [namespace.as_fd(), proc.as_fd()];
+    wire::send(link, Topic::Ready, "", &handed_over).map_err(failed)?;
+    Ok(namespace)
+}
+
+/// Becomes a process apart from the session's.
+fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
+    sys::close_all_but(&[link.as_fd(), founder.as_fd()])?;
+    sys::reset_signals();
+    sys::ignore_ended_children();
+    sys::let_signals_through();
+    rustix::process::setsid()?;
+    rustix::process::chdir("/")?;
+    rustix::thread::set_name(NAME)?;
+    // Where the kernel has no keys, there are none to leave.
+    let _ = sys::join_new_session_keyring();
+    let most = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    rustix::process::setrlimit(Resource::Nofile, limit)
+}
+
+/// Has no right that it does not need, and is nobody's to look at: its memory is a copy of the host's.
+fn surrender_rights() -> std::result::Result<(), Errno> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::clear_ambient_capability_set()?;
+    rustix::thread::set_capabilities(None, none)
+}
+
+/// What has happened.
+enum Event {
+    Ended(usize),
+    Told(usize),
+    Called,
+}
+
+impl Keeper {
+    fn keep(mut self) {
+        while !self.members.is_empty() {
+            // One at a time: what follows may have changed by then.
+            match self.wait() {
+                Ok(Some(Event::Ended(member))) => drop(self.members.swap_remove(member)),
+                Ok(Some(Event::Told(member))) => self.hear(member),
+                Ok(Some(Event::Called)) => self.answer(),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn wait(&self) -> std::result::Result<Option<Event>, Errno> {
+        let (mut events, mut polled) = (Vec::new(), Vec::new());
+        for (number, member) in self.members.iter().enumerate() {
+            events.push(Event::Ended(number));
+            polled.push(PollFd::new(&member.process, PollFlags::IN));
+            if let Some(link) = &member.link {
+                events.push(Event::Told(number));
+                polled.push(PollFd::new(link, PollFlags::IN));
+            }
+        }
+        if let Some(door) = &self.door {
+            events.push(Event::Called);
+            polled.push(PollFd::new(door, PollFlags::IN));
+        }
+        poll(&mut polled, None)?;
+        let happened = polled
+            .iter()
+            .position(|polled| !polled.revents().is_empty());
+        Ok(happened.map(|happened| events.swap_remove(happened)))
+    }
+
+    /// Hears what a member says that is not certain to stay.
+    fn hear(&mut self, number: usize) {
+        let Some(member) = self.members.get_mut(number) else {
+            return;
+        };
+        let Some(link) = &member.link else {
+            return;
+        };
+        match wire::receive(link) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(Some(Message {
+                topic: Topic::Stay,
+                text,
+                ..
+            })) => {
+                member.session = text;
+                member.link = None;
+            }
+            Ok(Some(Message {
+                topic: Topic::Door,
+                mut descriptors,
+                ..
+            })) => {
+                self.door = descriptors.pop();
+            }
+            _ => drop(self.members.swap_remove(number)),
+        }
+    }
+
+    /// Hears who has come to the door.
+    fn answer(&mut self) {
+        let Some(door) = &self.door else {
+            return;
+        };
+        let Ok(Some(message)) = wire::receive(door) else {
+            return;
+        };
+        match message.topic {
+            Topic::Goodbye => {
+                let gone =
+                    |member: &Member| member.link.is_none() && member.session == message.text;
+                self.members.retain(|member| !gone(member));
+            }
+            Topic::Join => self.register(message.descriptors),
+            _ => {}
+        }
+    }
+
+    fn register(&mut self, descriptors: Vec<OwnedFd>) {
+        let mut descriptors = descriptors.into_iter();
+        let (Some(process), Some(link)) = (descriptors.next(), descriptors.next()) else {
+            return;
+        };
+        if wire::send(&link, Topic::Ready, "", &[self.namespace.as_fd()]).is_ok() {
+            self.members.push(Member {
+                process,
+                link: Some(link),
+                session: String::new(),
+            });
+        }
+    }
+}
