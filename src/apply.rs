@@ -7,6 +7,7 @@
 
 mod attributes;
 mod build;
+mod fstab;
 mod isolation;
 
 use crate::error::{Error, Result};
@@ -20,6 +21,8 @@ use crate::plan::Plan;
 use crate::policy::value::Propagation;
 use build::Build;
 use isolation::Companions;
+
+pub use fstab::read_fstab;
 
 /// How often a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.
@@ -114,7 +117,7 @@ fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option
         namespace::check_capabilities()?;
     }
     let mut build = Build::new(plan, uid)?;
-    match build.add_all(&plan.steps) {
+    match build.add_all() {
         Err(_) if build.was_overtaken() => return Ok(None),
         added => added?,
     }

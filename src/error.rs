@@ -75,6 +75,12 @@ impl Error {
         matches!(self.errno, Some(libc::EBUSY | libc::EXDEV))
     }
 
+    /// Whether the kernel does not know what was asked for (ENODEV).
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.errno == Some(libc::ENODEV)
+    }
+
     /// Whether some of it was done, and more is left to do (ENOBUFS, ENOTEMPTY).
     #[must_use]
     pub fn is_unfinished(&self) -> bool {

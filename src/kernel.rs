@@ -2,6 +2,7 @@
 
 pub mod companion;
 pub mod departure;
+pub mod device;
 pub mod directory;
 pub mod file;
 pub mod filesystem;
@@ -16,6 +17,7 @@ pub mod probe;
 pub mod process;
 pub mod processor;
 pub mod removal;
+pub mod root;
 pub mod secret;
 mod sys;
 pub mod transition;

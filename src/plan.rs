@@ -4,8 +4,10 @@
 //! [`crate::apply`] executes.
 
 mod build;
+mod fstab;
 mod isolation;
 mod program;
+mod root;
 mod show;
 
 use crate::error::{Origin, Result};
@@ -15,6 +17,7 @@ use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
 
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
+pub use fstab::Fstab;
 pub use isolation::{Isolation, Wanted};
 pub use program::{Helper, Hook, Volume};
 
@@ -70,6 +73,11 @@ pub struct NewRoot {
     pub path: AbsPath,
     /// An fstab(5) file whose file systems are mounted beneath it.
     pub fstab: Option<AbsPath>,
+    /// Whether [`Plan::furnish`] has read it into `steps`.
+    pub is_furnished: bool,
+    /// What it gets before the rules cover anything: what every system has, and the fstab's file systems, in
+    /// this order. Their mount attributes are those that are named, whatever they cover.
+    pub steps: Vec<Step>,
     /// Keep the host's root, with a log line, when the directory does not exist.
     pub optional: bool,
     /// The rule's place in the policy.
@@ -86,6 +94,8 @@ pub struct Step {
     /// The mount attributes that the rule names or its kind implies; every other one is inherited from
     /// the mount that is covered.
     pub attributes: Attributes,
+    /// How mounts of the host's travel to it, where it is not as the plan says.
+    pub propagation: Option<Propagation>,
     /// Make `path` if it is missing.
     pub create: bool,
     /// Skip the step, with a log line, when its path or source does not exist.
@@ -130,11 +140,39 @@ pub enum View {
         /// The directory that holds the layer.
         layer: Instance,
     },
+    /// A file system of its own.
+    FileSystem(FileSystem),
+    /// The devices that every program expects, and nothing of the hardware.
+    Devices,
+    /// The terminals of the host's, of which the session has one, or will get one.
+    Terminals,
+    /// The file that tells the host's name servers, where there is none.
+    NameServers,
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
         /// Entries of the covered directory that stay visible.
         keep: Vec<Component>,
     },
+}
+
+/// A file system, as an fstab(5) entry describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its type, such as `tmpfs`.
+    pub kind: String,
+    /// What it is on.
+    pub medium: Medium,
+    /// Its options: a word, or a name and a value.
+    pub options: Vec<(String, Option<String>)>,
+}
+
+/// What a file system is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Medium {
+    /// A block device of the host's.
+    Device(AbsPath),
+    /// Nothing that has a path, or nothing at all: what findmnt(8) shows as its source.
+    Named(String),
 }
 
 /// The directory that a `[[private]]` rule shows.
@@ -200,27 +238,20 @@ impl Plan {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut text = format!("{:?} {:?}", self.propagation, self.store);
-        for step in &self.steps {
-            let Step {
-                path,
-                view,
-                attributes,
-                create,
-                optional,
-                origin: _,
-            } = step;
-            text.push_str(&format!(
-                "\n{path:?} {view:?} {attributes:?} {create} {optional}"
-            ));
-        }
+        self.steps
+            .iter()
+            .for_each(|step| digest_step(&mut text, step));
         if let Some(NewRoot {
             path,
             fstab,
+            is_furnished: _,
+            steps,
             optional,
             origin: _,
         }) = &self.root
         {
             text.push_str(&format!("\nroot {path:?} {fstab:?} {optional}"));
+            steps.iter().for_each(|step| digest_step(&mut text, step));
         }
         let Isolation {
             processes,
@@ -264,4 +295,19 @@ impl Plan {
         } = self;
         root.is_none() && steps.is_empty() && isolation.is_empty() && volumes.is_empty()
     }
+}
+
+fn digest_step(text: &mut String, step: &Step) {
+    let Step {
+        path,
+        view,
+        attributes,
+        propagation,
+        create,
+        optional,
+        origin: _,
+    } = step;
+    text.push_str(&format!(
+        "\n{path:?} {view:?} {attributes:?} {propagation:?} {create} {optional}"
+    ));
 }

@@ -25,20 +25,20 @@ pub mod value;
 use crate::error::Origin;
 use crate::login::{Accounts, Needs};
 use principal::{Listed, Principal};
-use report::Report;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use template::Fact;
-use text::Text;
 
 pub(crate) use check::{covers_store, unsupported_part};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::sha256;
 pub use fields::word_of;
+pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
 pub use settings::{Enforcement, Namespaces, Settings};
 pub use source::Source;
+pub(crate) use text::Text;
 
 /// A whole policy: the settings in force and every rule of every file, in order.
 #[derive(Debug, Clone)]

@@ -2,17 +2,21 @@
 //! is gone again.
 
 mod keep;
+mod root;
 mod store;
+mod systems;
 mod undo;
 mod views;
 
 use super::{Applied, Held, SessionDirectory};
 use crate::error::{Error, Result};
+use crate::kernel::device::Multiplexer;
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::mount;
 use crate::kernel::namespace::Identity;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
-use crate::plan::{Plan, Shape, Step, View};
+use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
+use root::NewRoot;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 use store::Store;
@@ -26,7 +30,12 @@ pub(super) struct Build<'p> {
     store: Option<Store>,
     /// A directory of the store vanished under this login's hands.
     overtaken: bool,
+    /// For paths of the caller's; [`Build::inside`] is for those of the session.
     walker: Walker,
+    trust: Trust,
+    root: Option<NewRoot>,
+    /// How terminals are opened in the directory for devices, where it is built.
+    multiplexer: Option<Multiplexer>,
     plan: &'p Plan,
     uid: u32,
     instances: Vec<Held>,
@@ -82,6 +91,9 @@ impl<'p> Build<'p> {
             store: None,
             overtaken: false,
             walker: Walker::new(Trust::User(uid))?,
+            trust: Trust::User(uid),
+            root: None,
+            multiplexer: None,
             plan,
             uid,
             instances: Vec::new(),
@@ -92,11 +104,11 @@ impl<'p> Build<'p> {
         })
     }
 
-    /// Builds every step. Paths that are missing and have to be made come last: the host sees them at
+    /// Builds the root directory, and then every step. Paths that are missing and have to be made come last: the host sees them at
     /// once, and other logins use them at once, so they are not made for a login that fails anyway.
-    pub(super) fn add_all(&mut self, steps: &'p [Step]) -> Result<()> {
+    pub(super) fn add_all(&mut self) -> Result<()> {
         let mut later: Vec<&'p Step> = Vec::new();
-        for step in steps {
+        for step in self.begin()? {
             let below = |missing: &&Step| step.path.is_within(&missing.path);
             if later.iter().any(below) || self.has_to_be_made(step) {
                 later.push(step);
@@ -108,7 +120,7 @@ impl<'p> Build<'p> {
     }
 
     fn has_to_be_made(&self, step: &Step) -> bool {
-        let found = || self.walker.open(step.path.as_str(), &self.covers);
+        let found = || self.inside().open(step.path.as_str(), &self.covers);
         step.create && found().is_err_and(|error| error.is_missing())
     }
 
@@ -117,18 +129,27 @@ impl<'p> Build<'p> {
     }
 
     fn try_add(&mut self, step: &'p Step) -> Result<()> {
-        let found = self.locate(step);
+        let found = match step.view {
+            View::NameServers => self.locate_name_servers(step),
+            _ => self.locate(step).map(Some),
+        };
         let (place, source) = match found {
             Err(missing) if step.optional && missing.is_missing() => {
-                self.notes
-                    .push(format!("{} left out: {missing}", step.path));
-                self.note_left_out(step);
+                self.leave_out(step, &missing);
                 return Ok(());
             }
-            other => other?,
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) => found,
+            Err(error) => return Err(error),
         };
         self.check_target(step, &place)?;
-        let built = self.build(step, &place, source)?;
+        let built = match self.build(step, &place, source) {
+            Err(absent) if is_absent_system(step, &absent) => {
+                self.leave_out(step, &absent);
+                return Ok(());
+            }
+            built => built?,
+        };
         self.covers.push(Cover {
             path: place.path.clone(),
             root: Rc::clone(&built.mount),
@@ -141,18 +162,32 @@ impl<'p> Build<'p> {
         Ok(())
     }
 
+    fn leave_out(&mut self, step: &Step, reason: &Error) {
+        if !self.is_of_every_root(step) {
+            self.notes.push(format!("{} left out: {reason}", step.path));
+            self.note_left_out(step);
+        }
+    }
+
     /// A namespace that lacks the step is of no use to other logins once there is what the step needs.
     fn note_left_out(&mut self, step: &Step) {
         let source = match &step.view {
             View::Bind { source, .. } => Some(source.as_str()),
+            View::FileSystem(FileSystem {
+                medium: Medium::Device(device),
+                ..
+            }) => Some(device.as_str()),
             _ => None,
         };
         let is_missing = |path: &&str| {
             let found = self.walker.open(path, &[]);
             found.is_err_and(|error| error.is_missing())
         };
-        let missing = source.filter(is_missing).unwrap_or(step.path.as_str());
-        self.note_missing(missing.to_owned());
+        match source.filter(is_missing) {
+            Some(source) if self.root.is_some() => self.missing.push(source.to_owned()),
+            Some(source) => self.note_missing(source.to_owned()),
+            None => self.note_missing(step.path.to_string()),
+        }
     }
 
     /// What this login builds is not the host's: a path in it says nothing there.
@@ -162,7 +197,7 @@ impl<'p> Build<'p> {
             .iter()
             .any(|cover| is_within(&path, &cover.path))
         {
-            self.missing.push(path);
+            self.missing.push(self.as_caller_has(&path));
         }
     }
 
@@ -173,7 +208,7 @@ impl<'p> Build<'p> {
             View::Bind { source, .. } => Some(self.walker.open(source.as_str(), &[])?),
             _ => None,
         };
-        let place = match self.walker.open(step.path.as_str(), &self.covers) {
+        let place = match self.inside().open(step.path.as_str(), &self.covers) {
             Err(missing) if step.create && missing.is_missing() => {
                 self.create_path(step, source.as_ref())?
             }
@@ -184,7 +219,7 @@ impl<'p> Build<'p> {
 
     fn create_path(&mut self, step: &'p Step, source: Option<&Place>) -> Result<Place> {
         let path = step.path.as_str();
-        let (parent, name) = self.walker.open_parent(path, &self.covers)?;
+        let (parent, name) = self.inside().open_parent(path, &self.covers)?;
         let file = source.is_some_and(|source| !source.is_directory());
         let form = created_form(step, &parent, file, self.uid);
         let mut draft = if file {
@@ -195,7 +230,7 @@ impl<'p> Build<'p> {
         if draft.publish(name, path)? == Publication::Done {
             self.settle(draft, &parent.path);
         }
-        self.walker.open(path, &self.covers)
+        self.inside().open(path, &self.covers)
     }
 
     /// What was made on the host stays: another login may have mounted something on it by now, which
@@ -211,15 +246,20 @@ impl<'p> Build<'p> {
 
     fn check_target(&self, step: &Step, place: &Place) -> Result<()> {
         let refused = |reason: String| Err(Error::new("cover", &step.path, reason));
-        if let Some(other) = self.views.iter().find(|v| v.target.path() == place.path) {
+        let same =
+            |view: &&BuiltView<'_>| view.target.path() == place.path && !self.is_of_root(view.step);
+        if let Some(other) = self.views.iter().find(same) {
             let (path, origin) = (&other.step.path, &other.step.origin);
             return refused(format!("it is the same place as {path} of {origin}"));
         }
-        let wants_directory = !matches!(step.view, View::Bind { .. } | View::Nothing { .. });
+        let wants_directory = !matches!(
+            step.view,
+            View::Bind { .. } | View::Nothing { .. } | View::NameServers
+        );
         if wants_directory && !place.is_directory() {
             return refused("it is not a directory".to_owned());
         }
-        if is_within(self.plan.store.as_str(), &place.path) {
+        if self.root.is_none() && is_within(self.plan.store.as_str(), &place.path) {
             return refused(format!("the store {} would vanish", self.plan.store));
         }
         Ok(())
@@ -227,7 +267,7 @@ impl<'p> Build<'p> {
 
     fn target(&self, place: &Place) -> Target {
         let built = |cover: &Cover| is_within(&place.path, &cover.path);
-        if self.covers.iter().any(built) {
+        if self.root.is_some() || self.covers.iter().any(built) {
             Target::Built(place.clone())
         } else {
             Target::Host(place.clone())
@@ -237,7 +277,8 @@ impl<'p> Build<'p> {
     /// Refuses a plan in which a link leads one step's path below a later step's, which would cover it, or
     /// the store below any.
     pub(super) fn check_order(&self) -> Result<()> {
-        let store = self.store.as_ref().map(|store| store.path.as_str());
+        let store = self.store.as_ref().filter(|_| self.root.is_none());
+        let store = store.map(|store| store.path.as_str());
         let mut later = self.views.iter();
         while let Some(view) = later.next() {
             let (real, step) = (view.target.path(), view.step);
@@ -245,10 +286,7 @@ impl<'p> Build<'p> {
             if store.is_some_and(|store| is_within(store, real)) {
                 return refused(format!("the store {} would vanish", self.plan.store));
             }
-            if let Some(other) = later
-                .clone()
-                .find(|other| is_within(real, other.target.path()))
-            {
+            if let Some(other) = later.clone().find(|other| self.hides(other, view)) {
                 let cover = &other.step.path;
                 return refused(format!(
                     "it leads to {real}, which {cover} covers; name it by that path"
@@ -258,6 +296,15 @@ impl<'p> Build<'p> {
         Ok(())
     }
 
+    /// Whether a view takes another one away that was built before. Rules may cover what the root directory
+    /// has, and an fstab the same place twice, as mount(8) does it.
+    fn hides(&self, later: &BuiltView<'_>, view: &BuiltView<'_>) -> bool {
+        let (path, real) = (later.target.path(), view.target.path());
+        let by_rule = self.is_of_root(view.step) && !self.is_of_root(later.step);
+        let twice = self.is_of_root(later.step) && path == real;
+        is_within(real, path) && !by_rule && !twice
+    }
+
     /// Whether a step failed because another login took back a directory that it had made for itself.
     pub(super) fn was_overtaken(&self) -> bool {
         self.overtaken
@@ -265,21 +312,29 @@ impl<'p> Build<'p> {
 
     /// Whether nothing is to be attached: no step is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.views.is_empty()
+        self.views.is_empty() && self.root.is_none()
     }
 
     /// Whether the path lies in what the plan covers.
     pub(super) fn covers(&self, path: &str) -> bool {
-        self.views
-            .iter()
-            .any(|view| is_within(path, view.target.path()))
+        let within = |view: &BuiltView<'_>| is_within(path, view.target.path());
+        self.root.is_some() || self.views.iter().any(within)
     }
 
     /// Attaches everything, in the new namespace.
     pub(super) fn attach(&self) -> Result<()> {
+        self.attach_root()?;
         self.views
             .iter()
-            .try_for_each(|view| attach_view(view).map_err(|error| error.at(&view.step.origin)))
+            .try_for_each(|view| attach_view(view).map_err(|error| error.at(&view.step.origin)))?;
+        self.enter_root()
+    }
+
+    /// The paths that are covered, parents before children.
+    fn paths(&self) -> Vec<String> {
+        let root = self.root.iter().map(|_| "/".to_owned());
+        let views = self.views.iter().map(|view| view.step.path.to_string());
+        root.chain(views).collect()
     }
 
     /// Gives the new instances their names. `None`: another login was first with one of them.
@@ -300,11 +355,7 @@ impl<'p> Build<'p> {
         self.undo.keep_public();
         Ok(Some(Applied {
             namespace,
-            paths: self
-                .views
-                .iter()
-                .map(|view| view.step.path.to_string())
-                .collect(),
+            paths: self.paths(),
             notes: std::mem::take(&mut self.notes),
             instances: std::mem::take(&mut self.instances),
             sources: std::mem::take(&mut self.sources),
@@ -312,6 +363,12 @@ impl<'p> Build<'p> {
             session_directories: std::mem::take(&mut self.session_directories),
         }))
     }
+}
+
+/// Whether a file system that may be absent is: its device, or the kernel's knowledge of its type.
+fn is_absent_system(step: &Step, error: &Error) -> bool {
+    let system = matches!(step.view, View::FileSystem(_));
+    step.optional && system && (error.is_missing() || error.is_unsupported())
 }
 
 fn attach_view(view: &BuiltView<'_>) -> Result<()> {

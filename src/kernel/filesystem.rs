@@ -38,6 +38,11 @@ impl<'a> Recipe<'a> {
             .map_err(|errno| self.refused(errno))
     }
 
+    /// Sets an option that has none.
+    fn set_flag(&self, key: &str) -> Result<()> {
+        rustix::mount::fsconfig_set_flag(&self.context, key).map_err(|errno| self.refused(errno))
+    }
+
     /// Makes it, and a mount of it with the attributes `MOUNT_ATTR_*`, detached.
     pub(super) fn mount(self, attributes: u64) -> Result<OwnedFd> {
         rustix::mount::fsconfig_create(&self.context).map_err(|errno| self.refused(errno))?;
@@ -67,6 +72,41 @@ fn kernel_message(context: &OwnedFd) -> Option<String> {
             .trim_end()
             .to_owned(),
     )
+}
+
+/// A file system, as an fstab(5) entry describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct FileSystem<'f> {
+    /// Its type.
+    pub kind: &'f str,
+    /// What is mounted: a device's path, or a word.
+    pub source: &'f str,
+    /// Its options: a word, or a name and a value.
+    pub options: &'f [(String, Option<String>)],
+    /// Whether it is read-only itself, besides the mount.
+    pub read_only: bool,
+}
+
+impl FileSystem<'_> {
+    /// A mount of it with the attributes `MOUNT_ATTR_*`, detached, for `path`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused it, in its own words where it gives any.
+    pub fn mount(&self, attributes: u64, path: &str) -> Result<OwnedFd> {
+        let recipe = Recipe::new(self.kind, "mount on", path)?;
+        recipe.set("source", self.source)?;
+        for (key, value) in self.options {
+            match value {
+                Some(value) => recipe.set(key, value)?,
+                None => recipe.set_flag(key)?,
+            }
+        }
+        if self.read_only {
+            recipe.set_flag("ro")?;
+        }
+        recipe.mount(attributes)
+    }
 }
 
 /// A detached /proc of the calling process's PID namespace.

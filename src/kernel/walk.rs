@@ -26,6 +26,18 @@ pub enum Trust {
     Caller(u32),
 }
 
+impl Trust {
+    /// Trusts root alone, as far as the process has other rights than its caller's. Unlike
+    /// [`Trust::Root`], in sticky directories as well.
+    #[must_use]
+    pub fn of_root(self) -> Self {
+        match self {
+            Self::Caller(_) => self,
+            Self::Root | Self::User(_) => Self::User(0),
+        }
+    }
+}
+
 /// What a path led to.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -107,11 +119,37 @@ impl Walker {
         Ok(Self { root, trust })
     }
 
+    /// A walker from the root directory of a mount that nobody sees yet.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be examined.
+    pub fn within(root: Rc<OwnedFd>, trust: Trust) -> Result<Self> {
+        let status = rustix::fs::fstat(&root)
+            .map_err(|errno| Error::from_errno("examine", "the new root directory", errno))?;
+        let root = Place {
+            descriptor: root,
+            path: String::new(),
+            status,
+            theirs: is_users(trust, &status),
+        };
+        Ok(Self { root, trust })
+    }
+
     /// A walker from the same root directory that trusts somebody else.
     #[must_use]
     pub fn trusting(&self, trust: Trust) -> Self {
         let root = self.root.clone();
         Self { root, trust }
+    }
+
+    /// Whether a directory is one in which nobody who is not trusted could replace anything.
+    ///
+    /// # Errors
+    ///
+    /// Who could; `path` names it.
+    pub fn vet(&self, directory: &Place, path: &str) -> Result<()> {
+        may_hold(self.trust, directory).map_err(|reason| Error::new("use", path, reason))
     }
 
     /// Opens the absolute path `path`, as it will be once `covers` are mounted.
@@ -149,6 +187,24 @@ impl Walker {
         may_hold(self.trust, &place).map_err(|reason| Error::new("use", path, reason))?;
         Ok((place, name))
     }
+}
+
+/// Opens a path as any program does, wherever links lead, whoever made them: for what every program reads and
+/// nobody has to trust.
+///
+/// # Errors
+///
+/// openat(2) failed.
+pub fn open_plainly(path: &str) -> Result<Place> {
+    let failed = |errno| Error::from_errno("open", path, errno);
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
+    Ok(Place {
+        status: rustix::fs::fstat(&descriptor).map_err(failed)?,
+        descriptor: Rc::new(descriptor),
+        path: path.to_owned(),
+        theirs: false,
+    })
 }
 
 fn nowhere(path: &str) -> Error {

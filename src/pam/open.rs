@@ -5,12 +5,14 @@ use super::{
     Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request, tell,
 };
 use crate::admission::{self, Admission};
+use crate::apply;
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
 use crate::kernel::namespace::Namespace;
+use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::Plan;
-use crate::policy::source::Watched;
+use crate::policy::source::{self, Watched};
 use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
 use crate::session::origin::return_to_origin;
 use crate::session::{Process, Runtime, SessionRecord};
@@ -144,7 +146,7 @@ enum Judgement {
 
 /// Reads the policy, gathers the facts and makes the plan.
 fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, Refusal> {
-    let watched = arguments.source.watched();
+    let mut watched = arguments.source.watched();
     let loaded = load(&arguments.source)?;
     let policy = &loaded.policy;
     let login = login.with(policy.needs())?;
@@ -157,7 +159,11 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         return Ok(Judgement::Exempt(login));
     }
     warn_of_unknown_principals(policy);
-    let plan = Plan::from_selection(policy, &selection, &login, &Nss);
+    let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
+        watched.extend(plan.fstab().map(source::watch));
+        apply::read_fstab(&mut plan, Trust::Root)?;
+        Ok(plan)
+    });
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
         return Ok(Judgement::Observe(Box::new(plan), login));
     }

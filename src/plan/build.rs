@@ -1,5 +1,6 @@
 //! From the rules that apply to the steps of a plan.
 
+use super::root::base;
 use super::{Helper, Hook, Instance, Lifetime, NewRoot, Plan, Shape, Sharing, Step, Variable};
 use super::{Isolation, View, Volume, Wanted};
 use crate::error::{Error, Origin, Result};
@@ -55,6 +56,9 @@ pub fn plan(
     plan.volumes
         .sort_by(|one, other| one.path.components().cmp(other.path.components()));
     distinct_instances(&plan.steps)?;
+    if let Some(root) = &mut plan.root {
+        root.steps = base(&root.origin, &plan.steps);
+    }
     plan.sharing = match policy.settings.namespace {
         Namespaces::User if own.is_none() => Sharing::User,
         Namespaces::User => Sharing::Session { because: own },
@@ -164,7 +168,9 @@ impl Builder<'_> {
         });
         Ok(NewRoot {
             path: path.clone(),
+            is_furnished: fstab.is_none(),
             fstab: fstab.transpose()?,
+            steps: Vec::new(),
             optional: rule.optional,
             origin: rule.origin.clone(),
         })
@@ -408,6 +414,7 @@ fn step(rule: &Rule, path: &AbsPath, view: View, attributes: Attributes, create:
         path: path.clone(),
         view,
         attributes,
+        propagation: None,
         create,
         optional: rule.optional,
         origin: rule.origin.clone(),

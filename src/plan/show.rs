@@ -1,7 +1,9 @@
 //! A plan as text: one line a step.
 
-use super::{Helper, Hook, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure};
-use super::{Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
+use super::{
+    FileSystem, Helper, Hook, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure,
+};
+use super::{Medium, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::Origin;
 use crate::policy::value::{Component, Size};
 use crate::policy::word_of;
@@ -13,7 +15,8 @@ type Row = [String; 4];
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let root = self.root.iter().map(root_row);
-        let steps = self.steps.iter().map(row);
+        let own = self.root.iter().flat_map(|root| &root.steps);
+        let steps = own.chain(&self.steps).map(row);
         let volumes = self.volumes.iter().map(volume_row);
         let hooks = self.hooks.iter().map(hook_row);
         let variables = self.environment.iter().map(|(name, variable)| {
@@ -151,6 +154,9 @@ fn helper(helper: &Helper) -> String {
 
 fn row(step: &Step) -> Row {
     let mut words = vec![step.view.to_string()];
+    if let Some(propagation) = step.propagation {
+        words.push(word_of(propagation).to_owned());
+    }
     if step.create {
         words.push("created if missing".to_owned());
     }
@@ -192,9 +198,27 @@ impl fmt::Display for View {
             Self::Overlay { layer } => {
                 vec!["what it shows".to_owned(), format!("written to {layer}")]
             }
+            Self::FileSystem(system) => vec![system.to_string()],
+            Self::Devices => vec!["the devices that every program expects".to_owned()],
+            Self::Terminals => vec!["the host's terminals".to_owned()],
+            Self::NameServers => vec!["the host's name servers, where it has none".to_owned()],
             Self::Nothing { keep } => [vec!["nothing".to_owned()], kept(keep)].concat(),
         };
         f.write_str(&words.join(", "))
+    }
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file system of type {}", visible(&self.kind))?;
+        if let Medium::Device(device) = &self.medium {
+            write!(f, " on {}", visible(device.as_str()))?;
+        }
+        for (key, value) in &self.options {
+            let value = value.iter().map(|value| format!("={}", visible(value)));
+            write!(f, ", {}{}", visible(key), value.collect::<String>())?;
+        }
+        Ok(())
     }
 }
 

@@ -36,9 +36,9 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
                 private.hook.as_ref().map(|_| "[[private]] hook")
             }
         },
-        Kind::Tmpfs(_) | Kind::Bind(_) | Kind::Hide(_) | Kind::Env(_) => None,
+        Kind::Tmpfs(_) | Kind::Bind(_) | Kind::Hide(_) | Kind::Env(_) | Kind::Root(_) => None,
         Kind::Isolate(isolate) => unsupported_isolation(isolate),
-        Kind::Overlay(_) | Kind::Root(_) | Kind::Volume(_) | Kind::Hook(_) => Some(kind.header()),
+        Kind::Overlay(_) | Kind::Volume(_) | Kind::Hook(_) => Some(kind.header()),
     }
 }
 

@@ -72,12 +72,14 @@ impl Source {
         if *self == Self::System {
             paths.extend(drop_in_paths().unwrap_or_default());
         }
-        let version = |path: String| {
-            let version = Version::of(&path);
-            (path, version)
-        };
-        paths.into_iter().map(version).collect()
+        paths.iter().map(|path| watch(path)).collect()
     }
+}
+
+/// A file that decides what a plan says, as it is now.
+#[must_use]
+pub fn watch(path: &str) -> Watched {
+    (path.to_owned(), Version::of(path))
 }
 
 type Fetched = Result<File, (String, Error)>;

@@ -165,6 +165,9 @@ impl Mode {
     /// That of `/tmp`: everybody may make files, and remove their own alone.
     pub const STICKY: Self = Self(0o1777);
 
+    /// That of most directories: everybody may look into it.
+    pub const OPEN: Self = Self(0o755);
+
     /// Permission bits from a number of at most 0o7777.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {

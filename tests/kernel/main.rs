@@ -19,5 +19,6 @@ mod isolation;
 mod own;
 mod races;
 mod removal;
+mod roots;
 mod sources;
 mod trust;

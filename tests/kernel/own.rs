@@ -225,6 +225,7 @@ fn step(covered: &str, view: View) -> Step {
         path: path(covered),
         view,
         attributes: Attributes::default(),
+        propagation: None,
         create: false,
         optional: false,
         origin: origin(),

@@ -12,6 +12,7 @@
 )]
 
 mod cast;
+mod fstabs;
 mod golden;
 mod hostile;
 mod messages;

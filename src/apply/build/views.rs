@@ -23,7 +23,10 @@ impl<'p> Build<'p> {
         place: &Place,
         source: Option<Place>,
     ) -> Result<BuiltView<'p>> {
-        let covered = mount::attributes_of(place, step.path.as_str())?;
+        let covered = match self.is_of_root(step) {
+            true => 0,
+            false => mount::attributes_of(place, step.path.as_str())?,
+        };
         let (mount, kept) = match (&step.view, source) {
             (View::Instance { shape, keep, .. }, _) => {
                 self.instance(step, place, form_of(shape, &place.status), keep, covered)?
@@ -32,6 +35,12 @@ impl<'p> Build<'p> {
                 self.bind(step, place, &source, *recursive, covered)?,
                 vec![],
             ),
+            (View::NameServers, Some(source)) => {
+                (self.bind(step, place, &source, false, covered)?, vec![])
+            }
+            (View::FileSystem(system), _) => (self.file_system(step, system)?, vec![]),
+            (View::Devices, _) => self.devices(step)?,
+            (View::Terminals, _) => (self.terminals(step)?, vec![]),
             (View::Memory { .. } | View::Nothing { .. }, _) if place.is_directory() => {
                 self.memory(step, place, covered)?
             }
@@ -83,7 +92,7 @@ impl<'p> Build<'p> {
                     attributes & attribute::READ_ONLY,
                 )
             }
-            View::Instance { .. } | View::Bind { .. } | View::Overlay { .. } => {
+            _ => {
                 return Err(Error::new("cover", path, "it is not memory"));
             }
         };
@@ -116,7 +125,7 @@ impl<'p> Build<'p> {
         }
         let mount = mount::clone_tree(source, recursive, &source.path)?;
         let change = like_covered_and_source(&step.attributes, covered);
-        let travel = crate::apply::travel(self.plan.propagation);
+        let travel = crate::apply::travel(step.propagation.unwrap_or(self.plan.propagation));
         mount::prepare(&mount, recursive, change, travel, path)?;
         self.sources.push(Held {
             path: source.path.clone(),

@@ -5,8 +5,8 @@ use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{
-    Helper, Hook, Instance, Isolation, Lifetime, NewRoot, Plan, Shape, Sharing, Step, View, Volume,
-    Wanted,
+    Helper, Hook, Instance, Isolation, Lifetime, Medium, NewRoot, Plan, Shape, Sharing, Step, View,
+    Volume, Wanted,
 };
 use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
@@ -133,6 +133,7 @@ fn root(root: &NewRoot) -> Value {
     let value = json!({
         "path": root.path.as_str(),
         "fstab": root.fstab.as_ref().map(AbsPath::as_str),
+        "steps": root.steps.iter().map(step).collect::<Vec<_>>(),
         "optional": root.optional,
     });
     with_place(value, &root.origin)
@@ -191,6 +192,7 @@ fn step(step: &Step) -> Value {
     let mut value = json!({
         "path": step.path.as_str(),
         "options": options(&step.attributes),
+        "propagation": step.propagation.map(word_of),
         "create": step.create,
         "optional": step.optional,
     });
@@ -236,6 +238,21 @@ fn view(view: &View) -> Value {
             "directory": layer.directory.as_str(),
             "lifetime": lifetime(layer),
         }),
+        View::FileSystem(system) => json!({
+            "view": "file system",
+            "type": system.kind,
+            "source": match &system.medium {
+                Medium::Device(device) => device.as_str(),
+                Medium::Named(name) => name,
+            },
+            "options": system.options.iter().map(|(key, value)| match value {
+                Some(value) => format!("{key}={value}"),
+                None => key.clone(),
+            }).collect::<Vec<_>>(),
+        }),
+        View::Devices => json!({ "view": "devices" }),
+        View::Terminals => json!({ "view": "terminals" }),
+        View::NameServers => json!({ "view": "name servers" }),
         View::Nothing { keep: k } => json!({ "view": "nothing", "keep": keep(k) }),
     }
 }

@@ -1,0 +1,40 @@
+//! The fstab of a root directory, read before anything is done.
+
+use crate::error::{Error, Result};
+use crate::kernel::file;
+use crate::kernel::walk::Trust;
+use crate::plan::{Fstab, Plan};
+
+/// The largest fstab that is read, in bytes.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// Reads the fstab of the plan's root directory, if it names one, into the plan. For [`Trust::Root`], it is
+/// root's and nobody else's, as a policy file is.
+///
+/// # Errors
+///
+/// It cannot be read, is not trusted, or something in it is wrong.
+pub fn read_fstab(plan: &mut Plan, trust: Trust) -> Result<()> {
+    let root = plan.root.as_ref();
+    let Some((path, origin)) = root.and_then(|root| Some((root.fstab.as_ref()?, &root.origin)))
+    else {
+        return Ok(());
+    };
+    let bytes = file::read_trusting(trust, path.as_str(), LIMIT).map_err(|e| e.at(origin))?;
+    let fstab = Fstab::parse(path.as_str(), &bytes).map_err(|found| {
+        let first = found
+            .list
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let rest = found.errors().saturating_sub(1).saturating_add(found.more);
+        let more = (rest > 0).then(|| format!("; and {rest} more"));
+        let reason = format!("{first}{}", more.unwrap_or_default());
+        Error::new("use", path, reason).at(origin)
+    })?;
+    for warning in &fstab.warnings.list {
+        log::debug!("{warning}");
+    }
+    plan.furnish(fstab);
+    Ok(())
+}

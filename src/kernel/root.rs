@@ -1,0 +1,24 @@
+//! Another root directory.
+
+use crate::error::{Error, Result};
+use nix::mount::MntFlags;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+
+/// Makes `root`, the root of a mount that is attached somewhere in the present mount namespace, the root
+/// directory, and takes the old one out of the namespace with all that is mounted beneath it. The calling
+/// thread is then in the new root directory.
+///
+/// # Errors
+///
+/// pivot_root(2) or umount2(2) failed; the namespace is of no use then.
+pub fn pivot(root: &OwnedFd, path: &str) -> Result<()> {
+    let failed = |errno| Error::from_errno("make the root directory of", path, errno);
+    rustix::process::fchdir(root).map_err(failed)?;
+    // Both at one place: the old root is then mounted over the new one, and needs no directory in it.
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    nix::unistd::pivot_root(".", ".")
+        .and_then(|()| nix::mount::umount2(".", MntFlags::MNT_DETACH))
+        .map_err(|errno| failed(Errno::from_raw_os_error(errno as i32)))?;
+    rustix::process::chdir("/").map_err(failed)
+}

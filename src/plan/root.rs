@@ -1,0 +1,123 @@
+//! What a directory needs to be a system's root: what every program expects there, and its fstab.
+
+use super::fstab::Fstab;
+use super::{FileSystem, Medium, NewRoot, Plan, Shape, Step, View};
+use crate::error::Origin;
+use crate::policy::value::{AbsPath, Attributes, Mode, Size};
+
+impl Plan {
+    /// The path of its root's fstab, if it has one.
+    #[must_use]
+    pub fn fstab(&self) -> Option<&str> {
+        let root = self.root.as_ref();
+        root.and_then(|root| root.fstab.as_ref())
+            .map(AbsPath::as_str)
+    }
+
+    /// Adds the mounts of its root's fstab, in their order; they take the place of what every root gets at
+    /// the same paths.
+    pub fn furnish(&mut self, fstab: Fstab) {
+        if let Some(root) = &mut self.root {
+            root.steps.retain(|step| !is_covered(step, &fstab.steps));
+            root.steps.extend(fstab.steps);
+            root.is_furnished = true;
+        }
+    }
+}
+
+impl NewRoot {
+    /// Every step, in the order in which they are taken, with those of rules.
+    pub fn steps_with<'p>(&'p self, rules: &'p [Step]) -> impl Iterator<Item = &'p Step> {
+        self.steps.iter().chain(rules)
+    }
+}
+
+/// What every root gets, unless one of `others` covers it.
+pub(super) fn base(origin: &Origin, others: &[Step]) -> Vec<Step> {
+    let all = [
+        step("/dev", View::Devices, origin),
+        optional(of_kind("/dev/mqueue", "mqueue", origin)),
+        step("/dev/pts", View::Terminals, origin),
+        with_programs(step("/dev/shm", memory(Mode::STICKY), origin)),
+        of_kind("/proc", "proc", origin),
+        step("/run", memory(Mode::OPEN), origin),
+        read_only(of_kind("/sys", "sysfs", origin)),
+        read_only(optional(step(
+            "/etc/resolv.conf",
+            View::NameServers,
+            origin,
+        ))),
+    ];
+    let mut steps: Vec<Step> = all.into_iter().flatten().collect();
+    steps.retain(|step| !is_covered(step, others));
+    steps
+}
+
+/// Whether `others` have something else at the path, or above it.
+fn is_covered(step: &Step, others: &[Step]) -> bool {
+    others.iter().any(|other| step.path.is_within(&other.path))
+}
+
+/// A step of which nothing is trusted to be there already.
+fn step(path: &str, view: View, origin: &Origin) -> Option<Step> {
+    let devices = matches!(view, View::Devices | View::Terminals);
+    let attributes = Attributes {
+        no_suid: Some(true),
+        no_dev: (!devices).then_some(true),
+        no_exec: Some(true),
+        ..Attributes::default()
+    };
+    Some(Step {
+        path: AbsPath::new(path).ok()?,
+        view,
+        attributes,
+        propagation: None,
+        create: true,
+        optional: false,
+        origin: origin.clone(),
+    })
+}
+
+fn of_kind(path: &str, kind: &str, origin: &Origin) -> Option<Step> {
+    let view = View::FileSystem(FileSystem {
+        kind: kind.to_owned(),
+        medium: Medium::Named(kind.to_owned()),
+        options: Vec::new(),
+    });
+    step(path, view, origin)
+}
+
+fn optional(step: Option<Step>) -> Option<Step> {
+    step.map(|step| Step {
+        optional: true,
+        ..step
+    })
+}
+
+/// Shared memory may hold what is run.
+fn with_programs(step: Option<Step>) -> Option<Step> {
+    step.map(|mut step| {
+        step.attributes.no_exec = None;
+        step
+    })
+}
+
+fn read_only(step: Option<Step>) -> Option<Step> {
+    step.map(|mut step| {
+        step.attributes.read_only = Some(true);
+        step
+    })
+}
+
+fn memory(mode: Mode) -> View {
+    View::Memory {
+        size: Size::default(),
+        inodes: None,
+        shape: Shape {
+            mode: Some(mode),
+            owner: Some(0),
+            group: Some(0),
+        },
+        keep: Vec::new(),
+    }
+}

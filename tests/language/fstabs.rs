@@ -1,0 +1,40 @@
+//! fstab(5) files, and what is made of them.
+
+use crate::golden;
+use pam_jns::plan::Fstab;
+use std::fs;
+
+#[test]
+fn fstabs_are_read_as_the_golden_files_say() {
+    for file in golden::files("fstabs", "fstab") {
+        let text = fs::read(&file).unwrap();
+        golden::compare(&file.with_extension("told"), &told(&text));
+    }
+}
+
+/// The diagnostics as a terminal shows them, and the steps as `jns explain` does.
+fn told(text: &[u8]) -> String {
+    let (steps, found) = match Fstab::parse("fstab", text) {
+        Ok(fstab) => (fstab.steps, fstab.warnings),
+        Err(found) => (Vec::new(), found),
+    };
+    let diagnostics = found.list.iter().map(|one| one.render(false));
+    let lines = diagnostics.chain(steps.iter().map(ToString::to_string));
+    lines.map(|line| line + "\n").collect()
+}
+
+#[test]
+fn any_bytes_are_an_fstab_or_an_error() {
+    for text in [
+        &b"\xff"[..],
+        b"\0",
+        b"a /b \0",
+        b"\xef\xbb\xbf# mark\n",
+        b"\"",
+        b"a /b c \",\"\",,,=,=",
+        b"\\ \\ \\",
+    ] {
+        let _ = told(text);
+    }
+    assert_eq!(Fstab::parse("fstab", b"").unwrap().steps, []);
+}
