@@ -5,6 +5,7 @@ use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Namespaces, own_inodes};
 use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for_all};
+use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
 use crate::kernel::processor::Tour;
 use crate::login::Login;
@@ -13,6 +14,7 @@ use crate::policy::sha256;
 use crate::session::garbage::remove_unused_pins_of;
 use crate::session::ledger::{CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
+use rustix::fd::OwnedFd;
 use std::time::SystemTime;
 
 /// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
@@ -129,6 +131,8 @@ struct Home {
     runtime: Runtime,
     namespace: Identity,
     root: Root,
+    /// The root directory itself.
+    top: OwnedFd,
     /// The inode numbers of its IPC, UTS and network namespaces.
     companions: [Option<u64>; 3],
 }
@@ -139,6 +143,7 @@ impl Home {
             runtime,
             namespace: Namespace::own()?.identity(),
             root: Root::own()?,
+            top: mount::reopen("/")?,
             companions: own_inodes(),
         })
     }
@@ -227,7 +232,7 @@ impl Home {
             return Ok(None);
         }
         directory.enter(uid)?;
-        record.note_use();
+        record.note_use(&self.top);
         Ok(Some(Admission {
             namespace: identity,
             joined: true,
@@ -332,7 +337,7 @@ fn register(
         missing: applied.missing.clone(),
         made: now(),
     };
-    record.note_use();
+    record.note_use(&home.top);
     write(&record, &home.runtime);
     let Some(key) = making.key else {
         return Ok(false);

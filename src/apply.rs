@@ -22,7 +22,7 @@ use crate::policy::value::Propagation;
 use build::Build;
 use isolation::Companions;
 
-pub use fstab::read_fstab;
+pub use fstab::{LIMIT as FSTAB_LIMIT, read_fstab};
 
 /// How often a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.

@@ -64,6 +64,8 @@ struct Opened {
     /// The session's name.
     id: String,
     namespace: Identity,
+    /// Whether it lives in another root directory than the host's.
+    in_own_root: bool,
     directories: Vec<SessionDirectory>,
 }
 

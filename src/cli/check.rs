@@ -1,5 +1,7 @@
 //! `jns check`: every mistake in the policy, found by the code that a login runs.
 
+mod fstabs;
+
 use crate::cli::arguments::Check;
 use crate::cli::doctor::Tree;
 use crate::cli::outcome::{Outcome, reason};
@@ -109,6 +111,7 @@ fn with_unknown(
     }
     let unsaid = unknown.len().saturating_sub(SHOWN);
     warnings.more = warnings.more.saturating_add(unsaid);
+    fstabs::check(policy, &mut warnings);
     warnings
 }
 

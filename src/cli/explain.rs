@@ -3,12 +3,14 @@
 mod text;
 mod value;
 
+use crate::apply::read_fstab;
 use crate::cli::arguments::Explain;
 use crate::cli::doctor::{Entry, Tree, line_of, source_of};
 use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
+use crate::kernel::walk::Trust;
 use crate::login::{Login, Needs, Nss, Request, Unknown};
 use crate::plan::Plan;
 use crate::policy::{Diagnostics, Loaded, Policy, Selection, select};
@@ -83,8 +85,14 @@ fn explain(case: &Case) -> Explanation<'_> {
     Explanation {
         case,
         selection: select(policy, &case.login),
-        plan: Plan::new(policy, &case.login, &Nss),
+        plan: plan(policy, &case.login),
     }
+}
+
+fn plan(policy: &Policy, login: &Login) -> Result<Plan> {
+    let mut plan = Plan::new(policy, login, &Nss)?;
+    read_fstab(&mut plan, Trust::Root)?;
+    Ok(plan)
 }
 
 /// The facts of a login. More of them than a login asks for, where the policy does not care.

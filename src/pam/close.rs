@@ -3,6 +3,7 @@
 use super::{Refusal, SESSION, complement, tell};
 use crate::apply;
 use crate::error::Result;
+use crate::session::origin::return_to_origin;
 use crate::session::{Runtime, SessionRecord};
 use pam::module::PamHandle;
 use std::ffi::CStr;
@@ -18,6 +19,15 @@ pub(super) fn close_session(
     let Some(opened) = opened else {
         return Ok(());
     };
+    let home = match opened.in_own_root {
+        // Nothing of the host's is to be reached in it.
+        true => return_to_origin(),
+        false => Ok(None),
+    };
+    let _home = home.unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    });
     for directory in &opened.directories {
         tell(apply::remove_session_directory(directory, opened.uid));
     }

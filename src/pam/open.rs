@@ -271,6 +271,7 @@ fn remember(
         uid: login.uid,
         id: login.session.clone(),
         namespace: admission.namespace,
+        in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
         directories: admission.commit(),
     };
     if let Some(sessions) = complement::data(handle, SESSION) {

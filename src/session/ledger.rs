@@ -9,7 +9,9 @@ use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
 use crate::kernel::walk::identity;
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -177,8 +179,8 @@ impl NamespaceRecord {
     }
 
     /// Notes in the store that its directories were used now: that of the user, or the group, gets the
-    /// present time.
-    pub fn note_use(&self) {
+    /// present time. `top` is the root directory in which their paths are.
+    pub fn note_use(&self, top: impl AsFd) {
         let now = Timestamps {
             last_access: NOW,
             last_modification: NOW,
@@ -193,7 +195,16 @@ impl NamespaceRecord {
                 && noted != Some(holder)
             {
                 noted = Some(holder);
-                let _ = rustix::fs::utimensat(CWD, holder, &now, AtFlags::SYMLINK_NOFOLLOW);
+                let found = rustix::fs::openat2(
+                    &top,
+                    holder,
+                    OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                    Mode::empty(),
+                    ResolveFlags::IN_ROOT,
+                );
+                let _ = found.and_then(|holder| {
+                    rustix::fs::utimensat(holder, "", &now, AtFlags::EMPTY_PATH)
+                });
             }
         }
     }

@@ -31,6 +31,7 @@ mod policies;
 mod propagation;
 mod ps;
 mod refusals;
+mod roots;
 mod rules;
 mod runtime_attacks;
 mod shared;
