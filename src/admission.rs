@@ -100,7 +100,7 @@ pub fn admit(
     };
     let key = match plan.sharing {
         Sharing::User => home.key(login.uid, digest),
-        Sharing::Session { .. } => None,
+        Sharing::Session { .. } | Sharing::Command => None,
     };
     let Some(key) = key else {
         return make(&alone, directory);

@@ -20,7 +20,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Origin {
     /// The policy file's path, as the administrator names it, or `built-in`.
     pub file: std::sync::Arc<str>,
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 for what has no lines, an option of the command line.
     pub line: usize,
 }
 
@@ -127,6 +127,9 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }

@@ -128,6 +128,25 @@ impl Login {
         })
     }
 
+    /// The facts about a user id without an account, whose name is then the number.
+    ///
+    /// # Errors
+    ///
+    /// The random source failed.
+    pub fn nameless(uid: u32, gid: u32, home: &str) -> Result<Self> {
+        Ok(Self {
+            user: uid.to_string(),
+            uid,
+            gid,
+            groups: vec![group_name(Gid::from_raw(gid), false)?],
+            home: home.to_owned(),
+            service: String::new(),
+            tty: None,
+            rhost: None,
+            session: new_session_name()?,
+        })
+    }
+
     /// The same login with the facts about its groups that a policy needs.
     ///
     /// # Errors

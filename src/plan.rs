@@ -55,6 +55,8 @@ pub enum Sharing {
         /// so (`namespace = "session"`).
         because: Option<Origin>,
     },
+    /// The command for which it is made, even where nothing is covered in it.
+    Command,
 }
 
 /// A variable of the session's environment.
@@ -282,6 +284,23 @@ impl Plan {
         sha256(text.as_bytes())
     }
 
+    /// The same for a command that has the namespace to itself, even where nothing is covered in it.
+    #[must_use]
+    pub fn for_command(self) -> Self {
+        Self {
+            sharing: Sharing::Command,
+            ..self
+        }
+    }
+
+    /// The directories that are the user's, the group's or the session's own.
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+        self.steps.iter().filter_map(|step| match &step.view {
+            View::Instance { instance, .. } | View::Overlay { layer: instance } => Some(instance),
+            _ => None,
+        })
+    }
+
     /// Whether the login gets the host's own view; its environment may still have variables to set, and hooks
     /// may have to be run.
     #[must_use]
@@ -293,7 +312,8 @@ impl Plan {
             volumes,
             ..
         } = self;
-        root.is_none() && steps.is_empty() && isolation.is_empty() && volumes.is_empty()
+        let alone = self.sharing == Sharing::Command;
+        !alone && root.is_none() && steps.is_empty() && isolation.is_empty() && volumes.is_empty()
     }
 }
 

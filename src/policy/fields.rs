@@ -43,6 +43,15 @@ impl<V: Vocabulary> Word for V {
     }
 }
 
+/// The value that `text` stands for in a policy, said elsewhere: on a command line.
+///
+/// # Errors
+///
+/// What is wrong with the text, and what would be right where that is known.
+pub fn word<T: Word>(text: &str) -> Result<T, String> {
+    T::parse(text).map_err(|fault| fault.to_string())
+}
+
 /// The fault of a word that is not one of `known`.
 pub fn unknown_word(text: &str, known: impl Iterator<Item = &'static str> + Clone) -> Fault {
     let fault = Fault::new(format!("unknown value \"{}\"", shortened(text)));

@@ -8,7 +8,7 @@ use super::rule::{
 };
 use super::settings::listed;
 use super::template::{Fact, PathTemplate, Template};
-use super::value::{Attributes, Component, Mode, Size};
+use super::value::{Attributes, Component, Mode, Size, VariableName};
 use crate::error::Origin;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,7 +32,7 @@ pub const KINDS: &[(&str, &str, Reader)] = &[
 ];
 
 /// How long a helper may take when the rule does not say.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A rule, and where those of its keys stand that are compared with other rules.
 #[derive(Debug)]
@@ -360,21 +360,4 @@ fn env(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
         }
     }
     Some(Kind::Env(Env { set }))
-}
-
-struct VariableName(String);
-
-impl Word for VariableName {
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if text.is_empty()
-            || text.starts_with(|c: char| c.is_ascii_digit())
-            || !text.chars().all(good)
-        {
-            return Err(Fault::new(
-                "a variable's name is letters, digits and `_`, and does not start with a digit",
-            ));
-        }
-        Ok(Self(text.to_owned()))
-    }
 }

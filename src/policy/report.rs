@@ -3,6 +3,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::text::Text;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 
 /// The diagnostics found so far, in the order in which they were found.
@@ -47,6 +48,16 @@ impl Fault {
     pub fn within(mut self, bytes: Range<usize>) -> Self {
         self.within = Some(bytes);
         self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
     }
 }
 

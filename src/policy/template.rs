@@ -84,6 +84,17 @@ impl Fact {
 }
 
 impl Template {
+    /// The template of this very text, in which braces are braces.
+    #[must_use]
+    pub fn plain(text: &str) -> Self {
+        let mut parts = Vec::new();
+        push_literal(&mut parts, text);
+        Self {
+            written: text.replace('{', "{{").replace('}', "}}"),
+            parts,
+        }
+    }
+
     /// Whether one of `facts` stands in it.
     #[must_use]
     pub fn mentions(&self, facts: &[Fact]) -> bool {
@@ -231,6 +242,19 @@ fn unknown_fact(name: &str, range: Range<usize>) -> Fault {
 }
 
 impl PathTemplate {
+    /// The template of this very path, in which braces are braces.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be the path of a rule.
+    pub fn plain(text: &str) -> Result<Self, &'static str> {
+        let path = AbsPath::new(text)?;
+        if path.is_in_proc() {
+            return Err(IN_PROC);
+        }
+        Ok(Self(Template::plain(text)))
+    }
+
     /// Whether one of `facts` stands in it.
     #[must_use]
     pub fn mentions(&self, facts: &[Fact]) -> bool {
@@ -351,6 +375,15 @@ fn check_hostname(name: &str, marks: &str) -> Result<(), &'static str> {
 }
 
 impl HostnameTemplate {
+    /// The template of this very name.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be a host name.
+    pub fn plain(name: &str) -> Result<Self, &'static str> {
+        check_hostname(name, "-.").map(|()| Self(Template::plain(name)))
+    }
+
     /// The host name for `login`. User names may hold `_`, which the kernel takes too.
     ///
     /// # Errors

@@ -13,6 +13,10 @@ pub struct AbsPath(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Component(String);
 
+/// The name of a variable of the environment: letters, digits and `_`, no digit first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableName(pub String);
+
 /// Permission bits, at most 0o7777.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mode(u32);
@@ -191,6 +195,21 @@ impl Word for AbsPath {
     }
 }
 
+impl Word for VariableName {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if text.is_empty()
+            || text.starts_with(|c: char| c.is_ascii_digit())
+            || !text.chars().all(good)
+        {
+            return Err(Fault::new(
+                "a variable's name is letters, digits and `_`, and does not start with a digit",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl Word for Mode {
     fn parse(text: &str) -> Result<Self, Fault> {
         let octal = !text.is_empty() && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
@@ -306,6 +325,21 @@ impl Attributes {
         }
         let message = format!("\"{}\" repeats or contradicts an earlier word", item.text);
         Err(Fault::new(message))
+    }
+
+    /// The attributes that `words` name together.
+    ///
+    /// # Errors
+    ///
+    /// A word is unknown, repeats another one or contradicts it.
+    pub fn of_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<Self, String> {
+        let mut attributes = Self::default();
+        for text in words {
+            let item = Item { text, span: 0..0 };
+            let added = attributes.add(&item);
+            added.map_err(|fault| fault.to_string())?;
+        }
+        Ok(attributes)
     }
 
     /// The same, with `nosuid` and `nodev` where nothing was said about them.

@@ -166,18 +166,22 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
         Ok(plan) => plan,
     };
     let user = &explanation.case.login.user;
-    let shown = plan.to_string();
-    let mut text: String = shown
-        .lines()
-        .map(|step| format!("  {}\n", harmless(step)))
-        .collect();
+    let indented = |line: &str| format!("  {line}\n");
+    let mut text: String = steps(plan).lines().map(indented).collect();
     text.push_str(&format!("  {}\n", harmless(&namespace(plan, user))));
-    if shown.contains(ANY_SESSION) {
+    if text.contains(ANY_SESSION) {
         text.push_str(&format!(
             "  {ANY_SESSION} stands for a name that is new at each login\n"
         ));
     }
     text
+}
+
+/// The steps of a plan, a line each.
+pub fn steps(plan: &Plan) -> String {
+    let shown = plan.to_string();
+    let lines = shown.lines().map(|step| harmless(step) + "\n");
+    lines.collect()
 }
 
 /// Who has the namespace.
@@ -186,6 +190,7 @@ fn namespace(plan: &Plan, user: &str) -> String {
         Sharing::User => {
             format!("in the namespace that all of {user}'s logins with this plan share")
         }
+        Sharing::Command => String::from("in a namespace of the command's own"),
         Sharing::Session { because: None } => {
             String::from("in a namespace of the session's own, as settings.namespace says")
         }

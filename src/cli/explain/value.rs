@@ -90,7 +90,8 @@ fn ruling(ruling: &Ruling<'_>) -> Value {
     with_place(value, &ruling.rule.origin)
 }
 
-fn plan(plan: &Plan) -> Value {
+/// A plan.
+pub fn plan(plan: &Plan) -> Value {
     let environment: Map<String, Value> = plan
         .environment
         .iter()
@@ -122,6 +123,7 @@ fn plan(plan: &Plan) -> Value {
 fn sharing(sharing: &Sharing) -> Value {
     match sharing {
         Sharing::User => json!({ "of": "user", "because": null }),
+        Sharing::Command => json!({ "of": "command", "because": null }),
         Sharing::Session { because } => json!({
             "of": "session",
             "because": because.as_ref().map(|origin| with_place(json!({}), origin)),
