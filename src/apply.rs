@@ -17,7 +17,7 @@ use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::{self, Identity, Namespace};
 use crate::kernel::removal;
 use crate::kernel::walk::{Place, Trust, Walker};
-use crate::plan::Plan;
+use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
 use build::Build;
 use isolation::Companions;
@@ -103,8 +103,17 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
 pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Entered> {
+    enter_as(plan, Trust::User(uid), directory)
+}
+
+/// The same for whom `trust` is about. For [`Trust::Caller`], all that is made is the caller's own.
+///
+/// # Errors
+///
+/// As [`enter`].
+pub fn enter_as(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Entered> {
     for _ in 0..ATTEMPTS {
-        if let Some(entered) = attempt(plan, uid, directory)? {
+        if let Some(entered) = attempt(plan, trust, directory)? {
             return Ok(entered);
         }
     }
@@ -112,17 +121,17 @@ pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Ente
     Err(Error::new("open", "the session", reason))
 }
 
-fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option<Entered>> {
+fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Option<Entered>> {
     if !plan.is_empty() {
         namespace::check_capabilities()?;
     }
-    let mut build = Build::new(plan, uid)?;
+    let mut build = Build::new(plan, trust)?;
     match build.add_all() {
         Err(_) if build.was_overtaken() => return Ok(None),
         added => added?,
     }
     build.check_order()?;
-    if build.is_empty() && plan.isolation.is_empty() {
+    if build.is_empty() && plan.isolation.is_empty() && plan.sharing != Sharing::Command {
         let applied = build.publish(Namespace::own()?.identity())?;
         return Ok(applied.map(|applied| Entered {
             applied,
@@ -139,7 +148,7 @@ fn attempt(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Option
     // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
     let covered = directory.path().is_none_or(|path| build.covers(path));
     if covered || !directory.is_present() {
-        directory.enter(uid)?;
+        directory.enter(trust.uid())?;
     }
     let applied = build.publish(Namespace::own()?.identity())?;
     Ok(applied.map(|mut applied| {
@@ -164,14 +173,23 @@ fn forced_panic() {
 ///
 /// It is another one by now, or not all of it can be removed; the rest stays in the store.
 pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Result<()> {
+    remove_session_directory_as(directory, Trust::User(uid))
+}
+
+/// The same for whom `trust` is about.
+///
+/// # Errors
+///
+/// As [`remove_session_directory`].
+pub fn remove_session_directory_as(directory: &SessionDirectory, trust: Trust) -> Result<()> {
     let path = directory.path.as_str();
-    let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;
+    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
     match removal::remove_tree(&parent, name, directory.identity, path) {
         Err(busy) if busy.is_busy() => remove_unseen(directory, &parent, name)?,
         other => other?,
     }
     match path.rsplit_once('/') {
-        Some((enclosing, _)) if directory.enclosed => remove_if_empty(enclosing, uid),
+        Some((enclosing, _)) if directory.enclosed => remove_if_empty(enclosing, trust),
         _ => Ok(()),
     }
 }
@@ -185,8 +203,8 @@ fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Re
 }
 
 /// The session's directory in the store goes with the last of its instances.
-fn remove_if_empty(path: &str, uid: u32) -> Result<()> {
-    let (parent, name) = Walker::new(Trust::User(uid))?.open_parent(path, &[])?;
+fn remove_if_empty(path: &str, trust: Trust) -> Result<()> {
+    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
     removal::remove_if_empty(&parent, name, path)
 }
 

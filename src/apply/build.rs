@@ -83,19 +83,19 @@ fn is_within(path: &str, ancestor: &str) -> bool {
 }
 
 impl<'p> Build<'p> {
-    pub(super) fn new(plan: &'p Plan, uid: u32) -> Result<Self> {
+    pub(super) fn new(plan: &'p Plan, trust: Trust) -> Result<Self> {
         Ok(Self {
             views: Vec::with_capacity(plan.steps.len()),
             covers: Vec::new(),
             undo: Undo::default(),
             store: None,
             overtaken: false,
-            walker: Walker::new(Trust::User(uid))?,
-            trust: Trust::User(uid),
+            walker: Walker::new(trust)?,
             root: None,
             multiplexer: None,
             plan,
-            uid,
+            uid: trust.uid(),
+            trust,
             instances: Vec::new(),
             sources: Vec::new(),
             missing: Vec::new(),
@@ -221,7 +221,7 @@ impl<'p> Build<'p> {
         let path = step.path.as_str();
         let (parent, name) = self.inside().open_parent(path, &self.covers)?;
         let file = source.is_some_and(|source| !source.is_directory());
-        let form = created_form(step, &parent, file, self.uid);
+        let form = self.possible(created_form(step, &parent, file, self.uid));
         let mut draft = if file {
             Draft::file(&parent.descriptor, form, path)?
         } else {
@@ -231,6 +231,18 @@ impl<'p> Build<'p> {
             self.settle(draft, &parent.path);
         }
         self.inside().open(path, &self.covers)
+    }
+
+    /// The form that something can be given: a caller without rights has no ids but their own.
+    fn possible(&self, form: Form) -> Form {
+        match self.trust {
+            Trust::Root | Trust::User(_) => form,
+            Trust::Caller(uid) => Form {
+                mode: form.mode,
+                uid,
+                gid: rustix::process::getegid().as_raw(),
+            },
+        }
     }
 
     /// What was made on the host stays: another login may have mounted something on it by now, which

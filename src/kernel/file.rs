@@ -207,6 +207,21 @@ pub fn read_private(
 ///
 /// It cannot be written; the old one is there as before.
 pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    write(parent, name, mode, bytes, path)
+}
+
+/// The same in any directory, for everybody to read.
+///
+/// # Errors
+///
+/// As [`write_private`].
+pub fn write_public(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    write(parent, name, mode, bytes, path)
+}
+
+fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8], path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("write", path, errno);
     let temporary = temporary_name().map_err(failed)?;
     let temporary = match name.rsplit_once('/') {
@@ -214,7 +229,6 @@ pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) ->
         None => temporary,
     };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-    let mode = Mode::RUSR | Mode::WUSR;
     let file = open_below(&parent, &temporary, flags, mode).map_err(failed)?;
     let written = write_whole(&file, bytes)
         .and_then(|()| rustix::fs::renameat(&parent, &temporary, &parent, name));

@@ -256,23 +256,37 @@ impl Drop for SignalsHeld {
 /// Gives every signal its default effect in this process, those that the C library keeps for itself too: it
 /// may have been started with them ignored. Only a child that is to be another program does it.
 pub(super) fn reset_signals() {
-    /// The kernel's number of signals, and the size of its set of them in bytes.
-    const SIGNALS: (libc::c_int, usize) = (64, 8);
+    /// The kernel's number of signals.
+    const SIGNALS: libc::c_int = 64;
+    (1..=SIGNALS).for_each(reset_signal);
+}
+
+/// Gives one signal its default effect in this process.
+pub(super) fn reset_signal(signal: libc::c_int) {
+    /// The size of the kernel's set of signals in bytes.
+    const SET: usize = 8;
     // More than a `struct sigaction` of the kernel's. Of all zeros, it says SIG_DFL.
     let default = [0_usize; 8];
     let before: *mut usize = std::ptr::null_mut();
-    for signal in 1..=SIGNALS.0 {
-        // SAFETY: the structure is live, larger than what the kernel reads, and no old one is asked for. It
-        // fails for signals that are not to be changed.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                default.as_ptr(),
-                before,
-                SIGNALS.1,
-            )
-        };
+    // SAFETY: the structure is live, larger than what the kernel reads, and no old one is asked for. It
+    // fails for signals that are not to be changed.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            default.as_ptr(),
+            before,
+            SET,
+        )
+    };
+}
+
+/// Sends a signal by its number, a real-time signal for example, to a process.
+pub(super) fn send_signal(process: Pid, signal: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: kill(2) takes two numbers.
+    match unsafe { libc::kill(process.as_raw_nonzero().get(), signal) } {
+        0 => Ok(()),
+        _ => Err(last_errno()),
     }
 }
 

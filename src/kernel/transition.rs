@@ -151,6 +151,31 @@ pub fn stand_in(root: &OwnedFd) -> Result<()> {
         .map_err(failed)
 }
 
+/// Lets neither this process nor what it runs gain rights by a program's set-user-ID bit or file capabilities
+/// (`PR_SET_NO_NEW_PRIVS` of prctl(2)).
+///
+/// # Errors
+///
+/// prctl(2) failed.
+pub fn gain_nothing() -> Result<()> {
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|errno| Error::from_errno("give up", "the way to more rights", errno))
+}
+
+/// Refuses to go on with another user's rights than the caller's: a set-user-ID bit on the command would let
+/// anybody become anybody.
+///
+/// # Errors
+///
+/// The real and the effective user differ.
+pub fn refuse_borrowed_rights() -> Result<()> {
+    if nix::unistd::getuid() == nix::unistd::geteuid() {
+        return Ok(());
+    }
+    let reason = "jns runs with another user's rights than its caller's, for which it is not made";
+    Err(Error::new("enter", "a namespace", reason))
+}
+
 /// Moves to a directory with the rights that the process has.
 ///
 /// # Errors

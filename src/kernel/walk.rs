@@ -36,6 +36,15 @@ impl Trust {
             Self::Root | Self::User(_) => Self::User(0),
         }
     }
+
+    /// The user that it is about; root where it is about no user.
+    #[must_use]
+    pub fn uid(self) -> u32 {
+        match self {
+            Self::Root => 0,
+            Self::User(uid) | Self::Caller(uid) => uid,
+        }
+    }
 }
 
 /// What a path led to.

@@ -86,11 +86,7 @@ impl<'p> Build<'p> {
             return Ok(found);
         }
         let parent = root.directory;
-        let form = Form {
-            mode: source.st_mode & 0o7777,
-            uid: source.st_uid,
-            gid: source.st_gid,
-        };
+        let form = self.possible(Form::of(source));
         let mut draft = match file_type(source) {
             FileType::Directory => Draft::directory(parent, form, path)?.0,
             _ => Draft::file(parent, form, path)?,

@@ -3,7 +3,7 @@
 use super::{Build, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::walk::{self, Place, Trust, identity};
+use crate::kernel::walk::{self, Place, identity};
 use crate::plan::{Instance, Lifetime, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -167,7 +167,7 @@ impl<'p> Build<'p> {
     /// The store is everybody's, so the user has no part in the way to it, unlike with a rule's own store.
     fn open_store(&mut self) -> Result<Store> {
         let path = self.plan.store.as_str();
-        let walker = self.walker.trusting(Trust::User(0));
+        let walker = self.walker.trusting(self.trust.of_root());
         let place = match walker.open(path, &[]) {
             Err(missing) if missing.is_missing() => {
                 let (parent, name) = walker.open_parent(path, &[])?;

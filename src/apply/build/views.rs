@@ -6,7 +6,7 @@ use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
 use crate::kernel::directory::Form;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
-use crate::kernel::walk::{Place, identity};
+use crate::kernel::walk::{Place, Trust, identity};
 use crate::plan::{Shape, Step, View};
 use crate::policy::value::{Component, Size};
 use rustix::fd::OwnedFd;
@@ -28,9 +28,13 @@ impl<'p> Build<'p> {
             false => mount::attributes_of(place, step.path.as_str())?,
         };
         let (mount, kept) = match (&step.view, source) {
-            (View::Instance { shape, keep, .. }, _) => {
-                self.instance(step, place, form_of(shape, &place.status), keep, covered)?
-            }
+            (View::Instance { shape, keep, .. }, _) => self.instance(
+                step,
+                place,
+                self.possible(form_of(shape, &place.status)),
+                keep,
+                covered,
+            )?,
             (View::Bind { recursive, .. }, Some(source)) => (
                 self.bind(step, place, &source, *recursive, covered)?,
                 vec![],
@@ -85,7 +89,7 @@ impl<'p> Build<'p> {
                 shape,
                 keep,
             } => {
-                let form = form_of(shape, &place.status);
+                let form = self.possible(form_of(shape, &place.status));
                 (
                     memory_of(*size, *inodes, form),
                     keep,
@@ -138,7 +142,12 @@ impl<'p> Build<'p> {
     /// What covers a hidden file: an empty one that nobody may read.
     fn hidden(&mut self, step: &'p Step) -> Result<Rc<OwnedFd>> {
         let path = step.path.as_str();
-        let mount = mount::clone_tree(self.hidden_file()?, false, path)?;
+        let file = match self.trust {
+            Trust::Root | Trust::User(_) => self.hidden_file()?,
+            // A caller without rights has no store. A device on a mount without devices cannot be opened.
+            Trust::Caller(_) => mount::reopen("/dev/null")?,
+        };
+        let mount = mount::clone_tree(file, false, path)?;
         let change = AttributeChange::default().set(
             attribute::READ_ONLY | attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC,
         );

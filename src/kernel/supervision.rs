@@ -1,0 +1,337 @@
+//! Running a command as a shell would: it has the terminal, its signals and its stops are its caller's
+//! business, and what waits for it is not seen. For a process of one thread that has nothing else to do.
+
+use super::sys;
+use crate::error::{Error, Result};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, getpid, getsid, waitpid};
+use rustix::termios::{isatty, tcgetpgrp, tcsetpgrp};
+use std::cell::RefCell;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit status.
+    Exited(u8),
+    /// By this signal.
+    Killed(u8),
+}
+
+impl Ending {
+    /// The exit status that a shell would give.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Exited(status) => status,
+            Self::Killed(signal) => signal.saturating_add(128),
+        }
+    }
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct Supervised {
+    command: Pid,
+    signals: SignalFd,
+    terminal: Terminal,
+}
+
+impl Supervised {
+    /// Starts a copy of this process, in its process group, that becomes the command by `become_command`, or
+    /// ends with the status that it gives. If this process is killed, it is killed too.
+    ///
+    /// # Errors
+    ///
+    /// fork(2) or signalfd(2) failed.
+    pub fn start(terminal: Terminal, become_command: impl FnOnce() -> u8) -> Result<Self> {
+        let failed = |errno| Error::from_errno("start", "the command", errno);
+        // Whoever started this process may have had its own children forgotten.
+        sys::reset_signal(libc::SIGCHLD);
+        let signals = hold_signals().map_err(|errno| failed(of_nix(errno)))?;
+        let child = sys::clone_process(libc::SIGCHLD, || {
+            sys::let_signals_through();
+            i32::from(become_command())
+        });
+        Ok(Self {
+            command: child.map_err(failed)?.pid,
+            signals,
+            terminal,
+        })
+    }
+
+    /// The process id of the command.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.command.as_raw_nonzero().get()
+    }
+
+    /// Ends it at once.
+    pub fn end(self) {
+        self.send(libc::SIGKILL);
+        while matches!(
+            waitpid(Some(self.command), WaitOptions::empty()),
+            Err(Errno::INTR)
+        ) {}
+    }
+
+    /// Waits for its end. Signals to this process go to it; when it stops, so does this process, and goes on
+    /// together with it.
+    ///
+    /// # Errors
+    ///
+    /// read(2) or waitpid(2) failed.
+    pub fn wait(self) -> Result<Ending> {
+        let failed = |errno| Error::from_errno("wait for", "the command", errno);
+        loop {
+            // Before each signal: of several of a kind, one is told.
+            if let Some(ending) = self.reap().map_err(failed)? {
+                self.terminal.give_back();
+                return Ok(ending);
+            }
+            let signal = self.signals.read_signal();
+            if let Some(signal) = signal.map_err(|errno| failed(of_nix(errno)))? {
+                self.pass_on(&signal);
+            }
+        }
+    }
+
+    /// Its end, if it has come; a stop is answered.
+    fn reap(&self) -> std::result::Result<Option<Ending>, Errno> {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        let Some((_, status)) = waitpid(Some(self.command), options)? else {
+            return Ok(None);
+        };
+        let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+        if status.stopped() {
+            self.stop_too();
+        }
+        let exited = status
+            .exit_status()
+            .map(|status| Ending::Exited(byte(status)));
+        let killed = status.terminating_signal();
+        Ok(exited.or(killed.map(|signal| Ending::Killed(byte(signal)))))
+    }
+
+    /// Who has started this process sees that it stopped, and lets it go on. Nobody is there to do that for the
+    /// leader of a session.
+    fn stop_too(&self) {
+        if getsid(None) != Ok(getpid()) {
+            let holder = self.terminal.holder();
+            let _ = rustix::process::kill_process(getpid(), Signal::STOP);
+            self.terminal.return_to(holder);
+        }
+        self.send(libc::SIGCONT);
+    }
+
+    /// What the terminal sends to its foreground process group the command has got by itself.
+    fn pass_on(&self, signal: &siginfo) {
+        let of_kernel = signal.ssi_code > 0;
+        match i32::try_from(signal.ssi_signo).unwrap_or(0) {
+            libc::SIGCHLD => {}
+            // When a terminal goes away, the leader of its session alone is told.
+            libc::SIGHUP => self.send(libc::SIGHUP),
+            _ if of_kernel => {}
+            number => self.send(number),
+        }
+    }
+
+    /// It was not waited for yet, so that the number is its own.
+    fn send(&self, signal: i32) {
+        let _ = sys::send_signal(self.command, signal);
+    }
+}
+
+/// Lets all signals wait to be read.
+fn hold_signals() -> nix::Result<SignalFd> {
+    let all = SigSet::all();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
+    SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC)
+}
+
+fn of_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
+/// The controlling terminal, if there is one, opened before the view changes.
+#[derive(Debug)]
+pub struct Terminal {
+    device: Option<OwnedFd>,
+    /// Whether this process's group had it.
+    had: bool,
+}
+
+impl Terminal {
+    /// That of this process.
+    #[must_use]
+    pub fn own() -> Self {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let device = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok();
+        let holder = device.as_ref().map(tcgetpgrp);
+        Self {
+            had: matches!(holder, Some(Ok(group)) if group == getpgrp()),
+            device,
+        }
+    }
+
+    /// The process group in its foreground.
+    fn holder(&self) -> Option<Pid> {
+        self.device
+            .as_ref()
+            .and_then(|device| tcgetpgrp(device).ok())
+    }
+
+    /// Gives it to the group that had it, if this process's has it now: a shell inside may be a group of its own,
+    /// and who lets this process go on gives the terminal to this one's.
+    fn return_to(&self, holder: Option<Pid>) {
+        if let (Some(device), Some(holder)) = (&self.device, holder)
+            && self.holder() == Some(getpgrp())
+        {
+            let _ = tcsetpgrp(device, holder);
+        }
+    }
+
+    /// Takes it back from a group that has ended. All signals are held back, SIGTTOU too.
+    fn give_back(&self) {
+        if let Some(device) = self.device.as_ref().filter(|_| self.had)
+            && self.holder() != Some(getpgrp())
+        {
+            let _ = tcsetpgrp(device, getpgrp());
+        }
+    }
+}
+
+/// What the background tells. Each message is two bytes: [`STARTED`] and 0, or [`FAILED`] and an exit status.
+#[derive(Debug)]
+pub struct Report(RefCell<Option<OwnedFd>>);
+
+const STARTED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Lets the rest be done by a process of its own, in a session without a terminal, that ends with the status
+/// which that gives; and waits until it has told that the command runs, or will not: the exit status for that,
+/// if it is known.
+///
+/// # Errors
+///
+/// fork(2) or pipe(2) failed.
+pub fn in_background(rest: impl FnOnce(Report) -> u8) -> Result<Option<u8>> {
+    let failed = |errno| Error::from_errno("start", "a process in the background", errno);
+    let (answer, report) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    let report = Report(RefCell::new(Some(report)));
+    let mut report = Some(report);
+    let background = || match (report.take(), rustix::process::setsid()) {
+        (Some(report), Ok(_)) => i32::from(rest(report)),
+        _ => libc::EXIT_FAILURE,
+    };
+    sys::clone_process(libc::SIGCHLD, background).map_err(failed)?;
+    drop(report);
+    Ok(answer_of(&answer))
+}
+
+impl Report {
+    /// The command is about to be run: that it runs is told by the end of this.
+    pub fn started(&self) {
+        self.tell(STARTED, 0);
+    }
+
+    /// Nothing runs, or will not for long.
+    pub fn failed(&self, status: u8) {
+        self.tell(FAILED, status);
+    }
+
+    fn tell(&self, kind: u8, status: u8) {
+        if let Some(pipe) = self.0.borrow().as_ref() {
+            let _ = rustix::io::write(pipe, &[kind, status]);
+        }
+    }
+
+    /// Nothing more is told by this process; by the command's, nothing is once it runs.
+    pub fn close(&self) {
+        drop(self.0.take());
+    }
+}
+
+fn answer_of(answer: &OwnedFd) -> Option<u8> {
+    let (mut told, mut chunk) = (Vec::new(), [0; 16]);
+    loop {
+        match rustix::io::read(answer, &mut chunk) {
+            Err(Errno::INTR) => {}
+            Ok(count @ 1..) => told.extend(chunk.iter().take(count)),
+            _ => break,
+        }
+    }
+    let messages = told.as_chunks().0.iter();
+    let mut last_first = messages.rev();
+    last_first.find_map(|[kind, status]| match *kind {
+        STARTED => Some(0),
+        FAILED => Some(*status),
+        _ => None,
+    })
+}
+
+/// Lets this process be killed when the one that started it ends. A change of ids undoes it (prctl(2)).
+pub fn die_with_parent() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+/// Lets standard streams that are the terminal be nothing, for a process in the background.
+///
+/// # Errors
+///
+/// /dev/null cannot be opened.
+pub fn leave_terminal() -> Result<()> {
+    let failed = |errno| Error::from_errno("open", "/dev/null", errno);
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let null = null.map_err(failed)?;
+    if isatty(rustix::stdio::stdin()) {
+        rustix::stdio::dup2_stdin(&null).map_err(failed)?;
+    }
+    if isatty(rustix::stdio::stdout()) {
+        rustix::stdio::dup2_stdout(&null).map_err(failed)?;
+    }
+    if isatty(rustix::stdio::stderr()) {
+        rustix::stdio::dup2_stderr(&null).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_those_of_a_shell() {
+        for (ending, status) in [
+            (Ending::Exited(0), 0),
+            (Ending::Exited(255), 255),
+            (Ending::Killed(9), 137),
+            (Ending::Killed(64), 192),
+        ] {
+            assert_eq!(ending.status(), status);
+        }
+    }
+
+    #[test]
+    fn the_last_word_about_a_command_counts() {
+        let table = [
+            (vec![], None),
+            (vec![(STARTED, 0)], Some(0)),
+            (vec![(FAILED, 125)], Some(125)),
+            (vec![(STARTED, 0), (FAILED, 127)], Some(127)),
+        ];
+        for (messages, expected) in table {
+            let (answer, report) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+            let report = Report(RefCell::new(Some(report)));
+            for (kind, status) in &messages {
+                report.tell(*kind, *status);
+            }
+            drop(report);
+            assert_eq!(answer_of(&answer), expected, "{messages:?}");
+        }
+    }
+}
