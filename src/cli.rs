@@ -3,6 +3,7 @@
 //! A verb turns its arguments into an outcome: text and an exit status. Only [`main`] writes, but for
 //! what a verb says while it works, and `enter`, which does not come back.
 
+mod account;
 mod arguments;
 mod check;
 mod completions;
@@ -12,8 +13,10 @@ mod explain;
 mod gc;
 mod guide;
 mod manual;
+mod obstacle;
 mod outcome;
 mod ps;
+mod run;
 mod source;
 mod terminal;
 
@@ -39,6 +42,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Gc(arguments) => gc::run(&arguments, screen),
         Verb::Ps(arguments) => ps::run(&arguments, screen),
         Verb::Enter(arguments) => enter::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),
     }

@@ -15,13 +15,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const VERBS: [&str; 8] = [
+const VERBS: [&str; 9] = [
     "check",
     "explain",
     "doctor",
     "gc",
     "ps",
     "enter",
+    "run",
     "completions",
     "man",
 ];

@@ -2,6 +2,7 @@
 //! pages are made.
 
 use crate::cli::guide;
+use crate::cli::outcome::say;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -72,6 +73,20 @@ pub enum Verb {
     /// Without root: USER is the caller, and one of the caller's processes has to be in the namespace.
     /// Set-user-ID programs gain no rights then. The environment stays.
     Enter(Enter),
+    /// Run a shell or a command in namespaces of its own
+    ///
+    /// The options say what is different there, as the rules of jns.toml(5) do: they become such rules, and what
+    /// a login would get by them the command gets. Nothing of it is seen outside, and all of it ends with the
+    /// command. Without a command it is the user's shell. The exit status is the command's; with a signal it
+    /// is 128 and the signal's number.
+    ///
+    /// As root, the command stays root unless --user says otherwise. Without root it has a user namespace of its
+    /// own and gains no rights, neither there nor by a set-user-ID bit: what needs other ids than the caller's
+    /// is refused.
+    ///
+    /// Paths outside may be relative to the working directory. Those inside are absolute; with --root they are
+    /// below DIR. A colon in a path is written `\:`.
+    Run(Box<Run>),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages into a directory
@@ -203,6 +218,129 @@ pub struct Enter {
     pub command: Vec<OsString>,
 }
 
+/// The arguments of `jns run`. What they hold is understood in [`crate::cli::run`], which says in one line what
+/// is wrong with it.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub view: View,
+    #[command(flatten)]
+    pub isolation: Isolation,
+    #[command(flatten)]
+    pub identity: Identity,
+    /// Write the process id of the command into FILE while it runs, in place of what is there
+    #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub pidfile: Option<String>,
+    /// Return as soon as the command runs, and let it run without the terminal
+    #[arg(long, short)]
+    pub background: bool,
+    /// Begin with the rules of this policy file, as far as they apply to the user and the service `jns`
+    ///
+    /// Rules that the options stand for come after it and win. Its `exempt`, `mode` and `namespace` are about
+    /// logins and do not count. For root it has to be root's, and nobody else may be able to change it.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<String>,
+    /// Print the plan, and run nothing
+    #[arg(long)]
+    pub explain: bool,
+    /// Print the plan as one JSON document
+    #[arg(long, requires = "explain")]
+    pub json: bool,
+    /// The command and its arguments; the user's shell if there is none
+    #[arg(value_name = "CMD", last = true, value_hint = clap::ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Which files the command sees.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub struct View {
+    /// Show a directory of the user's own at PATH, the same one each time
+    ///
+    /// For root it lies in the store of the module, as at a login; without root in jns below $XDG_STATE_HOME or
+    /// ~/.local/state.
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
+    pub private: Vec<String>,
+    /// Show an empty file system in memory at PATH; SIZE is as 512M or 10%
+    #[arg(long, value_name = "PATH[:SIZE]", value_hint = clap::ValueHint::DirPath)]
+    pub tmpfs: Vec<String>,
+    /// Show the file or directory SRC at DST; OPTIONS are words of jns.toml(5) such as ro,nosuid
+    ///
+    /// With what is mounted beneath SRC, unless OPTIONS have `norbind`.
+    #[arg(long, value_name = "SRC:DST[:OPTIONS]", value_hint = clap::ValueHint::AnyPath)]
+    pub bind: Vec<String>,
+    /// Show nothing at PATH: an empty directory, or a file that cannot be read
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub hide: Vec<String>,
+    /// Let what is written below PATH go to a layer of the user's own
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
+    pub overlay: Vec<String>,
+    /// Open the encrypted directory DIR (gocryptfs or encfs) at PATH, for the command alone
+    ///
+    /// The password is asked for at the terminal, or is the first line of standard input.
+    #[arg(long, value_name = "DIR:PATH", value_hint = clap::ValueHint::DirPath)]
+    pub volume: Vec<String>,
+    /// Let DIR be the root directory, with /proc, /sys, /dev and /run that work
+    ///
+    /// Implies --processes own and --ipc own, which can be said otherwise.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<String>,
+    /// Mount what this fstab(5) file says, beneath the root directory
+    #[arg(long, short, value_name = "FILE", requires = "root", value_hint = clap::ValueHint::FilePath)]
+    pub fstab: Option<String>,
+}
+
+/// What else than files the command has of its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Isolation")]
+pub struct Isolation {
+    /// Which processes it sees: its own (with their own numbers), the user's, or all (shared)
+    ///
+    /// Its own end with it.
+    #[arg(long, value_name = "own|hidden|shared", num_args = 0..=1, default_missing_value = "own")]
+    pub processes: Option<String>,
+    /// Which System V IPC and POSIX queues it has: its own, or the host's (shared)
+    #[arg(long, value_name = "own|shared", num_args = 0..=1, default_missing_value = "own")]
+    pub ipc: Option<String>,
+    /// The host name it sees
+    #[arg(long, short = 'n', value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Its network: none but the loopback, the one named NAME in /run/netns, or the host's (shared)
+    #[arg(long, value_name = "none|name:NAME|shared")]
+    pub network: Option<String>,
+    /// Give it a user namespace of its own: its capabilities count in there only
+    ///
+    /// Without root it has one in any case.
+    #[arg(long, short = 'U')]
+    pub user_namespace: bool,
+    /// The user ids of the user namespace: INSIDE those that are OUTSIDE
+    ///
+    /// Implies --user-namespace. Without it ids are the same inside.
+    #[arg(long, short = 'M', value_name = "INSIDE:OUTSIDE[:COUNT][,...]")]
+    pub uid_map: Option<String>,
+    /// The group ids of the user namespace, likewise
+    #[arg(long, short = 'G', value_name = "INSIDE:OUTSIDE[:COUNT][,...]")]
+    pub gid_map: Option<String>,
+}
+
+/// As whom, where and with what the command begins.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Identity")]
+pub struct Identity {
+    /// Become USER, a name or a number: its groups, a clean environment, no way to more rights
+    #[arg(long, short, value_name = "USER", value_hint = clap::ValueHint::Username)]
+    pub user: Option<String>,
+    /// With GROUP as the primary group, a name or a number
+    #[arg(long, short, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Set a variable of the environment
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Begin in DIR, as the command sees it
+    #[arg(long, short, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub chdir: Option<String>,
+}
+
 /// The arguments of `jns completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -253,15 +391,70 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, clap
     Arguments::from_arg_matches(&matches).map(|arguments| arguments.verb)
 }
 
-/// Prints help or a usage error. Nobody is left to tell where that cannot be printed.
+/// Prints help, or a usage error as one line. Nobody is left to tell where that cannot be printed.
 pub fn explain(usage: &clap::Error) -> ExitCode {
-    let _ = usage.print();
+    use clap::error::ErrorKind;
+    match usage.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => drop(usage.print()),
+        _ => say(&format!("jns: {}\n", one_line(&usage.to_string()))),
+    }
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+}
+
+/// What is wrong and what would be right, without the usage and where to find more.
+fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim);
+    let told = lines.take_while(|line| {
+        let more = ["Usage:", "For more information"];
+        !more.iter().any(|start| line.starts_with(start))
+    });
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    let line = told.join("; ");
+    let line = line
+        .trim_start_matches("error: ")
+        .replace(":; ", ": ")
+        .replace("; tip: ", "; ");
+    // A word that is no option: of verbs that run a command, the parser does not say where that stands.
+    let word = line.starts_with("unexpected argument '") && !line.contains("argument '-");
+    let hint = if word && message.contains("-- <CMD>") {
+        "; a command comes behind `--`"
+    } else {
+        ""
+    };
+    line + hint
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        let table: &[(&[&str], &str)] = &[
+            (
+                &["jns", "check", "--stric"],
+                "unexpected argument '--stric' found; a similar argument exists: '--strict'",
+            ),
+            (
+                &["jns", "explain"],
+                "the following required arguments were not provided: <USER>",
+            ),
+            (
+                &["jns", "run", "--bind"],
+                "a value is required for '--bind <SRC:DST[:OPTIONS]>' but none was supplied",
+            ),
+            (
+                &["jns", "run", "ls"],
+                "unexpected argument 'ls' found; a command comes behind `--`",
+            ),
+        ];
+        for (words, expected) in table {
+            let usage = parse(words.iter().map(OsString::from)).unwrap_err();
+            assert_eq!(one_line(&usage.to_string()), *expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn the_definition_is_consistent() {

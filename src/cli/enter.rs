@@ -3,66 +3,34 @@
 //! This process becomes the command, it starts none: terminal, job control, signals and exit status are then
 //! the command's own.
 
-mod account;
 mod own;
 mod record;
 mod target;
 
+use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::outcome::{Outcome, reason, say};
+use crate::cli::obstacle::{Obstacle, execute};
+use crate::cli::outcome::{Outcome, say};
 use crate::cli::terminal::harmless;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::Journal;
 use crate::kernel::departure::{WorkingDirectory, leave_for_all};
 use crate::kernel::transition::{self, Program};
 use crate::login::is_effective_root;
 use crate::session::origin;
-use account::Account;
-use nix::unistd::{geteuid, getuid};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use target::Target;
-
-/// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
-const FAILED: u8 = 125;
-/// The exit status when the command is there but cannot be run, as of a shell.
-const NOT_EXECUTABLE: u8 = 126;
-/// The exit status when there is no such command, as of a shell.
-const NOT_FOUND: u8 = 127;
-
-/// Why the command does not run.
-#[derive(Debug)]
-struct Obstacle {
-    status: u8,
-    error: Error,
-}
-
-impl From<Error> for Obstacle {
-    fn from(error: Error) -> Self {
-        Self {
-            status: FAILED,
-            error,
-        }
-    }
-}
 
 /// Enters, and is the command from then on; comes back only with a failure.
 pub fn run(arguments: &Enter) -> Outcome {
     let _journal = Journal::open("jns", "enter", false);
     let Err(obstacle) = enter(arguments);
-    Outcome {
-        status: obstacle.status,
-        ..Outcome::failure(harmless(&obstacle.error.to_string()))
-    }
+    obstacle.outcome()
 }
 
 fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
-    // A set-user-ID bit on the command would let anybody become anybody.
-    if getuid() != geteuid() {
-        let reason =
-            "jns runs with another user's rights than its caller's, for which it is not made";
-        return Err(Error::new("enter", "a namespace", reason).into());
-    }
+    transition::refuse_borrowed_rights()?;
     if is_effective_root() {
         enter_as_root(arguments)
     } else {
@@ -126,17 +94,4 @@ fn settle(directory: &WorkingDirectory, account: &Account) -> Result<()> {
         return Ok(());
     }
     transition::go_to(&account.home).or_else(|_| transition::go_to("/"))
-}
-
-fn execute(program: &Program) -> Obstacle {
-    let error = transition::to_program(program);
-    let status = match error.kind() {
-        std::io::ErrorKind::NotFound => NOT_FOUND,
-        _ => NOT_EXECUTABLE,
-    };
-    let name = program.path.to_string_lossy();
-    Obstacle {
-        status,
-        error: Error::new("run", name, reason(&error)),
-    }
 }

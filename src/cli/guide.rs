@@ -36,6 +36,10 @@ const GUIDES: &[Guide] = &[
             ),
             ("sudo jns ps", "who is in which namespace?"),
             ("sudo jns enter alice", "what does alice see?"),
+            (
+                "jns run --private /tmp -- app",
+                "a program with a /tmp of its own",
+            ),
         ],
         keys: &[],
         statuses: &[
@@ -246,6 +250,70 @@ const GUIDES: &[Guide] = &[
             (0, "CMD's own status, this or any other, once CMD runs"),
             USAGE,
             (125, "jns could not enter, and said why"),
+            (126, "CMD cannot be run"),
+            (127, "there is no CMD"),
+        ],
+    },
+    Guide {
+        verb: "run",
+        examples: &[
+            (
+                "jns run --bind /usr/lib32:/usr/lib -- app",
+                "other libraries for one program",
+            ),
+            (
+                "jns run --bind /bin/dash:/bin/bash -- script",
+                "another shell for one script",
+            ),
+            (
+                "jns run --private /tmp --tmpfs /dev/shm",
+                "a shell with directories of its own",
+            ),
+            (
+                "jns run --hide ~/.ssh --network none -- app",
+                "a program that is kept from keys and net",
+            ),
+            (
+                "jns run --volume ~/.crypt:$HOME/crypt",
+                "an encrypted directory, open for this shell alone",
+            ),
+            (
+                "jns run --processes -- ps aux",
+                "its own processes, and a /proc that shows no others",
+            ),
+            (
+                "sudo jns run --root /srv/debian --fstab fstab -n test",
+                "a system in a directory",
+            ),
+            (
+                "sudo jns run --root /srv/debian --network none -- cmd",
+                "one command in it, without a network",
+            ),
+            (
+                "sudo jns run -b -p /run/d.pid -u daemon -- /usr/sbin/d",
+                "a daemon",
+            ),
+            (
+                "jns run --config dev.toml --explain",
+                "what a prepared set of rules would do",
+            ),
+            (
+                "sudo jns enter ID",
+                "a second process in there; `jns ps` has the ID",
+            ),
+        ],
+        keys: &[(
+            "(with --explain)",
+            "the plan, as jns-explain(1) has it below `plan`; the file of each origin is the option, its line 0",
+        )],
+        statuses: &[
+            (
+                0,
+                "CMD's own status, this or any other; 128 and its number if a signal ended it; with \
+                 --background: it runs",
+            ),
+            (2, "an option was not understood, or names nobody"),
+            (125, "jns could not run it, and said why"),
             (126, "CMD cannot be run"),
             (127, "there is no CMD"),
         ],

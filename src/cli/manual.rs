@@ -131,6 +131,7 @@ mod tests {
                 "jns-gc.1",
                 "jns-ps.1",
                 "jns-enter.1",
+                "jns-run.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

@@ -1,9 +1,10 @@
 //! What users can do for themselves: they may not look into `/run/jns`, nor change their namespace. Where
 //! one of their own processes is in a namespace of the module's, that process leads there.
 
-use super::{Obstacle, execute, program, record, settle};
+use super::{program, record, settle};
+use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::enter::account::Account;
+use crate::cli::obstacle::{Obstacle, execute};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::departure::WorkingDirectory;

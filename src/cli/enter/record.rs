@@ -1,7 +1,7 @@
 //! What the system log says of an entry: who, where, as whom, what.
 
-use super::account::Account;
 use super::target::Target;
+use crate::cli::account::Account;
 use crate::kernel::transition::Program;
 use nix::unistd::{User, getuid};
 

@@ -1,5 +1,6 @@
 //! Whether the present policy would give a session what it has.
 
+use crate::cli::run;
 use crate::cli::source::one_file;
 use crate::login::{Login, Needs, Nss, Request};
 use crate::plan::Plan;
@@ -14,7 +15,11 @@ pub struct Judge(BTreeMap<Option<String>, Option<Policy>>);
 impl Judge {
     /// Whether the same login would get another plan now; nothing where no plan can be made, because the
     /// policy has errors or the account is gone.
+    /// A command of `jns run` was made by no policy that there is.
     pub fn is_stale(&mut self, session: &SessionRecord) -> Option<bool> {
+        if session.service == run::SERVICE {
+            return None;
+        }
         let policy = self.policy(session.config.as_deref())?;
         let request = Request {
             user: session.user.clone(),

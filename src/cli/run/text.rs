@@ -1,7 +1,6 @@
 //! The text of an option: its parts, its paths, and what is said when it is not understood.
 
 use crate::policy::template::PathTemplate;
-use std::path::Path;
 
 /// What is wrong with an option, and what would be right, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +36,22 @@ pub fn split(text: &str) -> Vec<String> {
 ///
 /// It cannot be the path of a rule.
 pub fn host_path(text: &str) -> Result<PathTemplate, String> {
+    template(&absolute(text)?)
+}
+
+/// The absolute path that `text` means outside. Slashes at the end, as the Tab key leaves them, say nothing.
+///
+/// # Errors
+///
+/// It is empty or not UTF-8.
+pub fn absolute(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("a path must not be empty".to_owned());
     }
-    let absolute = std::path::absolute(text).map_err(|reason| reason.to_string())?;
-    plain(&absolute)
+    let path = std::path::absolute(text).map_err(|reason| reason.to_string())?;
+    let text = path.to_str().ok_or("a path must be UTF-8")?;
+    let trimmed = text.trim_end_matches('/');
+    Ok(if trimmed.is_empty() { "/" } else { trimmed }.to_owned())
 }
 
 /// A path inside. Where the command begins there is not where `jns` is, so it has to be absolute.
@@ -55,15 +65,11 @@ pub fn inside_path(text: &str) -> Result<PathTemplate, String> {
             "a path must be absolute, \"{text}\" does not begin with a slash"
         ));
     }
-    plain(&std::path::absolute(text).map_err(|reason| reason.to_string())?)
+    template(&absolute(text)?)
 }
 
-/// Slashes at the end, as the Tab key leaves them, say nothing.
-fn plain(path: &Path) -> Result<PathTemplate, String> {
-    let text = path.to_str().ok_or("a path must be UTF-8")?;
-    let trimmed = text.trim_end_matches('/');
-    let text = if trimmed.is_empty() { "/" } else { trimmed };
-    PathTemplate::plain(text).map_err(str::to_owned)
+fn template(path: &str) -> Result<PathTemplate, String> {
+    PathTemplate::plain(path).map_err(str::to_owned)
 }
 
 #[cfg(test)]
@@ -96,11 +102,23 @@ mod tests {
             (host_path("."), Ok(here.to_owned())),
             (host_path("/{user}"), Ok("/{{user}}".to_owned())),
             (inside_path("/{a"), Ok("/{{a".to_owned())),
-            (host_path("../x"), Err("a path must not have `.` or `..` in it")),
-            (host_path("/"), Err("the root directory cannot be used here")),
-            (inside_path("//"), Err("the root directory cannot be used here")),
+            (
+                host_path("../x"),
+                Err("a path must not have `.` or `..` in it"),
+            ),
+            (
+                host_path("/"),
+                Err("the root directory cannot be used here"),
+            ),
+            (
+                inside_path("//"),
+                Err("the root directory cannot be used here"),
+            ),
             (host_path(""), Err("a path must not be empty")),
-            (inside_path("/proc/self"), Err("a path must not be in /proc")),
+            (
+                inside_path("/proc/self"),
+                Err("a path must not be in /proc"),
+            ),
             (
                 inside_path("x"),
                 Err("a path must be absolute, \"x\" does not begin with a slash"),

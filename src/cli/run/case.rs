@@ -1,0 +1,173 @@
+//! What is to be run, by whom, and in which plan: everything that is known before anything is done.
+
+use super::person::{self, Whom};
+use super::text::misuse;
+use super::{Trouble, ids, options};
+use crate::apply;
+use crate::cli::account::Account;
+use crate::cli::arguments::Run;
+use crate::error::Error;
+use crate::kernel::file::read_trusting;
+use crate::kernel::transition::Program;
+use crate::kernel::user_namespace::Maps;
+use crate::kernel::walk::Trust;
+use crate::login::{Login, Nss, is_effective_root};
+use crate::plan::{Instance, Lifetime, Plan, Processes};
+use crate::policy::rule::Medium;
+use crate::policy::source::LIMIT;
+use crate::policy::value::AbsPath;
+use crate::policy::{Kind, Policy, Rule, Settings, Source};
+use std::ffi::OsString;
+
+/// A command and what it gets.
+#[derive(Debug)]
+pub struct Case {
+    /// Whether the caller is root, outside of any user namespace that is made for the command.
+    pub is_root: bool,
+    /// Whose command it is.
+    pub whom: Whom,
+    /// The facts about them.
+    pub login: Login,
+    /// What the command sees.
+    pub plan: Plan,
+    /// The ids of its user namespace, where options ask for one.
+    pub maps: Option<Maps>,
+    /// The command.
+    pub program: Program,
+    /// Whether it is the shell, for want of a command.
+    pub is_shell: bool,
+}
+
+impl Case {
+    /// Reads the options, the policy file that they name, and the accounts.
+    ///
+    /// # Errors
+    ///
+    /// An option or the policy is wrong, or asks for what this caller cannot have.
+    pub fn of(arguments: &Run) -> std::result::Result<Self, Trouble> {
+        let rules = options::rules(arguments)?;
+        let maps = ids::maps(&arguments.isolation)?;
+        let chdir = arguments.identity.chdir.as_deref();
+        if let Some(directory) = chdir.filter(|directory| directory.is_empty()) {
+            return Err(misuse("--chdir", directory, "a path must not be empty").into());
+        }
+        let whom = person::of(&arguments.identity)?;
+        let mut policy = policy(arguments.config.as_deref())?;
+        policy.rules.extend(rules);
+        if !is_effective_root() {
+            policy.settings.store = own_store(&policy, &whom.account)?;
+        }
+        let login = whom.login()?.with(policy.needs())?;
+        let mut plan = Plan::new(&policy, &login, &Nss)?.for_command();
+        let trust = match trust(&whom) {
+            Trust::User(_) => Trust::Root,
+            caller => caller,
+        };
+        apply::read_fstab(&mut plan, trust)?;
+        let program = program(arguments, &whom, &plan);
+        Ok(Self {
+            is_root: is_effective_root(),
+            whom,
+            login,
+            plan,
+            maps,
+            program,
+            is_shell: arguments.command.is_empty(),
+        })
+    }
+
+    /// Whether something has to be done when the command has ended.
+    pub fn needs_supervision(&self) -> bool {
+        let processes = self.plan.isolation.processes.as_ref();
+        let own = processes.is_some_and(|wanted| wanted.value == Processes::Own);
+        let ends = |instance: &Instance| instance.lifetime == Lifetime::Session;
+        let left = self.plan.instances().any(ends);
+        let helpers = !self.plan.volumes.is_empty() || !self.plan.hooks.is_empty();
+        // Root's are in the ledger as long as they run.
+        own || left || helpers || self.is_root
+    }
+}
+
+/// Whom to trust with the paths of options: for root, nobody but root and the user whose command it is.
+pub fn trust(whom: &Whom) -> Trust {
+    let uid = whom.account.person.uid;
+    if is_effective_root() {
+        Trust::User(uid)
+    } else {
+        Trust::Caller(uid)
+    }
+}
+
+/// The policy file's, for a command that asked for it: without those settings that say which logins it is about.
+fn policy(file: Option<&str>) -> std::result::Result<Policy, Trouble> {
+    let loaded = match file {
+        None => Ok(Policy {
+            settings: Settings::default(),
+            rules: Vec::new(),
+        }),
+        Some(file) => load(file),
+    }?;
+    let settings = Settings {
+        exempt: Vec::new(),
+        ..loaded.settings
+    };
+    Ok(Policy { settings, ..loaded })
+}
+
+fn load(file: &str) -> std::result::Result<Policy, Trouble> {
+    let path = super::text::absolute(file).map_err(|reason| misuse("--config", file, reason))?;
+    let loaded = if is_effective_root() {
+        Policy::load(&Source::File(path))
+    } else {
+        let caller = Trust::Caller(nix::unistd::geteuid().as_raw());
+        let text = read_trusting(caller, &path, LIMIT)?;
+        Policy::parse(&[(&path, &text)])
+    };
+    loaded.map(|loaded| loaded.policy).map_err(Trouble::Policy)
+}
+
+/// Where the directories of a caller without rights are kept, as the XDG Base Directory Specification has it.
+/// Where nothing is kept, it must not matter what is covered: no rule's path lies in /proc.
+fn own_store(policy: &Policy, account: &Account) -> std::result::Result<AbsPath, Error> {
+    let unused = || AbsPath::new("/proc/unused");
+    let failed = |path: &str, reason| Error::new("keep directories in", path, reason);
+    if !policy.rules.iter().any(is_kept) {
+        return unused().map_err(|reason| failed("/proc", reason));
+    }
+    let named = std::env::var("XDG_STATE_HOME").ok();
+    let named = named.filter(|path| path.starts_with('/'));
+    let home = std::env::var("HOME").unwrap_or_else(|_| account.home.clone());
+    let state = named.unwrap_or_else(|| format!("{}/.local/state", home.trim_end_matches('/')));
+    let path = format!("{}/jns", state.trim_end_matches('/'));
+    AbsPath::new(&path).map_err(|reason| failed(&path, reason))
+}
+
+/// Whether a rule shows a directory of the store.
+fn is_kept(rule: &Rule) -> bool {
+    match &rule.kind {
+        Kind::Private(private) => matches!(private.medium, Medium::Disk { .. }),
+        kind => matches!(kind, Kind::Overlay(_)),
+    }
+}
+
+fn program(arguments: &Run, whom: &Whom, plan: &Plan) -> Program {
+    let account = &whom.account;
+    let clean = whom.is_named || plan.root.is_some();
+    let mut environment: Vec<(OsString, OsString)> = if clean {
+        account.environment()
+    } else {
+        std::env::vars_os().collect()
+    };
+    for (name, variable) in &plan.environment {
+        environment.retain(|(known, _)| known != name.as_str());
+        environment.push((name.into(), variable.value.clone().into()));
+    }
+    let words = &arguments.command;
+    let path = words.first().unwrap_or(&account.shell);
+    Program {
+        path: path.clone(),
+        name: path.clone(),
+        arguments: words.iter().skip(1).cloned().collect(),
+        environment: Some(environment),
+    }
+}

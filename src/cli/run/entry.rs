@@ -1,0 +1,188 @@
+//! The namespaces of a command: for root as a login comes by them, with a record for `jns ps` and `jns enter`;
+//! for everybody else in a user namespace.
+
+use super::SERVICE;
+use super::case::Case;
+use crate::admission::{self, Admission};
+use crate::apply::{self, SessionDirectory};
+use crate::cli::outcome::{reason, say};
+use crate::cli::terminal::harmless;
+use crate::error::{Error, Result};
+use crate::kernel::departure::{Departure, WorkingDirectory};
+use crate::kernel::namespace::Identity;
+use crate::kernel::user_namespace;
+use crate::kernel::walk::Trust;
+use crate::session::{NamespaceRecord, Process, Runtime, SessionRecord};
+use std::os::unix::fs::DirBuilderExt;
+
+/// Who is trusted in a user namespace of the caller's, in which the caller is root.
+const CALLER: Trust = Trust::Caller(0);
+
+/// The namespaces, with this process in them. Dropped, they are left, and what was made for them is removed.
+#[derive(Debug)]
+pub enum Entry {
+    /// Root's.
+    Admitted { _registered: Registered },
+    /// Those of a caller without rights.
+    Own(Own),
+}
+
+/// An admission that is in the ledger.
+#[derive(Debug)]
+pub struct Registered {
+    admission: Option<Admission>,
+    id: String,
+    uid: u32,
+}
+
+/// Namespaces of a user namespace of the caller's.
+#[derive(Debug)]
+pub struct Own {
+    departure: Option<Departure>,
+    directories: Vec<SessionDirectory>,
+}
+
+impl Entry {
+    /// Enters them.
+    ///
+    /// # Errors
+    ///
+    /// The plan cannot be applied; this process is where it was then, but for a user namespace.
+    pub fn make(case: &Case) -> Result<Self> {
+        let directory = WorkingDirectory::own();
+        let (notes, entry) = if case.is_root {
+            admit(case, &directory)?
+        } else {
+            enter_own(case, &directory)?
+        };
+        for note in notes {
+            say(&format!("jns: {}\n", harmless(&note)));
+        }
+        Ok(entry)
+    }
+
+    /// Stays for good: the process becomes the command.
+    pub fn stay(mut self) {
+        if let Self::Own(Own { departure, .. }) = &mut self
+            && let Some(departure) = departure.take()
+        {
+            departure.commit();
+        }
+    }
+}
+
+fn admit(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entry)> {
+    // Inside, this process may not be in /proc.
+    let process = Process::own();
+    let digest = case.plan.digest();
+    let mut admission = admission::admit(&case.plan, &digest, &case.login, directory)?;
+    let notes = std::mem::take(&mut admission.notes);
+    let record = process.map(|process| record(case, process, &digest, &admission));
+    let written = match (&admission.runtime, record) {
+        (Some(runtime), Ok(record)) => record.write(runtime),
+        (_, Err(error)) => Err(error),
+        (None, _) => Ok(()),
+    };
+    let unknown = written
+        .err()
+        .map(|error| format!("{error}; `jns ps` will not know the command"));
+    let registered = Registered {
+        admission: Some(admission),
+        id: case.login.session.clone(),
+        uid: case.login.uid,
+    };
+    let notes = notes.into_iter().chain(unknown).collect();
+    let entry = Entry::Admitted {
+        _registered: registered,
+    };
+    Ok((notes, entry))
+}
+
+fn record(case: &Case, process: Process, digest: &str, admission: &Admission) -> SessionRecord {
+    let login = &case.login;
+    SessionRecord {
+        id: login.session.clone(),
+        user: login.user.clone(),
+        uid: login.uid,
+        service: SERVICE.to_owned(),
+        tty: None,
+        rhost: None,
+        process,
+        namespace: admission.namespace,
+        plan: digest.to_owned(),
+        config: None,
+        policy: Vec::new(),
+        opened: admission::now(),
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let Some(admission) = self.admission.take() else {
+            return;
+        };
+        let (runtime, namespace) = (admission.runtime.clone(), admission.namespace);
+        let directories = admission.session_directories.clone();
+        drop(admission);
+        remove_all(&directories, Trust::User(self.uid));
+        if let Some(runtime) = runtime {
+            tell(SessionRecord::remove(&runtime, &self.id));
+            tell(forget(&runtime, namespace));
+        }
+    }
+}
+
+/// Removes the record of the namespace, which nobody else can have joined.
+fn forget(runtime: &Runtime, namespace: Identity) -> Result<()> {
+    match NamespaceRecord::read(runtime, namespace.inode)? {
+        Some(record) if record.namespace == namespace => {
+            NamespaceRecord::remove(runtime, namespace.inode)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.departure.take());
+        remove_all(&self.directories, CALLER);
+    }
+}
+
+fn remove_all(directories: &[SessionDirectory], trust: Trust) {
+    for directory in directories {
+        tell(apply::remove_session_directory_as(directory, trust));
+    }
+}
+
+fn tell(done: Result<()>) {
+    if let Err(error) = done {
+        say(&format!("jns: {}\n", harmless(&error.to_string())));
+    }
+}
+
+fn enter_own(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entry)> {
+    make_place_of_store(case)?;
+    user_namespace::leave_as_root()?;
+    let entered = apply::enter_as(&case.plan, CALLER, directory)?;
+    let own = Own {
+        departure: entered.departure,
+        directories: entered.applied.session_directories,
+    };
+    Ok((entered.applied.notes, Entry::Own(own)))
+}
+
+/// Makes the directory that holds the store, which is a place of the user's own.
+fn make_place_of_store(case: &Case) -> Result<()> {
+    let store = case.plan.store.as_str();
+    let is_used = case
+        .plan
+        .instances()
+        .any(|instance| instance.directory.is_within(&case.plan.store));
+    let Some((place, _)) = store.rsplit_once('/').filter(|_| is_used) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(place);
+    made.map_err(|error| Error::new("create", place, reason(&error)))
+}

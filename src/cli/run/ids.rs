@@ -1,0 +1,182 @@
+//! `--user-namespace`, `--uid-map` and `--gid-map`: which ids the command's user namespace has.
+
+use super::text::{Misuse, misuse};
+use crate::cli::arguments::Isolation;
+use crate::error::{Error, Result};
+use crate::kernel::transition::Person;
+use crate::kernel::user_namespace::{IdRange, Maps};
+
+/// The maps that the options ask for; nothing where the command needs no user namespace.
+///
+/// # Errors
+///
+/// A map is not of its form.
+pub fn maps(isolation: &Isolation) -> std::result::Result<Option<Maps>, Misuse> {
+    let Isolation {
+        user_namespace,
+        uid_map,
+        gid_map,
+        ..
+    } = isolation;
+    if !user_namespace && uid_map.is_none() && gid_map.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Maps {
+        users: map("--uid-map", uid_map.as_deref())?,
+        groups: map("--gid-map", gid_map.as_deref())?,
+    }))
+}
+
+fn map(option: &str, text: Option<&str>) -> std::result::Result<Vec<IdRange>, Misuse> {
+    const FORM: &str =
+        "it is written INSIDE:OUTSIDE[:COUNT], such as 0:100000:65536, with commas between several";
+    let Some(text) = text else {
+        return Ok(vec![IdRange::ALL]);
+    };
+    let ranges = text.split(',').map(range);
+    let ranges: Option<Vec<IdRange>> = ranges.collect();
+    ranges.ok_or_else(|| misuse(option, text, FORM))
+}
+
+/// With spaces too, as jchroot(8) and /proc/PID/uid_map have it.
+fn range(text: &str) -> Option<IdRange> {
+    let words = text.split([':', ' ']).filter(|word| !word.is_empty());
+    let numbers: Option<Vec<u32>> = words.map(number).collect();
+    let (inside, outside, count) = match *numbers?.as_slice() {
+        [inside, outside] => (inside, outside, 1),
+        [inside, outside, count] => (inside, outside, count),
+        _ => return None,
+    };
+    inside.checked_add(count)?;
+    outside.checked_add(count)?;
+    (count > 0).then_some(IdRange {
+        inside,
+        outside,
+        count,
+    })
+}
+
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+/// Who the command is inside: without the ids of `--user`, the first ones that there are.
+pub fn inside(maps: &Maps, person: &Person, is_named: bool) -> Person {
+    let of = |ranges: &[IdRange], id: u32| {
+        let first = ranges.first().map_or(id, |range| range.inside);
+        let known = is_named || ranges.iter().any(|range| range.contains(id));
+        if known { id } else { first }
+    };
+    let in_map = |gid: &u32| maps.groups.iter().any(|range| range.contains(*gid));
+    Person {
+        uid: of(&maps.users, person.uid),
+        gid: of(&maps.groups, person.gid),
+        groups: person.groups.iter().copied().filter(in_map).collect(),
+    }
+}
+
+/// The one user and the one group that a caller without rights is inside.
+///
+/// # Errors
+///
+/// Other ids than the caller's are to be mapped, or several.
+pub fn own(maps: Option<&Maps>, person: &Person) -> Result<(u32, u32)> {
+    let one = |ranges: &[IdRange], own: u32| match ranges {
+        [IdRange::ALL] => Ok(own),
+        [range] if range.count == 1 && range.outside == own => Ok(range.inside),
+        _ => {
+            let reason = format!("only root can map other ids than {own}, its caller's");
+            Err(Error::new("map", "the ids of a user namespace", reason))
+        }
+    };
+    let Some(maps) = maps else {
+        return Ok((person.uid, person.gid));
+    };
+    Ok((
+        one(&maps.users, person.uid)?,
+        one(&maps.groups, person.gid)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_lists_of_ranges() {
+        let whole = IdRange {
+            inside: 0,
+            outside: 100_000,
+            count: 65_536,
+        };
+        let one = IdRange::one(65_536, 7);
+        for (text, expected) in [
+            ("0:100000:65536", Some(vec![whole])),
+            ("0 100000 65536", Some(vec![whole])),
+            ("0:100000:65536,65536:7", Some(vec![whole, one])),
+            ("", None),
+            ("0", None),
+            ("0:1:0", None),
+            ("0:1:2:3", None),
+            ("0:1,", None),
+            ("0:-1", None),
+            ("0:+1", None),
+            ("0:4294967295:2", None),
+            ("a:b", None),
+        ] {
+            assert_eq!(map("--uid-map", Some(text)).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_rights_there_is_one_user_inside() {
+        let person = Person {
+            uid: 1000,
+            gid: 100,
+            groups: vec![100, 27],
+        };
+        let maps = |users: IdRange, groups: IdRange| Maps {
+            users: vec![users],
+            groups: vec![groups],
+        };
+        let table = [
+            (None, Some((1000, 100))),
+            (Some(maps(IdRange::ALL, IdRange::ALL)), Some((1000, 100))),
+            (
+                Some(maps(IdRange::one(0, 1000), IdRange::ALL)),
+                Some((0, 100)),
+            ),
+            (
+                Some(maps(IdRange::one(0, 1000), IdRange::one(0, 100))),
+                Some((0, 0)),
+            ),
+            (Some(maps(IdRange::one(0, 0), IdRange::ALL)), None),
+        ];
+        for (maps, expected) in table {
+            assert_eq!(own(maps.as_ref(), &person).ok(), expected, "{maps:?}");
+        }
+    }
+
+    #[test]
+    fn root_is_the_first_inside_where_it_is_not_mapped() {
+        let root = Person {
+            uid: 0,
+            gid: 0,
+            groups: vec![0, 27],
+        };
+        let map = |inside| IdRange {
+            inside,
+            outside: 100_000,
+            count: 10,
+        };
+        for (first, expected) in [(0, (0, 0, vec![0])), (5, (5, 5, vec![]))] {
+            let maps = Maps {
+                users: vec![map(first)],
+                groups: vec![map(first)],
+            };
+            let found = inside(&maps, &root, false);
+            assert_eq!((found.uid, found.gid, found.groups), expected);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Whose command it is: the caller's, or that of whom `--user` and `--group` name.
+
+use super::Trouble;
+use super::text::misuse;
+use crate::cli::account::Account;
+use crate::cli::arguments::Identity;
+use crate::error::{Error, Result};
+use crate::kernel::transition::Person;
+use crate::login::{Accounts, Login, Nss, Request, Unknown, is_effective_root};
+use nix::unistd::{getegid, geteuid, getgroups};
+use std::ffi::OsString;
+
+/// The shell of those who have no account.
+const SHELL: &str = "/bin/sh";
+
+/// Whose command it is.
+#[derive(Debug)]
+pub struct Whom {
+    /// The account, or what stands for it where an id has none.
+    pub account: Account,
+    /// Whether it has to be become: an option names it.
+    pub is_named: bool,
+    /// Whether there is such an account.
+    known: bool,
+}
+
+/// Reads the options.
+///
+/// # Errors
+///
+/// They name nobody, or somebody whom only root can become.
+pub fn of(identity: &Identity) -> std::result::Result<Whom, Trouble> {
+    let mut whom = match &identity.user {
+        None => caller()?,
+        Some(user) => named(user, identity.group.is_some())?,
+    };
+    if let Some(group) = &identity.group {
+        let gid = Nss.gid(group).or_else(|| number(group));
+        let unknown = || {
+            misuse(
+                "--group",
+                group,
+                "there is no such group; give a name or a number",
+            )
+        };
+        whom.account.person.gid = gid.ok_or_else(unknown)?;
+        whom.is_named = true;
+    }
+    if is_effective_root() {
+        return Ok(whom);
+    }
+    refuse_others(&whom)?;
+    Ok(Whom {
+        is_named: false,
+        ..whom
+    })
+}
+
+/// Who has no rights beyond their own is nobody else.
+fn refuse_others(whom: &Whom) -> Result<()> {
+    let Person { uid, gid, .. } = whom.account.person;
+    let refused = |object: String| Err(Error::new("become", object, "only root can"));
+    if uid != geteuid().as_raw() {
+        return refused(format!("user {}", whom.account.name));
+    }
+    if gid != getegid().as_raw() {
+        return refused(format!("gid {gid}"));
+    }
+    Ok(())
+}
+
+fn caller() -> Result<Whom> {
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let groups = getgroups().unwrap_or_default().into_iter();
+    let person = Person {
+        uid,
+        gid,
+        groups: groups.map(|gid| gid.as_raw()).collect(),
+    };
+    let known = Account::of(uid);
+    let whom = Whom {
+        is_named: false,
+        known: known.is_ok(),
+        account: known.unwrap_or_else(|_| nameless(person.clone())),
+    };
+    let account = Account {
+        person,
+        ..whom.account
+    };
+    Ok(Whom { account, ..whom })
+}
+
+fn named(user: &str, has_group: bool) -> std::result::Result<Whom, Trouble> {
+    let wrong = |reason: &str| misuse("--user", user, reason);
+    let uid = Nss.uid(user).or_else(|| number(user));
+    let uid = uid.ok_or_else(|| wrong("there is no such user; give a name or a number"))?;
+    let known = Account::of(uid).ok();
+    if known.is_none() && !has_group {
+        return Err(wrong("that user id has no account; say which --group it is in").into());
+    }
+    let person = Person {
+        uid,
+        gid: uid,
+        groups: Vec::new(),
+    };
+    Ok(Whom {
+        is_named: true,
+        known: known.is_some(),
+        account: known.unwrap_or_else(|| nameless(person)),
+    })
+}
+
+fn nameless(person: Person) -> Account {
+    let home = std::env::var("HOME")
+        .ok()
+        .filter(|_| person.uid == geteuid().as_raw());
+    Account {
+        name: person.uid.to_string(),
+        person,
+        home: home.unwrap_or_else(|| "/".to_owned()),
+        shell: OsString::from(SHELL),
+    }
+}
+
+/// A decimal id; the highest number means "none" to the kernel.
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = text.parse().ok().filter(|_| digits);
+    id.filter(|id| *id != u32::MAX)
+}
+
+impl Whom {
+    /// The facts that a policy asks for, as of a login through the service `jns`.
+    ///
+    /// # Errors
+    ///
+    /// The account database failed.
+    pub fn login(&self) -> Result<Login> {
+        let Account {
+            name, person, home, ..
+        } = &self.account;
+        if !self.known {
+            let login = Login::nameless(person.uid, person.gid, home)?;
+            return Ok(Login {
+                service: super::SERVICE.to_owned(),
+                ..login
+            });
+        }
+        let request = Request {
+            user: name.clone(),
+            service: super::SERVICE.to_owned(),
+            ..Request::default()
+        };
+        Login::of_account(request).map_err(|unknown| match unknown {
+            Unknown::User(error) | Unknown::Fault(error) => error,
+        })
+    }
+}
