@@ -62,7 +62,7 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
 }
 
 /// A plan alone, without a login that it is for.
-pub fn plan(plan: &Plan, json: bool) -> Outcome {
+pub fn show(plan: &Plan, json: bool) -> Outcome {
     if json {
         return Outcome::json(&value::plan(plan), true);
     }

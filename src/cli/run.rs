@@ -97,7 +97,7 @@ fn story(arguments: &Run) -> std::result::Result<Outcome, Trouble> {
     transition::refuse_borrowed_rights()?;
     let case = Case::of(arguments)?;
     if arguments.explain {
-        return Ok(explain::plan(&case.plan, arguments.json));
+        return Ok(explain::show(&case.plan, arguments.json));
     }
     let pidfile = arguments.pidfile.as_deref();
     let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.whom)));
