@@ -192,10 +192,11 @@ fn points_beneath_proc() -> Result<Vec<String>> {
 
 /// A file system of message queues shows those of the IPC namespace that it was made in.
 fn cover_message_queues() -> Result<()> {
-    let Ok(place) = mount::reopen(MESSAGE_QUEUES) else {
-        return Ok(());
+    let place = match mount::reopen(MESSAGE_QUEUES) {
+        Err(absent) if absent.is_missing() || absent.is_loop() => return Ok(()),
+        found => found?,
     };
-    if !filesystem::is_of_message_queues(&place) {
+    if !filesystem::is_of_message_queues(&place, MESSAGE_QUEUES)? {
         return Ok(());
     }
     let covered = mount::attributes_of(&place, MESSAGE_QUEUES)?;

@@ -1,9 +1,12 @@
 //! File systems that are made for a session: detached, and with the kernel's own words where it refuses.
 
 use crate::error::{Error, Result};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+/// What a mount table calls the source of every file system of the module's.
+pub const SOURCE: &str = "jns";
 
 /// A file system that is being made.
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl FileSystem<'_> {
 /// The kernel refused it, in its own words where it gives any: in a user namespace, where parts of the /proc that
 /// it came with are covered.
 pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
-    proc_recipe(path)?.mount(attributes)
+    proc_recipe("proc", path)?.mount(attributes)
 }
 
 /// The same, in which users see their own processes alone (`hidepid=invisible` of proc(5), of one mount alone since
@@ -126,14 +129,14 @@ pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
 ///
 /// As [`proc`].
 pub fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
-    let recipe = proc_recipe(path)?;
+    let recipe = proc_recipe(SOURCE, path)?;
     recipe.set("hidepid", "invisible")?;
     recipe.mount(attributes)
 }
 
-fn proc_recipe(path: &str) -> Result<Recipe<'_>> {
+fn proc_recipe<'a>(source: &str, path: &'a str) -> Result<Recipe<'a>> {
     let recipe = Recipe::new("proc", "make a process file system for", path)?;
-    recipe.set("source", "proc")?;
+    recipe.set("source", source)?;
     Ok(recipe)
 }
 
@@ -143,12 +146,19 @@ fn proc_recipe(path: &str) -> Result<Recipe<'_>> {
 ///
 /// The kernel refused it, in its own words where it gives any.
 pub fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
-    Recipe::new("mqueue", "make a file system of message queues for", path)?.mount(attributes)
+    let recipe = Recipe::new("mqueue", "make a file system of message queues for", path)?;
+    recipe.set("source", SOURCE)?;
+    recipe.mount(attributes)
 }
 
 /// Whether an open directory or file is on a file system of message queues.
-#[must_use]
-pub fn is_of_message_queues(file: impl rustix::fd::AsFd) -> bool {
+///
+/// # Errors
+///
+/// fstatfs(2) failed.
+pub fn is_of_message_queues(file: impl AsFd, path: &str) -> Result<bool> {
     const MQUEUE_MAGIC: u64 = 0x1980_0202;
-    rustix::fs::fstatfs(file).is_ok_and(|status| u64::try_from(status.f_type) == Ok(MQUEUE_MAGIC))
+    let status = rustix::fs::fstatfs(file);
+    let status = status.map_err(|errno| Error::from_errno("examine", path, errno))?;
+    Ok(u64::try_from(status.f_type) == Ok(MQUEUE_MAGIC))
 }

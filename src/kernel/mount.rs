@@ -1,6 +1,6 @@
 //! Mounts, built detached and attached by descriptor (Linux 5.12).
 
-use super::filesystem::Recipe;
+use super::filesystem::{Recipe, SOURCE};
 use super::sys::{self, MountAttr};
 use crate::error::{Error, Result};
 use nix::mount::MntFlags;
@@ -213,7 +213,7 @@ pub struct Memory {
 pub fn memory(memory: &Memory, attributes: u64, path: &str) -> Result<OwnedFd> {
     let recipe = Recipe::new("tmpfs", "make a memory file system for", path)?;
     let options = [
-        ("source", "jns".to_owned()),
+        ("source", SOURCE.to_owned()),
         ("size", memory.bytes.to_string()),
         ("nr_inodes", memory.inodes.to_string()),
         ("mode", format!("{:o}", memory.mode)),

@@ -6,6 +6,7 @@ use super::walk::{Trust, Walker, open_below};
 use crate::error::{Error, Result};
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// Where ip-netns(8) binds network namespaces to names.
@@ -19,10 +20,15 @@ pub const NAMED: &str = "/run/netns";
 /// the name is no network namespace of this user namespace.
 pub fn named(name: &str) -> Result<Companion> {
     let path = format!("{NAMED}/{name}");
-    let (directory, name) = Walker::new(Trust::Root)?.open_parent(&path, &[])?;
+    let failed = |errno| Error::from_errno("open", &path, errno);
+    // The directory is missing as well until the first name is given.
+    let directory = Walker::new(Trust::Root)?.open_parent(&path, &[]);
+    let (directory, name) = directory.map_err(|error| match error.is_missing() {
+        true => failed(Errno::NOENT),
+        false => error,
+    })?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-    let file = open_below(&directory, name, flags, Mode::empty())
-        .map_err(|errno| Error::from_errno("open", &path, errno))?;
+    let file = open_below(&directory, name, flags, Mode::empty()).map_err(failed)?;
     let refused = |reason| Error::new("use", &path, reason);
     let found = Companion::from_file(Kind::Net, file).ok_or_else(|| {
         refused("it is no network namespace; `ip netns` lists those that have a name")

@@ -6,17 +6,23 @@ use crate::shared::NAMESPACE;
 /// Where the scripts of a chain of logins are, and what they saw.
 const LEVELS: &str = "/srv/levels";
 
-/// What a login sees: its namespace, its working directory and its mounts.
+/// What a login sees: its namespaces, its working directory and its mounts.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+pub struct Seen {
     namespace: String,
+    companions: [String; 3],
     directory: String,
     mounts: Vec<String>,
 }
 
 impl Seen {
     /// Prints what [`Seen::of`] reads.
-    const LOOK: &str = "readlink /proc/self/ns/mnt; pwd -P; cat /proc/self/mountinfo";
+    const LOOK: &str = "readlink /proc/self/ns/{mnt,ipc,uts,net}; pwd -P; cat /proc/self/mountinfo";
+
+    /// All but the working directory, which is the caller's where it can be.
+    pub fn view(&self) -> (&str, &[String; 3], &[String]) {
+        (&self.namespace, &self.companions, &self.mounts)
+    }
 
     fn of(text: &str) -> Self {
         let mut lines = text.lines().map(str::to_owned);
@@ -25,11 +31,13 @@ impl Seen {
                 .next()
                 .unwrap_or_else(|| panic!("a line more: {text}"))
         };
-        let (namespace, directory) = (next(), next());
+        let (namespace, companions) = (next(), [next(), next(), next()]);
+        let directory = next();
         let mut mounts: Vec<_> = lines.map(|line| without_ids(&line)).collect();
         mounts.sort();
         Self {
             namespace,
+            companions,
             directory,
             mounts,
         }
@@ -49,7 +57,7 @@ fn without_ids(line: &str) -> String {
 impl Bed {
     /// A bed for chains of logins: every service asks the module, for root too, and sudo asks nobody for a
     /// password.
-    fn prepare_for_nesting(&self) {
+    pub fn prepare_for_nesting(&self) {
         for service in ["sshd", "su", "sudo"] {
             self.protect_with(service, "required", "");
         }
@@ -61,7 +69,7 @@ impl Bed {
     /// Logs in through each of `ways`, one inside the other, and says what each of them saw, the outermost
     /// once more at the end.
     #[track_caller]
-    fn nest(&self, ways: &[(&str, &str)]) -> Vec<Seen> {
+    pub fn nest(&self, ways: &[(&str, &str)]) -> Vec<Seen> {
         self.sh(&format!("rm -rf {LEVELS}; install -d -m 1777 {LEVELS}"));
         let look = Seen::LOOK;
         for (level, (_, user)) in ways.iter().enumerate() {
@@ -87,7 +95,7 @@ impl Bed {
     }
 
     /// Runs a script in an ssh session of alice's as root, by way of sudo.
-    fn sudo_in_session(&self, script: &str) -> Outcome {
+    pub fn sudo_in_session(&self, script: &str) -> Outcome {
         self.ssh("alice", &format!("sudo -n bash -c '{script}'"))
     }
 }

@@ -9,6 +9,7 @@ mod verdict;
 use crate::kernel::{directory, file, names};
 use crate::report::code;
 use crate::room::{Room, STORE_PARENT, in_room, module, program, shared_object};
+use nix::mount::{MsFlags, mount};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use trace::{Call, Markers, Trace};
@@ -42,6 +43,11 @@ keep = ["{user}"]
 path = "/mnt/secret"
 [[env]]
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+[[isolate]]
+processes = "hidden"
+ipc = "own"
+hostname = "{user}-box"
+network = "none"
 "#;
 
 /// The path that the policy has made where it is missing.
@@ -302,6 +308,8 @@ fn furnish(room: &Room, scene: Scene) {
     ] {
         directory(path, mode, 0);
     }
+    directory("/dev/mqueue", 0o755, 0);
+    mount_queues();
     directory("/mnt/b", 0o755, 0);
     directory("/mnt/source/of-the-source", 0o755, 0);
     file("/mnt/secret", "secret");
@@ -319,6 +327,11 @@ fn furnish(room: &Room, scene: Scene) {
         module.display(),
         mark(trace::OPEN.end, trace::CLOSE.end),
     ));
+}
+
+fn mount_queues() {
+    let (path, flags) = ("/dev/mqueue", MsFlags::MS_NOSUID);
+    mount(Some("mqueue"), path, Some("mqueue"), flags, None::<&str>).unwrap();
 }
 
 /// Puts everything back to where it was before a session of that kind.

@@ -47,6 +47,15 @@ impl Report {
         state.filter(|line| !is_view(line)).collect()
     }
 
+    /// Which namespaces were exchanged between two labels, of those that sessions can have of their own.
+    pub fn exchanged(&self, before: &str, after: &str) -> Vec<&'static str> {
+        let kinds = ["mnt", "ipc", "uts", "net"].into_iter();
+        let number = |label: &str, kind: &str| self.values(&format!("{label} namespace {kind}"))[0];
+        kinds
+            .filter(|kind| number(before, kind) != number(after, kind))
+            .collect()
+    }
+
     /// One number that was recorded under the label.
     pub fn number(&self, label: &str, key: &str) -> i64 {
         let value = self.values(&format!("{label} {key}"))[0];

@@ -7,8 +7,10 @@ use crate::cli::arguments::Enter;
 use crate::cli::obstacle::{Obstacle, execute};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
+use crate::kernel::companion::{self, Kind};
 use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::directory::is_random_name;
+use crate::kernel::filesystem::SOURCE;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
 use crate::kernel::process::{self, Process};
@@ -52,7 +54,8 @@ pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
     transition::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
     record::write_own(&inside.namespace, &account, &program);
     say(&format!(
-        "jns: {NO_RIGHTS}; `sudo jns enter {}` has no such limit\n",
+        "jns: {NO_RIGHTS}{}; `sudo jns enter {}` has no such limit\n",
+        left_out(inside.process.pid),
         account.name
     ));
     settle(&directory, &account)?;
@@ -94,6 +97,29 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
     inside.max_by_key(|inside| inside.process.started)
 }
 
+/// What is the session's own, and not to be had without root's rights.
+fn left_out(pid: u32) -> String {
+    let others = Kind::ALL.into_iter().zip(companion::own_inodes());
+    let others = others.filter(|(kind, own)| companion::inode(*kind, Some(pid)) != *own);
+    let names: Vec<&str> = others.map(|(kind, _)| title(kind)).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(", and the {last} is not the session's"),
+        Some((last, rest)) => {
+            let rest = rest.join(", ");
+            format!(", and {rest} and {last} are not the session's")
+        }
+    }
+}
+
+fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ipc => "IPC",
+        Kind::Uts => "host name",
+        Kind::Net => "network",
+    }
+}
+
 fn owner(pid: u32) -> Option<u32> {
     let status = rustix::fs::stat(format!("/proc/{pid}")).ok()?;
     Some(status.st_uid)
@@ -103,12 +129,15 @@ fn owner(pid: u32) -> Option<u32> {
 /// a store, or a file system of the module's. A user whom this misleads has misled nobody else.
 fn is_ours(process: &str, uid: u32) -> bool {
     let mounts = mount_table::read(&format!("/proc/{process}/mountinfo"));
-    let is_memory = |mount: &Mount| mount.kind == b"tmpfs" && mount.source == b"jns";
+    let is_made = |mount: &Mount| {
+        let kinds: [&[u8]; 3] = [b"tmpfs", b"proc", b"mqueue"];
+        kinds.contains(&mount.kind.as_slice()) && mount.source == SOURCE.as_bytes()
+    };
     let is_shown = |mount: &Mount| is_instance(&String::from_utf8_lossy(&mount.root), uid);
     mounts
         .unwrap_or_default()
         .iter()
-        .any(|mount| is_memory(mount) || is_shown(mount))
+        .any(|mount| is_made(mount) || is_shown(mount))
 }
 
 /// Whether a path is that of an instance in a store: `user/UID/NAME`, `group/GID/NAME`, `session/ID/NAME`.

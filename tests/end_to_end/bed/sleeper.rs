@@ -43,6 +43,15 @@ impl Sleeper<'_> {
             .run(&format!("nsenter -m -t {} {command}", self.pid))
     }
 
+    /// What a command prints as root in all namespaces of the session.
+    #[track_caller]
+    pub fn all(&self, command: &str) -> String {
+        let outcome = self
+            .bed
+            .run(&format!("nsenter -m -i -u -n -t {} {command}", self.pid));
+        outcome.text()
+    }
+
     /// Kills the process that would close the session.
     pub fn kill_monitor(&self) {
         self.bed.sh(&format!(

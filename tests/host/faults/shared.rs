@@ -37,6 +37,11 @@ keep = ["{user}"]
 path = "/mnt/secret"
 [[env]]
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+[[isolate]]
+processes = "hidden"
+ipc = "own"
+hostname = "{user}-box"
+network = "none"
 "#;
 
 /// Where the module keeps what it knows.

@@ -27,13 +27,12 @@ impl Whole {
     pub fn compare(&self, report: &Report) -> Vec<String> {
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files());
-        let before = report.state_without_view("before");
-        let (after, closed) = (
-            report.state_without_view("after"),
-            report.state_without_view("closed"),
-        );
+        let before = process(report, "before");
+        let (after, closed) = (process(report, "after"), process(report, "closed"));
         problems.compare("the process", &before, &after);
         problems.compare("the process at its end", &before, &closed);
+        let exchanged = report.exchanged("before", "after");
+        problems.compare("the namespaces", &["mnt", "ipc", "uts", "net"], &exchanged);
         problems.silent(report);
         problems.0
     }
@@ -49,14 +48,10 @@ impl Whole {
         }
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files_without_leftovers());
-        let (after, closed) = (
-            report.state_without_view("after"),
-            report.state_without_view("closed"),
-        );
+        let (after, closed) = (process(report, "after"), process(report, "closed"));
         problems.compare("the process", &after, &closed);
-        if report.namespace("after") != report.namespace("closed") {
-            problems.0.push("  the namespace is another one".to_owned());
-        }
+        let exchanged = report.exchanged("after", "closed");
+        problems.compare("the namespaces", &[], &exchanged);
         problems.silent(report);
         problems.0
     }
@@ -108,6 +103,14 @@ pub fn of_refused(report: &Report, files_before: &[String], log: &[String]) -> V
     }
     problems.silent(report);
     problems.0
+}
+
+/// The state of the process without what a session has of its own.
+fn process<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
+    let mut state = report.state_without_view(label);
+    let own = ["namespace ipc ", "namespace uts ", "namespace net "];
+    state.retain(|line| !own.iter().any(|own| line.starts_with(own)));
+    state
 }
 
 #[derive(Default)]
