@@ -93,11 +93,11 @@ fn explain(case: &Case) -> Explanation<'_> {
     Explanation {
         case,
         selection: select(policy, &case.login),
-        plan: plan(policy, &case.login),
+        plan: planned(policy, &case.login),
     }
 }
 
-fn plan(policy: &Policy, login: &Login) -> Result<Plan> {
+fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
     let mut plan = Plan::new(policy, login, &Nss)?;
     read_fstab(&mut plan, Trust::Root)?;
     Ok(plan)
