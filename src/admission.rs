@@ -1,12 +1,14 @@
 //! How a login comes to its namespace: it joins the one that the user's other logins with the same plan
 //! share, or gets a new one.
 
-use crate::apply::{self, Applied, Entered, Held, SessionDirectory};
+use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory};
 use crate::error::{Error, Result};
-use crate::kernel::companion::{Companion, Namespaces, own_inodes};
-use crate::kernel::departure::{Departure, Errand, WorkingDirectory, leave_for_all};
+use crate::kernel::companion::own_inodes;
+use crate::kernel::departure::{Errand, WorkingDirectory, leave_for_all};
+use crate::kernel::init::{self, Known};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
+use crate::kernel::process::Process;
 use crate::kernel::processor::Tour;
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
@@ -32,18 +34,49 @@ pub struct Admission {
     pub session_directories: Vec<SessionDirectory>,
     /// `/run/jns` as the login came from it; nothing where it cannot be used.
     pub runtime: Option<Runtime>,
+    /// The process that is admitted, as `/proc` knew it where it came from; nothing where it did not.
+    pub process: Option<Process>,
+    /// How to take leave of the PID namespace of the session's own; nothing where it has none.
+    pub leave: Option<Leave>,
     /// Whether the kernel refused to pin it because it takes it for older than where it was made.
     looks_older: bool,
-    departure: Option<Departure>,
+    journey: Option<Journey>,
 }
 
 impl Admission {
-    /// Stays in the namespace.
-    pub fn commit(self) -> Vec<SessionDirectory> {
-        if let Some(departure) = self.departure {
-            departure.commit();
+    /// Stays in the namespace, for as long as the session of that name does.
+    pub fn commit(self, session: &str) -> Vec<SessionDirectory> {
+        if let Some(journey) = self.journey {
+            journey.commit(session);
         }
         self.session_directories
+    }
+}
+
+/// How the process that opened a session takes leave of the PID namespace of the session's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    /// No other session is in it: its first process is killed, and with it all others.
+    Kill(Known),
+    /// Other sessions may be in it: its first process, who hears at this path, is told.
+    Tell(String),
+}
+
+impl Leave {
+    /// Takes leave when the session of that name has ended, and waits for nobody: a process of the namespace is
+    /// gone when its parent has waited for it, and that may be this one. Its children are born where it is itself
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// Something of it failed. When this process has ended, the namespace does without it.
+    pub fn take(&self, session: &str) -> Result<()> {
+        let told = match self {
+            Self::Kill(init) => init.kill(),
+            Self::Tell(door) => init::say_goodbye(door, session),
+        };
+        init::bear_at_home()?;
+        told
     }
 }
 
@@ -135,6 +168,8 @@ struct Home {
     top: OwnedFd,
     /// The inode numbers of its IPC, UTS and network namespaces.
     companions: [Option<u64>; 3],
+    /// The process itself.
+    process: Option<Process>,
 }
 
 impl Home {
@@ -145,6 +180,7 @@ impl Home {
             root: Root::own()?,
             top: mount::reopen("/")?,
             companions: own_inodes(),
+            process: Process::own().ok(),
         })
     }
 
@@ -227,9 +263,20 @@ impl Home {
         let Some(namespaces) = pins.namespaces_of(&record)? else {
             return Ok(None);
         };
+        let door = record.init.map(|_| pin::door(key));
+        let membership = match &door {
+            Some(door) => match init::join(door)? {
+                None => return Ok(None),
+                joined => joined,
+            },
+            None => None,
+        };
         let departure = leave_for_all(&namespaces)?;
         if !record.is_whole() {
             return Ok(None);
+        }
+        if let Some(membership) = &membership {
+            membership.enter()?;
         }
         directory.enter(uid)?;
         record.note_use(&self.top);
@@ -240,8 +287,14 @@ impl Home {
             notes: Vec::new(),
             session_directories: Vec::new(),
             runtime: Some(self.runtime.clone()),
+            process: self.process,
+            leave: door.map(Leave::Tell),
             looks_older: false,
-            departure: Some(departure),
+            journey: Some(Journey {
+                membership,
+                namespaces,
+                departure,
+            }),
         }))
     }
 }
@@ -282,11 +335,21 @@ fn make_pinned(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admi
 }
 
 fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
-    let Entered { applied, departure } = apply::enter(making.plan, making.login.uid, directory)?;
-    let looks_older = match (making.home, &departure) {
-        (Some(home), Some(departure)) => register(making, home, &applied, departure)?,
-        _ => false,
+    let Entered {
+        applied,
+        mut journey,
+    } = apply::enter(making.plan, making.login.uid, directory)?;
+    let (looks_older, shared) = match (making.home, &mut journey) {
+        (Some(home), Some(journey)) => match register(making, home, &applied, journey)? {
+            Ok(shared) => (false, shared),
+            Err(refused) => (refused.is_loop() || refused.is_invalid(), None),
+        },
+        _ => (false, None),
     };
+    let leave = applied.init.map(|(_, known)| match shared {
+        Some(key) => Leave::Tell(pin::door(key)),
+        None => Leave::Kill(known),
+    });
     Ok(Admission {
         namespace: applied.namespace,
         joined: false,
@@ -294,30 +357,35 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         notes: applied.notes,
         session_directories: applied.session_directories,
         runtime: making.home.map(|home| home.runtime.clone()),
+        process: making.home.and_then(|home| home.process),
+        leave,
         looks_older,
-        departure,
+        journey,
     })
 }
 
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
 /// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
-/// as good for this login. Gives whether it looks older to the kernel than the one it was made from.
+/// as good for this login. The inner result gives the pin, if it has one, or why the kernel refused it.
 ///
 /// # Errors
 ///
 /// The thread went to pin it and cannot come back.
-fn register(
-    making: &Making<'_>,
+fn register<'m>(
+    making: &Making<'m>,
     home: &Home,
     applied: &Applied,
-    departure: &Departure,
-) -> Result<bool> {
+    journey: &mut Journey,
+) -> Result<Result<Option<&'m str>>> {
     let Ok(root) = Root::own() else {
-        return Ok(false);
+        return Ok(Ok(None));
     };
-    let Ok((namespaces, companions)) = present(departure) else {
-        return Ok(false);
-    };
+    let now_and_before = journey
+        .namespaces
+        .companions
+        .iter()
+        .zip(journey.departure.left());
+    let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
         namespace: applied.namespace,
@@ -327,8 +395,9 @@ fn register(
         origin: home.namespace,
         origin_root: home.root,
         root,
-        companions,
+        companions: companions.collect(),
         isolation: plan.isolation.words(),
+        init: applied.init.map(|(process, _)| process),
         plan: making.digest.to_owned(),
         paths: applied.paths.clone(),
         store: plan.store.to_string(),
@@ -340,47 +409,44 @@ fn register(
     record.note_use(&home.top);
     write(&record, &home.runtime);
     let Some(key) = making.key else {
-        return Ok(false);
+        return Ok(Ok(None));
     };
-    let Err(refused) = bind(home, key, &namespaces, departure)? else {
-        return Ok(false);
+    let Err(refused) = bind(home, key, journey)? else {
+        return Ok(Ok(Some(key)));
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
     write(&record, &home.runtime);
-    Ok(refused.is_loop() || refused.is_invalid())
-}
-
-/// Where the thread is, and what of it has taken the place of what it left.
-fn present(departure: &Departure) -> Result<(Namespaces, Vec<CompanionRecord>)> {
-    let pairs = departure.left().map(|before| {
-        let now = Companion::own(before.kind())?;
-        let record = CompanionRecord::of(&now, before);
-        Ok((now, record))
-    });
-    let (companions, records) = pairs.collect::<Result<_>>()?;
-    let mount = Namespace::own()?;
-    Ok((Namespaces { mount, companions }, records))
+    Ok(Err(refused))
 }
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
 /// they are not bound; the thread is in them as before.
-fn bind(
-    home: &Home,
-    key: &str,
-    namespaces: &Namespaces,
-    departure: &Departure,
-) -> Result<Result<()>> {
-    let bind = || Pins::open(&home.runtime).and_then(|pins| pins.bind(key, namespaces));
-    Ok(match departure.errand(home.root, bind)? {
-        Errand::Done(bound) => bound,
-        Errand::NotLeft(error) => Err(error),
-        Errand::Elsewhere => Err(Error::new(
-            "pin",
-            namespaces.mount.identity(),
-            "this process is in a chroot",
-        )),
-    })
+fn bind(home: &Home, key: &str, journey: &mut Journey) -> Result<Result<()>> {
+    let Journey {
+        membership,
+        namespaces,
+        departure,
+    } = journey;
+    let bind = || {
+        let pins = Pins::open(&home.runtime)?;
+        // What is bound is complete: others can join it, its PID namespace too.
+        if let Some(membership) = membership {
+            membership.open_door(&pin::door(key))?;
+        }
+        pins.bind(key, namespaces)
+    };
+    Ok(
+        match departure.errand(&namespaces.mount, home.root, bind)? {
+            Errand::Done(bound) => bound,
+            Errand::NotLeft(error) => Err(error),
+            Errand::Elsewhere => Err(Error::new(
+                "pin",
+                namespaces.mount.identity(),
+                "this process is in a chroot",
+            )),
+        },
+    )
 }
 
 fn write(record: &NamespaceRecord, runtime: &Runtime) {

@@ -11,10 +11,13 @@ mod fstab;
 mod isolation;
 
 use crate::error::{Error, Result};
+use crate::kernel::companion::Namespaces;
 use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
 use crate::kernel::directory::Form;
+use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::{self, Identity, Namespace};
+use crate::kernel::process::Process;
 use crate::kernel::removal;
 use crate::kernel::walk::{Place, Trust, Walker};
 use crate::plan::{Plan, Sharing};
@@ -45,6 +48,8 @@ pub struct Applied {
     pub missing: Vec<String>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
+    /// The first process of the PID namespace of its own, and what to end it by; nothing where it has none.
+    pub init: Option<(Process, Known)>,
 }
 
 /// A plan's namespace, with the calling thread in it. Dropped, the thread goes back to where it stood; the
@@ -53,8 +58,31 @@ pub struct Applied {
 pub struct Entered {
     /// What the login got.
     pub applied: Applied,
-    /// The way back; nothing where the plan leaves everything as it is.
-    pub departure: Option<Departure>,
+    /// Nothing where the plan leaves everything as it is.
+    pub journey: Option<Journey>,
+}
+
+/// That the thread has left for other namespaces. Dropped, it goes back, and with it who had no other reason to
+/// be there.
+#[derive(Debug)]
+pub struct Journey {
+    // What is in the namespaces goes before they do.
+    /// That this process needs the PID namespace of the session's own, if it has one.
+    pub membership: Option<Membership>,
+    /// The namespaces that it is in now.
+    pub namespaces: Namespaces,
+    /// The way back.
+    pub departure: Departure,
+}
+
+impl Journey {
+    /// Stays, for as long as the session of that name does.
+    pub fn commit(self, session: &str) {
+        if let Some(membership) = self.membership {
+            membership.stay(session);
+        }
+        self.departure.commit();
+    }
 }
 
 /// A directory or file that a namespace shows, and how to know it again.
@@ -87,9 +115,9 @@ pub struct SessionDirectory {
 ///
 /// As [`enter`].
 pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
-    let Entered { applied, departure } = enter(plan, uid, &WorkingDirectory::own())?;
-    if let Some(departure) = departure {
-        departure.commit();
+    let Entered { applied, journey } = enter(plan, uid, &WorkingDirectory::own())?;
+    if let Some(journey) = journey {
+        journey.commit("");
     }
     Ok(applied)
 }
@@ -135,14 +163,16 @@ fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Op
         let applied = build.publish(Namespace::own()?.identity())?;
         return Ok(applied.map(|applied| Entered {
             applied,
-            departure: None,
+            journey: None,
         }));
     }
-    let companions = Companions::prepare(plan)?;
+    let mut companions = Companions::prepare(plan)?;
     let mut departure = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
     companions.enter(&mut departure)?;
+    let namespaces = departure.present()?;
     build.attach()?;
     companions.attach()?;
+    companions.enter_processes()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
     // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
@@ -150,12 +180,19 @@ fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Op
     if covered || !directory.is_present() {
         directory.enter(trust.uid())?;
     }
-    let applied = build.publish(Namespace::own()?.identity())?;
+    let applied = build.publish(namespaces.mount.identity())?;
     Ok(applied.map(|mut applied| {
         applied.sources.extend(companions.sources());
+        let (init, membership) = companions.take_init();
+        applied.init = init;
+        let journey = Journey {
+            membership,
+            namespaces,
+            departure,
+        };
         Entered {
             applied,
-            departure: Some(departure),
+            journey: Some(journey),
         }
     }))
 }

@@ -6,10 +6,11 @@ mod environment;
 mod open;
 mod stamp;
 
+use crate::admission::Leave;
 use crate::apply::SessionDirectory;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::kernel::namespace::Identity;
+use crate::kernel::namespace::Root;
 use crate::login::{Request, is_effective_root};
 use crate::policy::Source;
 use pam::constants::{PamFlag, PamResultCode};
@@ -63,9 +64,13 @@ struct Opened {
     uid: u32,
     /// The session's name.
     id: String,
-    namespace: Identity,
     /// Whether it lives in another root directory than the host's.
     in_own_root: bool,
+    /// Where the process then was. By its number the kernel tells a mount from those of all other namespaces, and
+    /// says it without /proc, which may be that of processes to which this one does not belong.
+    root: Option<Root>,
+    /// How to take leave of the PID namespace of the session's own.
+    leave: Option<Leave>,
     directories: Vec<SessionDirectory>,
 }
 

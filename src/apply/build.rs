@@ -373,6 +373,7 @@ impl<'p> Build<'p> {
             sources: std::mem::take(&mut self.sources),
             missing: std::mem::take(&mut self.missing),
             session_directories: std::mem::take(&mut self.session_directories),
+            init: None,
         }))
     }
 }

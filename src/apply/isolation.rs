@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Kind};
 use crate::kernel::departure::Departure;
 use crate::kernel::filesystem;
-use crate::kernel::mount::{self, AttributeChange, attribute};
+use crate::kernel::init::{self, Known, Membership};
+use crate::kernel::mount::{self, AttributeChange, Travel, attribute};
 use crate::kernel::mount_table;
 use crate::kernel::network;
+use crate::kernel::process::Process;
 use crate::kernel::walk::{self, identity};
 use crate::plan::{Isolation, Network, Plan, Processes};
 use crate::policy::value::Attributes;
@@ -28,12 +30,15 @@ pub(super) struct Companions<'p> {
     isolation: &'p Isolation,
     /// The network namespace that the plan names.
     network: Option<(Companion, Held)>,
-    processes: Option<HiddenProcesses>,
+    processes: Option<ProcessTable>,
+    /// The first process of the session's own PID namespace, and that this process needs it.
+    init: Option<(Process, Known)>,
+    membership: Option<Membership>,
 }
 
-/// A /proc that hides the processes of others, with what is mounted beneath the present one: in a container
-/// that is what keeps its users from parts of it.
-struct HiddenProcesses {
+/// Another /proc than the present one, with what is mounted beneath that: in a container this is what keeps its
+/// users from parts of it.
+struct ProcessTable {
     mount: OwnedFd,
     beneath: Vec<Beneath>,
 }
@@ -56,15 +61,33 @@ impl<'p> Companions<'p> {
             };
             Some(found.map_err(|error| error.at(&wanted.origin)))
         });
-        let hidden = isolation.processes.as_ref();
-        let hidden = hidden.filter(|wanted| wanted.value == Processes::Hidden);
-        let processes = hidden
-            .map(|wanted| HiddenProcesses::make(plan).map_err(|error| error.at(&wanted.origin)));
-        Ok(Self {
+        let mut companions = Self {
             isolation,
             network: network.transpose()?,
-            processes: processes.transpose()?,
-        })
+            processes: None,
+            init: None,
+            membership: None,
+        };
+        if let Some(wanted) = &isolation.processes {
+            let prepared = companions.prepare_processes(&wanted.value, plan);
+            prepared.map_err(|error| error.at(&wanted.origin))?;
+        }
+        Ok(companions)
+    }
+
+    fn prepare_processes(&mut self, wanted: &Processes, plan: &Plan) -> Result<()> {
+        let mount = match wanted {
+            Processes::Shared => return Ok(()),
+            Processes::Hidden => filesystem::hiding_proc(attribute::NO_EXEC, PROC)?,
+            Processes::Own => {
+                let (init, membership) = init::start()?;
+                self.init = Some((init.process, init.known));
+                self.membership = Some(membership);
+                init.proc
+            }
+        };
+        self.processes = Some(ProcessTable::make(mount, plan)?);
+        Ok(())
     }
 
     /// The kinds of namespaces that are made new.
@@ -115,6 +138,19 @@ impl<'p> Companions<'p> {
         Ok(())
     }
 
+    /// Lets the children of this process be born in the PID namespace of the session's own.
+    pub(super) fn enter_processes(&self) -> Result<()> {
+        match &self.membership {
+            Some(membership) => membership.enter(),
+            None => Ok(()),
+        }
+    }
+
+    /// The first process of the session's own PID namespace, and that this process needs it.
+    pub(super) fn take_init(&mut self) -> (Option<(Process, Known)>, Option<Membership>) {
+        (self.init, self.membership.take())
+    }
+
     /// What of the host appears in the session: the network namespace that the plan names.
     pub(super) fn sources(&self) -> impl Iterator<Item = Held> {
         self.network.iter().map(|(_, held)| held.clone())
@@ -134,12 +170,13 @@ fn named(name: &str) -> Result<(Companion, Held)> {
     Ok((found, held))
 }
 
-impl HiddenProcesses {
-    fn make(plan: &Plan) -> Result<Self> {
+impl ProcessTable {
+    /// Prepares a detached procfs.
+    fn make(mount: OwnedFd, plan: &Plan) -> Result<Self> {
         let covered = mount::attributes_of(mount::reopen(PROC)?, PROC)?;
         let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
-        let attributes = like_covered(&Attributes::default(), covered).set(safe);
-        let mount = filesystem::hiding_proc(attributes.bits(), PROC)?;
+        let change = like_covered(&Attributes::default(), covered).set(safe);
+        mount::prepare(&mount, false, change, Travel::Neither, PROC)?;
         let beneath = points_beneath_proc()?;
         let beneath = beneath.into_iter();
         Ok(Self {

@@ -146,7 +146,8 @@ impl Companion {
 /// The inode numbers of the calling thread's namespaces, in the order of [`Kind::ALL`].
 #[must_use]
 pub fn own_inodes() -> [Option<u64>; 3] {
-    Kind::ALL.map(|kind| inode(kind, None))
+    let by_pidfd = |kind| Companion::own(kind).ok().map(|own| own.inode());
+    Kind::ALL.map(|kind| inode(kind, None).or_else(|| by_pidfd(kind)))
 }
 
 /// The inode number of a process's namespace, or the calling thread's; nothing where it cannot be told.

@@ -2,7 +2,7 @@
 
 use super::companion::{Companion, Kind, Namespaces};
 use super::mount::{self, Travel};
-use super::namespace::{self, Root};
+use super::namespace::{self, Namespace, Root};
 use super::walk::identity;
 use crate::error::{Error, Result};
 use nix::mount::MsFlags;
@@ -69,7 +69,10 @@ pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
 /// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
 /// then, except that a thread of a threaded process has a working directory and umask of its own.
 pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
-    let origin = Origin::remember(&[])?;
+    leave(Origin::remember(&[])?, namespace)
+}
+
+fn leave(origin: Origin, namespace: impl AsFd) -> Result<Departure> {
     let failed =
         |errno: nix::errno::Errno| Error::new("enter", "another mount namespace", errno.desc());
     match enter(&namespace, CloneFlags::CLONE_NEWNS) {
@@ -92,9 +95,11 @@ pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
 ///
 /// As [`leave_for`]. The thread is then where it was.
 pub fn leave_for_all(namespaces: &Namespaces) -> Result<Departure> {
-    let mut departure = leave_for(&namespaces.mount)?;
+    // The /proc in there need not show this process.
+    let kinds: Vec<Kind> = namespaces.companions.iter().map(Companion::kind).collect();
+    let departure = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
     let mut companions = namespaces.companions.iter();
-    companions.try_for_each(|companion| departure.join(companion))?;
+    companions.try_for_each(enter_companion)?;
     Ok(departure)
 }
 
@@ -104,6 +109,12 @@ fn enter(namespace: impl AsFd, kind: CloneFlags) -> nix::Result<()> {
         reason = "this is the room that changes namespaces"
     )]
     nix::sched::setns(namespace.as_fd(), kind)
+}
+
+fn enter_companion(companion: &Companion) -> Result<()> {
+    let kind = companion.kind();
+    let object = format_args!("the {} namespace", kind.name());
+    enter(companion, kind.flag()).map_err(|errno| Error::new("enter", object, errno.desc()))
 }
 
 fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
@@ -140,19 +151,22 @@ fn separate(travel: Travel) -> Result<()> {
 
 impl Origin {
     fn remember(kinds: &[Kind]) -> Result<Self> {
+        let companions = kinds.iter().map(|kind| Companion::own(*kind));
+        Self::of(namespace::open_own()?, companions.collect::<Result<_>>()?)
+    }
+
+    /// That of a thread in the mount namespace `namespace`.
+    fn of(namespace: OwnedFd, companions: Vec<Companion>) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |path| {
             rustix::fs::open(path, flags, Mode::empty())
                 .map_err(|errno| Error::from_errno("remember", path, errno))
         };
         Ok(Self {
-            namespace: namespace::open_own()?,
+            namespace,
             root: open("/")?,
             directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
-            companions: kinds
-                .iter()
-                .map(|kind| Companion::own(*kind))
-                .collect::<Result<_>>()?,
+            companions,
         })
     }
 
@@ -210,10 +224,8 @@ impl Departure {
     /// setns(2) failed, or the way back could not be secured: the thread is in the namespace of that kind that
     /// it was in.
     pub fn join(&mut self, companion: &Companion) -> Result<()> {
-        let kind = companion.kind();
-        let before = Companion::own(kind)?;
-        let object = format_args!("the {} namespace", kind.name());
-        enter(companion, kind.flag()).map_err(|errno| Error::new("enter", object, errno.desc()))?;
+        let before = Companion::own(companion.kind())?;
+        enter_companion(companion)?;
         if let Some(origin) = &mut self.origin {
             origin.companions.push(before);
         }
@@ -226,17 +238,39 @@ impl Departure {
         origin.flat_map(|origin| &origin.companions)
     }
 
+    /// The namespaces in which the thread is, of the kinds of which it has left one. They have to be found before
+    /// its /proc becomes that of a PID namespace which the process is not in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::own`].
+    pub fn present(&self) -> Result<Namespaces> {
+        let companions = self.left().map(|before| Companion::own(before.kind()));
+        Ok(Namespaces {
+            companions: companions.collect::<Result<_>>()?,
+            mount: Namespace::own()?,
+        })
+    }
+
     /// Does an errand in the namespace that was left, at its top, and comes back to where the thread is
-    /// now. The errand is not run where the thread's root, before it left, was `root` but is not the
+    /// now, in `here`. The errand is not run where the thread's root, before it left, was `root` but is not the
     /// namespace's own: in a chroot.
     ///
     /// # Errors
     ///
     /// The thread cannot come back; dropping the departure takes it home.
-    pub fn errand<T>(&self, root: Root, errand: impl FnOnce() -> T) -> Result<Errand<T>> {
+    pub fn errand<T>(
+        &self,
+        here: &Namespace,
+        root: Root,
+        errand: impl FnOnce() -> T,
+    ) -> Result<Errand<T>> {
         let forgotten = || Error::new("find", "the namespace that was left", "it is forgotten");
         let origin = self.origin.as_ref().ok_or_else(forgotten)?;
-        let back = match leave_for(&origin.namespace) {
+        let here = rustix::io::fcntl_dupfd_cloexec(here, 0)
+            .map_err(|errno| Error::from_errno("remember", "the new mount namespace", errno));
+        let present = here.and_then(|here| Origin::of(here, Vec::new()));
+        let back = match present.and_then(|here| leave(here, &origin.namespace)) {
             Ok(back) => back,
             Err(error) => return Ok(Errand::NotLeft(error)),
         };

@@ -46,10 +46,13 @@ impl Type {
         request: sys::PIDFD_GET_NET_NAMESPACE,
         title: "network",
     };
+    const USER: Self = Self {
+        own: "/proc/thread-self/ns/user",
+        flag: libc::CLONE_NEWUSER,
+        request: sys::PIDFD_GET_USER_NAMESPACE,
+        title: "user",
+    };
 }
-
-/// The user namespace of the calling thread.
-const OWN_USER_NAMESPACE: &str = "/proc/thread-self/ns/user";
 
 /// Magic number of the file system that namespaces are files of (statfs(2)).
 const NSFS_MAGIC: i64 = 0x6e73_6673;
@@ -140,8 +143,8 @@ impl Namespace {
 /// Whether an open namespace belongs to the user namespace of the calling thread.
 pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
     let owner = sys::owner_of_namespace(file.as_fd()).and_then(rustix::fs::fstat);
-    let own = rustix::fs::stat(OWN_USER_NAMESPACE);
-    matches!((owner, own), (Ok(owner), Ok(own)) if owner.st_ino == own.st_ino)
+    let own = open_own_of(Type::USER).map(rustix::fs::fstat);
+    matches!((owner, own), (Ok(owner), Ok(Ok(own))) if owner.st_ino == own.st_ino)
 }
 
 /// The inode number of an open namespace of that type; nothing for any other file.

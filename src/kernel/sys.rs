@@ -30,6 +30,8 @@ pub(super) const PIDFD_GET_IPC_NAMESPACE: libc::c_ulong = 0xff02;
 pub(super) const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
 /// `PIDFD_GET_NET_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 4)`.
 pub(super) const PIDFD_GET_NET_NAMESPACE: libc::c_ulong = 0xff04;
+/// `PIDFD_GET_USER_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 9)`.
+pub(super) const PIDFD_GET_USER_NAMESPACE: libc::c_ulong = 0xff09;
 /// `PIDFD_GET_UTS_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 10)`.
 pub(super) const PIDFD_GET_UTS_NAMESPACE: libc::c_ulong = 0xff0a;
 

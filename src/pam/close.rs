@@ -8,8 +8,8 @@ use crate::session::{Runtime, SessionRecord};
 use pam::module::PamHandle;
 use std::ffi::CStr;
 
-/// Removes the own directories and the record of the session that was opened last. It may run as the user,
-/// or never; nothing depends on it, and what is left then `jns gc` removes.
+/// Takes leave of the processes of the session that was opened last, and removes its own directories and its
+/// record. It may run as the user, or never; nothing depends on it, and what is left then `jns gc` removes.
 pub(super) fn close_session(
     handle: &mut PamHandle,
     _: &[&CStr],
@@ -28,6 +28,9 @@ pub(super) fn close_session(
         log::warn!("{error}");
         None
     });
+    if let Some(leave) = &opened.leave {
+        tell(leave.take(&opened.id));
+    }
     for directory in &opened.directories {
         tell(apply::remove_session_directory(directory, opened.uid));
     }

@@ -8,14 +8,14 @@ use crate::admission::{self, Admission};
 use crate::apply;
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
-use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace::Root;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::Plan;
 use crate::policy::source::{self, Watched};
 use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
 use crate::session::origin::return_to_origin;
-use crate::session::{Process, Runtime, SessionRecord};
+use crate::session::{Runtime, SessionRecord};
 use pam::constants::PamResultCode;
 use pam::module::PamHandle;
 use std::cell::RefCell;
@@ -249,8 +249,8 @@ fn remember(
 ) -> std::result::Result<(), Refusal> {
     let user = request(handle)?.user;
     report(&admission, login);
-    if let Some(runtime) = &admission.runtime {
-        let session = Process::own().map(|process| SessionRecord {
+    if let (Some(runtime), Some(process)) = (&admission.runtime, admission.process) {
+        let session = SessionRecord {
             id: login.session.clone(),
             user: login.user.clone(),
             uid: login.uid,
@@ -263,16 +263,17 @@ fn remember(
             config: stamp::config(&arguments.source),
             policy: outcome.policy.clone(),
             opened: admission::now(),
-        });
-        tell(session.and_then(|session| session.write(runtime)));
+        };
+        tell(session.write(runtime));
     }
     let opened = Opened {
         user,
         uid: login.uid,
         id: login.session.clone(),
-        namespace: admission.namespace,
+        root: Root::own().ok(),
         in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
-        directories: admission.commit(),
+        leave: admission.leave.clone(),
+        directories: admission.commit(&login.session),
     };
     if let Some(sessions) = complement::data(handle, SESSION) {
         sessions.0.borrow_mut().push(opened);
@@ -299,8 +300,7 @@ fn report(admission: &Admission, login: &Login) {
 fn is_open(handle: &PamHandle, user: &str) -> bool {
     complement::data(handle, SESSION).is_some_and(|sessions| {
         sessions.0.borrow().last().is_some_and(|opened| {
-            let own = Namespace::own().map(|own| own.identity());
-            opened.user == user && own.is_ok_and(|own| own == opened.namespace)
+            opened.user == user && opened.root.is_some() && opened.root == Root::own().ok()
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use super::read::Draft;
 use super::report::{Fault, Report};
-use super::rule::{Isolate, Kind, Per, Processes, Selectors};
+use super::rule::{Kind, Per, Selectors};
 use super::settings::Settings;
 use super::text::Text;
 use super::value::AbsPath;
@@ -36,15 +36,14 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
                 private.hook.as_ref().map(|_| "[[private]] hook")
             }
         },
-        Kind::Tmpfs(_) | Kind::Bind(_) | Kind::Hide(_) | Kind::Env(_) | Kind::Root(_) => None,
-        Kind::Isolate(isolate) => unsupported_isolation(isolate),
+        Kind::Tmpfs(_)
+        | Kind::Bind(_)
+        | Kind::Hide(_)
+        | Kind::Env(_)
+        | Kind::Isolate(_)
+        | Kind::Root(_) => None,
         Kind::Overlay(_) | Kind::Volume(_) | Kind::Hook(_) => Some(kind.header()),
     }
-}
-
-fn unsupported_isolation(isolate: &Isolate) -> Option<&'static str> {
-    let own = isolate.processes == Some(Processes::Own);
-    own.then_some("[[isolate]] processes = \"own\"")
 }
 
 struct Checker<'a, 't> {

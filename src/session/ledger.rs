@@ -52,6 +52,10 @@ pub struct NamespaceRecord {
     /// What is its own, by the keys and in the words of `[[isolate]]`.
     #[serde(default)]
     pub isolation: BTreeMap<String, String>,
+    /// The first process of its own PID namespace, by the number that it has where the first session came from;
+    /// absent where it has none. That one stays in the namespaces that the session came from.
+    #[serde(default)]
+    pub init: Option<Process>,
     /// The digest of the plan that it was made by.
     pub plan: String,
     /// The paths that are covered in it, in order.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Companion, Kind, Namespaces};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
-use crate::kernel::process;
+use crate::kernel::process::{self, Process};
 
 /// How many descriptors are open at once on the way, and a few more.
 const DESCRIPTORS: usize = 24;
@@ -27,11 +27,15 @@ const ANCESTORS: usize = 64;
 ///
 /// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
 pub fn return_to_origin() -> Result<Option<Departure>> {
-    // Without /proc there is no way to find out.
-    let Ok(own_inode) = own_inode() else {
-        return Ok(None);
+    let first = inode_of_process(1);
+    let own_inode = match own_inode() {
+        Ok(inode) => inode,
+        // Without /proc there is no way to find out.
+        Err(_) if first.is_err() => return Ok(None),
+        // It is that of a PID namespace of a session's that this process has opened, and is not in.
+        Err(_) => Namespace::own()?.identity().inode,
     };
-    if inode_of_process(1) == Ok(own_inode) {
+    if first == Ok(own_inode) {
         return Ok(None);
     }
     let own = Session {
@@ -140,8 +144,8 @@ struct Ancestors(u32);
 
 impl Ancestors {
     fn of_own() -> impl Iterator<Item = u32> {
-        let pid = rustix::process::getpid().as_raw_nonzero().get();
-        Self(u32::try_from(pid).unwrap_or(0)).take(ANCESTORS)
+        let own = Process::own().map_or(0, |process| process.pid);
+        Self(own).take(ANCESTORS)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pins: files under `/run/jns/ns` to which namespaces are bound, so that they live and can be joined: a mount
-//! namespace has the pin `KEY`, what goes with it `KEY.ipc`, `KEY.uts` and `KEY.net`.
+//! namespace has the pin `KEY`, what goes with it `KEY.ipc`, `KEY.uts` and `KEY.net`. At `KEY.init` the first process
+//! of the PID namespace that goes with it hears.
 //!
 //! The directory is a mount of its own to which nothing travels: were it copied into the namespaces that
 //! are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
@@ -19,6 +20,9 @@ use std::collections::BTreeSet;
 
 /// The directory of pins in `/run/jns`.
 pub const DIRECTORY: &str = "ns";
+
+/// What the name of a socket ends with at which the first process of a PID namespace hears.
+const DOOR: &str = "init";
 
 /// How many hexadecimal digits of a digest are in the name of a pin.
 const DIGITS: usize = 32;
@@ -42,7 +46,13 @@ pub fn uid_of(key: &str) -> Option<u32> {
 pub fn key_of_companion(name: &str) -> Option<&str> {
     let (key, kind) = name.rsplit_once('.')?;
     let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
-    (is_kind && uid_of(key).is_some()).then_some(key)
+    ((is_kind || kind == DOOR) && uid_of(key).is_some()).then_some(key)
+}
+
+/// The path at which the first process of the PID namespace hears that goes with the pin `key`.
+#[must_use]
+pub fn door(key: &str) -> String {
+    format!("{PATH}/{DIRECTORY}/{key}.{DOOR}")
 }
 
 fn name_of(key: &str, kind: Kind) -> String {
@@ -204,7 +214,8 @@ impl Pins {
     /// As [`Pins::remove`].
     pub fn remove_companions(&self, key: &str) -> Result<()> {
         let mut kinds = Kind::ALL.into_iter();
-        kinds.try_for_each(|kind| self.remove_file(&name_of(key, kind)))
+        kinds.try_for_each(|kind| self.remove_file(&name_of(key, kind)))?;
+        self.remove_file(&format!("{key}.{DOOR}"))
     }
 
     fn remove_file(&self, name: &str) -> Result<()> {
@@ -293,6 +304,7 @@ mod tests {
         for (name, of) in [
             (format!("{key}.ipc"), Some(key)),
             (format!("{key}.net"), Some(key)),
+            (format!("{key}.init"), Some(key)),
             (format!("{key}.mnt"), None),
             (format!("{key}."), None),
             (key.to_owned(), None),

@@ -5,20 +5,8 @@ use nix::mount::{MsFlags, mount};
 use pam_jns::apply::{Entered, apply, enter};
 use pam_jns::kernel::companion::{Kind, inode};
 use pam_jns::kernel::departure::WorkingDirectory;
-use pam_jns::plan::{Ipc, Isolation, Network, Plan, Processes, Wanted};
+use pam_jns::plan::{Ipc, Isolation, Network, Plan, Processes};
 use std::process::Command;
-
-fn wanted<T>(value: T) -> Option<Wanted<T>> {
-    let origin = origin();
-    Some(Wanted { value, origin })
-}
-
-fn isolated(isolation: Isolation) -> Plan {
-    Plan {
-        isolation,
-        ..plan(vec![])
-    }
-}
 
 /// Everything but processes of its own.
 fn whole() -> Isolation {
@@ -86,10 +74,10 @@ fn a_host_name_is_given() {
     in_own_namespace(|| {
         let host = printed("uname", &["-n"]);
         let before = state();
-        let Entered { departure, .. } =
+        let Entered { journey, .. } =
             enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(printed("uname", &["-n"]), "box");
-        drop(departure);
+        drop(journey);
         assert_eq!(printed("uname", &["-n"]), host);
         assert_eq!(state(), before);
     });
@@ -123,12 +111,12 @@ fn message_queues_are_those_of_the_ipc_namespace() {
         .unwrap();
         let name = format!("of-the-host-{}", std::process::id());
         file(&format!("/dev/mqueue/{name}"), "");
-        let Entered { departure, .. } =
+        let Entered { journey, .. } =
             enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(names("/dev/mqueue"), [""; 0]);
         assert!(options("/dev/mqueue").starts_with("rw,nosuid,noexec"));
         file("/dev/mqueue/inside", "");
-        drop(departure);
+        drop(journey);
         assert!(exists(&format!("/dev/mqueue/{name}")) && !exists("/dev/mqueue/inside"));
         std::fs::remove_file(format!("/dev/mqueue/{name}")).unwrap();
     });
@@ -197,10 +185,10 @@ fn a_named_network_is_entered() {
             ..Isolation::default()
         });
         let before = (state(), numbers());
-        let Entered { departure, applied } = enter(&blue, USER, &WorkingDirectory::own()).unwrap();
+        let Entered { journey, applied } = enter(&blue, USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(inode(Kind::Net, None), Some(named));
         assert_eq!(applied.sources[0].path, "/run/netns/blue");
-        drop(departure);
+        drop(journey);
         assert_eq!((state(), numbers()), before);
     });
 }

@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
 use pam_jns::error::Origin;
-use pam_jns::plan::{Instance, Isolation, Lifetime, Plan, Shape, Sharing, Step, View};
+use pam_jns::plan::{Instance, Isolation, Lifetime, Plan, Shape, Sharing, Step, View, Wanted};
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
@@ -294,4 +294,18 @@ pub fn hidden(covered: &str, keep: &[&str]) -> Step {
             keep: components(keep),
         },
     )
+}
+
+/// What a rule wants.
+pub fn wanted<T>(value: T) -> Option<Wanted<T>> {
+    let origin = origin();
+    Some(Wanted { value, origin })
+}
+
+/// A plan that isolates, and does nothing else.
+pub fn isolated(isolation: Isolation) -> Plan {
+    Plan {
+        isolation,
+        ..plan(vec![])
+    }
 }

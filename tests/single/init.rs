@@ -1,7 +1,11 @@
 //! The init of a PID namespace.
 
 use crate::Test;
+use crate::own::{USER, isolated, names, state, wanted};
+use pam_jns::apply::{Entered, enter};
+use pam_jns::kernel::departure::WorkingDirectory;
 use pam_jns::kernel::init::{self, Init, Membership};
+use pam_jns::plan::{Isolation, Plan, Processes};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
@@ -20,6 +24,10 @@ pub const TESTS: &[Test] = &[
     (
         "init::undone_it_leaves_no_process_and_no_trace",
         undone_it_leaves_no_process_and_no_trace,
+    ),
+    (
+        "init::a_session_sees_its_own_processes_alone",
+        a_session_sees_its_own_processes_alone,
     ),
 ];
 
@@ -57,7 +65,7 @@ fn sleeper() -> Child {
 
 /// The processes whose parent is `parent`.
 fn children_of(parent: u32) -> Vec<u32> {
-    let entries = crate::own::names("/proc");
+    let entries = names("/proc");
     let numbers = entries.iter().filter_map(|name| name.parse().ok());
     let is_child = |pid: &u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -100,20 +108,15 @@ fn it_is_alone_and_has_nothing_of_the_host() {
         assert_eq!(link(pid, &name), link(own, &name));
     }
     assert_eq!(link(pid, "cwd"), "/");
-    let open = crate::own::names(&format!("/proc/{pid}/fd"));
-    let open: Vec<String> = open
-        .iter()
-        .map(|fd| link(pid, &format!("fd/{fd}")))
-        .collect();
-    let known = |file: &&String| {
-        ["socket:", "pid:", "anon_inode:[pidfd]"]
-            .iter()
-            .any(|kind| file.starts_with(kind))
-    };
-    assert!(
-        open.len() == 3 && open.iter().filter(known).count() == 3,
-        "{open:?}"
-    );
+    eventually("it has no other descriptors", || {
+        let open = names(&format!("/proc/{pid}/fd"));
+        let open = open.iter().map(|number| link(pid, &format!("fd/{number}")));
+        let mut kinds: Vec<String> = open
+            .map(|file| file.split('[').next().unwrap_or_default().to_owned())
+            .collect();
+        kinds.sort();
+        kinds == ["anon_inode:", "pid:", "socket:"]
+    });
 }
 
 fn children_live_and_die_with_it() {
@@ -137,16 +140,42 @@ fn children_live_and_die_with_it() {
 }
 
 fn undone_it_leaves_no_process_and_no_trace() {
-    let before = crate::own::state();
+    let before = state();
     let (init, membership) = founded();
     drop(membership);
     let pid = init.process.pid;
     // It has ended; whoever is its parent now takes it away.
     assert!(!is_there(pid) || status(pid, "State").starts_with('Z'));
     drop(init);
-    assert_eq!(crate::own::state(), before);
+    assert_eq!(state(), before);
     let mut child = sleeper();
     assert_eq!(status(child.id(), "NSpid"), child.id().to_string());
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+fn processes_of_its_own() -> Plan {
+    isolated(Isolation {
+        processes: wanted(Processes::Own),
+        ..Isolation::default()
+    })
+}
+
+fn a_session_sees_its_own_processes_alone() {
+    let before = state();
+    let entered = enter(&processes_of_its_own(), USER, &WorkingDirectory::own()).unwrap();
+    let shown = Command::new("ps").args(["-A", "-o", "pid=,comm="]).output();
+    let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+    let words = |line: &'_ str| line.split_whitespace().map(str::to_owned).collect();
+    let shown: Vec<Vec<String>> = shown.lines().map(words).collect();
+    assert_eq!(shown, [["1", "jns-init"], ["2", "ps"]]);
+    let Entered { applied, journey } = entered;
+    let (init, _) = applied.init.unwrap();
+    drop(journey);
+    assert_eq!(state(), before);
+    assert!(
+        is_there(std::process::id()),
+        "the host's /proc is as it was"
+    );
+    eventually("the init is gone", || !is_there(init.pid));
 }

@@ -4,11 +4,11 @@
 use super::SERVICE;
 use super::case::Case;
 use crate::admission::{self, Admission};
-use crate::apply::{self, SessionDirectory};
+use crate::apply::{self, Journey, SessionDirectory};
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
-use crate::kernel::departure::{Departure, WorkingDirectory};
+use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::namespace::Identity;
 use crate::kernel::user_namespace;
 use crate::kernel::walk::Trust;
@@ -38,7 +38,7 @@ pub struct Registered {
 /// Namespaces of a user namespace of the caller's.
 #[derive(Debug)]
 pub struct Own {
-    departure: Option<Departure>,
+    journey: Option<Journey>,
     directories: Vec<SessionDirectory>,
 }
 
@@ -63,10 +63,10 @@ impl Entry {
 
     /// Stays for good: the process becomes the command.
     pub fn stay(mut self) {
-        if let Self::Own(Own { departure, .. }) = &mut self
-            && let Some(departure) = departure.take()
+        if let Self::Own(Own { journey, .. }) = &mut self
+            && let Some(journey) = journey.take()
         {
-            departure.commit();
+            journey.commit(SERVICE);
         }
     }
 }
@@ -144,7 +144,7 @@ fn forget(runtime: &Runtime, namespace: Identity) -> Result<()> {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        drop(self.departure.take());
+        drop(self.journey.take());
         remove_all(&self.directories, CALLER);
     }
 }
@@ -166,7 +166,7 @@ fn enter_own(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, 
     user_namespace::leave_as_root()?;
     let entered = apply::enter_as(&case.plan, CALLER, directory)?;
     let own = Own {
-        departure: entered.departure,
+        journey: entered.journey,
         directories: entered.applied.session_directories,
     };
     Ok((entered.applied.notes, Entry::Own(own)))

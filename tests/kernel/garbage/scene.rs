@@ -109,6 +109,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         root,
         companions: Vec::new(),
         isolation: BTreeMap::new(),
+        init: None,
         plan: "0".repeat(64),
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),
