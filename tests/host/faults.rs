@@ -2,6 +2,7 @@
 //! last, and what is left of the login is looked at. The calls are taken from a trace, so that a call that
 //! is added later is covered without being named.
 
+mod root;
 mod shared;
 mod trace;
 mod verdict;
@@ -93,6 +94,7 @@ const NOT_FAILED: &[&str] = &[
     "getgid",
     "getpid",
     "gettid",
+    "sysinfo",
     "exit",
     "exit_group",
 ];
@@ -130,6 +132,10 @@ enum Scene {
     FirstLogin,
     /// An open: the user's instances exist.
     LaterLogin,
+    /// An open into another root directory.
+    NewRoot,
+    /// A close of such a session.
+    RootLogout,
     /// A close.
     Logout,
     /// An open that makes the user's shared namespace.
@@ -146,6 +152,7 @@ impl Scene {
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::Logout => BUSY_SESSION,
+            Self::RootLogout => root::BUSY_SESSION,
             _ => SESSION,
         }
     }
@@ -157,8 +164,12 @@ impl Scene {
         )
     }
 
+    fn is_root(self) -> bool {
+        matches!(self, Self::NewRoot | Self::RootLogout)
+    }
+
     fn is_close(self) -> bool {
-        matches!(self, Self::Logout | Self::Departure)
+        matches!(self, Self::Logout | Self::RootLogout | Self::Departure)
     }
 
     fn markers(self) -> Markers {
@@ -315,6 +326,8 @@ fn furnish(room: &Room, scene: Scene) {
     file("/mnt/secret", "secret");
     if scene.is_shared() {
         shared::furnish(room);
+    } else if scene.is_root() {
+        root::furnish(room);
     } else {
         room.policy(POLICY);
     }
@@ -390,6 +403,7 @@ fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole
         Fate::Kill | Fate::Stop => whole.compare_next(&room.drive(SESSION)),
         Fate::Error(_) if scene.is_close() => whole.compare_closed(&report),
         Fate::Error(_) => match report.codes("open")[..] {
+            [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(&report),
             [code::SUCCESS] => whole.compare(&report),
             [code::PERM_DENIED | code::USER_UNKNOWN] => {
                 verdict::of_refused(&report, &before, &room.log().split_off(lines))

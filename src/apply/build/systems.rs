@@ -139,7 +139,11 @@ impl<'p> Build<'p> {
         if self.multiplexer == Some(Multiplexer::Link) && !self.is_open_to_all("/dev/pts/ptmx") {
             return self.own_terminals(step);
         }
-        let mount = mount::clone_tree(&self.walker.open(path, &[])?, false, path)?;
+        let own = match self.walker.open(path, &[]) {
+            Err(missing) if missing.is_missing() => return self.own_terminals(step),
+            found => found?,
+        };
+        let mount = mount::clone_tree(&own, false, path)?;
         let change = like_covered_and_source(&step.attributes, 0);
         mount::prepare(&mount, false, change, Travel::Neither, path)?;
         Ok(Rc::new(mount))

@@ -37,6 +37,16 @@ impl Whole {
         problems.0
     }
 
+    /// The same for a session in another root directory, which is also where the process works then.
+    pub fn compare_elsewhere(&self, report: &Report) -> Vec<String> {
+        let mut problems = self.compare_view(report);
+        problems.compare("the files", &self.files, &files());
+        let (after, closed) = (process(report, "after"), process(report, "closed"));
+        problems.compare("the process at its end", &after, &closed);
+        problems.silent(report);
+        problems.0
+    }
+
     /// What is wrong after a close that something happened to: it succeeded, and what it left is known.
     pub fn compare_closed(&self, report: &Report) -> Vec<String> {
         if report.codes("close") != [code::SUCCESS] {
