@@ -1,7 +1,7 @@
 //! How a login comes to its namespace: it joins the one that the user's other logins with the same plan
 //! share, or gets a new one.
 
-use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory};
+use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::companion::own_inodes;
 use crate::kernel::departure::{Errand, WorkingDirectory, leave_for_all};
@@ -10,14 +10,19 @@ use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
 use crate::kernel::process::Process;
 use crate::kernel::processor::Tour;
-use crate::login::Login;
-use crate::plan::{Plan, Sharing};
+use crate::kernel::secret::Secret;
+use crate::kernel::transition::Person;
+use crate::kernel::volume::Opening;
+use crate::kernel::walk::Trust;
+use crate::login::{Login, supplementary};
+use crate::plan::{Plan, RunAs, Sharing};
 use crate::policy::sha256;
-use crate::session::garbage::remove_unused_pins_of;
+use crate::session::garbage::{self, remove_unused_pins_of};
 use crate::session::ledger::{CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
+use nix::unistd::Gid;
 use rustix::fd::OwnedFd;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
 #[derive(Debug)]
@@ -40,7 +45,17 @@ pub struct Admission {
     pub leave: Option<Leave>,
     /// Whether the kernel refused to pin it because it takes it for older than where it was made.
     looks_older: bool,
+    /// Where a new one was pinned.
+    pinned: Option<Pinned>,
     journey: Option<Journey>,
+}
+
+/// A namespace that was made and pinned, and may have been joined since.
+#[derive(Debug)]
+struct Pinned {
+    uid: u32,
+    key: String,
+    home_root: Root,
 }
 
 impl Admission {
@@ -50,6 +65,31 @@ impl Admission {
             journey.commit(session);
         }
         self.session_directories
+    }
+
+    /// Goes back, and takes back a new namespace with what was opened in it, unless another login has joined it
+    /// by now.
+    pub fn retreat(mut self) {
+        let (Some(pinned), Some(runtime), Some(journey)) =
+            (&self.pinned, &self.runtime, &mut self.journey)
+        else {
+            return;
+        };
+        let take_back = || {
+            let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
+            garbage::remove_pin_unless_joined(runtime, &pinned.key, self.namespace)
+        };
+        match journey
+            .departure
+            .errand(&journey.namespaces.mount, pinned.home_root, take_back)
+        {
+            Ok(Errand::Done(Ok(false))) => std::mem::take(&mut journey.opening).keep(),
+            Ok(Errand::Done(Ok(true))) => {}
+            Ok(Errand::Done(Err(error)) | Errand::NotLeft(error)) | Err(error) => {
+                log::warn!("{error}");
+            }
+            Ok(Errand::Elsewhere) => {}
+        }
     }
 }
 
@@ -108,12 +148,16 @@ pub fn admit(
     plan: &Plan,
     digest: &str,
     login: &Login,
+    password: Option<&Secret>,
     directory: &WorkingDirectory,
 ) -> Result<Admission> {
+    let by_user = plan.helpers().any(|helper| helper.run_as == RunAs::User);
+    let subject = subject_of(login, by_user, password)?;
     let alone = Making {
         plan,
         digest,
         login,
+        subject: &subject,
         home: None,
         key: None,
     };
@@ -138,7 +182,7 @@ pub fn admit(
     let Some(key) = key else {
         return make(&alone, directory);
     };
-    match home.take_turn(&key, login.uid, directory) {
+    match home.take_turn(&key, login.uid, plan.patience(), directory) {
         Ok(Turn::Joined(admission)) => Ok(*admission),
         Ok(Turn::Make(_lock)) => {
             let key = Some(key.as_str());
@@ -149,6 +193,40 @@ pub fn admit(
             make(&alone, directory)
         }
     }
+}
+
+/// For whom programs are run. The user's groups are asked for, which can be slow, where some program is run
+/// `by_user`.
+///
+/// # Errors
+///
+/// The account database failed.
+pub fn subject_of<'s>(
+    login: &'s Login,
+    by_user: bool,
+    password: Option<&'s Secret>,
+) -> Result<Subject<'s>> {
+    let groups = if by_user {
+        groups_of(login)?
+    } else {
+        vec![login.gid]
+    };
+    Ok(Subject {
+        trust: Trust::User(login.uid),
+        user: &login.user,
+        service: &login.service,
+        person: Person {
+            uid: login.uid,
+            gid: login.gid,
+            groups,
+        },
+        password,
+    })
+}
+
+fn groups_of(login: &Login) -> Result<Vec<u32>> {
+    let groups = supplementary(&login.user, Gid::from_raw(login.gid))?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
 /// What the login found when its turn came.
@@ -200,8 +278,15 @@ impl Home {
         lasts.then(|| pin::key(uid, &digest()))
     }
 
-    fn take_turn(&self, key: &str, uid: u32, directory: &WorkingDirectory) -> Result<Turn> {
-        for _ in 0..lock::TRIES {
+    /// Waits for logins that make the same namespace, and for their programs as long as these may take.
+    fn take_turn(
+        &self,
+        key: &str,
+        uid: u32,
+        patience: Duration,
+        directory: &WorkingDirectory,
+    ) -> Result<Turn> {
+        for _ in 0..lock::tries(patience) {
             if let Some(admission) = self.join_in_turn(key, uid, directory)? {
                 return Ok(Turn::Joined(Box::new(admission)));
             }
@@ -215,7 +300,7 @@ impl Home {
             self.make_room(key, uid)?;
             return Ok(Turn::Make(lock));
         }
-        Err(lock::held(&uid.to_string()))
+        Err(lock::held(&uid.to_string(), patience))
     }
 
     /// Takes away what a new namespace of the user's takes the place of.
@@ -290,7 +375,9 @@ impl Home {
             process: self.process,
             leave: door.map(Leave::Tell),
             looks_older: false,
+            pinned: None,
             journey: Some(Journey {
+                opening: Opening::default(),
                 membership,
                 namespaces,
                 departure,
@@ -304,6 +391,7 @@ struct Making<'m> {
     plan: &'m Plan,
     digest: &'m str,
     login: &'m Login,
+    subject: &'m Subject<'m>,
     /// Where the login comes from; nothing where no record of it can be kept there.
     home: Option<&'m Home>,
     /// The name of its pin, if other logins are to join it.
@@ -338,7 +426,12 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
     let Entered {
         applied,
         mut journey,
-    } = apply::enter(making.plan, making.login.uid, directory)?;
+    } = apply::enter_as(making.plan, making.subject, directory)?;
+    let making = &Making {
+        // Who joined it would lack it too.
+        key: making.key.filter(|_| !applied.lacks_volume),
+        ..*making
+    };
     let (looks_older, shared) = match (making.home, &mut journey) {
         (Some(home), Some(journey)) => match register(making, home, &applied, journey)? {
             Ok(shared) => (false, shared),
@@ -350,6 +443,11 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         Some(key) => Leave::Tell(pin::door(key)),
         None => Leave::Kill(known),
     });
+    let pinned = shared.zip(making.home).map(|(key, home)| Pinned {
+        uid: making.login.uid,
+        key: key.to_owned(),
+        home_root: home.root,
+    });
     Ok(Admission {
         namespace: applied.namespace,
         joined: false,
@@ -360,6 +458,7 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         process: making.home.and_then(|home| home.process),
         leave,
         looks_older,
+        pinned,
         journey,
     })
 }
@@ -404,6 +503,7 @@ fn register<'m>(
         instances: applied.instances.iter().map(shown).collect(),
         sources: applied.sources.iter().map(shown).collect(),
         missing: applied.missing.clone(),
+        volumes: applied.volumes.clone(),
         made: now(),
     };
     record.note_use(&home.top);
@@ -424,6 +524,7 @@ fn register<'m>(
 /// they are not bound; the thread is in them as before.
 fn bind(home: &Home, key: &str, journey: &mut Journey) -> Result<Result<()>> {
     let Journey {
+        opening: _,
         membership,
         namespaces,
         departure,

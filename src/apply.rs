@@ -9,6 +9,7 @@ mod attributes;
 mod build;
 mod fstab;
 mod isolation;
+mod programs;
 
 use crate::error::{Error, Result};
 use crate::kernel::companion::Namespaces;
@@ -16,14 +17,18 @@ use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
 use crate::kernel::directory::Form;
 use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::{self, Travel};
-use crate::kernel::namespace::{self, Identity, Namespace};
+use crate::kernel::namespace::{self, Identity, Namespace, Root};
 use crate::kernel::process::Process;
 use crate::kernel::removal;
+use crate::kernel::volume::{Opening, Volume};
 use crate::kernel::walk::{Place, Trust, Walker};
 use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
 use build::Build;
 use isolation::Companions;
+use programs::{Inside, open_volumes};
+
+pub use programs::Subject;
 
 pub use fstab::{LIMIT as FSTAB_LIMIT, read_fstab};
 
@@ -50,10 +55,14 @@ pub struct Applied {
     pub session_directories: Vec<SessionDirectory>,
     /// The first process of the PID namespace of its own, and what to end it by; nothing where it has none.
     pub init: Option<(Process, Known)>,
+    /// The volumes that were opened in it.
+    pub volumes: Vec<Volume>,
+    /// Whether a volume was left out that another login may be able to open.
+    pub lacks_volume: bool,
 }
 
 /// A plan's namespace, with the calling thread in it. Dropped, the thread goes back to where it stood; the
-/// instances that were made stay, since others may use them by now.
+/// instances that were made stay, since others may use them by now; its volumes are closed.
 #[derive(Debug)]
 pub struct Entered {
     /// What the login got.
@@ -67,6 +76,8 @@ pub struct Entered {
 #[derive(Debug)]
 pub struct Journey {
     // What is in the namespaces goes before they do.
+    /// The volumes that were opened there.
+    pub opening: Opening,
     /// That this process needs the PID namespace of the session's own, if it has one.
     pub membership: Option<Membership>,
     /// The namespaces that it is in now.
@@ -78,6 +89,7 @@ pub struct Journey {
 impl Journey {
     /// Stays, for as long as the session of that name does.
     pub fn commit(self, session: &str) {
+        self.opening.keep();
         if let Some(membership) = self.membership {
             membership.stay(session);
         }
@@ -122,7 +134,7 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
     Ok(applied)
 }
 
-/// Brings the calling thread into a new namespace with the view that `plan` describes for the user `uid`.
+/// Brings the calling thread into a new namespace with the view that `plan` describes for a user.
 /// Where `directory`, the working directory that the session begins in, is not the present one or is
 /// covered, the thread moves to what has its path in that view.
 ///
@@ -131,17 +143,22 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
 pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Entered> {
-    enter_as(plan, Trust::User(uid), directory)
+    enter_as(plan, &Subject::of(uid), directory)
 }
 
-/// The same for whom `trust` is about. For [`Trust::Caller`], all that is made is the caller's own.
+/// The same for a user of whom more is known. For one with [`Trust::Caller`], all that is made is the caller's
+/// own.
 ///
 /// # Errors
 ///
 /// As [`enter`].
-pub fn enter_as(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Entered> {
+pub fn enter_as(
+    plan: &Plan,
+    subject: &Subject<'_>,
+    directory: &WorkingDirectory,
+) -> Result<Entered> {
     for _ in 0..ATTEMPTS {
-        if let Some(entered) = attempt(plan, trust, directory)? {
+        if let Some(entered) = attempt(plan, subject, directory)? {
             return Ok(entered);
         }
     }
@@ -149,7 +166,12 @@ pub fn enter_as(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Resu
     Err(Error::new("open", "the session", reason))
 }
 
-fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Option<Entered>> {
+fn attempt(
+    plan: &Plan,
+    subject: &Subject<'_>,
+    directory: &WorkingDirectory,
+) -> Result<Option<Entered>> {
+    let trust = subject.trust;
     if !plan.is_empty() {
         namespace::check_capabilities()?;
     }
@@ -159,13 +181,15 @@ fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Op
         added => added?,
     }
     build.check_order()?;
-    if build.is_empty() && plan.isolation.is_empty() && plan.sharing != Sharing::Command {
+    let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
+    if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
         let applied = build.publish(Namespace::own()?.identity())?;
         return Ok(applied.map(|applied| Entered {
             applied,
             journey: None,
         }));
     }
+    let root = Root::own()?;
     let mut companions = Companions::prepare(plan)?;
     let mut departure = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
     companions.enter(&mut departure)?;
@@ -180,18 +204,26 @@ fn attempt(plan: &Plan, trust: Trust, directory: &WorkingDirectory) -> Result<Op
     if covered || !directory.is_present() {
         directory.enter(trust.uid())?;
     }
+    let inside = Inside {
+        departure: &departure,
+        present: &namespaces.mount,
+        root,
+    };
+    let opening = open_volumes(plan, subject, &mut build, &inside)?;
+    build.run_hooks(subject)?;
     let applied = build.publish(namespaces.mount.identity())?;
     Ok(applied.map(|mut applied| {
         applied.sources.extend(companions.sources());
         let (init, membership) = companions.take_init();
         applied.init = init;
         let journey = Journey {
+            opening,
             membership,
             namespaces,
             departure,
         };
         Entered {
-            applied,
+            applied: applied.with_volumes(journey.opening.volumes()),
             journey: Some(journey),
         }
     }))
@@ -243,6 +275,15 @@ fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Re
 fn remove_if_empty(path: &str, trust: Trust) -> Result<()> {
     let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
     removal::remove_if_empty(&parent, name, path)
+}
+
+impl Applied {
+    fn with_volumes(mut self, volumes: &[Volume]) -> Self {
+        self.paths
+            .extend(volumes.iter().map(|volume| volume.path.clone()));
+        self.volumes = volumes.to_vec();
+        self
+    }
 }
 
 fn travel(propagation: Propagation) -> Travel {

@@ -57,6 +57,13 @@ impl Error {
         self
     }
 
+    /// The same, with a place in the policy that is known as text alone.
+    #[must_use]
+    pub fn of(self, origin: &str) -> Self {
+        let reason = format!("{} ({origin})", self.reason);
+        self.because(reason)
+    }
+
     /// Whether the cause is that something does not exist (ENOENT).
     #[must_use]
     pub fn is_missing(&self) -> bool {

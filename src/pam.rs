@@ -3,16 +3,20 @@
 mod close;
 mod complement;
 mod environment;
+mod hooks;
 mod open;
+mod password;
 mod stamp;
 
 use crate::admission::Leave;
 use crate::apply::SessionDirectory;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
+use crate::kernel::helper::Helper;
 use crate::kernel::namespace::Root;
 use crate::login::{Request, is_effective_root};
 use crate::policy::Source;
+use complement::Kept;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
@@ -24,9 +28,6 @@ use std::sync::Once;
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end the host process: build with panic = \"unwind\"");
 
-/// Under which name the session is kept with the handle.
-const SESSION: &str = "pam_jns:session";
-
 /// The standard hook for panics writes to the user's terminal; that of this module writes to the log.
 static LOG_PANICS: Once = Once::new();
 
@@ -35,6 +36,12 @@ static LOG_PANICS: Once = Once::new();
 pub struct Module;
 
 impl PamHooks for Module {
+    fn sm_authenticate(handle: &mut PamHandle, arguments: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        // Who somebody is, other modules have found out.
+        run_hook(handle, &arguments, "auth", password::keep);
+        PamResultCode::PAM_IGNORE
+    }
+
     fn sm_open_session(handle: &mut PamHandle, arguments: Vec<&CStr>, _: PamFlag) -> PamResultCode {
         run_hook(handle, &arguments, "open", open::open_session)
     }
@@ -56,6 +63,10 @@ impl PamHooks for Module {
 #[derive(Debug, Default)]
 struct Sessions(RefCell<Vec<Opened>>);
 
+impl Kept for Sessions {
+    const NAME: &'static str = "pam_jns:session";
+}
+
 /// A session that is open.
 #[derive(Debug)]
 struct Opened {
@@ -72,6 +83,10 @@ struct Opened {
     /// How to take leave of the PID namespace of the session's own.
     leave: Option<Leave>,
     directories: Vec<SessionDirectory>,
+    /// Programs to run at the end.
+    closing: Vec<Helper>,
+    /// Whether volumes were opened in the namespace.
+    has_volumes: bool,
 }
 
 /// The module's arguments.

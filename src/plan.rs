@@ -15,6 +15,7 @@ use crate::login::{Accounts, Login};
 use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Size};
 use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
 pub use fstab::Fstab;
@@ -185,8 +186,8 @@ pub struct Instance {
     pub directory: AbsPath,
     /// How long it is kept.
     pub lifetime: Lifetime,
-    /// The program that is run when it is created, and its arguments.
-    pub hook: Option<Vec<String>>,
+    /// The program that is run when it is created.
+    pub hook: Option<Helper>,
 }
 
 /// How long an instance is kept.
@@ -207,6 +208,17 @@ pub struct Shape {
     pub owner: Option<u32>,
     /// Owning group's id.
     pub group: Option<u32>,
+}
+
+impl View {
+    /// The directory on disk that is somebody's own, if it has one.
+    #[must_use]
+    pub fn instance(&self) -> Option<&Instance> {
+        match self {
+            Self::Instance { instance, .. } | Self::Overlay { layer: instance } => Some(instance),
+            _ => None,
+        }
+    }
 }
 
 impl Plan {
@@ -295,10 +307,32 @@ impl Plan {
 
     /// The directories that are the user's, the group's or the session's own.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
-        self.steps.iter().filter_map(|step| match &step.view {
-            View::Instance { instance, .. } | View::Overlay { layer: instance } => Some(instance),
-            _ => None,
-        })
+        self.steps.iter().filter_map(|step| step.view.instance())
+    }
+
+    /// Every program that is run before the session is there, and after it.
+    pub fn helpers(&self) -> impl Iterator<Item = &Helper> {
+        let volumes = self.volumes.iter();
+        let volumes = volumes.flat_map(|volume| [&volume.open].into_iter().chain(&volume.close));
+        let hooks = self.hooks.iter().map(|hook| &hook.helper);
+        volumes.chain(hooks).chain(self.instance_hooks())
+    }
+
+    fn instance_hooks(&self) -> impl Iterator<Item = &Helper> {
+        self.instances()
+            .filter_map(|instance| instance.hook.as_ref())
+    }
+
+    /// How long the programs may take, all together, that make a namespace what it is.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let created = |hook: &&Hook| hook.when == When::Created;
+        let volumes = self.volumes.iter().map(|volume| volume.open.timeout);
+        let hooks = self.hooks.iter().filter(created);
+        let hooks = hooks.map(|hook| hook.helper.timeout);
+        let instances = self.instance_hooks().map(|hook| hook.timeout);
+        let all = volumes.chain(hooks).chain(instances);
+        all.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// Whether the login gets the host's own view; its environment may still have variables to set, and hooks

@@ -25,6 +25,7 @@ pub mod value;
 use crate::error::Origin;
 use crate::login::{Accounts, Needs};
 use principal::{Listed, Principal};
+use rule::Password;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use template::Fact;
@@ -115,6 +116,15 @@ impl Policy {
                 .iter()
                 .any(|rule| rule.kind.mentions(&[Fact::Group])),
         }
+    }
+
+    /// Whether some volume is opened with the login password.
+    #[must_use]
+    pub fn wants_password(&self) -> bool {
+        self.rules.iter().any(|rule| match &rule.kind {
+            Kind::Volume(volume) => volume.password == Password::Login,
+            _ => false,
+        })
     }
 
     /// What else than the policy, the account and the service decides what a login gets.

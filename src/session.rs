@@ -17,6 +17,7 @@ pub mod lock;
 pub mod origin;
 pub mod pin;
 pub mod runtime;
+pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};

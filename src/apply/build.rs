@@ -1,6 +1,7 @@
 //! Everything a plan needs, made in the caller's namespace with nothing visible to anybody; dropped, it
 //! is gone again.
 
+mod hooks;
 mod keep;
 mod root;
 mod store;
@@ -16,6 +17,7 @@ use crate::kernel::mount;
 use crate::kernel::namespace::Identity;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
+use crate::policy::value::AbsPath;
 use root::NewRoot;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -43,6 +45,7 @@ pub(super) struct Build<'p> {
     missing: Vec<String>,
     session_directories: Vec<SessionDirectory>,
     notes: Vec<String>,
+    lacks_volume: bool,
 }
 
 /// One step's mount.
@@ -101,6 +104,7 @@ impl<'p> Build<'p> {
             missing: Vec::new(),
             session_directories: Vec::new(),
             notes: Vec::new(),
+            lacks_volume: false,
         })
     }
 
@@ -333,6 +337,29 @@ impl<'p> Build<'p> {
         self.root.is_some() || self.views.iter().any(within)
     }
 
+    /// Refuses a volume that would cover what a step shows, or the store, at `real`, where its path leads.
+    pub(super) fn check_volume(&self, path: &AbsPath, real: &str) -> Result<()> {
+        let covered = |view: &&BuiltView<'_>| is_within(view.target.path(), real);
+        if let Some(view) = self.views.iter().find(covered) {
+            let (step, origin) = (&view.step.path, &view.step.origin);
+            let reason = format!("it would cover {step} of {origin}");
+            return Err(Error::new("open", path, reason));
+        }
+        let store = self.store.as_ref().map(|store| store.path.as_str());
+        let store = store.unwrap_or(self.plan.store.as_str());
+        if is_within(store, real) {
+            let reason = format!("the store {} would vanish", self.plan.store);
+            return Err(Error::new("open", path, reason));
+        }
+        Ok(())
+    }
+
+    /// Notes that a volume is not opened although the plan has it.
+    pub(super) fn leave_out_volume(&mut self, path: &AbsPath, reason: &Error) {
+        self.notes.push(format!("{path} left out: {reason}"));
+        self.lacks_volume = true;
+    }
+
     /// Attaches everything, in the new namespace.
     pub(super) fn attach(&self) -> Result<()> {
         self.attach_root()?;
@@ -374,6 +401,8 @@ impl<'p> Build<'p> {
             missing: std::mem::take(&mut self.missing),
             session_directories: std::mem::take(&mut self.session_directories),
             init: None,
+            volumes: Vec::new(),
+            lacks_volume: self.lacks_volume,
         }))
     }
 }

@@ -160,6 +160,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Pin => "pin",
         Kind::Namespace => "namespace",
         Kind::Session => "session",
+        Kind::Volume => "volume",
         Kind::SessionDirectory => "session-directory",
         Kind::Instances => "instances",
         Kind::Temporary => "temporary",

@@ -29,15 +29,15 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Whether it is where it was opened, in the calling thread's namespace, and one of its processes is there
-    /// to serve it. The file system is not asked.
+    /// Whether one of its processes is there to serve it, as far as /proc shows.
     #[must_use]
-    pub fn is_there(&self) -> bool {
-        let served = self.daemons.is_empty() || self.daemons.iter().any(Process::is_alive);
-        served && self.is_mounted()
+    pub fn is_served(&self) -> bool {
+        self.daemons.is_empty() || self.daemons.iter().any(Process::is_alive)
     }
 
-    fn is_mounted(&self) -> bool {
+    /// Whether it is where it was opened, in the calling thread's namespace. The file system is not asked.
+    #[must_use]
+    pub fn is_mounted(&self) -> bool {
         Root::unasked(&self.path).is_ok_and(|root| root.mount == self.mount)
     }
 }

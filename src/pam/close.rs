@@ -1,10 +1,12 @@
 //! Closing a session.
 
-use super::{Refusal, SESSION, complement, tell};
+use super::{Opened, Refusal, Sessions, complement, tell};
 use crate::apply;
 use crate::error::Result;
+use crate::kernel::namespace::{Namespace, Root};
+use crate::login::is_effective_root;
 use crate::session::origin::return_to_origin;
-use crate::session::{Runtime, SessionRecord};
+use crate::session::{Runtime, SessionRecord, volumes};
 use pam::module::PamHandle;
 use std::ffi::CStr;
 
@@ -15,10 +17,12 @@ pub(super) fn close_session(
     _: &[&CStr],
 ) -> std::result::Result<(), Refusal> {
     let opened =
-        complement::data(handle, SESSION).and_then(|sessions| sessions.0.borrow_mut().pop());
+        complement::data::<Sessions>(handle).and_then(|sessions| sessions.0.borrow_mut().pop());
     let Some(opened) = opened else {
         return Ok(());
     };
+    run_hooks(&opened);
+    tell(close_volumes(&opened));
     let home = match opened.in_own_root {
         // Nothing of the host's is to be reached in it.
         true => return_to_origin(),
@@ -37,6 +41,34 @@ pub(super) fn close_session(
     tell(forget(&opened.id));
     log::debug!("session of {} closed", opened.user);
     Ok(())
+}
+
+/// In the session's namespace. Their failure is told and no more: the session is over.
+fn run_hooks(opened: &Opened) {
+    if is_there(opened) {
+        opened
+            .closing
+            .iter()
+            .for_each(|helper| tell(helper.run(b"")));
+    }
+}
+
+/// Closes the volumes of the namespace with the last session in it. Where that is not known here, `jns gc` finds
+/// out.
+fn close_volumes(opened: &Opened) -> Result<()> {
+    if !opened.has_volumes || !is_there(opened) {
+        return Ok(());
+    }
+    let own = Namespace::own()?;
+    match return_to_origin()? {
+        Some(_home) => volumes::close_after_last(&own),
+        None => Ok(()),
+    }
+}
+
+/// Whether the process is where the session is, and may do there what it could when it was opened.
+fn is_there(opened: &Opened) -> bool {
+    is_effective_root() && opened.root.is_some() && opened.root == Root::own().ok()
 }
 
 fn forget(id: &str) -> Result<()> {

@@ -40,11 +40,15 @@ pub(super) fn get_environment(handle: &mut PamHandle, name: &CStr) -> Option<CSt
     }
 }
 
-/// The data that [`PamHandle::set_data`] stored under `name`.
-///
-/// Only [`super::Sessions`] is ever stored by this module, and PAM keeps the data of each module apart by
-/// name alone, so `name` must be one that no other module uses.
-pub(super) fn data<'h>(handle: &'h PamHandle, name: &str) -> Option<&'h super::Sessions> {
-    // SAFETY: this module stores nothing but `Sessions` under its name.
-    unsafe { handle.get_data::<super::Sessions>(name) }.ok()
+/// What this module keeps with a handle. PAM keeps the data of each module apart by name alone, so the name must
+/// be one that neither another module nor another type of this one uses.
+pub(super) trait Kept: 'static {
+    /// The name under which it is stored.
+    const NAME: &'static str;
+}
+
+/// The data of a type that [`PamHandle::set_data`] stored under its name.
+pub(super) fn data<T: Kept>(handle: &PamHandle) -> Option<&T> {
+    // SAFETY: under the name of a type this module stores nothing but a value of that type.
+    unsafe { handle.get_data::<T>(T::NAME) }.ok()
 }

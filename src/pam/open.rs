@@ -1,14 +1,16 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
+use super::complement::Kept;
 use super::stamp::{self, Outcome};
 use super::{
-    Arguments, Opened, Refusal, SESSION, Sessions, complement, environment, request, tell,
+    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, password, request, tell,
 };
 use crate::admission::{self, Admission};
 use crate::apply;
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
 use crate::kernel::namespace::Root;
+use crate::kernel::secret::Secret;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::Plan;
@@ -79,13 +81,16 @@ fn open(
     arguments: &Arguments,
     directory: &WorkingDirectory,
 ) -> std::result::Result<Option<u32>, Refusal> {
+    // Whatever comes of it, the handle has it no more.
+    let password = password::take(handle, &request.user);
     let login = account(request)?;
     if !arguments.observe && join(handle, &login, arguments, directory)? {
         return Ok(Some(login.uid));
     }
     match judge(login, arguments)? {
         Judgement::Exempt(login) => Ok(Some(login.uid)),
-        Judgement::Apply(case) => {
+        Judgement::Apply(mut case) => {
+            case.password = password;
             log_plan(log::Level::Debug, "will do", &case.plan);
             enter(handle, &case, arguments, directory)?;
             Ok(Some(case.login.uid))
@@ -114,10 +119,11 @@ fn join(
     };
     let enter = || {
         let joined = admission::join(runtime, login, &outcome.plan, directory);
-        Ok(joined
-            .inspect_err(|error| log::debug!("{error}"))
-            .ok()
-            .flatten())
+        let joined = joined.inspect_err(|error| log::debug!("{error}"));
+        let joined = joined.ok().flatten();
+        joined
+            .map(|joined| with_hooks(joined, &outcome, login))
+            .transpose()
     };
     let Some(admission) = in_environment(handle, &outcome, enter)? else {
         return Ok(false);
@@ -132,6 +138,7 @@ struct Case {
     plan: Plan,
     loaded: Loaded,
     watched: Vec<Watched>,
+    password: Option<Secret>,
 }
 
 /// What the policy says of a login.
@@ -173,6 +180,7 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         login,
         loaded,
         watched,
+        password: None,
     })))
 }
 
@@ -205,9 +213,14 @@ fn enter(
         plan,
         loaded,
         watched,
+        password: _,
     } = case;
     let outcome = Outcome::of(plan, loaded);
-    let enter = || admission::admit(plan, &outcome.plan, login, directory).map(Some);
+    let enter = || {
+        let password = case.password.as_ref();
+        let admission = admission::admit(plan, &outcome.plan, login, password, directory)?;
+        with_hooks(admission, &outcome, login).map(Some)
+    };
     let Some(admission) = in_environment(handle, &outcome, enter)? else {
         return Ok(());
     };
@@ -218,6 +231,17 @@ fn enter(
         ));
     }
     remember(handle, admission, login, &outcome, arguments)
+}
+
+/// The admission, with the programs run that are run for each session.
+fn with_hooks(admission: Admission, outcome: &Outcome, login: &Login) -> Result<Admission> {
+    match hooks::open(&outcome.hooks, login) {
+        Ok(()) => Ok(admission),
+        Err(error) => {
+            admission.retreat();
+            Err(error)
+        }
+    }
 }
 
 /// Enters a namespace when everything else that can fail has been done: room with the handle, and the
@@ -274,8 +298,13 @@ fn remember(
         in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
         leave: admission.leave.clone(),
         directories: admission.commit(&login.session),
+        closing: hooks::closing(&outcome.hooks, login).unwrap_or_else(|error| {
+            log::warn!("{error}; nothing will be run when the session ends");
+            Vec::new()
+        }),
+        has_volumes: outcome.has_volumes,
     };
-    if let Some(sessions) = complement::data(handle, SESSION) {
+    if let Some(sessions) = complement::data::<Sessions>(handle) {
         sessions.0.borrow_mut().push(opened);
     }
     Ok(())
@@ -298,7 +327,7 @@ fn report(admission: &Admission, login: &Login) {
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as
 /// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
 fn is_open(handle: &PamHandle, user: &str) -> bool {
-    complement::data(handle, SESSION).is_some_and(|sessions| {
+    complement::data::<Sessions>(handle).is_some_and(|sessions| {
         sessions.0.borrow().last().is_some_and(|opened| {
             opened.user == user && opened.root.is_some() && opened.root == Root::own().ok()
         })
@@ -351,12 +380,12 @@ fn warn_of_unknown_principals(policy: &Policy) {
 /// Makes a place for one more session with the handle, before anything is changed, so that filling it
 /// cannot fail.
 fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
-    if let Some(sessions) = complement::data(handle, SESSION) {
+    if let Some(sessions) = complement::data::<Sessions>(handle) {
         sessions.0.borrow_mut().reserve(1);
         return Ok(());
     }
     let sessions = Box::new(Sessions(RefCell::new(Vec::with_capacity(1))));
-    handle.set_data(SESSION, sessions).map_err(|code| {
+    handle.set_data(Sessions::NAME, sessions).map_err(|code| {
         Error::new(
             "keep",
             "the session with the handle",

@@ -1,6 +1,7 @@
 //! The quick way to a shared namespace: what shaped a plan is noted, and while none of it changes the next
 //! login of that user by that service need not read the policy to know what its plan would be.
 
+use super::hooks::Noted;
 use crate::error::Result;
 use crate::kernel::file::Version;
 use crate::login::{GroupName, Login, Needs};
@@ -57,6 +58,10 @@ pub(super) struct Outcome {
     pub environment: Vec<(String, String)>,
     /// The files of the policy.
     pub policy: Vec<PolicyFile>,
+    /// What is run for each session.
+    pub hooks: Vec<Noted>,
+    /// Whether the plan has volumes.
+    pub has_volumes: bool,
 }
 
 /// The outcome that is known for this login; nothing where it may be another one by now.
@@ -117,11 +122,13 @@ pub(super) fn note(
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
     let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
     let of_session = |text: &str| text.contains(&login.session);
+    let mut words = plan.hooks.iter().flat_map(|hook| &hook.helper.argv);
     let lasting = plan.sharing == Sharing::User
         && !plan
             .environment
             .values()
-            .any(|variable| of_session(&variable.value));
+            .any(|variable| of_session(&variable.value))
+        && !words.any(|word| of_session(word));
     if dependence.accounts || !lasting || !watched.iter().all(settled) {
         return Ok(());
     }
@@ -177,6 +184,8 @@ impl Outcome {
                 .map(|(name, variable)| (name.clone(), variable.value.clone()))
                 .collect(),
             policy: loaded.files.iter().map(file).collect(),
+            hooks: Noted::of(&plan.hooks),
+            has_volumes: !plan.volumes.is_empty(),
         }
     }
 }

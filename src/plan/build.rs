@@ -11,8 +11,8 @@ use crate::policy::rule::{
 };
 use crate::policy::template::{Fact, NameTemplate, PathTemplate, Template};
 use crate::policy::value::{AbsPath, Attributes, Component};
+use crate::policy::{HELPER_TIMEOUT, covers_store, unsupported_part};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
-use crate::policy::{covers_store, unsupported_part};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ pub fn plan(
     if let Some(root) = &mut plan.root {
         root.steps = base(&root.origin, &plan.steps);
     }
+    separate_volumes(&plan)?;
     plan.sharing = match policy.settings.namespace {
         Namespaces::User if own.is_none() => Sharing::User,
         Namespaces::User => Sharing::Session { because: own },
@@ -98,8 +99,7 @@ fn not_supported(part: &str, origin: &Origin) -> Error {
 fn distinct_instances(steps: &[Step]) -> Result<()> {
     let mut seen: BTreeMap<&AbsPath, &Step> = BTreeMap::new();
     for step in steps {
-        let (View::Instance { instance, .. } | View::Overlay { layer: instance }) = &step.view
-        else {
+        let Some(instance) = step.view.instance() else {
             continue;
         };
         if let Some(first) = seen.insert(&instance.directory, step) {
@@ -109,6 +109,22 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
                 first.origin
             );
             return Err(Error::new("cover", &step.path, reason).at(&step.origin));
+        }
+    }
+    Ok(())
+}
+
+/// Volumes are opened when all steps are in place: what one covers would be there in vain.
+fn separate_volumes(plan: &Plan) -> Result<()> {
+    for volume in &plan.volumes {
+        let refused =
+            |reason: String| Err(Error::new("open", &volume.path, reason).at(&volume.origin));
+        let covered = |step: &&Step| step.path.is_within(&volume.path);
+        if let Some(step) = plan.steps.iter().find(covered) {
+            return refused(format!("it would cover {} of {}", step.path, step.origin));
+        }
+        if let Some(reason) = covers_store(&volume.path, &plan.store) {
+            return refused(reason);
         }
     }
     Ok(())
@@ -239,7 +255,10 @@ impl Builder<'_> {
             },
             Medium::Disk { .. } => View::Instance {
                 instance: Instance {
-                    hook: private.hook.as_ref().map(|argv| self.words(argv)),
+                    hook: private
+                        .hook
+                        .as_ref()
+                        .map(|argv| self.program(argv, RunAs::Root, HELPER_TIMEOUT)),
                     ..self.instance(private.store(), private.per, path, rule)?
                 },
                 shape,

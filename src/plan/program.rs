@@ -3,10 +3,11 @@
 use crate::error::Origin;
 use crate::policy::rule::{OnFailure, Password, RunAs, When};
 use crate::policy::value::AbsPath;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A program that is run for a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Helper {
     /// The program, absolute, and its arguments, templates expanded.
     pub argv: Vec<String>,

@@ -230,7 +230,7 @@ impl fmt::Display for Instance {
             Lifetime::Session => f.write_str(" for the session")?,
         }
         match &self.hook {
-            Some(argv) => write!(f, ", {} when it is created", visible(&argv.join(" "))),
+            Some(hook) => write!(f, ", {} when it is created", visible(&hook.argv.join(" "))),
             None => Ok(()),
         }
     }

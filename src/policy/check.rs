@@ -32,17 +32,17 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
         Kind::Private(private) => match private.per {
             Per::Context => Some("[[private]] per = \"context\""),
             Per::Level => Some("[[private]] per = \"level\""),
-            Per::User | Per::Session | Per::Group => {
-                private.hook.as_ref().map(|_| "[[private]] hook")
-            }
+            Per::User | Per::Session | Per::Group => None,
         },
         Kind::Tmpfs(_)
         | Kind::Bind(_)
         | Kind::Hide(_)
         | Kind::Env(_)
         | Kind::Isolate(_)
-        | Kind::Root(_) => None,
-        Kind::Overlay(_) | Kind::Volume(_) | Kind::Hook(_) => Some(kind.header()),
+        | Kind::Root(_)
+        | Kind::Volume(_)
+        | Kind::Hook(_) => None,
+        Kind::Overlay(_) => Some(kind.header()),
     }
 }
 

@@ -6,6 +6,7 @@ use super::principal::Listed;
 use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
 use crate::error::Origin;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -267,7 +268,7 @@ pub struct Volume {
 }
 
 /// `as`: who runs a helper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunAs {
     /// The user of the session.
     User,
@@ -307,7 +308,7 @@ pub struct Hook {
 }
 
 /// `hook.when`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// An instance was created.
     Created,
@@ -318,7 +319,7 @@ pub enum When {
 }
 
 /// `hook.on_failure`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnFailure {
     /// The login is refused.
     Deny,

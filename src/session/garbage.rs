@@ -3,7 +3,7 @@
 //! Everything here may be interrupted at any point, and leaves nothing then that the next run cannot remove.
 //! What is removed is looked at again under the lock that whoever might begin to use it takes.
 
-mod census;
+pub(in crate::session) mod census;
 mod directory;
 mod kept;
 mod namespaces;
@@ -21,7 +21,7 @@ use rustix::fs::Stat;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-pub use namespaces::remove_unused_pins_of;
+pub use namespaces::{remove_pin_unless_joined, remove_unused_pins_of};
 
 /// After that time, what has a temporary name is not being made any more.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
@@ -70,6 +70,8 @@ pub enum Kind {
     Namespace,
     /// The record of a session.
     Session,
+    /// What a program has opened in a namespace.
+    Volume,
     /// The directory of a session's own instances.
     SessionDirectory,
     /// The instances of a user or a group.
@@ -126,6 +128,8 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
         sweep.note_failure(Kind::Pin, namespaces);
         let sessions = sweep.find_ended_sessions(&mut ledger);
         sweep.note_failure(Kind::Session, sessions);
+        let volumes = sweep.sweep_volumes(runtime, &ledger);
+        sweep.note_failure(Kind::Volume, volumes);
     }
     for path in ledger.stores(request.stores) {
         let swept = sweep.sweep_store(&path, &ledger);

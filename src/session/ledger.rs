@@ -8,6 +8,7 @@ use crate::kernel::directory::Form;
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
+use crate::kernel::volume::Volume;
 use crate::kernel::walk::identity;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
@@ -68,6 +69,9 @@ pub struct NamespaceRecord {
     pub sources: Vec<Shown>,
     /// What would have appeared in it too, had it existed: paths in the view that its first session came from.
     pub missing: Vec<String>,
+    /// The volumes that were opened in it.
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
     /// When it was made, in seconds since 1970.
     pub made: u64,
 }
@@ -172,14 +176,16 @@ impl NamespaceRecord {
     pub fn is_up_to_date(&self) -> bool {
         let mut shown = self.instances.iter().chain(&self.sources);
         let is_missing = |path: &String| rustix::fs::stat(path).is_err();
-        shown.all(Shown::is_there) && self.missing.iter().all(is_missing)
+        let there = shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
+        there && self.volumes.iter().all(Volume::is_served)
     }
 
     /// Whether its paths are covered, as the calling thread sees who has entered it. What is mounted on a
     /// directory vanishes everywhere when that is removed on the host, and goes with it when it is renamed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.paths.iter().all(|path| mount::is_mount_point(path))
+        let covered = self.paths.iter().all(|path| mount::is_mount_point(path));
+        covered && self.volumes.iter().all(Volume::is_mounted)
     }
 
     /// Notes in the store that its directories were used now: that of the user, or the group, gets the

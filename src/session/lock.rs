@@ -6,6 +6,7 @@ use crate::kernel::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
+use std::time::Duration;
 
 /// The directory of locks in `/run/jns`.
 pub const DIRECTORY: &str = "lock";
@@ -63,6 +64,19 @@ impl Lock {
         )
     }
 
+    /// Takes the lock of the user `uid` alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::to_join`], or somebody has it for longer than two seconds.
+    pub fn wait_to_change(runtime: &Runtime, uid: u32) -> Result<Self> {
+        Self::wait(
+            runtime,
+            &uid.to_string(),
+            FlockOperation::NonBlockingLockExclusive,
+        )
+    }
+
     /// Takes the lock around the directory of pins, for which there is one.
     ///
     /// # Errors
@@ -88,7 +102,7 @@ impl Lock {
             }
             pause();
         }
-        Err(held(name))
+        Err(held(name, Duration::ZERO))
     }
 
     fn ask(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Option<Self>> {
@@ -101,10 +115,21 @@ impl Lock {
     }
 }
 
-/// That the lock `name` was held at each of [`TRIES`].
+/// How often a lock is asked for that whoever has it may keep for `longer` than usual.
 #[must_use]
-pub fn held(name: &str) -> Error {
-    failed(name, Errno::WOULDBLOCK).because("another process has held it for two seconds")
+pub fn tries(longer: Duration) -> u32 {
+    let pause = Duration::from_nanos(PAUSE.unsigned_abs());
+    let more = longer.as_nanos().checked_div(pause.as_nanos());
+    let more = more.and_then(|more| u32::try_from(more).ok());
+    TRIES.saturating_add(more.unwrap_or(0))
+}
+
+/// That the lock `name` was held at each of [`tries`].
+#[must_use]
+pub fn held(name: &str, longer: Duration) -> Error {
+    let seconds = longer.as_secs().saturating_add(2);
+    let reason = format!("another process has held it for {seconds} seconds");
+    failed(name, Errno::WOULDBLOCK).because(reason)
 }
 
 /// Waits until a lock is worth asking for again.

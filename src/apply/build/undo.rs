@@ -55,11 +55,16 @@ impl<'p> Undo<'p> {
     /// A new instance that has no name yet. The session's own come last: nobody can be first with those, so
     /// that a login that has to start again has not made them yet.
     pub(super) fn next_instance(&mut self) -> Option<(&mut Draft, &'p Instance)> {
-        let unnamed = self.0.iter_mut().filter_map(|made| match made.reach {
+        self.new_instances()
+            .min_by_key(|(_, instance)| instance.lifetime == Lifetime::Session)
+    }
+
+    /// All of those.
+    pub(super) fn new_instances(&mut self) -> impl Iterator<Item = (&mut Draft, &'p Instance)> {
+        self.0.iter_mut().filter_map(|made| match made.reach {
             Reach::Instance(instance) => Some((&mut made.draft, instance)),
             Reach::Public | Reach::Within(_) => None,
-        });
-        unnamed.min_by_key(|(_, instance)| instance.lifetime == Lifetime::Session)
+        })
     }
 
     pub(super) fn have_published(&mut self, instance: &Instance) {

@@ -214,7 +214,7 @@ fn view(view: &View) -> Value {
             "view": "instance",
             "directory": instance.directory.as_str(),
             "lifetime": lifetime(instance),
-            "hook": instance.hook,
+            "hook": instance.hook.as_ref().map(|hook| &hook.argv),
             "shape": shape(s),
             "keep": keep(k),
         }),

@@ -4,7 +4,7 @@
 use super::SERVICE;
 use super::case::Case;
 use crate::admission::{self, Admission};
-use crate::apply::{self, Journey, SessionDirectory};
+use crate::apply::{self, Journey, SessionDirectory, Subject};
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
@@ -20,6 +20,10 @@ const CALLER: Trust = Trust::Caller(0);
 
 /// The namespaces, with this process in them. Dropped, they are left, and what was made for them is removed.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a command has one of them, and no more than one"
+)]
 pub enum Entry {
     /// Root's.
     Admitted { _registered: Registered },
@@ -75,7 +79,7 @@ fn admit(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entr
     // Inside, this process may not be in /proc.
     let process = Process::own();
     let digest = case.plan.digest();
-    let mut admission = admission::admit(&case.plan, &digest, &case.login, directory)?;
+    let mut admission = admission::admit(&case.plan, &digest, &case.login, None, directory)?;
     let notes = std::mem::take(&mut admission.notes);
     let record = process.map(|process| record(case, process, &digest, &admission));
     let written = match (&admission.runtime, record) {
@@ -164,7 +168,13 @@ fn tell(done: Result<()>) {
 fn enter_own(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entry)> {
     make_place_of_store(case)?;
     user_namespace::leave_as_root()?;
-    let entered = apply::enter_as(&case.plan, CALLER, directory)?;
+    let subject = Subject {
+        trust: CALLER,
+        user: &case.login.user,
+        service: SERVICE,
+        ..Subject::of(0)
+    };
+    let entered = apply::enter_as(&case.plan, &subject, directory)?;
     let own = Own {
         journey: entered.journey,
         directories: entered.applied.session_directories,

@@ -2,14 +2,15 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, Root};
-use crate::kernel::process;
+use crate::kernel::process::{self, Process};
+use crate::session::ledger::NamespaceRecord;
 use rustix::fs::Stat;
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The mount namespaces of all processes that /proc shows: inode number, and one that is in it.
+/// The mount namespaces of all processes that /proc shows: inode number, and those that are in it.
 #[derive(Debug)]
-pub(super) struct Census(BTreeMap<u64, u32>);
+pub(in crate::session) struct Census(BTreeMap<u64, BTreeSet<u32>>);
 
 impl Census {
     /// That of processes' first threads: one stat(2) each.
@@ -26,15 +27,15 @@ impl Census {
     /// # Errors
     ///
     /// As [`Census::of_processes`].
-    pub(super) fn of_threads() -> Result<Self> {
+    pub(in crate::session) fn of_threads() -> Result<Self> {
         Self::take(&threads()?)
     }
 
     fn take(tasks: &[Task]) -> Result<Self> {
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
         for task in tasks {
             if let Some(inode) = task.stat("ns/mnt")?.map(|status| status.st_ino) {
-                found.insert(inode, task.pid);
+                found.entry(inode).or_default().insert(task.pid);
             }
         }
         Ok(Self(found))
@@ -42,7 +43,7 @@ impl Census {
 
     /// Whether a process is in that namespace, and not in a later one that was given its number.
     pub(super) fn holds(&self, identity: Identity) -> bool {
-        let Some(pid) = self.0.get(&identity.inode) else {
+        let Some(pid) = self.0.get(&identity.inode).and_then(BTreeSet::first) else {
             return false;
         };
         let present = Namespace::of_process(*pid).map(|namespace| namespace.identity());
@@ -53,6 +54,17 @@ impl Census {
                 .is_some_and(|now| now != id)
         };
         !identity.id.is_some_and(differ)
+    }
+
+    /// Whether a process is in the namespace of a record besides those that serve its volumes.
+    pub(in crate::session) fn is_used(&self, record: &NamespaceRecord) -> bool {
+        if !self.holds(record.namespace) {
+            return false;
+        }
+        let daemons = record.volumes.iter().flat_map(|volume| &volume.daemons);
+        let daemons: Vec<Process> = daemons.copied().collect();
+        let mut inside = self.0.get(&record.namespace.inode).into_iter().flatten();
+        inside.any(|pid| !process::descends_from(*pid, &daemons))
     }
 
     /// Whether a process is in a namespace of that number.

@@ -10,6 +10,7 @@ use crate::kernel::namespace::Identity;
 use crate::session::ledger::NamespaceRecord;
 use crate::session::pin::{Pins, uid_of};
 use crate::session::runtime::{PATH, Runtime};
+use crate::session::volumes;
 use rustix::fs::AtFlags;
 use std::time::Duration;
 
@@ -62,6 +63,26 @@ pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, kept: &str) -> Result<
         }
     }
     Ok(())
+}
+
+/// Removes the pin of a namespace that the calling login has made and is in no more, with its record, unless
+/// another login has joined it: then it gives `false`. It is called with the user's lock held, in the
+/// namespace that holds the pins, from a process in that of the pin.
+///
+/// # Errors
+///
+/// It is not known who is in there, or the pin cannot be removed.
+pub fn remove_pin_unless_joined(runtime: &Runtime, key: &str, namespace: Identity) -> Result<bool> {
+    let record = NamespaceRecord::read(runtime, namespace.inode)?;
+    let is_used = |record: &NamespaceRecord| Ok(Census::of_threads()?.is_used(record));
+    if record.as_ref().map(is_used).transpose()?.unwrap_or(false) {
+        return Ok(false);
+    }
+    if let Some(pins) = Pins::find(runtime)? {
+        pins.remove(key)?;
+    }
+    NamespaceRecord::remove(runtime, namespace.inode)?;
+    Ok(true)
 }
 
 impl Sweep<'_> {
@@ -195,8 +216,11 @@ impl Look<'_> {
             .namespace(key)?
             .map(|namespace| namespace.identity());
         let record = self.ledger.pinned(key, bound);
-        let named = bound.or(record.map(|record| record.namespace));
-        if named.is_some_and(|namespace| census.holds(namespace)) {
+        let used = match record {
+            Some(record) => census.is_used(record),
+            None => bound.is_some_and(|namespace| census.holds(namespace)),
+        };
+        if used {
             return Ok(Verdict::Used);
         }
         match record {
@@ -251,6 +275,9 @@ impl Sweep<'_> {
 fn remove(runtime: &Runtime, pins: &Pins, ledger: &Ledger, key: &str) -> Result<()> {
     let bound = pins.namespace(key)?.map(|namespace| namespace.identity());
     let record = ledger.pinned(key, bound);
+    if let Some(record) = record {
+        volumes::close(runtime, record)?;
+    }
     pins.remove(key)?;
     record.map_or(Ok(()), |record| {
         NamespaceRecord::remove(runtime, record.namespace.inode)

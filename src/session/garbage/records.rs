@@ -10,6 +10,7 @@ use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecor
 use crate::session::lock;
 use crate::session::pin::{self, Pins, id, uid_of};
 use crate::session::runtime::{PATH, Runtime};
+use crate::session::volumes;
 use rustix::fs::{AtFlags, Stat};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,6 +74,13 @@ impl Ledger {
         self.namespaces
             .iter()
             .find(|record| record.namespace == identity)
+    }
+
+    /// Whether a session may still be in the namespace.
+    fn has_session_in(&self, record: &NamespaceRecord) -> bool {
+        self.sessions.iter().any(|session| {
+            session.namespace == record.namespace && self.has_live_session(&session.id)
+        })
     }
 
     /// Whether a session of that id may still be there.
@@ -140,11 +148,43 @@ impl Sweep<'_> {
             let namespace = ledger.namespace(session.namespace);
             let shared = namespace.is_some_and(|namespace| namespace.pin.is_some());
             let unseen = namespace.is_some_and(|namespace| self.is_beyond(namespace, &census));
-            if !unseen && (shared || !census.holds(session.namespace)) {
+            let used = namespace.map_or_else(
+                || census.holds(session.namespace),
+                |namespace| census.is_used(namespace),
+            );
+            if !unseen && (shared || !used) {
                 ended.insert(session.id.clone());
             }
         }
         ledger.ended = ended;
+        Ok(())
+    }
+
+    /// Closes the volumes of namespaces that no other login joins, and in which nobody is besides those that serve
+    /// them.
+    pub(super) fn sweep_volumes(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+        let alone =
+            |record: &&NamespaceRecord| !record.volumes.is_empty() && record.origin == self.own;
+        let candidates: Vec<_> = ledger.namespaces.iter().filter(alone).collect();
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let pins = self.remaining_pins(runtime)?;
+        for record in candidates {
+            let pinned = record.pin.as_ref().is_some_and(|key| pins.contains(key));
+            let lock = self.try_lock(runtime, record.uid)?;
+            let census = Census::of_threads()?;
+            let served = census.holds(record.namespace) && !census.is_used(record);
+            let over = served && !pinned && !ledger.has_session_in(record);
+            if over && lock.is_some() {
+                let reason = "nobody uses the namespace that it is in";
+                let path = record.volumes.iter().map(|volume| volume.path.as_str());
+                let path = path.collect::<Vec<_>>().join(" ");
+                self.dispose(Kind::Volume, &path, reason, || {
+                    volumes::close(runtime, record)
+                });
+            }
+        }
         Ok(())
     }
 
@@ -212,10 +252,7 @@ impl Sweep<'_> {
         let now = NamespaceRecord::read(runtime, record.namespace.inode);
         let same = matches!(now, Ok(Some(now)) if now.namespace == record.namespace);
         let pinned = record.pin.as_ref().is_some_and(|key| pins.contains(key));
-        let mut sessions = ledger.sessions.iter();
-        let has_session = sessions.any(|session| {
-            session.namespace == record.namespace && ledger.has_live_session(&session.id)
-        });
+        let has_session = ledger.has_session_in(record);
         let used = pinned || has_session || census.holds(record.namespace);
         same && !used && !self.is_beyond(record, census)
     }

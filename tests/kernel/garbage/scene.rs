@@ -116,6 +116,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         sources: Vec::new(),
         missing: Vec::new(),
         instances: vec![],
+        volumes: Vec::new(),
         made: 0,
     }
 }

@@ -1,0 +1,53 @@
+//! Programs that are run for new instances, before these get their names: an instance whose program has failed
+//! never was there.
+
+use super::Build;
+use crate::apply::programs::Subject;
+use crate::error::Result;
+use crate::plan::{Hook, Instance, OnFailure, Plan, Step, When};
+
+impl Build<'_> {
+    /// Runs them in the new namespace, where the instances are at their paths.
+    pub(in crate::apply) fn run_hooks(&mut self, subject: &Subject<'_>) -> Result<()> {
+        let plan = self.plan;
+        for (draft, instance) in self.undo.new_instances() {
+            let Some(step) = step_of(plan, instance) else {
+                continue;
+            };
+            let directory = instance.directory.as_str();
+            let (parent, _) = directory.rsplit_once('/').unwrap_or_default();
+            let present = format!("{parent}/{}", draft.name());
+            let facts = [
+                ("JNS_PATH", step.path.as_str()),
+                ("JNS_INSTANCE", present.as_str()),
+            ];
+            if let Some(hook) = &instance.hook {
+                draft.expect_content();
+                let ran = subject.helper(hook, &facts).run(b"");
+                ran.map_err(|error| error.at(&step.origin))?;
+            }
+            for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
+                draft.expect_content();
+                run(hook, subject, &facts)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
+    let ran = subject.helper(&hook.helper, facts).run(b"");
+    let ran = ran.map_err(|error| error.at(&hook.origin));
+    match (ran, hook.on_failure) {
+        (Err(error), OnFailure::Warn) => {
+            log::warn!("{error}");
+            Ok(())
+        }
+        (ran, _) => ran,
+    }
+}
+
+fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {
+    let mut steps = plan.steps.iter();
+    steps.find(|step| step.view.instance() == Some(instance))
+}

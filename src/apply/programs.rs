@@ -1,0 +1,181 @@
+//! Programs that are run for a plan, in its namespace: those that open volumes, and those for new instances.
+
+use super::build::Build;
+use crate::error::{Error, Result};
+use crate::kernel::departure::{Departure, Errand};
+use crate::kernel::helper::Helper;
+use crate::kernel::namespace::{Namespace, Root};
+use crate::kernel::process::{self, Process};
+use crate::kernel::secret::Secret;
+use crate::kernel::transition::Person;
+use crate::kernel::volume::Opening;
+use crate::kernel::walk::{Place, Trust, Walker};
+use crate::plan::{self, Password, Plan, RunAs, Volume};
+
+/// For whom a plan is applied.
+#[derive(Debug, Clone)]
+pub struct Subject<'s> {
+    /// Who may have had a hand in the paths, and whose id the user has. Programs for one with
+    /// [`Trust::Caller`] all have the rights of the calling process.
+    pub trust: Trust,
+    /// The user's name.
+    pub user: &'s str,
+    /// The PAM service.
+    pub service: &'s str,
+    /// What a program that is run as the user becomes.
+    pub person: Person,
+    /// The login password, where it is known.
+    pub password: Option<&'s Secret>,
+}
+
+impl Subject<'_> {
+    /// A user whose group has the same id, and of whom nothing else is known.
+    #[must_use]
+    pub fn of(uid: u32) -> Self {
+        Self {
+            trust: Trust::User(uid),
+            user: "",
+            service: "",
+            person: Person {
+                uid,
+                gid: uid,
+                groups: vec![uid],
+            },
+            password: None,
+        }
+    }
+
+    /// A program of the plan's, as it is run for this user; `more` is what it is told besides who that is.
+    #[must_use]
+    pub fn helper(&self, helper: &plan::Helper, more: &[(&str, &str)]) -> Helper {
+        let uid = self.trust.uid().to_string();
+        let facts = [
+            ("JNS_USER", self.user),
+            ("JNS_UID", &uid),
+            ("JNS_SERVICE", self.service),
+        ];
+        let all = facts.iter().chain(more);
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Helper {
+            argv: helper.argv.clone(),
+            environment: all.map(owned).collect(),
+            person: self.person(helper.run_as),
+            timeout: helper.timeout,
+        }
+    }
+
+    fn person(&self, run_as: RunAs) -> Option<Person> {
+        match (self.trust, run_as) {
+            (Trust::Caller(_), _) => None,
+            (_, RunAs::User) => Some(self.person.clone()),
+            (_, RunAs::Root) => Some(Person {
+                uid: 0,
+                gid: 0,
+                groups: vec![0],
+            }),
+        }
+    }
+
+    fn input(&self, password: Password) -> Result<&[u8]> {
+        let known = match password {
+            Password::None => return Ok(b""),
+            Password::Login => self.password.and_then(Secret::reveal),
+        };
+        known.ok_or_else(|| {
+            let reason =
+                "nobody has typed it, or the service's stack has no `auth optional pam_jns.so`";
+            Error::new("find", "the login password", reason)
+        })
+    }
+
+    /// Whom the way to a mount point may belong to: where root mounts, the user must have no say.
+    fn trust(&self, run_as: RunAs) -> Trust {
+        match (self.trust, run_as) {
+            (Trust::User(_), RunAs::Root) => Trust::User(0),
+            (trust, _) => trust,
+        }
+    }
+}
+
+/// The thread's new namespace, as seen from the one that it came from, whose /proc shows all processes.
+pub(super) struct Inside<'d> {
+    pub(super) departure: &'d Departure,
+    pub(super) present: &'d Namespace,
+    /// The thread's root directory there.
+    pub(super) root: Root,
+}
+
+impl Inside<'_> {
+    /// The other processes in the new namespace.
+    fn processes(&self) -> Result<Vec<Process>> {
+        let inode = self.present.identity().inode;
+        let look = || process::of_namespace(inode);
+        match self.departure.errand(self.present, self.root, look)? {
+            Errand::Done(found) => found,
+            Errand::NotLeft(error) => Err(error),
+            Errand::Elsewhere => look(),
+        }
+    }
+}
+
+/// Opens the plan's volumes in the new namespace, in which the thread is.
+pub(super) fn open_volumes(
+    plan: &Plan,
+    subject: &Subject<'_>,
+    build: &mut Build<'_>,
+    inside: &Inside<'_>,
+) -> Result<Opening> {
+    let mut opening = Opening::default();
+    if plan.volumes.is_empty() {
+        return Ok(opening);
+    }
+    let census = || inside.processes();
+    opening.note_new(&census)?;
+    for volume in &plan.volumes {
+        let opened = open_volume(volume, subject, build, |path, input| {
+            let facts = [("JNS_PATH", volume.path.as_str())];
+            let helper = |helper| subject.helper(helper, &facts);
+            let close = volume.close.as_ref().map(helper);
+            opening.open(path, &helper(&volume.open), input, close, &census)
+        });
+        opened.map_err(|error| error.at(&volume.origin))?;
+    }
+    Ok(opening)
+}
+
+fn open_volume(
+    volume: &Volume,
+    subject: &Subject<'_>,
+    build: &mut Build<'_>,
+    open: impl FnOnce(&str, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let walker = Walker::new(subject.trust(volume.open.run_as))?;
+    let place = match walker.open(volume.path.as_str(), &[]) {
+        Err(missing) if volume.optional && missing.is_missing() => {
+            build.leave_out_volume(&volume.path, &missing);
+            return Ok(());
+        }
+        found => found?,
+    };
+    check_place(volume, subject, &place)?;
+    build.check_volume(&volume.path, &place.path)?;
+    match subject.input(volume.password) {
+        Err(unknown) if volume.optional => {
+            build.leave_out_volume(&volume.path, &unknown);
+            Ok(())
+        }
+        input => open(&place.path, input?),
+    }
+}
+
+fn check_place(volume: &Volume, subject: &Subject<'_>, place: &Place) -> Result<()> {
+    let refused = |reason: &str| Err(Error::new("open", &volume.path, reason));
+    if !place.is_directory() {
+        return refused("it is not a directory");
+    }
+    let by_root = subject.trust(volume.open.run_as) == Trust::User(0);
+    if by_root && place.status.st_uid != 0 {
+        return refused("root would mount on a directory that is not root's");
+    }
+    Ok(())
+}

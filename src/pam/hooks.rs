@@ -1,0 +1,80 @@
+//! Programs that are run when a session opens and when it closes.
+
+use crate::admission::subject_of;
+use crate::apply::Subject;
+use crate::error::Result;
+use crate::kernel::helper::Helper;
+use crate::login::Login;
+use crate::plan::{self, Hook, OnFailure, RunAs, When};
+use serde::{Deserialize, Serialize};
+
+/// A hook, as a stamp has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Noted {
+    when: When,
+    pub(super) helper: plan::Helper,
+    on_failure: OnFailure,
+    /// Its place in the policy.
+    origin: String,
+}
+
+impl Noted {
+    /// Those of a plan that are run for each session.
+    pub(super) fn of(hooks: &[Hook]) -> Vec<Self> {
+        let noted = |hook: &Hook| Self {
+            when: hook.when,
+            helper: hook.helper.clone(),
+            on_failure: hook.on_failure,
+            origin: hook.origin.to_string(),
+        };
+        let of_session = |hook: &&Hook| hook.when != When::Created;
+        hooks.iter().filter(of_session).map(noted).collect()
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<()> {
+        let ran = subject.helper(&self.helper, &[]).run(b"");
+        match (ran, self.on_failure) {
+            (Err(error), OnFailure::Warn) => {
+                log::warn!("{error} ({})", self.origin);
+                Ok(())
+            }
+            (Err(error), OnFailure::Deny) => Err(error.of(&self.origin)),
+            (Ok(()), _) => Ok(()),
+        }
+    }
+}
+
+/// Runs those for the opening session, in its namespace.
+///
+/// # Errors
+///
+/// One whose failure denies the session has failed.
+pub(super) fn open(hooks: &[Noted], login: &Login) -> Result<()> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let subject = subject(hooks, login)?;
+    let mut opening = hooks.iter().filter(|hook| hook.when == When::Open);
+    opening.try_for_each(|hook| hook.run(&subject))
+}
+
+/// Those for the end of the session.
+///
+/// # Errors
+///
+/// The user's groups cannot be found out.
+pub(super) fn closing(hooks: &[Noted], login: &Login) -> Result<Vec<Helper>> {
+    let closing = || hooks.iter().filter(|hook| hook.when == When::Close);
+    if closing().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let subject = subject(hooks, login)?;
+    Ok(closing()
+        .map(|hook| subject.helper(&hook.helper, &[]))
+        .collect())
+}
+
+fn subject<'l>(hooks: &[Noted], login: &'l Login) -> Result<Subject<'l>> {
+    let by_user = hooks.iter().any(|hook| hook.helper.run_as == RunAs::User);
+    subject_of(login, by_user, None)
+}

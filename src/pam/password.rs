@@ -1,0 +1,70 @@
+//! The login password, kept from authentication until the session is open, for volumes that want it.
+
+use super::complement::{self, Kept};
+use super::{Arguments, Refusal, request};
+use crate::error::{Error, Result};
+use crate::kernel::secret::Secret;
+use crate::login::is_effective_root;
+use crate::policy::Policy;
+use pam::items::AuthTok;
+use pam::module::PamHandle;
+use std::cell::RefCell;
+use std::ffi::CStr;
+
+/// A password with the handle. Every process that calls pam_end drops it: it wipes what it has, and a child has
+/// nothing.
+#[derive(Debug, Default)]
+pub(super) struct Password(RefCell<Option<Typed>>);
+
+impl Kept for Password {
+    const NAME: &'static str = "pam_jns:password";
+}
+
+#[derive(Debug)]
+struct Typed {
+    /// Whose it is: sudo(8) asks for that of its caller, and then opens a session of somebody else's.
+    user: String,
+    secret: Secret,
+}
+
+/// Keeps the password that a module before this one has asked for, if the policy has a use for it.
+pub(super) fn keep(
+    handle: &mut PamHandle,
+    arguments: &[&CStr],
+) -> std::result::Result<(), Refusal> {
+    take(handle, "");
+    let arguments = Arguments::parse(arguments)?;
+    if !is_effective_root() || !is_wanted(&arguments) {
+        return Ok(());
+    }
+    let user = request(handle)?.user;
+    let token = handle.get_item::<AuthTok<'_>>().ok().flatten();
+    let Some(secret) = token.map(|token| Secret::new(token.as_bytes())) else {
+        return Ok(());
+    };
+    let secret = secret?;
+    store(handle, Typed { user, secret })?;
+    Ok(())
+}
+
+/// Whether some volume wants it. What is wrong with the policy is told when the session is opened.
+fn is_wanted(arguments: &Arguments) -> bool {
+    let loaded = Policy::load(&arguments.source);
+    loaded.is_ok_and(|loaded| loaded.policy.wants_password())
+}
+
+fn store(handle: &mut PamHandle, typed: Typed) -> Result<()> {
+    if let Some(password) = complement::data::<Password>(handle) {
+        password.0.replace(Some(typed));
+        return Ok(());
+    }
+    let password = Box::new(Password(RefCell::new(Some(typed))));
+    let stored = handle.set_data(Password::NAME, password);
+    stored.map_err(|code| Error::new("keep", "the password", format_args!("{code:?}")))
+}
+
+/// Takes it from the handle; nothing unless it is that of `user`.
+pub(super) fn take(handle: &PamHandle, user: &str) -> Option<Secret> {
+    let typed = complement::data::<Password>(handle)?.0.take()?;
+    (typed.user == user).then_some(typed.secret)
+}
