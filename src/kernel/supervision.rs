@@ -100,21 +100,29 @@ impl Supervised {
         }
     }
 
-    /// Its end, if it has come; a stop is answered.
+    /// Its end, if it has come. When it has stopped, so does this process. Who lets this process go on lets the
+    /// command do so too, usually by a signal to both; only otherwise it is told to: it may have been stopped
+    /// anew by then.
     fn reap(&self) -> std::result::Result<Option<Ending>, Errno> {
-        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
-        let Some((_, status)) = waitpid(Some(self.command), options)? else {
-            return Ok(None);
-        };
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-        if status.stopped() {
-            self.stop_too();
+        let mut is_stopped = false;
+        while let Some((_, status)) = waitpid(Some(self.command), options)? {
+            if let Some(status) = status.exit_status() {
+                return Ok(Some(Ending::Exited(byte(status))));
+            }
+            if let Some(signal) = status.terminating_signal() {
+                return Ok(Some(Ending::Killed(byte(signal))));
+            }
+            is_stopped = status.stopped();
+            if is_stopped {
+                self.stop_too();
+            }
         }
-        let exited = status
-            .exit_status()
-            .map(|status| Ending::Exited(byte(status)));
-        let killed = status.terminating_signal();
-        Ok(exited.or(killed.map(|signal| Ending::Killed(byte(signal)))))
+        if is_stopped {
+            self.send(libc::SIGCONT);
+        }
+        Ok(None)
     }
 
     /// Who has started this process sees that it stopped, and lets it go on. Nobody is there to do that for the
@@ -125,14 +133,14 @@ impl Supervised {
             let _ = rustix::process::kill_process(getpid(), Signal::STOP);
             self.terminal.return_to(holder);
         }
-        self.send(libc::SIGCONT);
     }
 
     /// What the terminal sends to its foreground process group the command has got by itself.
     fn pass_on(&self, signal: &siginfo) {
         let of_kernel = signal.ssi_code > 0;
         match i32::try_from(signal.ssi_signo).unwrap_or(0) {
-            libc::SIGCHLD => {}
+            // That this process goes on was answered where it stopped.
+            libc::SIGCHLD | libc::SIGCONT => {}
             // When a terminal goes away, the leader of its session alone is told.
             libc::SIGHUP => self.send(libc::SIGHUP),
             _ if of_kernel => {}

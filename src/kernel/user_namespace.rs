@@ -132,6 +132,16 @@ fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> std::result::Resul
     files.iter().try_for_each(|(file, text)| write(file, text))
 }
 
+/// Whether files of root belong to somebody who is not in this user namespace (user_namespaces(7)).
+#[must_use]
+pub fn is_root_outside() -> bool {
+    /// The number that stands for everybody whom the namespace does not know.
+    const OVERFLOW: &str = "/proc/sys/kernel/overflowuid";
+    let overflow = std::fs::read_to_string(OVERFLOW).unwrap_or_default();
+    let overflow = overflow.trim().parse().unwrap_or(65534);
+    rustix::fs::stat("/").is_ok_and(|root| root.st_uid == overflow)
+}
+
 fn own_ids() -> (u32, u32) {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     (uid.as_raw(), gid.as_raw())

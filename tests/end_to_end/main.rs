@@ -34,6 +34,7 @@ mod ps;
 mod refusals;
 mod roots;
 mod rules;
+mod run;
 mod runtime_attacks;
 mod shared;
 mod ssh;

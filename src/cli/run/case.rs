@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::kernel::file::read_trusting;
 use crate::kernel::transition::Program;
 use crate::kernel::user_namespace::Maps;
+use crate::kernel::user_namespace::is_root_outside;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, is_effective_root};
 use crate::plan::{Instance, Lifetime, Plan, Processes};
@@ -54,7 +55,7 @@ impl Case {
         let whom = person::of(&arguments.identity)?;
         let mut policy = policy(arguments.config.as_deref())?;
         policy.rules.extend(rules);
-        if !is_effective_root() {
+        if !has_rights() {
             policy.settings.store = own_store(&policy, &whom.account)?;
         }
         let login = whom.login()?.with(policy.needs())?;
@@ -66,7 +67,7 @@ impl Case {
         apply::read_fstab(&mut plan, trust)?;
         let program = program(arguments, &whom, &plan);
         Ok(Self {
-            is_root: is_effective_root(),
+            is_root: has_rights(),
             whom,
             login,
             plan,
@@ -88,10 +89,15 @@ impl Case {
     }
 }
 
+/// Whether the caller is root where files of root are root's, and not in a user namespace of a user's.
+pub fn has_rights() -> bool {
+    is_effective_root() && !is_root_outside()
+}
+
 /// Whom to trust with the paths of options: for root, nobody but root and the user whose command it is.
 pub fn trust(whom: &Whom) -> Trust {
     let uid = whom.account.person.uid;
-    if is_effective_root() {
+    if has_rights() {
         Trust::User(uid)
     } else {
         Trust::Caller(uid)
@@ -116,7 +122,7 @@ fn policy(file: Option<&str>) -> std::result::Result<Policy, Trouble> {
 
 fn load(file: &str) -> std::result::Result<Policy, Trouble> {
     let path = super::text::absolute(file).map_err(|reason| misuse("--config", file, reason))?;
-    let loaded = if is_effective_root() {
+    let loaded = if has_rights() {
         Policy::load(&Source::File(path))
     } else {
         let caller = Trust::Caller(nix::unistd::geteuid().as_raw());

@@ -1,12 +1,13 @@
 //! Whose command it is: the caller's, or that of whom `--user` and `--group` name.
 
 use super::Trouble;
+use super::case::has_rights;
 use super::text::misuse;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;
 use crate::error::{Error, Result};
 use crate::kernel::transition::Person;
-use crate::login::{Accounts, Login, Nss, Request, Unknown, is_effective_root};
+use crate::login::{Accounts, Login, Nss, Request, Unknown};
 use nix::unistd::{getegid, geteuid, getgroups};
 use std::ffi::OsString;
 
@@ -46,7 +47,7 @@ pub fn of(identity: &Identity) -> std::result::Result<Whom, Trouble> {
         whom.account.person.gid = gid.ok_or_else(unknown)?;
         whom.is_named = true;
     }
-    if is_effective_root() {
+    if has_rights() {
         return Ok(whom);
     }
     refuse_others(&whom)?;

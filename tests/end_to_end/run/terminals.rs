@@ -1,0 +1,149 @@
+//! Job control, as a user at a terminal sees it.
+
+use crate::bed::{Bed, Terminal, bed, ours_only};
+
+/// A shell of the user's with job control, on a terminal of its own. What a shell without starts in the
+/// background ignores the keyboard's signals.
+fn shell_of(bed: &Bed, user: &str) -> Terminal {
+    let mut terminal = Terminal::open(bed);
+    let tty = &terminal.name;
+    let become_user = format!("setpriv --reuid {user} --regid {user} --init-groups");
+    bed.sh(&format!(
+        "cd /; PS1='ready> ' setsid -c env --default-signal=INT,QUIT {become_user} bash --norc --noprofile -i <{tty} >{tty} 2>&1 &"
+    ));
+    terminal.expect("ready> ");
+    terminal
+}
+
+/// The same commands for root, whose are watched, and for alice, whose are not.
+fn each(script: impl Fn(&Bed, &mut Terminal)) {
+    let bed = bed!();
+    for user in ["root", "alice"] {
+        let mut terminal = shell_of(&bed, user);
+        script(&bed, &mut terminal);
+        terminal.send("echo by''e; exit\r");
+        terminal.expect("bye");
+    }
+}
+
+#[test]
+fn control_c_ends_the_command_and_not_the_shell() {
+    ours_only!("command");
+    each(|_, terminal| {
+        terminal.send("jns run --tmpfs /mnt -- sh -c 'echo at''work; sleep 1000'\r");
+        terminal.expect("atwork");
+        terminal.send("\x03");
+        terminal.expect("ready> ");
+        terminal.send("echo status=$?\r");
+        terminal.expect("status=130");
+        terminal.send("jns run -- bash -c 'trap \"echo caught; exit 5\" INT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
+        terminal.expect("atwork");
+        terminal.send("\x03");
+        terminal.expect("caught");
+        terminal.expect("status=5");
+        terminal.send("jns run -- bash -c 'trap \"exit 6\" QUIT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
+        terminal.expect("atwork");
+        terminal.send("\x1c");
+        terminal.expect("status=6");
+    });
+}
+
+#[test]
+fn control_z_stops_it_and_fg_lets_it_go_on() {
+    ours_only!("command");
+    each(|_, terminal| {
+        terminal.send("jns run --tmpfs /mnt -- sh -c 'echo at''work; cat; echo at''end'\r");
+        terminal.expect("atwork");
+        for _ in 0..3 {
+            terminal.send("\x1a");
+            terminal.expect("Stopped");
+            terminal.expect("ready> ");
+            terminal.send("echo out''side\r");
+            terminal.expect("outside");
+            terminal.send("fg\r");
+            terminal.expect("jns run");
+            terminal.send("again\r");
+            terminal.expect("again\r\nagain");
+        }
+        terminal.send("\x04");
+        terminal.expect("atend");
+        terminal.expect("ready> ");
+    });
+}
+
+#[test]
+fn a_shell_inside_has_jobs_of_its_own() {
+    ours_only!("command");
+    each(|_, terminal| {
+        terminal.send("PS1='inside> ' jns run --tmpfs /mnt -- bash --norc --noprofile -i\r");
+        terminal.expect("inside> ");
+        terminal.send("sh -c 'echo at''work; sleep 1000'\r");
+        terminal.expect("atwork");
+        terminal.send("\x1a");
+        terminal.expect("Stopped");
+        terminal.send("kill %1; wait; echo wai''ted\r");
+        terminal.expect("waited");
+        // The whole of it stops, and comes back with the terminal.
+        terminal.send("suspend\r");
+        terminal.expect("ready> ");
+        terminal.send("fg\r");
+        terminal.expect("jns run");
+        terminal.send("echo ba''ck\r");
+        terminal.expect("back");
+        terminal.send("exit 9\r");
+        terminal.expect("ready> ");
+        terminal.send("echo status=$?\r");
+        terminal.expect("status=9");
+        terminal.send("sh -c 'echo at''work; cat'\r");
+        terminal.expect("atwork");
+        terminal.send("mine\r");
+        terminal.expect("mine\r\nmine");
+        terminal.send("\x04");
+        terminal.expect("ready> ");
+    });
+}
+
+#[test]
+fn a_shell_that_is_killed_leaves_the_terminal() {
+    ours_only!("command");
+    let bed = bed!();
+    let mut terminal = shell_of(&bed, "root");
+    terminal.send("PS1='inside> ' jns run -- bash --norc --noprofile -i; echo status=$?\r");
+    terminal.expect("inside> ");
+    terminal.send("kill -9 $$\r");
+    terminal.expect("status=137");
+    terminal.send("sh -c 'echo at''work; cat'\r");
+    terminal.expect("atwork");
+    terminal.send("mine\r");
+    terminal.expect("mine\r\nmine");
+}
+
+#[test]
+fn the_command_is_told_when_the_terminal_gets_another_size() {
+    ours_only!("command");
+    each(|bed, terminal| {
+        terminal.send("jns run --tmpfs /mnt -- bash -c 'trap \"stty size\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
+        terminal.expect("atwork");
+        bed.sh(&format!("stty -F {} rows 33 cols 77", terminal.name));
+        terminal.expect("33 77");
+        terminal.send("\x03");
+        terminal.expect("ready> ");
+    });
+}
+
+#[test]
+fn end_of_file_and_a_hangup_end_it() {
+    ours_only!("command");
+    let bed = bed!();
+    let mut terminal = shell_of(&bed, "root");
+    terminal.send("jns run -- sh -c 'echo at''work; cat'; echo status=$?\r");
+    terminal.expect("atwork");
+    terminal.send("text\r");
+    terminal.expect("text\r\ntext");
+    terminal.send("\x04");
+    terminal.expect("status=0");
+    terminal.send("exec jns run -- sh -c 'echo $$ >/srv/pid; echo at''work; exec sleep 1000'\r");
+    terminal.expect("atwork");
+    drop(terminal);
+    bed.wait_until("! [ -e /proc/$(cat /srv/pid) ]");
+}
