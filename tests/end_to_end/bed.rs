@@ -10,6 +10,7 @@ mod state;
 mod subject;
 mod systemd;
 mod terminal;
+mod userland;
 mod views;
 
 pub use outcome::Outcome;

@@ -1,6 +1,6 @@
 //! Sessions that live in another root directory.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::bed::{Bed, bed, needs, ours_only, skip};
 
 /// The bed's programs once more, in a root with accounts and a configuration of its own.
 const FSTAB: &str = "\
@@ -221,4 +221,46 @@ fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
             .join("\n")
             .contains("cannot read /etc/jns.fstab: its mode is 0666")
     );
+}
+
+/// The fstab and the isolation that people give a debootstrapped system, at each login.
+#[test]
+fn a_login_lives_in_another_debian() {
+    ours_only!("[[root]]");
+    let bed = bed!();
+    if let Err(reason) = bed.show_debian13("/srv/trixie") {
+        skip!("{reason}");
+    }
+    bed.write(
+        "/etc/jns.fstab",
+        "proc  /proc proc  defaults 0 0\n\
+         sysfs /sys  sysfs ro,nosuid,nodev,noexec 0 0\n\
+         /home /home none  bind 0 0\n",
+    );
+    bed.policy(
+        "[settings]\nexempt = [\"root\"]\n\
+         [[root]]\npath = \"/srv/trixie\"\nfstab = \"/etc/jns.fstab\"\n\
+         [[private]]\npath = \"/tmp\"\n\
+         [[isolate]]\nprocesses = \"own\"\nipc = \"own\"\nhostname = \"test\"\n",
+    );
+    bed.serve_ssh();
+    let before = bed.state();
+    let seen = bed.ssh(
+        "alice",
+        "cut -d. -f1 /etc/debian_version; hostname; dpkg --print-architecture >/tmp/x && ls /tmp; \
+         ps -p 1 -o comm=; ps -e -o comm= | grep -c sshd; setsid sleep 4242 >/dev/null 2>&1 & \
+         ls /srv; stat -fc %T /proc /sys",
+    );
+    assert_eq!(
+        seen.stdout, "13\ntest\nx\njns-init\n1\nftp\nproc\nsysfs\n",
+        "{seen:#?}"
+    );
+    // Its own su, in which nobody has named the module, stays there.
+    let inner = "echo secret | su bob -c \"cut -d. -f1 /etc/debian_version; id -un\" 2>/dev/null";
+    assert_eq!(bed.ssh("alice", inner).text(), "13\nbob");
+    let tty = bed.exec(&["ssh", "-tt", "alice@localhost", "tty"]).text();
+    assert!(tty.starts_with("/dev/pts/"), "{tty}");
+    before.assert_nothing_left(&bed);
+    assert!(!bed.run("pgrep -x sleep").succeeded());
+    assert_eq!(bed.sh("hostname; ls /srv/trixie/tmp | wc -l"), "bed\n0");
 }

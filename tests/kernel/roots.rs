@@ -7,6 +7,7 @@ use pam_jns::kernel::walk::Trust;
 use pam_jns::login::{Accounts, GroupName, Login};
 use pam_jns::plan::Plan;
 use pam_jns::policy::Policy;
+use pam_jns::policy::value::Propagation;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
@@ -202,6 +203,33 @@ fn what_is_mounted_in_the_directory_is_there_and_nothing_travels_out() {
             assert!(!exists("/srv/mounted"));
         });
         assert_eq!(mounts_at(ROOT), before);
+        propagate("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+    });
+}
+
+#[test]
+fn what_the_host_mounts_in_the_directory_later_appears() {
+    in_own_namespace(|| {
+        new_root();
+        propagate("/", MsFlags::MS_REC | MsFlags::MS_SHARED);
+        for (propagation, appears) in [(Propagation::Slave, true), (Propagation::Private, false)] {
+            let mut plan = planned("");
+            plan.propagation = propagation;
+            let (entered, wait) = std::sync::mpsc::channel();
+            let (mounted, go) = std::sync::mpsc::channel();
+            let session = std::thread::spawn(move || {
+                apply(&plan, USER).unwrap();
+                entered.send(()).unwrap();
+                go.recv().unwrap();
+                assert_eq!(exists("/srv/later"), appears, "{propagation:?}");
+            });
+            wait.recv().unwrap();
+            memory(&format!("{ROOT}/srv"));
+            file(&format!("{ROOT}/srv/later"), "");
+            mounted.send(()).unwrap();
+            session.join().unwrap();
+            nix::mount::umount(format!("{ROOT}/srv").as_str()).unwrap();
+        }
         propagate("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE);
     });
 }

@@ -56,7 +56,8 @@ impl<'p> Build<'p> {
         if let Some(reason) = self.unfit(&found, &status) {
             return Ok(self.not_kept(step, &path, reason));
         }
-        let mount = mount::clone_tree(&source, true, &path).map_err(clone_of_built)?;
+        let copied = self.copy(&source, &status, &path);
+        let mount = copied.map_err(clone_of_built)?;
         let travel = super::super::travel(self.plan.propagation);
         mount::prepare(&mount, true, AttributeChange::default(), travel, &path)?;
         Ok(Some(Kept {

@@ -8,7 +8,7 @@ use crate::kernel::root;
 use crate::kernel::walk::{self, Place, Walker, file_type, identity};
 use crate::plan::{self, Step, View};
 use rustix::fd::OwnedFd;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use std::rc::Rc;
 
 /// How many links one after the other may lead to where name servers are told.
@@ -92,6 +92,19 @@ impl<'p> Build<'p> {
     pub(super) fn as_caller_has(&self, path: &str) -> String {
         let root = self.root.as_ref().map_or("", |root| &root.place.path);
         format!("{root}{path}")
+    }
+
+    /// A copy of what the session would see at a path without the step that is built. Before Linux 6.15 nothing
+    /// detached can be copied, but what is the new root directory's own can be where the caller sees it.
+    pub(super) fn copy(&self, shown: &OwnedFd, status: &Stat, path: &str) -> Result<OwnedFd> {
+        match mount::clone_tree(shown, true, path) {
+            Err(refused) if refused.is_invalid() && self.root.is_some() => {
+                let same = self.walker.open(&self.as_caller_has(path), &[]).ok();
+                let same = same.filter(|same| identity(&same.status) == identity(status));
+                mount::clone_tree(same.ok_or(refused)?, true, path)
+            }
+            copied => copied,
+        }
     }
 
     /// Attaches the new root directory over itself, in the new namespace.
