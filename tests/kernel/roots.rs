@@ -11,6 +11,7 @@ use pam_jns::policy::value::Propagation;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 /// The new root directory.
 const ROOT: &str = "/mnt/new";
@@ -383,4 +384,102 @@ fn name_servers_are_the_hosts_where_the_root_has_none() {
             assert_eq!(applied.notes, [""; 0]);
         });
     });
+}
+
+#[test]
+fn an_fstab_may_have_every_kind_of_file_system() {
+    in_own_namespace(|| {
+        new_root();
+        for name in ["lower", "upper", "work"] {
+            directory(&format!("/mnt/layers/{name}"), 0o755, 0);
+        }
+        file("/mnt/layers/lower/below", "");
+        let plan = tabled(
+            "sysfs /srv sysfs ro\n\
+             devpts /data devpts ptmxmode=666,mode=600,gid=5\n\
+             queues /bin mqueue noexec\n\
+             layers /run overlay lowerdir=/mnt/layers/lower,upperdir=/mnt/layers/upper,workdir=/mnt/layers/work\n",
+        );
+        inside(plan, |_| {
+            assert!(exists("/srv/kernel") && options("/srv").starts_with("ro,"));
+            assert_eq!(names("/data"), ["ptmx"]);
+            assert!(options("/bin").contains("noexec"));
+            assert_eq!(names("/run"), ["below"]);
+            file("/run/above", "");
+        });
+        assert_eq!(names("/mnt/layers/upper"), ["above"]);
+        // A layer that others could exchange.
+        directory("/mnt/layers", 0o777, 0);
+        let told = refusal(&tabled(
+            "x /run overlay lowerdir=/mnt/layers/lower:/mnt/etc\n",
+        ));
+        assert!(
+            told.contains("/mnt/layers is writable by others than root"),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn an_fstab_may_name_block_devices() {
+    in_own_namespace(|| {
+        new_root();
+        let Some(disk) = Disk::make() else {
+            assert!(
+                std::env::var_os("JNS_TESTS_MUST_RUN").is_none(),
+                "this test must run, and needs loop devices and mkfs.ext4"
+            );
+            println!("skipped: there are no loop devices");
+            return;
+        };
+        let device = disk.device.clone();
+        inside(
+            tabled(&format!(
+                "{device} /data ext4 ro,noexec,errors=remount-ro 0 2\n"
+            )),
+            |_| {
+                assert!(exists("/data/lost+found"));
+                assert_eq!(options("/data"), "ro,noexec,relatime");
+            },
+        );
+        inside(tabled(&format!("{device} /data ext4\n")), |_| {
+            file("/data/x", "")
+        });
+        let told = refusal(&tabled("/mnt/etc/fstab /data ext4\n"));
+        assert!(
+            told.contains("cannot mount /mnt/etc/fstab: it is not a block device"),
+            "{told}"
+        );
+        let told = refusal(&tabled(&format!("{device} /data xfs\n")));
+        assert!(told.starts_with("cannot mount on /data: "), "{told}");
+    });
+}
+
+/// A small file system on a loop device, which ends with the value.
+struct Disk {
+    device: String,
+}
+
+impl Disk {
+    /// Nothing where the machine has no loop devices.
+    fn make() -> Option<Self> {
+        let image = "/mnt/image";
+        fs::File::create(image).unwrap().set_len(4 << 20).unwrap();
+        let made = Command::new("mkfs.ext4")
+            .args(["-q", image])
+            .status()
+            .ok()?;
+        let told = Command::new("losetup")
+            .args(["--show", "-f", image])
+            .output()
+            .ok()?;
+        let device = String::from_utf8(told.stdout).unwrap().trim().to_owned();
+        (made.success() && told.status.success()).then_some(Self { device })
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.device]).status();
+    }
 }

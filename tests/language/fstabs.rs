@@ -2,6 +2,7 @@
 
 use crate::golden;
 use pam_jns::plan::Fstab;
+use proptest::prelude::*;
 use std::fs;
 
 #[test]
@@ -21,6 +22,19 @@ fn told(text: &[u8]) -> String {
     let diagnostics = found.list.iter().map(|one| one.render(false));
     let lines = diagnostics.chain(steps.iter().map(ToString::to_string));
     lines.map(|line| line + "\n").collect()
+}
+
+proptest! {
+    /// What is shown of a text is never more than one line an entry or a diagnostic.
+    #[test]
+    fn any_lines_are_an_fstab_or_an_error(text in "(([#/a,=\\\\ \t\"04]|none|bind|tmpfs| / |\n){0,30})") {
+        let steps = Fstab::parse("fstab", text.as_bytes()).map(|fstab| fstab.steps);
+        for step in steps.unwrap_or_default() {
+            prop_assert!(step.path.as_str().starts_with('/'));
+            prop_assert!(text.lines().nth(step.origin.line - 1).is_some());
+            prop_assert_eq!(step.to_string().lines().count(), 1);
+        }
+    }
 }
 
 #[test]
