@@ -41,3 +41,4 @@ mod ssh;
 mod su;
 mod survivors;
 mod systemd;
+mod volumes;
