@@ -83,9 +83,13 @@ struct Children {
 /// then.
 pub fn start() -> Result<(Init, Membership)> {
     check_single("make")?;
-    let children = Children::remember()?;
+    let mut children = Children::remember()?;
     // The namespace of before, if there is one, must not be above the new one.
-    bear(own_pidfd().map_err(refused)?).map_err(refused)?;
+    match own_pidfd().and_then(bear) {
+        // In a user namespace of a caller's, that of the machine cannot be entered, and so not be returned to.
+        Err(Errno::PERM) if children.are_at_home() => children.before = None,
+        entered => entered.map_err(refused)?,
+    }
     let founder = own_pidfd().map_err(refused)?;
     let (link, theirs) = wire::pair().map_err(refused)?;
     let held = SignalsHeld::begin().map_err(refused)?;
@@ -375,6 +379,13 @@ impl Children {
         Ok(Self {
             before: Some(before),
         })
+    }
+
+    /// Whether they are born where this process is itself.
+    fn are_at_home(&self) -> bool {
+        let here = rustix::fs::stat("/proc/thread-self/ns/pid");
+        let there = self.before.as_ref().map(rustix::fs::fstat);
+        matches!((here, there), (Ok(here), Some(Ok(there))) if here.st_ino == there.st_ino)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::kernel::user_namespace::Maps;
 use crate::kernel::user_namespace::is_root_outside;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, is_effective_root};
-use crate::plan::{Instance, Lifetime, Plan, Processes};
+use crate::plan::{Instance, Isolation, Lifetime, Network, Plan, Processes};
 use crate::policy::rule::Medium;
 use crate::policy::source::LIMIT;
 use crate::policy::value::AbsPath;
@@ -65,6 +65,9 @@ impl Case {
             caller => caller,
         };
         apply::read_fstab(&mut plan, trust)?;
+        if !has_rights() {
+            refuse_without_rights(&plan)?;
+        }
         let program = program(arguments, &whom, &plan);
         Ok(Self {
             is_root: has_rights(),
@@ -130,6 +133,25 @@ fn load(file: &str) -> std::result::Result<Policy, Trouble> {
         Policy::parse(&[(&path, &text)])
     };
     loaded.map(|loaded| loaded.policy).map_err(Trouble::Policy)
+}
+
+/// What the kernel lets nobody have in a user namespace of their own, in better words than its own.
+fn refuse_without_rights(plan: &Plan) -> std::result::Result<(), Error> {
+    let refused =
+        |verb, object: &str, reason, origin| Err(Error::new(verb, object, reason).at(origin));
+    let Isolation {
+        processes, network, ..
+    } = &plan.isolation;
+    match (processes, network) {
+        (Some(hidden), _) if hidden.value == Processes::Hidden => {
+            let reason = "only root can; with `own` the command sees none but its own";
+            refused("hide", "processes", reason, &hidden.origin)
+        }
+        (_, Some(named)) if matches!(named.value, Network::Named(_)) => {
+            refused("join", "a named network", "only root can", &named.origin)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the directories of a caller without rights are kept, as the XDG Base Directory Specification has it.
