@@ -5,10 +5,11 @@ use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Companion, Kind, Namespaces};
+use crate::kernel::companion::{self, Kind, Namespaces};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 use crate::kernel::process::{self, Process};
+use rustix::io::Errno;
 
 /// How many descriptors are open at once on the way, and a few more.
 const DESCRIPTORS: usize = 24;
@@ -46,14 +47,14 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
     check_descriptors(&own.namespace)?;
     let mut tried = Vec::new();
     for pid in std::iter::once(1).chain(Ancestors::of_own()) {
-        let Some(candidate) = Namespaces::of_process(pid) else {
-            continue;
-        };
-        let numbers = numbers(&candidate);
-        if numbers.0 == own_inode || tried.contains(&numbers) {
+        let numbers = numbers(pid);
+        if numbers.0 == Ok(own_inode) || tried.contains(&numbers) {
             continue;
         }
         tried.push(numbers);
+        let Some(candidate) = Namespaces::of_process(pid) else {
+            continue;
+        };
         if let Some(departure) = own.leave_for(&candidate) {
             return Ok(Some(departure));
         }
@@ -70,9 +71,9 @@ struct Session {
 }
 
 /// What tells the namespaces of one process from those of another.
-fn numbers(namespaces: &Namespaces) -> (u64, Vec<u64>) {
-    let companions = namespaces.companions.iter().map(Companion::inode);
-    (namespaces.mount.identity().inode, companions.collect())
+fn numbers(pid: u32) -> (std::result::Result<u64, Errno>, [Option<u64>; 3]) {
+    let companions = Kind::ALL.map(|kind| companion::inode(kind, Some(pid)));
+    (inode_of_process(pid), companions)
 }
 
 impl Session {

@@ -148,10 +148,14 @@ pub fn problems_afterwards(whole: &Whole) -> Vec<String> {
     if problems.is_empty() && namespace(&one) != namespace(&other) {
         problems.push("  the next logins do not meet".to_owned());
     }
-    let pins = known("ns");
+    let mut pins = known("ns");
+    pins.retain(|name| !name.contains('.'));
+    let companions = known("ns").len() - pins.len();
     let bound = mounts_at(&format!("{RUNTIME}/ns")).len();
-    if pins.len() != 1 || bound != 2 {
-        problems.push(format!("  pins: {pins:?}, mounts: {bound}"));
+    // The directory, the mount namespace, and three that go with it.
+    if (pins.len(), companions, bound) != (1, 3, 5) {
+        let all = known("ns");
+        problems.push(format!("  pins: {all:?}, mounts: {bound}"));
     }
     let sessions = known("session");
     if sessions.len() > 1 {
