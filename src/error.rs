@@ -112,6 +112,15 @@ impl Error {
         self.errno == Some(libc::EAGAIN)
     }
 
+    /// Whether the reason is the error number's alone.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        let text = self
+            .errno
+            .map(|errno| std::io::Error::from_raw_os_error(errno).to_string());
+        text.is_some_and(|text| text.split(" (os error").next() == Some(self.reason.as_str()))
+    }
+
     /// The same, with a reason in better words than the error number's.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {

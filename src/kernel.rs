@@ -13,6 +13,7 @@ pub mod mount_table;
 pub mod namespace;
 pub mod network;
 mod output;
+pub mod overlay;
 pub mod probe;
 pub mod process;
 pub mod processor;

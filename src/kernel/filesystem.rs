@@ -42,8 +42,14 @@ impl<'a> Recipe<'a> {
     }
 
     /// Sets an option that has none.
-    fn set_flag(&self, key: &str) -> Result<()> {
+    pub(super) fn set_flag(&self, key: &str) -> Result<()> {
         rustix::mount::fsconfig_set_flag(&self.context, key).map_err(|errno| self.refused(errno))
+    }
+
+    /// Sets an option to an open file.
+    pub(super) fn set_file(&self, key: &str, file: &OwnedFd) -> Result<()> {
+        rustix::mount::fsconfig_set_fd(&self.context, key, file)
+            .map_err(|errno| self.refused(errno))
     }
 
     /// Makes it, and a mount of it with the attributes `MOUNT_ATTR_*`, detached.

@@ -196,7 +196,15 @@ impl fmt::Display for View {
                 std::iter::once(source).chain(whole).collect()
             }
             Self::Overlay { layer } => {
-                vec!["what it shows".to_owned(), format!("written to {layer}")]
+                let place = visible(layer.directory.as_str());
+                let end = match layer.lifetime {
+                    Lifetime::Kept => "",
+                    Lifetime::Session => " for the session",
+                };
+                vec![
+                    "what it shows".to_owned(),
+                    format!("written to {place}{end}"),
+                ]
             }
             Self::FileSystem(system) => vec![system.to_string()],
             Self::Devices => vec!["the devices that every program expects".to_owned()],

@@ -3,7 +3,7 @@
 use super::read::Draft;
 use super::report::{Fault, Report};
 use super::rule::{Kind, Per, Selectors};
-use super::settings::Settings;
+use super::settings::{Namespaces, Settings};
 use super::text::Text;
 use super::value::AbsPath;
 use crate::error::Origin;
@@ -18,6 +18,7 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     checker.shared_instances(drafts);
     checker.covered_store(drafts, &settings.store);
     checker.unsupported(drafts);
+    checker.contested_layers(drafts, settings.namespace);
 }
 
 /// Why a path cannot be used with this store, if it cannot.
@@ -34,6 +35,11 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
             Per::Level => Some("[[private]] per = \"level\""),
             Per::User | Per::Session | Per::Group => None,
         },
+        Kind::Overlay(overlay) => match overlay.per {
+            Per::Context => Some("[[overlay]] per = \"context\""),
+            Per::Level => Some("[[overlay]] per = \"level\""),
+            Per::User | Per::Session | Per::Group => None,
+        },
         Kind::Tmpfs(_)
         | Kind::Bind(_)
         | Kind::Hide(_)
@@ -42,7 +48,6 @@ pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
         | Kind::Root(_)
         | Kind::Volume(_)
         | Kind::Hook(_) => None,
-        Kind::Overlay(_) => Some(kind.header()),
     }
 }
 
@@ -129,12 +134,33 @@ impl Checker<'_, '_> {
             if let Some(part) = unsupported_part(&draft.rule.kind) {
                 let message = format!("{part} is not supported yet");
                 let fault = Fault::new(message).help("logins to which it applies are refused");
-                let line = draft.rule.origin.line;
-                if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
-                    let span = text.line_span(line);
-                    self.report.warning(text, &span, fault);
-                }
+                self.warning(draft, fault);
             }
+        }
+    }
+
+    /// One namespace at a time can write to a layer.
+    fn contested_layers(&mut self, drafts: &[Draft], namespaces: Namespaces) {
+        for draft in drafts {
+            let Kind::Overlay(overlay) = &draft.rule.kind else {
+                continue;
+            };
+            let (who, others) = match (overlay.per, namespaces) {
+                (Per::Group, _) => ("users of a group have", "the other users' logins"),
+                (Per::User, Namespaces::Session) => ("sessions have", "the user's other logins"),
+                _ => continue,
+            };
+            let message =
+                format!("{who} namespaces of their own, and one alone can write to a layer");
+            let help = format!("{others} are refused meanwhile");
+            self.warning(draft, Fault::new(message).help(help));
+        }
+    }
+
+    fn warning(&mut self, draft: &Draft, fault: Fault) {
+        let line = draft.rule.origin.line;
+        if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
+            self.report.warning(text, &text.line_span(line), fault);
         }
     }
 

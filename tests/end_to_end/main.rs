@@ -28,6 +28,7 @@ mod gc;
 mod isolation;
 mod jobs;
 mod nested;
+mod overlays;
 mod policies;
 mod propagation;
 mod ps;

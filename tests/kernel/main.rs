@@ -16,6 +16,7 @@ mod container;
 mod garbage;
 mod helper;
 mod isolation;
+mod overlays;
 mod own;
 mod races;
 mod removal;

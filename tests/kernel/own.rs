@@ -269,6 +269,16 @@ pub fn session(covered: &str, directory: &str) -> Step {
     step(covered, view)
 }
 
+/// `[[overlay]]`, kept at `directory`.
+pub fn overlaid(covered: &str, directory: &str) -> Step {
+    let layer = Instance {
+        directory: path(directory),
+        lifetime: Lifetime::Kept,
+        hook: None,
+    };
+    step(covered, View::Overlay { layer })
+}
+
 /// `[[tmpfs]]`.
 pub fn in_memory(covered: &str, size: Size, keep: &[&str]) -> Step {
     let view = View::Memory {

@@ -39,40 +39,73 @@ impl<'p> Build<'p> {
         };
         let path = instance.directory.as_str();
         let (parent, name, replaceable) = self.instance_parent(instance, form)?;
-        let opened = match directory::open_directory(&parent, name) {
-            Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
-                "create",
-                path,
-                "a session's directory must be new",
-            )),
-            Ok(found) => {
+        let opened = match find_instance(&parent, name, instance)? {
+            Some(found) => {
                 directory::verify(&found, form, self.uid, replaceable, path)?;
-                Ok(found)
+                found
             }
-            Err(Errno::NOENT) => self.make_instance(instance, &parent, covered, form),
-            Err(Errno::NOTDIR | Errno::LOOP) => {
-                Err(Error::new("use", path, "it is not a directory"))
+            None => {
+                let (draft, made) = self.draft_instance(instance, &parent, covered, form)?;
+                self.undo.push_instance(draft, instance);
+                made
             }
-            Err(errno) => Err(Error::from_errno("open", path, errno)),
-        }?;
-        let status = rustix::fs::fstat(&opened)
-            .map_err(|errno| Error::from_errno("examine", path, errno))?;
+        };
+        self.note_instance(&opened, path)?;
+        Ok(opened)
+    }
+
+    /// Opens the directory of a layer, root's alone; a missing one is made without a name. Tells whether it was.
+    pub(super) fn open_layer(
+        &mut self,
+        layer: &'p Instance,
+        covered: &Place,
+    ) -> Result<(OwnedFd, bool)> {
+        let path = layer.directory.as_str();
+        let form = self.possible(Form {
+            mode: 0o700,
+            uid: 0,
+            gid: 0,
+        });
+        let (parent, name, replaceable) = self.instance_parent(layer, form)?;
+        if replaceable {
+            let reason = "it is in a directory of the user's, who could exchange it";
+            return Err(Error::new("use the layer", path, reason));
+        }
+        let (opened, is_new) = match find_instance(&parent, name, layer)? {
+            Some(found) => {
+                check_layer(&found, form, path)?;
+                (found, false)
+            }
+            None => {
+                let (mut draft, made) = self.draft_instance(layer, &parent, covered, form)?;
+                draft.expect_content();
+                self.undo.push_instance(draft, layer);
+                (made, true)
+            }
+        };
+        self.note_instance(&opened, path)?;
+        Ok((opened, is_new))
+    }
+
+    fn note_instance(&mut self, opened: &OwnedFd, path: &str) -> Result<()> {
+        let status =
+            rustix::fs::fstat(opened).map_err(|errno| Error::from_errno("examine", path, errno))?;
         self.instances.push(Held {
             path: path.to_owned(),
             identity: identity(&status),
             // Its owner may change it as they like.
             form: (status.st_uid != self.uid).then(|| Form::of(&status)),
         });
-        Ok(opened)
+        Ok(())
     }
 
-    fn make_instance(
+    fn draft_instance(
         &mut self,
         instance: &'p Instance,
         parent: &Rc<OwnedFd>,
         covered: &Place,
         form: Form,
-    ) -> Result<OwnedFd> {
+    ) -> Result<(Draft, OwnedFd)> {
         let path = instance.directory.as_str();
         let made = Draft::directory(parent, form, path);
         let (draft, made) = self.note_vanished(made)?;
@@ -86,8 +119,7 @@ impl<'p> Build<'p> {
                 enclosed: instance.directory.is_within(&self.plan.store),
             });
         }
-        self.undo.push_instance(draft, instance);
-        Ok(made)
+        Ok((draft, made))
     }
 
     /// The directory that holds an instance, the instance's name in it, and whether the user could replace
@@ -205,6 +237,37 @@ impl<'p> Build<'p> {
             found => found,
         }
     }
+}
+
+/// An instance that is there; a session's must not be.
+fn find_instance(parent: &Rc<OwnedFd>, name: &str, instance: &Instance) -> Result<Option<OwnedFd>> {
+    let path = instance.directory.as_str();
+    match directory::open_directory(parent, name) {
+        Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
+            "create",
+            path,
+            "a session's directory must be new",
+        )),
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::NOTDIR | Errno::LOOP) => Err(Error::new("use", path, "it is not a directory")),
+        Err(errno) => Err(Error::from_errno("open", path, errno)),
+    }
+}
+
+/// What is in a layer shows as the kernel has left it, so nobody else may have had a hand in it.
+fn check_layer(directory: &OwnedFd, form: Form, path: &str) -> Result<()> {
+    let status =
+        rustix::fs::fstat(directory).map_err(|errno| Error::from_errno("examine", path, errno))?;
+    if status.st_uid == form.uid && status.st_mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let found = Form::of(&status);
+    let reason = format!(
+        "it belongs to uid {} with mode {:04o}; it must be root's alone (0700)",
+        found.uid, found.mode
+    );
+    Err(Error::new("use the layer", path, reason))
 }
 
 /// An instance often has the mode of `/tmp`: what keeps others out of it is the directory that holds it.

@@ -4,10 +4,11 @@ use super::keep::Root;
 use super::{Build, BuiltView, Held, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
-use crate::kernel::directory::Form;
+use crate::kernel::directory::{Form, open_directory};
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::overlay::{Layer, Manner};
 use crate::kernel::walk::{Place, Trust, identity};
-use crate::plan::{Shape, Step, View};
+use crate::plan::{Instance, Shape, Step, View};
 use crate::policy::value::{Component, Size};
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
@@ -42,6 +43,7 @@ impl<'p> Build<'p> {
             (View::NameServers, Some(source)) => {
                 (self.bind(step, place, &source, false, covered)?, vec![])
             }
+            (View::Overlay { layer }, _) => (self.overlay(step, layer, place, covered)?, vec![]),
             (View::FileSystem(system), _) => (self.file_system(step, system)?, vec![]),
             (View::Devices, _) => self.devices(step)?,
             (View::Terminals, _) => (self.terminals(step)?, vec![]),
@@ -137,6 +139,28 @@ impl<'p> Build<'p> {
             form: None,
         });
         Ok(Rc::new(mount))
+    }
+
+    fn overlay(
+        &mut self,
+        step: &'p Step,
+        layer: &'p Instance,
+        place: &Place,
+        covered: u64,
+    ) -> Result<Rc<OwnedFd>> {
+        let (path, directory) = (step.path.as_str(), layer.directory.as_str());
+        let lower =
+            open_directory(place, ".").map_err(|errno| Error::from_errno("open", path, errno))?;
+        let (opened, is_new) = self.open_layer(layer, place)?;
+        let form = self.possible(form_of(&Shape::default(), &place.status));
+        let layer = Layer::open(Rc::new(opened), form, directory)?;
+        let manner = Manner {
+            attributes: like_covered(&step.attributes, covered).bits(),
+            is_new,
+            without_rights: matches!(self.trust, Trust::Caller(_)),
+            path,
+        };
+        layer.mount(&lower, manner).map(Rc::new)
     }
 
     /// What covers a hidden file: an empty one that nobody may read.

@@ -133,7 +133,13 @@ fn is_ours(process: &str, uid: u32) -> bool {
         let kinds: [&[u8]; 3] = [b"tmpfs", b"proc", b"mqueue"];
         kinds.contains(&mount.kind.as_slice()) && mount.source == SOURCE.as_bytes()
     };
-    let is_shown = |mount: &Mount| is_instance(&String::from_utf8_lossy(&mount.root), uid);
+    let is_shown = |mount: &Mount| {
+        let shown = match mount.kind.as_slice() {
+            b"overlay" if mount.root == b"/" => &mount.source,
+            _ => &mount.root,
+        };
+        is_instance(&String::from_utf8_lossy(shown), uid)
+    };
     mounts
         .unwrap_or_default()
         .iter()

@@ -18,6 +18,8 @@ pub(super) struct Views {
     /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
     /// each with the device that it is on.
     shown: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// The same of the layers that overlays write to, which tell where they are and not on which device.
+    layers: BTreeSet<Vec<u8>>,
     /// `ns/1000-…`: the pins that something is mounted on, anywhere.
     covered: BTreeSet<Vec<u8>>,
     /// Mount points of the present namespace.
@@ -59,6 +61,9 @@ impl Views {
     fn note(&mut self, mount: &Mount) {
         let on_device = |name| (mount.device.clone(), name);
         self.shown.extend(names(&mount.root).map(on_device));
+        if mount.kind == b"overlay" {
+            self.layers.extend(names(&mount.source));
+        }
         self.covered
             .extend(names(&mount.point).filter(|name| name.starts_with(b"ns/")));
     }
@@ -70,7 +75,7 @@ impl Views {
         let device = self.devices.get(&mount);
         device.is_none_or(|device| {
             let name = name.as_bytes().to_vec();
-            self.shown.contains(&(device.clone(), name))
+            self.layers.contains(&name) || self.shown.contains(&(device.clone(), name))
         })
     }
 
@@ -134,6 +139,8 @@ mod tests {
 31 24 8:1 /lib/jns/user/1000/tmp /tmp rw - ext4 /dev/sda1 rw
 32 24 8:1 /lib/jns/session/00ff00ff00ff00ff/a\\040b /a\\134b rw - ext4 /dev/sda1 rw
 33 24 8:1 /lib/jns/user/.jns-0123456789abcdef/tmp//deleted /x rw - ext4 /dev/sda1 rw
+36 24 0:50 / /opt rw - overlay /lib/jns/group/100/opt rw
+37 24 0:51 / /srv rw - tmpfs /lib/jns/group/200/srv rw
 34 24 0:4 mnt:[4026532211] /run/jns/ns/1000-0a rw - nsfs nsfs rw
 35 24
 ";
@@ -155,6 +162,10 @@ mod tests {
             assert_eq!(views.show(24, name), shown, "{name}");
             assert!(!views.show(25, name), "on another device: {name}");
             assert!(views.show(26, name), "on a mount that is not known: {name}");
+        }
+        for mount in [24, 25] {
+            assert!(views.show(mount, "group/100"), "a layer");
+            assert!(!views.show(mount, "group/200"), "no layer");
         }
         assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
     }

@@ -1,0 +1,191 @@
+//! Overlays: a directory, with what is written to it in a layer of its own (overlayfs).
+
+use super::directory::{Draft, Form, Publication, open_directory};
+use super::filesystem::Recipe;
+use crate::error::{Error, Result};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{FlockOperation, Timespec};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// What is written, in the directory of a layer.
+const UPPER: &str = "upper";
+
+/// Where the kernel prepares what is written.
+const WORK: &str = "work";
+
+/// An empty directory, for [`Layer::is_in_use`].
+const EMPTY: &str = "empty";
+
+/// How often a layer that is in use is asked for again: an overlay that was just given up takes the kernel a
+/// moment.
+const TRIES: u32 = 40;
+
+/// Between two tries, in nanoseconds: two seconds in all.
+const PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
+/// Root's own directory that holds a layer, opened.
+#[derive(Debug)]
+pub struct Layer<'a> {
+    directory: Rc<OwnedFd>,
+    upper: OwnedFd,
+    work: OwnedFd,
+    empty: OwnedFd,
+    path: &'a str,
+}
+
+/// How an overlay is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// The attributes `MOUNT_ATTR_*` of its mount.
+    pub attributes: u64,
+    /// Whether the layer was made for this overlay, so that no other can write to it.
+    pub is_new: bool,
+    /// Whether the caller has rights in a user namespace of its own alone, where what the kernel notes in the
+    /// layer has other names (Linux 5.11).
+    pub without_rights: bool,
+    /// Where it will be.
+    pub path: &'a str,
+}
+
+impl<'a> Layer<'a> {
+    /// Opens the layer in a directory that nobody but root may use, with the path `path`. In a new one,
+    /// the root of what is written gets the form `form`.
+    ///
+    /// # Errors
+    ///
+    /// A part of it cannot be opened or made.
+    pub fn open(directory: Rc<OwnedFd>, form: Form, path: &'a str) -> Result<Self> {
+        let own = Form {
+            mode: 0o700,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        };
+        Ok(Self {
+            upper: part(&directory, UPPER, form, path)?,
+            work: part(&directory, WORK, own, path)?,
+            empty: part(&directory, EMPTY, own, path)?,
+            directory,
+            path,
+        })
+    }
+
+    /// A detached overlay: what is at `lower`, without what is mounted beneath it, with the layer above. Its
+    /// source in mount tables is the path of the layer.
+    ///
+    /// # Errors
+    ///
+    /// Another overlay writes to the layer, or the kernel refused it, in its own words where it gives any: the
+    /// layer may be on a file system that cannot hold one, and before Linux 6.15 `lower` must not be on a
+    /// detached mount.
+    pub fn mount(&self, lower: &OwnedFd, manner: Manner<'_>) -> Result<OwnedFd> {
+        if !manner.is_new {
+            self.wait_until(|| self.lock())?;
+            self.wait_until(|| Ok(!self.is_in_use(manner)?))?;
+        }
+        let recipe = self.recipe(lower, manner)?;
+        recipe.set("index", "off")?;
+        recipe.set("metacopy", "off")?;
+        recipe.mount(manner.attributes).map_err(in_words)
+    }
+
+    fn wait_until(&self, holds: impl Fn() -> Result<bool>) -> Result<()> {
+        for _ in 0..TRIES {
+            if holds()? {
+                return Ok(());
+            }
+            let _ = rustix::thread::nanosleep(&PAUSE);
+        }
+        let reason = "a session in another namespace writes to it";
+        Err(Error::from_errno("use the layer", self.path, Errno::BUSY).because(reason))
+    }
+
+    /// Between the look for other overlays and the making of this one, until the directory is closed.
+    fn lock(&self) -> Result<bool> {
+        match rustix::fs::flock(&self.directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
+            Err(errno) => Err(Error::from_errno("lock", self.path, errno)),
+        }
+    }
+
+    /// Whether an overlay writes to the layer. The kernel lets several do that, with results that it does not
+    /// define, except to one with an index (overlayfs of Linux 4.13, and seen on 6.18). That one notes what is
+    /// below it, and will have nothing else there: so it has an empty directory.
+    fn is_in_use(&self, manner: Manner<'_>) -> Result<bool> {
+        let recipe = self.recipe(&self.empty, manner)?;
+        recipe.set("index", "on")?;
+        // Whatever else is wrong is found again when the overlay is made.
+        Ok(recipe.mount(0).is_err_and(|error| error.is_busy()))
+    }
+
+    fn recipe<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
+        let recipe = match self.by_descriptor(lower, manner) {
+            // Linux before 6.13, or 6.15 for a descriptor of a path alone.
+            Err(_) => self.by_path(lower, manner)?,
+            Ok(recipe) => recipe,
+        };
+        recipe.set("source", self.path)?;
+        if manner.without_rights {
+            recipe.set_flag("userxattr")?;
+        }
+        Ok(recipe)
+    }
+
+    fn by_descriptor<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
+        let recipe = begin(manner)?;
+        recipe.set_file("upperdir", &self.upper)?;
+        recipe.set_file("workdir", &self.work)?;
+        recipe.set_file("lowerdir+", lower)?;
+        Ok(recipe)
+    }
+
+    fn by_path<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
+        let recipe = begin(manner)?;
+        for (key, file) in [
+            ("upperdir", &self.upper),
+            ("workdir", &self.work),
+            ("lowerdir", lower),
+        ] {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            recipe.set(key, &path)?;
+        }
+        Ok(recipe)
+    }
+}
+
+fn begin(manner: Manner<'_>) -> Result<Recipe<'_>> {
+    Recipe::new("overlay", "make an overlay for", manner.path)
+}
+
+/// Most of what the kernel has to say about overlays it says in its log alone.
+fn in_words(error: Error) -> Error {
+    match error.is_bare() && error.is_invalid() {
+        true => error.because(
+            "the kernel takes no layer on NFS, FUSE or another overlay, and before Linux 6.15 none over what \
+             another rule shows; dmesg(1) tells more",
+        ),
+        false => error,
+    }
+}
+
+/// Opens a part of a layer, made where it is missing.
+fn part(directory: &Rc<OwnedFd>, name: &str, form: Form, path: &str) -> Result<OwnedFd> {
+    let path = format!("{path}/{name}");
+    let failed = |errno| Error::from_errno("open", &path, errno);
+    match open_directory(directory, name) {
+        Err(Errno::NOENT) => {}
+        found => return found.map_err(failed),
+    }
+    let (mut draft, made) = Draft::directory(directory, form, &path)?;
+    match draft.publish(name, &path)? {
+        Publication::Done => {
+            draft.keep();
+            Ok(made)
+        }
+        Publication::Preceded => open_directory(directory, name).map_err(failed),
+    }
+}

@@ -1,0 +1,118 @@
+//! `[[overlay]]`: users change what everybody has, each for themselves.
+
+use crate::bed::{Bed, bed, ours_only};
+
+/// What is in `/srv/laid` shows, and can be changed.
+const LAYERS: &str = "\
+[settings]
+exempt = [\"root\"]
+[[overlay]]
+path = \"/srv/laid\"
+";
+
+/// The same with a directory whose changes end with the session.
+const OF_SESSION: &str = "\
+[settings]
+exempt = [\"root\"]
+[[overlay]]
+path = \"/srv/laid\"
+per = \"session\"
+";
+
+impl Bed {
+    /// Serves ssh and su under a policy with layers, over a directory that all may write to.
+    fn lay_over(&self, policy: &str) {
+        // A bed's root is an overlay, which cannot hold a layer.
+        self.sh("mkdir -p /var/lib && mount -t tmpfs -o mode=755 of-bed /var/lib");
+        self.sh("mkdir -p /srv/laid/tool; echo host >/srv/laid/tool/version; echo host >/srv/laid/file; chmod -R a+rwX /srv/laid");
+        self.policy(policy);
+        self.serve_ssh();
+        self.protect("su");
+    }
+}
+
+const LIST: &str = "cd /srv/laid && find . -type f | sort | xargs -r grep -H .";
+
+#[test]
+fn each_user_writes_to_a_layer_of_their_own() {
+    let bed = bed!();
+    ours_only!("layers");
+    bed.lay_over(LAYERS);
+    bed.share();
+    let before = bed.state();
+    let change = "echo alice >/srv/laid/tool/version; rm /srv/laid/file; echo new >/srv/laid/new; mv /srv/laid/tool /srv/laid/moved";
+    bed.ssh("alice", change).text();
+    let changed = "./moved/version:alice\n./new:new";
+    assert_eq!(bed.su("alice", LIST).text(), changed, "the same namespace");
+    let untouched = "./file:host\n./tool/version:host";
+    assert_eq!(bed.ssh("bob", LIST).text(), untouched);
+    assert_eq!(bed.sh(LIST), untouched);
+    before.assert_nothing_left(&bed); // it collects the garbage
+    assert_eq!(bed.ssh("alice", LIST).text(), changed, "a new namespace");
+    assert_eq!(
+        bed.sh("stat -c '%a %u' /var/lib/jns/user/2001/srv-laid"),
+        "700 0"
+    );
+    bed.collect_garbage();
+}
+
+#[test]
+fn the_layer_of_a_session_is_gone_after_it() {
+    let bed = bed!();
+    ours_only!("layers");
+    bed.lay_over(OF_SESSION);
+    let before = bed.state();
+    let change = "rm -r /srv/laid/tool; mkdir -p /srv/laid/a/b; mv /srv/laid/file /srv/laid/a/b; ls /srv/laid";
+    assert_eq!(bed.ssh("alice", change).text(), "a");
+    assert_eq!(bed.su("alice", "ls /srv/laid").text(), "file\ntool");
+    bed.wait_for_logouts();
+    assert_eq!(bed.sh("ls -A /var/lib/jns/session"), "");
+    before.assert_nothing_left(&bed);
+}
+
+/// What a killed monitor leaves, gc removes; not before the session's processes have ended.
+#[test]
+fn gc_removes_the_layer_of_a_session_that_has_ended() {
+    let bed = bed!();
+    ours_only!("layers");
+    bed.lay_over(OF_SESSION);
+    let session = bed.start_session("alice");
+    session
+        .run("bash -c 'rm -r /srv/laid/tool; mkdir -p /srv/laid/a/b; mv /srv/laid/file /srv/laid/a/b'")
+        .text();
+    session.kill_monitor();
+    bed.wait_until("! pgrep -f '^sshd.*alice .priv.'");
+    let layers = "ls /var/lib/jns/session | wc -l";
+    bed.sh("jns gc; rm /run/jns/session/*; touch -d '-1 day' /var/lib/jns/session/*; jns gc");
+    assert_eq!(bed.sh(layers), "1", "its processes live");
+    assert_eq!(session.run("ls /srv/laid/a/b").text(), "file");
+    bed.sh(&format!("kill {}", session.pid));
+    bed.wait_until(&format!("! [ -e /proc/{} ]", session.pid));
+    bed.sh("jns gc");
+    assert_eq!(bed.sh(layers), "0");
+}
+
+#[test]
+fn who_would_write_to_a_layer_in_use_is_refused_and_told_why() {
+    let bed = bed!();
+    ours_only!("layers");
+    bed.lay_over(LAYERS);
+    bed.share_nothing();
+    let session = bed.start_session("alice");
+    let refused = bed.su("alice", "true");
+    assert!(!refused.succeeded(), "{refused:#?}");
+    let log = bed.log().join("\n");
+    let reason = "cannot use the layer /var/lib/jns/user/2001/srv-laid: \
+                  a session in another namespace writes to it (/etc/security/jns.toml:3)";
+    assert!(log.contains(reason), "{log}");
+    assert_eq!(
+        bed.su("bob", LIST).text(),
+        "./file:host\n./tool/version:host"
+    );
+    session.end();
+    bed.su("alice", "echo later >/srv/laid/later").text();
+    assert_eq!(
+        bed.sh("cat /var/lib/jns/user/2001/srv-laid/upper/later"),
+        "later"
+    );
+}
