@@ -295,7 +295,14 @@ impl Membership {
     ///
     /// setns(2) failed: CAP_SYS_ADMIN is missing, or the namespace is not below that of this process.
     pub fn enter(&self) -> Result<()> {
-        bear(self.namespace.as_fd()).map_err(|errno| Error::from_errno("enter", OBJECT, errno))
+        bear(self.namespace.as_fd()).map_err(|errno| match errno {
+            Errno::INVAL => Error::new(
+                "enter",
+                OBJECT,
+                "this process is in another one that is not above it",
+            ),
+            errno => Error::from_errno("enter", OBJECT, errno),
+        })
     }
 
     /// Opens a door for others, at the path `door`, in a directory that is root's alone. The init of whoever began
@@ -356,6 +363,16 @@ impl Known {
             killed => killed.map_err(failed),
         }
     }
+}
+
+/// The PID namespace of this process, as `ls -l /proc/self/ns` shows it, where it is not that of the first process in
+/// /proc but one within: the kernel lets no process out of it.
+#[must_use]
+pub fn confinement() -> Option<String> {
+    let name = |process| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let own = name("self")?;
+    let is_other = name("1").is_some_and(|first| first != own);
+    is_other.then(|| own.to_string_lossy().into_owned())
 }
 
 /// Lets the children of this process be born where the process is itself.

@@ -9,6 +9,7 @@ use crate::admission::{self, Admission};
 use crate::apply;
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
+use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
 use crate::kernel::secret::Secret;
 use crate::kernel::walk::Trust;
@@ -50,6 +51,11 @@ pub(super) fn open_session(
         }
         home => home?,
     };
+    if let Some(confinement) = home.as_ref().and_then(|_| confinement()) {
+        log::info!(
+            "cannot leave the PID namespace {confinement}: this session ends with the one around it"
+        );
+    }
     match open(handle, request, &arguments, &directory) {
         Ok(None) => Ok(()),
         Ok(Some(uid)) => Ok(stay(home, &directory, uid)?),

@@ -13,7 +13,7 @@ fn a_login_on_a_terminal_has_directories_of_its_own() {
 
 /// Logs in with name and password and runs a script there, its output going to a file: what a terminal
 /// shows is mixed with prompts and greetings.
-fn log_in(bed: &Bed, user: &str, script: &str) -> Outcome {
+pub fn log_in(bed: &Bed, user: &str, script: &str) -> Outcome {
     let home = bed.sh(&format!("echo ~{user}"));
     bed.write(&format!("{home}/job"), script);
     let mut terminal = Terminal::open(bed);

@@ -30,6 +30,7 @@ mod jobs;
 mod nested;
 mod overlays;
 mod policies;
+mod processes;
 mod propagation;
 mod ps;
 mod refusals;
