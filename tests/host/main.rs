@@ -29,6 +29,7 @@ mod faults;
 mod forced_panic;
 mod logs;
 mod policy_files;
+mod programs;
 mod quiet;
 mod report;
 mod room;
