@@ -135,10 +135,14 @@ impl<'p> Build<'p> {
         let path = step.path.as_str();
         let own = walk::open_plainly(path).ok();
         let own = own.filter(|own| file_type(&own.status) == FileType::RegularFile);
+        let Some(own) = own else {
+            return Ok(None);
+        };
         match self.inside().open(path, &self.covers) {
-            Err(missing) if missing.is_missing() && own.is_some() => {}
-            Err(error) if !error.is_missing() => return Err(error),
-            _ => return Ok(None),
+            Err(missing) if missing.is_missing() => {}
+            // What was made for an earlier session.
+            Ok(empty) if is_empty_file(&empty) => return Ok(Some((empty, Some(own)))),
+            found => return found.map(|_| None),
         }
         let landing = self.landing(path.to_owned())?;
         let (parent, name) = landing.rsplit_once('/').unwrap_or(("", path));
@@ -148,7 +152,7 @@ impl<'p> Build<'p> {
         draft.publish(name, &landing)?;
         self.settle(draft, &parent.path);
         let place = self.inside().open(&landing, &self.covers)?;
-        Ok(Some((place, own)))
+        Ok(Some((place, Some(own))))
     }
 
     /// Where the links at a path lead, although nothing is there.
@@ -189,6 +193,10 @@ impl<'p> Build<'p> {
         draft.keep();
         Ok(())
     }
+}
+
+fn is_empty_file(place: &Place) -> bool {
+    file_type(&place.status) == FileType::RegularFile && place.status.st_size == 0
 }
 
 fn form(mode: u32) -> Form {

@@ -21,6 +21,9 @@ const OF_THE_KERNEL: &[&str] = &["proc", "sysfs", "mqueue"];
 /// Options of overlayfs that name directories.
 const LAYERS: &[&str] = &["lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"];
 
+/// The socket that syslog(3) writes to.
+const LOG: &str = "log";
+
 /// What the empty directory for devices may hold.
 const DEVICES: Memory = Memory {
     bytes: 64 * 1024,
@@ -107,11 +110,12 @@ impl<'p> Build<'p> {
         let attributes = like_covered(&step.attributes, 0).bits();
         let mount = Rc::new(mount::memory(&DEVICES, attributes, path)?);
         self.multiplexer = Some(device::furnish(&mount, path)?);
-        let nodes = device::NODES.iter().chain(["log"].iter());
         let mut shown = Vec::new();
-        for name in nodes {
+        for name in device::NODES {
             shown.extend(self.device(&mount, name)?);
         }
+        // Without a log, programs lose their messages and no more.
+        shown.extend(self.device(&mount, LOG).ok().flatten());
         Ok((mount, shown))
     }
 
