@@ -25,6 +25,7 @@ mod enter;
 mod examples;
 mod ftp;
 mod gc;
+mod hooks;
 mod isolation;
 mod jobs;
 mod nested;

@@ -1,0 +1,147 @@
+//! Programs of the administrator's that are run for sessions.
+
+use crate::bed::{Bed, bed, ours_only};
+
+/// Notes what it is told and who it is.
+const NOTE: &str =
+    "#!/bin/sh\necho \"$1 $(id -un) $JNS_USER $JNS_UID $JNS_SERVICE $JNS_PATH\" >>/srv/noted\n";
+
+impl Bed {
+    fn take_notes(&self, policy: &str) {
+        self.write("/srv/note", NOTE);
+        self.sh("chmod 755 /srv/note && : >/srv/noted && chmod 666 /srv/noted");
+        self.policy(policy);
+        self.protect("su");
+    }
+
+    /// What was noted since the last time.
+    fn notes(&self) -> String {
+        self.sh("cat /srv/noted; : >/srv/noted")
+    }
+}
+
+#[test]
+fn they_are_run_at_their_moments_and_told_for_whom() {
+    let bed = bed!();
+    ours_only!("hooks");
+    bed.take_notes(
+        "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/note\", \"instance\"]\n\
+         [[private]]\npath = \"/var/tmp\"\nper = \"session\"\n\
+         [[hook]]\nwhen = \"created\"\nrun = [\"/srv/note\", \"created\"]\n\
+         [[hook]]\nwhen = \"open\"\nas = \"user\"\nrun = [\"/srv/note\", \"open-{user}\"]\n\
+         [[hook]]\nwhen = \"close\"\nrun = [\"/srv/note\", \"close\"]\n",
+    );
+    let uid = bed.sh("id -u alice");
+    let of = |path: &str| format!("root alice {uid} su {path}").trim_end().to_owned();
+    for created in [
+        vec![
+            format!("instance {}", of("/tmp")),
+            format!("created {}", of("/tmp")),
+        ],
+        vec![],
+    ] {
+        assert!(bed.su("alice", "true").succeeded());
+        let session = [
+            format!("created {}", of("/var/tmp")),
+            format!("open-alice alice alice {uid} su"),
+            format!("close {}", of("")),
+        ];
+        let expected = [created, session.to_vec()].concat();
+        let noted = bed.notes();
+        let noted: Vec<&str> = noted.lines().map(str::trim_end).collect();
+        assert_eq!(noted, expected);
+    }
+}
+
+#[test]
+fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
+    let bed = bed!();
+    ours_only!("hooks");
+    bed.take_notes(
+        "[settings]\nnamespace = \"user\"\n[[private]]\npath = \"/tmp\"\n\
+         [[hook]]\nwhen = \"created\"\nrun = [\"/srv/note\", \"created\"]\n\
+         [[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\", \"open\"]\n\
+         [[hook]]\nwhen = \"close\"\nrun = [\"/srv/note\", \"close\"]\n",
+    );
+    bed.sh("touch -d yesterday /etc/security/jns.toml");
+    bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
+    bed.wait_until("pgrep -f '[s]leep 600'");
+    for _ in 0..2 {
+        assert!(bed.su("alice", "true").succeeded());
+    }
+    bed.sh("pkill -f '[s]leep 600' || true");
+    bed.wait_until("[ $(grep -c close /srv/noted) = 3 ]");
+    let words = bed.sh("cut -d' ' -f1 /srv/noted | tr '\\n' ' '");
+    assert_eq!(words.trim(), "created open open close open close close");
+}
+
+#[test]
+fn an_instance_whose_program_failed_never_was_there() {
+    let bed = bed!();
+    ours_only!("hooks");
+    let fails = "[\"/bin/sh\", \"-c\", \"mkdir -p $JNS_PATH/a/b; echo > $JNS_INSTANCE/c; exit 4\"]";
+    for policy in [
+        format!("[[private]]\npath = \"/tmp\"\nhook = {fails}\n"),
+        format!("[[private]]\npath = \"/tmp\"\n[[hook]]\nwhen = \"created\"\nrun = {fails}\n"),
+        format!("[[private]]\npath = \"/tmp\"\nper = \"session\"\nhook = {fails}\n"),
+    ] {
+        bed.take_notes(&policy);
+        let before = bed.state();
+        assert!(!bed.su("alice", "true").succeeded());
+        bed.assert_reason_logged(&["cannot run /bin/sh: its exit status is 4", "jns.toml:"]);
+        before.assert_nothing_left(&bed);
+        assert_eq!(
+            bed.sh("find /var/lib/jns -mindepth 2 2>/dev/null | wc -l"),
+            "0"
+        );
+    }
+}
+
+#[test]
+fn what_a_program_puts_into_a_new_instance_is_there() {
+    let bed = bed!();
+    ours_only!("hooks");
+    let puts = "[\"/bin/sh\", \"-c\", \"echo one > $JNS_PATH/one; echo two > $JNS_INSTANCE/two\"]";
+    bed.take_notes(&format!("[[private]]\npath = \"/tmp\"\nhook = {puts}\n"));
+    assert_eq!(bed.su("alice", "cat /tmp/one /tmp/two").text(), "one\ntwo");
+    assert_eq!(bed.su("alice", "ls /tmp").text(), "one\ntwo");
+}
+
+#[test]
+fn a_failure_denies_or_is_told_as_the_rule_says() {
+    let bed = bed!();
+    ours_only!("hooks");
+    for sharing in ["user", "session"] {
+        for (when, failure, let_in) in [
+            ("open", "deny", false),
+            ("open", "warn", true),
+            ("created", "warn", true),
+            ("close", "deny", true),
+        ] {
+            bed.sh("jns gc && rm -rf /var/lib/jns/* /run/jns/stamp");
+            bed.take_notes(&format!(
+                "[settings]\nnamespace = \"{sharing}\"\n[[private]]\npath = \"/tmp\"\n\
+                 [[hook]]\nwhen = \"{when}\"\nrun = [\"/bin/false\"]\non_failure = \"{failure}\"\n"
+            ));
+            let told = bed.log().len();
+            let entered = bed.su("alice", "true").succeeded();
+            assert_eq!(entered, let_in, "{sharing} {when} {failure}");
+            let log = bed.log().split_off(told);
+            let failed = "cannot run /bin/false: its exit status is 1";
+            assert!(log.iter().any(|line| line.contains(failed)), "{log:?}");
+            // A login that was denied leaves no namespace for others.
+            assert!(let_in || bed.pins() == 0, "{sharing} {when} {failure}");
+        }
+    }
+}
+
+#[test]
+fn a_program_of_roots_that_others_may_write_is_not_run() {
+    let bed = bed!();
+    ours_only!("hooks");
+    bed.take_notes("[[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\"]\n");
+    bed.sh("chmod 777 /srv/note");
+    assert!(!bed.su("alice", "true").succeeded());
+    bed.assert_reason_logged(&["cannot run /srv/note: ", "others than root may write to it"]);
+    assert_eq!(bed.notes(), "");
+}
