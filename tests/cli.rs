@@ -582,13 +582,13 @@ fn explains_json_has_its_keys() {
 
 #[test]
 fn a_login_that_would_be_refused_is_said_to_be() {
-    let policy = "[[overlay]]\npath = \"/opt\"\n";
+    let policy = "[[private]]\npath = \"/opt\"\nper = \"level\"\n";
     let Some(output) = explain(policy, &["nobody"]) else {
         return;
     };
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        out(&output).contains("refused: cannot apply [[overlay]]: not supported yet"),
+        out(&output).contains("refused: cannot apply [[private]] per = \"level\": not supported yet"),
         "{}",
         out(&output)
     );

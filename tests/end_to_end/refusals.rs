@@ -216,12 +216,12 @@ fn an_unknown_module_argument() {
 #[test]
 fn a_rule_that_is_not_supported_yet() {
     let bed = bed!();
-    ours_only!("overlays");
+    ours_only!("list of what is not supported");
     bed.sh("mkdir /srv/base");
-    let policy = format!("{TMP}[[overlay]]\npath = \"/srv/base\"\n");
+    let policy = format!("{TMP}[[private]]\npath = \"/srv/base\"\nper = \"level\"\n");
     bed.assert_policy_refused(
         &policy,
-        &["overlay", "not supported yet", "/etc/security/jns.toml:3"],
+        &["level", "not supported yet", "/etc/security/jns.toml:3"],
     );
 }
 
