@@ -8,7 +8,7 @@ use crate::kernel::departure::{Errand, WorkingDirectory, leave_for_all};
 use crate::kernel::init::{self, Known};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
-use crate::kernel::process::Process;
+use crate::kernel::process::{self, Process};
 use crate::kernel::processor::Tour;
 use crate::kernel::secret::Secret;
 use crate::kernel::transition::Person;
@@ -185,7 +185,9 @@ pub fn admit(
     match home.take_turn(&key, login.uid, plan.patience(), directory) {
         Ok(Turn::Joined(admission)) => Ok(*admission),
         Ok(Turn::Make(_lock)) => {
-            let key = Some(key.as_str());
+            // In the PID namespace of another session's, its processes would end with that session.
+            let lasts = !plan.needs_processes() || process::is_where_proc_is();
+            let key = lasts.then_some(key.as_str());
             make_pinned(&Making { key, ..alone }, directory)
         }
         Err(error) => {

@@ -247,6 +247,13 @@ impl Plan {
         build::plan(policy, selection, login, accounts)
     }
 
+    /// Whether processes belong to the namespace, without which it is of no use: the first one of its own, or those
+    /// that serve its volumes.
+    #[must_use]
+    pub fn needs_processes(&self) -> bool {
+        self.isolation.has_own_processes() || !self.volumes.is_empty()
+    }
+
     /// What the namespace is made by, as a SHA-256 in hexadecimal: plans with the same digest give the same
     /// view. Where in the policy the rules stand, the environment and hooks make no difference.
     #[must_use]

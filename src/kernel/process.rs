@@ -79,6 +79,14 @@ impl Process {
     }
 }
 
+/// Whether the calling process is in the PID namespace that /proc shows, and not in one below that.
+#[must_use]
+pub fn is_where_proc_is() -> bool {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() == 1)
+}
+
 /// Whether one of `ancestors` is the process `pid`, or a parent's parent of it, however far.
 #[must_use]
 pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {

@@ -34,6 +34,13 @@ impl Isolation {
         *self == Self::default()
     }
 
+    /// Whether it has a PID namespace.
+    #[must_use]
+    pub fn has_own_processes(&self) -> bool {
+        let processes = self.processes.as_ref();
+        processes.is_some_and(|wanted| wanted.value == Processes::Own)
+    }
+
     /// What is not the host's, by its key and in the words of the policy.
     #[must_use]
     pub fn words(&self) -> BTreeMap<String, String> {

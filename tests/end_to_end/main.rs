@@ -27,6 +27,7 @@ mod ftp;
 mod gc;
 mod hooks;
 mod isolation;
+mod isolation_attacks;
 mod jobs;
 mod nested;
 mod overlays;

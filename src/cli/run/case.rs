@@ -82,8 +82,7 @@ impl Case {
 
     /// Whether something has to be done when the command has ended.
     pub fn needs_supervision(&self) -> bool {
-        let processes = self.plan.isolation.processes.as_ref();
-        let own = processes.is_some_and(|wanted| wanted.value == Processes::Own);
+        let own = self.plan.isolation.has_own_processes();
         let ends = |instance: &Instance| instance.lifetime == Lifetime::Session;
         let left = self.plan.instances().any(ends);
         let helpers = !self.plan.volumes.is_empty() || !self.plan.hooks.is_empty();
