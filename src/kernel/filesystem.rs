@@ -70,13 +70,14 @@ impl<'a> Recipe<'a> {
     }
 }
 
-/// What the kernel says about a failed step; such a text begins with its level, "e ".
+/// What the kernel says about a failed step; such a text begins with its level, "e " or "w ".
 fn kernel_message(context: &OwnedFd) -> Option<String> {
     let mut buffer = [0_u8; 512];
     let count = rustix::io::read(context, &mut buffer).ok()?;
     let text = std::str::from_utf8(buffer.get(..count)?).ok()?;
     Some(
         text.strip_prefix("e ")
+            .or_else(|| text.strip_prefix("w "))
             .unwrap_or(text)
             .trim_end()
             .to_owned(),

@@ -172,20 +172,31 @@ fn rules_cover_paths_of_the_new_root_and_take_sources_from_the_host() {
         directory(&format!("{ROOT}/tmp"), 0o1777, 0);
         directory("/mnt/data", 0o755, 0);
         file("/mnt/data/host", "host");
+        file(&format!("{ROOT}/srv/of-the-root"), "");
         symlink("/data", format!("{ROOT}/link")).unwrap();
         let rules = "[[private]]\npath = \"/tmp\"\n\
                      [[bind]]\nsource = \"/mnt/data\"\npath = \"/link\"\n\
+                     [[overlay]]\npath = \"/srv\"\n\
                      [[tmpfs]]\npath = \"/run\"\nsize = \"1M\"\n\
                      [[hide]]\npath = \"/etc\"\nkeep = [\"os-release\"]\n";
         inside(planned(rules), |applied| {
             file("/tmp/mine", "");
+            assert_eq!(names("/srv"), ["of-the-root"]);
+            file("/srv/mine", "");
             assert_eq!(fs::read_to_string("/data/host").unwrap(), "host");
             assert_eq!(names("/etc"), ["os-release"]);
             assert_eq!(form("/run"), (0o1777, 0, 0));
-            assert_eq!(applied.instances[0].path, "/mnt/var/lib/jns/user/2001/tmp");
+            let instances: Vec<&str> = applied
+                .instances
+                .iter()
+                .map(|held| held.path.as_str())
+                .collect();
+            let of_user = |name: &str| format!("/mnt/var/lib/jns/user/2001/{name}");
+            assert_eq!(instances, [of_user("srv"), of_user("tmp")]);
         });
         assert!(exists("/mnt/var/lib/jns/user/2001/tmp/mine"));
         assert_eq!(names(&format!("{ROOT}/tmp")), [""; 0]);
+        assert_eq!(names(&format!("{ROOT}/srv")), ["of-the-root"]);
     });
 }
 
@@ -432,6 +443,10 @@ fn an_fstab_may_name_block_devices() {
             return;
         };
         let device = disk.device.clone();
+        inside(tabled(&format!("{device} /data ext4\n")), |_| {
+            file("/data/x", "")
+        });
+        // The same file system may be writable elsewhere.
         inside(
             tabled(&format!(
                 "{device} /data ext4 ro,noexec,errors=remount-ro 0 2\n"
@@ -441,9 +456,6 @@ fn an_fstab_may_name_block_devices() {
                 assert_eq!(options("/data"), "ro,noexec,relatime");
             },
         );
-        inside(tabled(&format!("{device} /data ext4\n")), |_| {
-            file("/data/x", "")
-        });
         let told = refusal(&tabled("/mnt/etc/fstab /data ext4\n"));
         assert!(
             told.contains("cannot mount /mnt/etc/fstab: it is not a block device"),

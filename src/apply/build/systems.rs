@@ -51,6 +51,12 @@ impl<'p> Build<'p> {
         };
         let attributes = like_covered(&step.attributes, 0).bits();
         let made = match wanted.mount(attributes, path) {
+            // It is writable where it is mounted already; here the mount is read-only.
+            Err(busy) if busy.is_busy() && wanted.read_only => filesystem::FileSystem {
+                read_only: false,
+                ..wanted
+            }
+            .mount(attributes, path)?,
             Err(refused) if refused.is_forbidden() => self.of_caller(step, system, refused)?,
             made => made?,
         };
