@@ -4,7 +4,7 @@
 use super::Build;
 use crate::apply::programs::Subject;
 use crate::error::Result;
-use crate::plan::{Hook, Instance, OnFailure, Plan, Step, When};
+use crate::plan::{Hook, Instance, OnFailure, Plan, Step, View, When};
 
 impl Build<'_> {
     /// Runs them in the new namespace, where the instances are at their paths.
@@ -48,6 +48,8 @@ fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()>
 }
 
 fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {
-    let mut steps = plan.steps.iter();
-    steps.find(|step| step.view.instance() == Some(instance))
+    plan.steps.iter().find(|step| match &step.view {
+        View::Instance { instance: of, .. } => of == instance,
+        _ => false,
+    })
 }
