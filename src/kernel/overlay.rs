@@ -1,7 +1,7 @@
 //! Overlays: a directory, with what is written to it in a layer of its own (overlayfs).
 
 use super::directory::{Draft, Form, Publication, open_directory};
-use super::filesystem::Recipe;
+use super::filesystem::{Recipe, SOURCE};
 use crate::error::{Error, Result};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FlockOperation, Timespec};
@@ -73,8 +73,8 @@ impl<'a> Layer<'a> {
         })
     }
 
-    /// A detached overlay: what is at `lower`, without what is mounted beneath it, with the layer above. Its
-    /// source in mount tables is the path of the layer.
+    /// A detached overlay: what is at `lower`, without what is mounted beneath it, with the layer above.
+    /// [`layer_of`] tells the layer from its source in mount tables.
     ///
     /// # Errors
     ///
@@ -128,11 +128,21 @@ impl<'a> Layer<'a> {
             Err(_) => self.by_path(lower, manner)?,
             Ok(recipe) => recipe,
         };
-        recipe.set("source", self.path)?;
+        recipe.set("source", &self.source()?)?;
         if manner.without_rights {
             recipe.set_flag("userxattr")?;
         }
         Ok(recipe)
+    }
+
+    /// `jns:8:1:/var/lib/jns/user/1000/opt`: the device of the layer tells it from another of that path, a
+    /// container's for example.
+    fn source(&self) -> Result<String> {
+        let status = rustix::fs::fstat(&self.directory)
+            .map_err(|errno| Error::from_errno("examine", self.path, errno))?;
+        let device = status.st_dev;
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        Ok(format!("{SOURCE}:{major}:{minor}:{}", self.path))
     }
 
     fn by_descriptor<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
@@ -155,6 +165,20 @@ impl<'a> Layer<'a> {
         }
         Ok(recipe)
     }
+}
+
+/// The layer of an overlay, from its source in a mount table: the device, as stat(2) numbers it, and the path.
+/// Nothing for what is no layer's. In a user namespace of their own, users write there what they like.
+#[must_use]
+pub fn layer_of(source: &[u8]) -> Option<(u64, &[u8])> {
+    let mut parts = source.splitn(4, |byte| *byte == b':');
+    let mut next = || parts.next();
+    if next()? != SOURCE.as_bytes() {
+        return None;
+    }
+    let mut number = || std::str::from_utf8(next()?).ok()?.parse().ok();
+    let device = rustix::fs::makedev(number()?, number()?);
+    Some((device, next()?))
 }
 
 fn begin(manner: Manner<'_>) -> Result<Recipe<'_>> {
@@ -187,5 +211,29 @@ fn part(directory: &Rc<OwnedFd>, name: &str, form: Form, path: &str) -> Result<O
             Ok(made)
         }
         Publication::Preceded => open_directory(directory, name).map_err(failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_tells_the_layer() {
+        let table: [(&[u8], Option<&[u8]>); 6] = [
+            (
+                b"jns:8:1:/var/lib/jns/user/1/opt",
+                Some(b"/var/lib/jns/user/1/opt"),
+            ),
+            (b"jns:8:1:/a:b", Some(b"/a:b")),
+            (b"jns:8:/opt", None),
+            (b"jns", None),
+            (b"other:8:1:/opt", None),
+            (b"jns:x:1:/opt", None),
+        ];
+        for (source, path) in table {
+            let expected = path.map(|path| (rustix::fs::makedev(8, 1), path));
+            assert_eq!(layer_of(source), expected, "{source:?}");
+        }
     }
 }

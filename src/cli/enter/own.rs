@@ -13,6 +13,7 @@ use crate::kernel::directory::is_random_name;
 use crate::kernel::filesystem::SOURCE;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
+use crate::kernel::overlay::layer_of;
 use crate::kernel::process::{self, Process};
 use crate::kernel::transition;
 use crate::login::{Accounts, Nss};
@@ -134,10 +135,8 @@ fn is_ours(process: &str, uid: u32) -> bool {
         kinds.contains(&mount.kind.as_slice()) && mount.source == SOURCE.as_bytes()
     };
     let is_shown = |mount: &Mount| {
-        let shown = match mount.kind.as_slice() {
-            b"overlay" if mount.root == b"/" => &mount.source,
-            _ => &mount.root,
-        };
+        let layer = layer_of(&mount.source).filter(|_| mount.kind == b"overlay");
+        let shown = layer.map_or(mount.root.as_slice(), |(_, path)| path);
         is_instance(&String::from_utf8_lossy(shown), uid)
     };
     mounts

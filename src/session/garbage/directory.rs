@@ -1,5 +1,6 @@
 //! Directories of a store as they are looked at: opened once, and used by their descriptors.
 
+use super::views::Place;
 use crate::error::{Error, Result};
 use crate::kernel::directory::{check_private, names, open_directory, temporary_name};
 use crate::kernel::removal;
@@ -20,8 +21,8 @@ pub(super) struct Directory {
     descriptor: OwnedFd,
     /// Its path without links.
     pub(super) path: String,
-    /// The id of the mount that it is on.
-    pub(super) mount: u64,
+    /// What tells it from another one of that path.
+    pub(super) place: Place,
 }
 
 /// An entry of a directory, not followed where it is a link.
@@ -59,9 +60,13 @@ impl Directory {
 
     fn of(descriptor: OwnedFd, path: String) -> Result<Self> {
         let status = rustix::fs::statx(&descriptor, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
-        let mount = status.map(|status| status.stx_mnt_id);
+        let status = status.map_err(|errno| Error::from_errno("examine", &path, errno))?;
+        let place = Place {
+            mount: status.stx_mnt_id,
+            device: rustix::fs::makedev(status.stx_dev_major, status.stx_dev_minor),
+        };
         Ok(Self {
-            mount: mount.map_err(|errno| Error::from_errno("examine", &path, errno))?,
+            place,
             descriptor,
             path,
         })

@@ -124,7 +124,7 @@ impl Sweep<'_> {
         views: &Views,
     ) -> Result<bool> {
         let path = parent.path_of(&holder.entry.name);
-        if views.show(parent.mount, &holder.name()) || self.has_namespace(holder, ledger)? {
+        if views.show(parent.place, &holder.name()) || self.has_namespace(holder, ledger)? {
             return Ok(false);
         }
         let is_foreign = |entry: &Entry| !entry.is_directory() && !is_temporary(&entry.name);
@@ -181,7 +181,7 @@ impl Sweep<'_> {
         for Aside { holder, name } in aside {
             let shown = views
                 .as_ref()
-                .map_or(true, |views| views.show(parent.mount, &name));
+                .map_or(true, |views| views.show(parent.place, &name));
             let removed = self.finish(parent, holder, name, shown);
             self.note_failure(Kind::Instances, removed);
         }

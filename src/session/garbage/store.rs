@@ -83,7 +83,7 @@ impl Sweep<'_> {
         let ended = ledger.has_ended_session(id);
         let old = self.age(&entry.status) >= BEING_MADE;
         if ledger.has_live_session(id)
-            || views.show(directory.mount, &format!("session/{id}"))
+            || views.show(directory.place, &format!("session/{id}"))
             || !(ended || old)
         {
             return false;
@@ -146,7 +146,7 @@ impl Sweep<'_> {
 
     /// What was being made, or removed, when the process that did it was killed.
     fn sweep_temporary(&mut self, directory: &Directory, entry: &Entry, views: &Views) {
-        if self.age(&entry.status) >= ABANDONED && !views.show(directory.mount, &entry.name) {
+        if self.age(&entry.status) >= ABANDONED && !views.show(directory.place, &entry.name) {
             let reason = "whoever made or removed it was killed";
             self.remove_tree_of(Kind::Temporary, directory, entry, views, reason);
         }

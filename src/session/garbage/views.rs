@@ -4,6 +4,7 @@ use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::Root;
+use crate::kernel::overlay::layer_of;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -12,14 +13,23 @@ use std::path::Path;
 /// The parents of what has a name of the module's in a store, and of pins.
 const PARENTS: [&[u8]; 4] = [b"session", b"user", b"group", b"ns"];
 
+/// Where a directory of a store is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The id of the mount that it is on.
+    pub(super) mount: u64,
+    /// The device of its file system, as stat(2) numbers it.
+    pub(super) device: u64,
+}
+
 /// What the mount tables of all processes say.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
     /// each with the device that it is on.
     shown: BTreeSet<(Vec<u8>, Vec<u8>)>,
-    /// The same of the layers that overlays write to, which tell where they are and not on which device.
-    layers: BTreeSet<Vec<u8>>,
+    /// The same of the layers that overlays write to, with the device as stat(2) numbers it.
+    layers: BTreeSet<(u64, Vec<u8>)>,
     /// `ns/1000-…`: the pins that something is mounted on, anywhere.
     covered: BTreeSet<Vec<u8>>,
     /// Mount points of the present namespace.
@@ -61,21 +71,25 @@ impl Views {
     fn note(&mut self, mount: &Mount) {
         let on_device = |name| (mount.device.clone(), name);
         self.shown.extend(names(&mount.root).map(on_device));
-        if mount.kind == b"overlay" {
-            self.layers.extend(names(&mount.source));
+        if mount.kind == b"overlay"
+            && let Some((device, path)) = layer_of(&mount.source)
+        {
+            let on_device = |name| (device, name);
+            self.layers.extend(names(path).map(on_device));
         }
         self.covered
             .extend(names(&mount.point).filter(|name| name.starts_with(b"ns/")));
     }
 
     /// Whether `name` of a store, such as `session/0123456789abcdef`, or something in it, is mounted somewhere.
-    /// The store is on the mount with the id `mount`; another file system may have the same name.
-    pub(super) fn show(&self, mount: u64, name: &str) -> bool {
+    /// The store is at `place`; another file system may have the same name.
+    pub(super) fn show(&self, place: Place, name: &str) -> bool {
         // What was mounted since is not known.
-        let device = self.devices.get(&mount);
+        let device = self.devices.get(&place.mount);
         device.is_none_or(|device| {
             let name = name.as_bytes().to_vec();
-            self.layers.contains(&name) || self.shown.contains(&(device.clone(), name))
+            self.layers.contains(&(place.device, name.clone()))
+                || self.shown.contains(&(device.clone(), name))
         })
     }
 
@@ -139,8 +153,8 @@ mod tests {
 31 24 8:1 /lib/jns/user/1000/tmp /tmp rw - ext4 /dev/sda1 rw
 32 24 8:1 /lib/jns/session/00ff00ff00ff00ff/a\\040b /a\\134b rw - ext4 /dev/sda1 rw
 33 24 8:1 /lib/jns/user/.jns-0123456789abcdef/tmp//deleted /x rw - ext4 /dev/sda1 rw
-36 24 0:50 / /opt rw - overlay /lib/jns/group/100/opt rw
-37 24 0:51 / /srv rw - tmpfs /lib/jns/group/200/srv rw
+36 24 0:50 / /opt rw - overlay jns:8:1:/lib/jns/group/100/opt rw
+37 24 0:51 / /srv rw - tmpfs jns:8:1:/lib/jns/group/200/srv rw
 34 24 0:4 mnt:[4026532211] /run/jns/ns/1000-0a rw - nsfs nsfs rw
 35 24
 ";
@@ -150,6 +164,10 @@ mod tests {
         let mut views = Views::default();
         parse(TABLE).for_each(|mount| views.note(&mount));
         views.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
+        let at = |mount, minor| Place {
+            mount,
+            device: rustix::fs::makedev(8, minor),
+        };
         for (name, shown) in [
             ("user/1000", true),
             ("user/100", false),
@@ -159,13 +177,23 @@ mod tests {
             ("session/a b", false),
             ("group/1000", false),
         ] {
-            assert_eq!(views.show(24, name), shown, "{name}");
-            assert!(!views.show(25, name), "on another device: {name}");
-            assert!(views.show(26, name), "on a mount that is not known: {name}");
+            assert_eq!(views.show(at(24, 1), name), shown, "{name}");
+            assert!(!views.show(at(25, 2), name), "on another device: {name}");
+            assert!(
+                views.show(at(26, 1), name),
+                "on a mount that is not known: {name}"
+            );
         }
-        for mount in [24, 25] {
-            assert!(views.show(mount, "group/100"), "a layer");
-            assert!(!views.show(mount, "group/200"), "no layer");
+        for (name, device, shown) in [
+            ("group/100", 1, true),
+            ("group/100", 2, false),
+            ("group/200", 1, false),
+        ] {
+            assert_eq!(
+                views.show(at(24, device), name),
+                shown,
+                "a layer: {name} {device}"
+            );
         }
         assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
     }

@@ -236,3 +236,76 @@ fn a_process_of_a_user_is_known_again() {
         assert!(!process.unwrap().is_alive());
     });
 }
+
+#[test]
+fn what_goes_with_a_pin_goes_with_it() {
+    in_own_namespace(|| {
+        let sleeper = Sleeper::start_with(&["-i", "-u", "-n"]);
+        sleeper.pin(2001);
+        let companions = ["ipc", "net", "uts"].map(|kind| format!("{}.{kind}", key(2001)));
+        assert_eq!(names("/run/jns/ns")[1..], companions);
+        let record = sleeper.record(2001);
+        let pins = Pins::find(&runtime()).unwrap().unwrap();
+        let found = pins.namespaces_of(&record).unwrap().unwrap();
+        assert_eq!(found.companions.len(), 3);
+        assert_eq!(removed(&gc()), [""; 0], "a process is there");
+
+        sleeper.end();
+        assert_eq!(removed(&gc()), [pin_path(2001)]);
+        assert_eq!(names("/run/jns/ns"), [""; 0]);
+        assert_eq!(mounts_at("/run/jns/ns"), ["/run/jns/ns"]);
+    });
+}
+
+/// A pin is of use only with all that goes with it.
+#[test]
+fn a_pin_with_another_companion_is_none() {
+    in_own_namespace(|| {
+        let sleeper = Sleeper::start_with(&["-i", "-u", "-n"]);
+        sleeper.pin(2001);
+        let pins = Pins::find(&runtime()).unwrap().unwrap();
+        let mut record = sleeper.record(2001);
+        record.companions[0].inode += 1;
+        assert!(
+            pins.namespaces_of(&record).unwrap().is_none(),
+            "another one"
+        );
+        let record = sleeper.record(2001);
+        nix::mount::umount(format!("{}.net", pin_path(2001)).as_str()).unwrap();
+        assert!(
+            pins.namespaces_of(&record).unwrap().is_none(),
+            "nothing is bound"
+        );
+        pins.remove(&key(2001)).unwrap();
+        assert_eq!(names("/run/jns/ns"), [""; 0]);
+    });
+}
+
+/// Whoever made or removed them was killed in between.
+#[test]
+fn what_is_left_of_a_pin_is_removed_unless_a_login_is_under_way() {
+    in_own_namespace(|| {
+        let (living, dead) = (
+            Sleeper::start_with(&["-i", "-u", "-n"]),
+            Sleeper::start_with(&["-i", "-u", "-n"]),
+        );
+        living.pin(2001);
+        dead.pin(2002);
+        for uid in [2001, 2002] {
+            nix::mount::umount(pin_path(uid).as_str()).unwrap();
+            std::fs::remove_file(pin_path(uid)).unwrap();
+        }
+        let lock = Lock::to_change(&runtime(), 2001).unwrap();
+        let found = gc();
+        assert_eq!(removed(&found), [pin_path(2002)]);
+        assert_eq!(
+            with_fate(&found, |fate| *fate == Fate::Left),
+            [&pin_path(2001)]
+        );
+        assert_eq!(names("/run/jns/ns").len(), 3);
+
+        remove_unused_pins_of(&runtime(), 2001, &key(2002)).unwrap();
+        assert_eq!(names("/run/jns/ns"), [""; 0], "by a login, with the lock");
+        drop(lock);
+    });
+}

@@ -1,10 +1,10 @@
 //! Namespaces with processes in them, the records of them, and what a collection says.
 
 use crate::own::*;
-use pam_jns::kernel::companion::Namespaces;
+use pam_jns::kernel::companion::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::session::garbage::{Fate, Kind, Remains, Request, collect};
-use pam_jns::session::ledger::Shown;
+use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::collections::BTreeMap;
@@ -40,15 +40,26 @@ impl Sleeper {
         Self::showing(&[])
     }
 
+    /// The same in other namespaces of its own too, by the options of unshare(1).
+    pub fn start_with(options: &[&str]) -> Self {
+        Self::made_with(options, &[])
+    }
+
     /// The same with each source mounted on its target.
     pub fn showing(mounts: &[(&str, &str)]) -> Self {
+        Self::made_with(&[], mounts)
+    }
+
+    fn made_with(options: &[&str], mounts: &[(&str, &str)]) -> Self {
         let mounts: String = mounts
             .iter()
             .map(|(source, target)| format!("mount --bind '{source}' '{target}' && "))
             .collect();
         let script = format!("{mounts} exec sleep 1000");
         let child = Command::new("unshare")
-            .args(["-m", "--propagation", "slave", "sh", "-c", &script])
+            .args(["-m", "--propagation", "slave"])
+            .args(options)
+            .args(["sh", "-c", &script])
             .spawn()
             .unwrap();
         let comm = format!("/proc/{}/comm", child.id());
@@ -57,10 +68,9 @@ impl Sleeper {
             assert!(Instant::now() < deadline, "it never sleeps");
             std::thread::sleep(Duration::from_millis(5));
         }
-        let namespaces = Namespaces {
-            mount: Namespace::of_process(child.id()).unwrap(),
-            companions: Vec::new(),
-        };
+        let mut namespaces = Namespaces::of_process(child.id()).unwrap();
+        let is_own = |found: &mut Companion| inode(found.kind(), None) != Some(found.inode());
+        namespaces.companions.retain_mut(is_own);
         Self { child, namespaces }
     }
 
@@ -77,11 +87,23 @@ impl Sleeper {
         self.namespaces.mount.identity()
     }
 
+    /// The record of the namespace, pinned for a user.
+    pub fn record(&self, uid: u32) -> NamespaceRecord {
+        let companions = self.namespaces.companions.iter();
+        let known = companions.map(|companion| {
+            let before = Companion::own(companion.kind()).unwrap();
+            CompanionRecord::of(companion, &before)
+        });
+        NamespaceRecord {
+            companions: known.collect(),
+            ..record(uid, self.identity(), Some(&key(uid)))
+        }
+    }
+
     /// Pins the namespace for a user, as a login does.
     pub fn pin(&self, uid: u32) -> String {
         let (runtime, key) = (runtime(), key(uid));
-        let record = record(uid, self.identity(), Some(&key));
-        record.write(&runtime).unwrap();
+        self.record(uid).write(&runtime).unwrap();
         Pins::open(&runtime)
             .unwrap()
             .bind(&key, &self.namespaces)
