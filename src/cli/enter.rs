@@ -1,7 +1,8 @@
 //! `jns enter`: a shell or a command in the namespace of a user's sessions.
 //!
 //! This process becomes the command, it starts none: terminal, job control, signals and exit status are then
-//! the command's own.
+//! the command's own. Only where a session has a PID namespace of its own, which no process can move to but its
+//! children are born in, it starts the command and waits for it.
 
 mod own;
 mod record;
@@ -15,6 +16,8 @@ use crate::cli::terminal::harmless;
 use crate::error::Result;
 use crate::journal::Journal;
 use crate::kernel::departure::{WorkingDirectory, leave_for_all};
+use crate::kernel::init;
+use crate::kernel::supervision::{self, Supervised, Terminal};
 use crate::kernel::transition::{self, Program};
 use crate::login::is_effective_root;
 use crate::session::origin;
@@ -25,23 +28,24 @@ use target::Target;
 /// Enters, and is the command from then on; comes back only with a failure.
 pub fn run(arguments: &Enter) -> Outcome {
     let _journal = Journal::open("jns", "enter", false);
-    let Err(obstacle) = enter(arguments);
-    obstacle.outcome()
+    let ended = enter(arguments);
+    ended.unwrap_or_else(|obstacle| obstacle.outcome())
 }
 
-fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
+fn enter(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
     transition::refuse_borrowed_rights()?;
     if is_effective_root() {
-        enter_as_root(arguments)
-    } else {
-        own::enter(arguments)
+        return enter_as_root(arguments);
     }
+    let Err(obstacle) = own::enter(arguments);
+    Err(obstacle)
 }
 
-fn enter_as_root(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
+fn enter_as_root(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
+    let terminal = Terminal::own();
     let directory = WorkingDirectory::own();
     let home = origin::return_to_origin()?;
-    let target = target::find(&arguments.whom)?;
+    let mut target = target::find(&arguments.whom)?;
     let account = Account::of(if arguments.as_root { 0 } else { target.uid })?;
     let program = program(arguments, &account, Some(account.environment()));
     record::write(&target, &account, &program);
@@ -50,12 +54,32 @@ fn enter_as_root(arguments: &Enter) -> std::result::Result<Infallible, Obstacle>
         home.commit();
     }
     leave_for_all(&target.namespaces)?.commit();
+    let init = target.init.take();
     drop(target);
-    if !arguments.as_root {
-        transition::to_person(&account.person)?;
-    }
-    settle(&directory, &account)?;
-    Err(execute(&program))
+    let become_command = || -> std::result::Result<Infallible, Obstacle> {
+        if !arguments.as_root {
+            transition::to_person(&account.person)?;
+        }
+        if init.is_some() {
+            supervision::die_with_parent();
+        }
+        settle(&directory, &account)?;
+        Err(execute(&program))
+    };
+    let Some(init) = &init else {
+        let Err(obstacle) = become_command();
+        return Err(obstacle);
+    };
+    init::bear_beside(init)?;
+    let running = Supervised::start(terminal, || {
+        let Err(obstacle) = become_command();
+        say(&obstacle.outcome().err);
+        obstacle.status
+    })?;
+    Ok(Outcome {
+        status: running.wait()?.status(),
+        ..Outcome::default()
+    })
 }
 
 fn remark(target: &Target) {

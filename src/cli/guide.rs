@@ -208,7 +208,7 @@ const GUIDES: &[Guide] = &[
                 "users[].namespaces[]",
                 "namespace (as /proc/PID/ns/mnt names it), inode, id (unique until the machine is restarted; \
                  Linux 6.11), pinned (whether later logins join it), pin (the name in /run/jns/ns), processes \
-                 (their number; 0: unused), made (seconds since 1970), plan (digest), paths[], isolation, memory[], \
+                 (their number; 0: unused), made (seconds since 1970), plan (digest), paths[], isolation, init, memory[], \
                  disk[], sessions[]",
             ),
             (

@@ -126,7 +126,7 @@ impl FileSystem<'_> {
 /// The kernel refused it, in its own words where it gives any: in a user namespace, where parts of the /proc that
 /// it came with are covered.
 pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
-    proc_recipe("proc", path)?.mount(attributes)
+    proc_recipe(path)?.mount(attributes)
 }
 
 /// The same, in which users see their own processes alone (`hidepid=invisible` of proc(5), of one mount alone since
@@ -136,14 +136,14 @@ pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
 ///
 /// As [`proc`].
 pub fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
-    let recipe = proc_recipe(SOURCE, path)?;
+    let recipe = proc_recipe(path)?;
     recipe.set("hidepid", "invisible")?;
     recipe.mount(attributes)
 }
 
-fn proc_recipe<'a>(source: &str, path: &'a str) -> Result<Recipe<'a>> {
+fn proc_recipe(path: &str) -> Result<Recipe<'_>> {
     let recipe = Recipe::new("proc", "make a process file system for", path)?;
-    recipe.set("source", source)?;
+    recipe.set("source", SOURCE)?;
     Ok(recipe)
 }
 

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
+use std::path::PathBuf;
 use wire::Topic;
 
 /// What errors call it.
@@ -295,14 +296,7 @@ impl Membership {
     ///
     /// setns(2) failed: CAP_SYS_ADMIN is missing, or the namespace is not below that of this process.
     pub fn enter(&self) -> Result<()> {
-        bear(self.namespace.as_fd()).map_err(|errno| match errno {
-            Errno::INVAL => Error::new(
-                "enter",
-                OBJECT,
-                "this process is in another one that is not above it",
-            ),
-            errno => Error::from_errno("enter", OBJECT, errno),
-        })
+        bear(self.namespace.as_fd()).map_err(not_entered)
     }
 
     /// Opens a door for others, at the path `door`, in a directory that is root's alone. The init of whoever began
@@ -365,14 +359,34 @@ impl Known {
     }
 }
 
+/// Lets the children of this process be born beside the process of a pidfd. What has a PID namespace of its own is
+/// needed by nobody for that: they end with it.
+///
+/// # Errors
+///
+/// setns(2) failed: CAP_SYS_ADMIN or CAP_SYS_PTRACE is missing, or the process has ended.
+pub fn bear_beside(pidfd: impl AsFd) -> Result<()> {
+    bear(pidfd).map_err(not_entered)
+}
+
 /// The PID namespace of this process, as `ls -l /proc/self/ns` shows it, where it is not that of the first process in
 /// /proc but one within: the kernel lets no process out of it.
 #[must_use]
 pub fn confinement() -> Option<String> {
-    let name = |process| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
-    let own = name("self")?;
-    let is_other = name("1").is_some_and(|first| first != own);
+    let own = namespace_name("self")?;
+    let is_other = namespace_name("1").is_some_and(|first| first != own);
     is_other.then(|| own.to_string_lossy().into_owned())
+}
+
+/// Whether the process `pid` is in another PID namespace than this one, as far as /proc tells.
+#[must_use]
+pub fn lives_elsewhere(pid: u32) -> bool {
+    let other = namespace_name(&pid.to_string());
+    other.is_some() && other != namespace_name("self")
+}
+
+fn namespace_name(process: &str) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{process}/ns/pid")).ok()
 }
 
 /// Lets the children of this process be born where the process is itself.
@@ -460,6 +474,14 @@ fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
     let text = std::fs::read_to_string(path).ok()?;
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     number?.trim().parse().ok()
+}
+
+fn not_entered(errno: Errno) -> Error {
+    let error = Error::from_errno("enter", OBJECT, errno);
+    match errno {
+        Errno::INVAL => error.because("this process is in another one that is not above it"),
+        _ => error,
+    }
 }
 
 fn refused(errno: Errno) -> Error {

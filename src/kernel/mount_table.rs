@@ -1,7 +1,10 @@
 //! The mounts of a namespace, as proc_pid_mountinfo(5) lists them.
 
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -47,6 +50,38 @@ pub fn read(path: &str) -> Result<Vec<Mount>, Errno> {
     };
     let table = std::fs::read(path).map_err(failed)?;
     Ok(parse(&table).collect())
+}
+
+/// Where the calling thread's own table is read, wherever the thread has gone since and whatever it has as /proc
+/// there.
+#[derive(Debug)]
+pub struct OwnTable(OwnedFd);
+
+impl OwnTable {
+    /// Finds it.
+    ///
+    /// # Errors
+    ///
+    /// The error number of open(2): /proc does not show this thread.
+    pub fn find() -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open("/proc/thread-self", flags, Mode::empty()).map(Self)
+    }
+
+    /// Reads that of the namespace in which the thread is now.
+    ///
+    /// # Errors
+    ///
+    /// The error number of open(2) or read(2).
+    pub fn read(&self) -> Result<Vec<Mount>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.0, "mountinfo", flags, Mode::empty())?;
+        let mut table = Vec::new();
+        std::fs::File::from(file)
+            .read_to_end(&mut table)
+            .map_err(|reason| Errno::from_io_error(&reason).unwrap_or(Errno::IO))?;
+        Ok(parse(&table).collect())
+    }
 }
 
 /// Takes a table apart. What is not a mount's line is left out.

@@ -273,3 +273,96 @@ fn the_hosts_who_knows_the_session() {
     bed.wait_for_logouts();
     assert_eq!(bed.sh("who"), "");
 }
+
+#[test]
+fn enter_joins_the_processes_and_ps_knows_them() {
+    let bed = bed!();
+    ours_only!("jns enter");
+    bed.serve_with_own_processes("user");
+    for namespace in ["user", "session"] {
+        bed.collect_garbage();
+        bed.own_processes(namespace);
+        let before = bed.state();
+        let session = bed.start_session("alice");
+        let seen = bed.jns(&[
+            "enter",
+            "alice",
+            "--",
+            "sh",
+            "-c",
+            &format!("{SEEN}; id -un; exit 7"),
+        ]);
+        assert_eq!(
+            seen.stdout.split_whitespace().collect::<Vec<_>>()[..2],
+            ["1", "jns-init"],
+            "{seen:#?}"
+        );
+        assert!(
+            seen.stdout.contains("sleep\n") && seen.stdout.ends_with("alice\n"),
+            "{seen:#?}"
+        );
+        assert_eq!(seen.status.code(), Some(7));
+        let killed = bed.jns(&["enter", "alice", "--", "sh", "-c", "kill -9 $$"]);
+        assert_eq!(killed.status.code(), Some(137), "{killed:#?}");
+        let init = bed.sh("pgrep -x jns-init");
+        let listed = bed.jns(&["ps"]).text();
+        assert!(
+            listed.contains(&format!("processes=own  init {init}")),
+            "{listed}"
+        );
+        assert!(
+            listed.contains("/dev/shm: "),
+            "what it holds in memory: {listed}"
+        );
+        let listed = bed.sh("jns ps --json");
+        assert!(listed.contains(&format!("\"init\": {init}")), "{listed}");
+        let own = bed.exec(&[
+            "setpriv",
+            "--reuid",
+            "alice",
+            "--regid",
+            "alice",
+            "--clear-groups",
+            "--",
+            "jns",
+            "enter",
+            "alice",
+            "--",
+            "ls",
+            "/proc/1/comm",
+        ]);
+        assert_eq!(own.stdout, "/proc/1/comm\n");
+        assert!(
+            own.stderr.contains("the /proc is not the session's"),
+            "{own:#?}"
+        );
+        session.end();
+        bed.wait_until(GONE);
+        before.assert_nothing_left(&bed);
+    }
+}
+
+#[test]
+fn a_namespace_whose_init_is_gone_is_not_joined_and_collected() {
+    let bed = bed!();
+    ours_only!("processes of a session's own");
+    bed.serve_with_own_processes("user");
+    let before = bed.state();
+    bed.su("alice", "true").text();
+    assert_eq!(bed.sh("ls /run/jns/ns | grep -c '[.]init$'"), "1");
+    bed.wait_until(GONE);
+    bed.su("alice", "true").text();
+    let made = bed.logins();
+    assert!(
+        made.iter().all(|line| line.contains(": made ")),
+        "{made:#?}"
+    );
+    bed.wait_until(GONE);
+    bed.gc();
+    assert_eq!(bed.sh("ls -A /run/jns/ns"), "");
+    // Left over by a login that was killed between its socket and its pin.
+    bed.sh("touch /run/jns/ns/2001-0123456789abcdef0123456789abcdef.init");
+    bed.gc();
+    assert_eq!(bed.sh("ls -A /run/jns/ns"), "");
+    before.assert_nothing_left(&bed);
+}

@@ -11,6 +11,7 @@ use crate::kernel::companion::{self, Kind};
 use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::directory::is_random_name;
 use crate::kernel::filesystem::SOURCE;
+use crate::kernel::init;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
 use crate::kernel::overlay::layer_of;
@@ -52,11 +53,12 @@ pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
     if !inside.process.is_alive() {
         return Err(with_advice(&account.name, "your process there has just ended").into());
     }
+    // By the present /proc: that of the session may be another PID namespace's.
+    let left_out = left_out(inside.process.pid);
     transition::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
     record::write_own(&inside.namespace, &account, &program);
     say(&format!(
-        "jns: {NO_RIGHTS}{}; `sudo jns enter {}` has no such limit\n",
-        left_out(inside.process.pid),
+        "jns: {NO_RIGHTS}{left_out}; `sudo jns enter {}` has no such limit\n",
         account.name
     ));
     settle(&directory, &account)?;
@@ -102,7 +104,10 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
 fn left_out(pid: u32) -> String {
     let others = Kind::ALL.into_iter().zip(companion::own_inodes());
     let others = others.filter(|(kind, own)| companion::inode(*kind, Some(pid)) != *own);
-    let names: Vec<&str> = others.map(|(kind, _)| title(kind)).collect();
+    let mut names: Vec<&str> = others.map(|(kind, _)| title(kind)).collect();
+    if init::lives_elsewhere(pid) {
+        names.push("/proc");
+    }
     match names.split_last() {
         None => String::new(),
         Some((last, [])) => format!(", and the {last} is not the session's"),

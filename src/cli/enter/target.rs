@@ -8,6 +8,7 @@ use crate::kernel::namespace::Namespace;
 use crate::login::{Accounts, Nss};
 use crate::session::ledger::CompanionRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
+use rustix::fd::OwnedFd;
 
 /// A namespace that may be entered. While this lives, nobody takes it for unused.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Target {
     pub user: String,
     /// The id of its user.
     pub uid: u32,
+    /// The first process of its own PID namespace, if it has one, by its pidfd.
+    pub init: Option<OwnedFd>,
     /// What the caller should know about the choice.
     pub remark: Option<String>,
     _lock: Lock,
@@ -56,6 +59,7 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
     if let Some((record, namespaces)) = shared.pop() {
         return Ok(Target {
             namespaces,
+            init: init_of(&record)?,
             user: record.user,
             uid,
             remark: older(others, whom),
@@ -64,11 +68,13 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
     }
     let (session, namespaces) =
         newest_open(runtime, uid)?.ok_or_else(|| nothing(whom, Some(uid)))?;
+    let init = init_of_session(runtime, &session)?;
     let SessionRecord {
         id, service, user, ..
     } = session;
     Ok(Target {
         namespaces,
+        init,
         user,
         uid,
         remark: Some(format!(
@@ -122,11 +128,34 @@ fn of_session(runtime: &Runtime, prefix: &str) -> Result<Target> {
     };
     Ok(Target {
         namespaces,
+        init: init_of_session(runtime, &session)?,
         user: session.user,
         uid: session.uid,
         remark: None,
         _lock: lock,
     })
+}
+
+fn init_of_session(runtime: &Runtime, session: &SessionRecord) -> Result<Option<OwnedFd>> {
+    match record_of(runtime, session)? {
+        Some(record) => init_of(&record),
+        None => Ok(None),
+    }
+}
+
+fn init_of(record: &NamespaceRecord) -> Result<Option<OwnedFd>> {
+    let held = record.init.map(|init| {
+        let reason = format!("its first process, {}, is gone", init.pid);
+        let gone = || {
+            Error::new(
+                "enter",
+                format_args!("the processes of {}", record.namespace),
+                reason,
+            )
+        };
+        init.hold().ok_or_else(gone)
+    });
+    held.transpose()
 }
 
 /// The one session whose id begins so.

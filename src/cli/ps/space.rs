@@ -5,7 +5,7 @@ use crate::cli::terminal::Progress;
 use crate::kernel::departure::leave_for;
 use crate::kernel::directory::names;
 use crate::kernel::mount::reopen;
-use crate::kernel::mount_table::{self, Mount};
+use crate::kernel::mount_table::{Mount, OwnTable};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::walk::identity;
 use crate::session::ledger::Shown;
@@ -55,10 +55,10 @@ pub struct Usage {
 /// It is entered, because a path by way of a process begins at that process's root directory, which its user
 /// may have changed.
 pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
-    let Ok(_away) = leave_for(namespace) else {
+    let (Ok(table), Ok(_away)) = (OwnTable::find(), leave_for(namespace)) else {
         return Vec::new();
     };
-    let mounts = mount_table::read("/proc/thread-self/mountinfo").unwrap_or_default();
+    let mounts = table.read().unwrap_or_default();
     let found = paths.iter().filter_map(|path| {
         // Whoever serves such a file system could let this process wait for ever.
         let slow = |mount: &Mount| mount.kind.starts_with(b"fuse") && mount.is_above(path);

@@ -47,6 +47,11 @@ impl Show {
         let record = entry.record.as_ref();
         words.extend(record.map(|record| harmless(&record.paths.join(" "))));
         words.extend(record.and_then(isolation));
+        words.extend(
+            record
+                .and_then(|record| record.init)
+                .map(|init| format!("init {}", init.pid)),
+        );
         let memory = entry.memory.iter().map(memory);
         let volumes = entry.volumes.iter().map(volume);
         let sessions = self.sessions(&entry.sessions);

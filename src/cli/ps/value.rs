@@ -33,6 +33,7 @@ fn namespace(entry: &NamespaceEntry) -> Value {
         "plan": record.map(|record| record.plan.as_str()),
         "paths": record.map(|record| &record.paths),
         "isolation": record.map(|record| &record.isolation),
+        "init": record.and_then(|record| record.init).map(|init| init.pid),
         "memory": entry.memory.iter().map(memory).collect::<Vec<_>>(),
         "disk": entry.volumes.iter().map(volume).collect::<Vec<_>>(),
         "sessions": entry.sessions.iter().map(session).collect::<Vec<_>>(),
