@@ -588,7 +588,8 @@ fn a_login_that_would_be_refused_is_said_to_be() {
     };
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        out(&output).contains("refused: cannot apply [[private]] per = \"level\": not supported yet"),
+        out(&output)
+            .contains("refused: cannot apply [[private]] per = \"level\": not supported yet"),
         "{}",
         out(&output)
     );

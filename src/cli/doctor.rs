@@ -6,6 +6,7 @@ mod kernel;
 mod pam;
 mod policy;
 mod privileges;
+mod programs;
 mod sshd;
 mod stack;
 mod store;
@@ -58,6 +59,9 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
         if other != *source {
             all.extend(policy::findings(tree, &other).0);
         }
+    }
+    if let Some(policy) = &policy {
+        all.extend(programs::findings(tree, policy));
     }
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
     all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));

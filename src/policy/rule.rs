@@ -386,6 +386,22 @@ impl Kind {
         }
     }
 
+    /// The programs that the rule runs, where they are the same for every login.
+    #[must_use]
+    pub fn programs(&self) -> Vec<String> {
+        let commands = match self {
+            Self::Private(rule) => vec![rule.hook.as_ref()],
+            Self::Volume(rule) => vec![Some(&rule.open), rule.close.as_ref()],
+            Self::Hook(rule) => vec![Some(&rule.run)],
+            _ => Vec::new(),
+        };
+        let programs = commands
+            .into_iter()
+            .flatten()
+            .filter_map(|argv| argv.first());
+        programs.filter_map(Template::literal).collect()
+    }
+
     /// Every template of the rule that becomes a name.
     fn name_templates(&self) -> Vec<&NameTemplate> {
         let keep: &[NameTemplate] = match self {

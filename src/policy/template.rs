@@ -101,6 +101,13 @@ impl Template {
         self.facts().any(|(fact, _)| facts.contains(&fact))
     }
 
+    /// The text, if it is the same for every login.
+    #[must_use]
+    pub fn literal(&self) -> Option<String> {
+        let has_facts = self.facts().next().is_some();
+        (!has_facts).then(|| self.sample())
+    }
+
     /// The text for `login`, whatever its facts hold.
     #[must_use]
     pub fn text(&self, login: &Login) -> String {
@@ -264,11 +271,7 @@ impl PathTemplate {
     /// The path itself, if it is the same for every login.
     #[must_use]
     pub fn literal(&self) -> Option<AbsPath> {
-        let has_facts = self.0.facts().next().is_some();
-        if has_facts {
-            return None;
-        }
-        AbsPath::new(&self.0.sample()).ok()
+        AbsPath::new(&self.0.literal()?).ok()
     }
 
     /// The path for `login`.

@@ -8,7 +8,7 @@ use crate::policy::Source;
 use rustix::fs::Stat;
 
 /// The module's name.
-const MODULE: &str = "pam_jns";
+pub const MODULE: &str = "pam_jns";
 
 /// The service of user managers, whose sessions are those of all that they start.
 const MANAGER: &str = "systemd-user";
@@ -111,6 +111,11 @@ pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
     let entries = stack::read(tree, service, "session").entries;
     let position = position_of_ours(&entries)?;
     entries.into_iter().nth(position)
+}
+
+/// Whether the module stands in a stack.
+pub fn has_line(stack: &Stack) -> bool {
+    stack.entries.iter().any(is_ours)
 }
 
 fn is_ours(entry: &Entry) -> bool {
@@ -443,9 +448,9 @@ fn security_directories(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Lines of other management groups, where the module has nothing to do.
+/// Lines of management groups in which the module has nothing to do. In `auth` it keeps the password for volumes.
 fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
-    let groups = ["auth", "account", "password"];
+    let groups = ["account", "password"];
     let entries = services.iter().flat_map(|service| {
         groups
             .iter()
@@ -460,7 +465,7 @@ fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
             ),
         )
         .at(&entry.origin)
-        .advise("it is a session module; remove this line")
+        .advise("remove this line")
     }))
 }
 
@@ -665,9 +670,9 @@ mod tests {
         ),
         (
             "the wrong group",
-            "auth required pam_jns.so",
+            "account required pam_jns.so",
             Level::Warning,
-            "does nothing in auth",
+            "does nothing in account",
         ),
         (
             "nowhere",

@@ -1,0 +1,125 @@
+//! Findings about what hooks and volumes need: their programs, and the password that some of them want.
+
+use super::finding::{Area, Finding};
+use super::pam::{MODULE, has_line, line_of};
+use super::stack;
+use super::tree::Tree;
+use crate::policy::rule::Password;
+use crate::policy::{Kind, Policy, Rule};
+
+/// Services that ask for the password of the user whose session they open, in the process that opens it.
+const TYPED: [&str; 9] = [
+    "sshd",
+    "login",
+    "su",
+    "gdm-password",
+    "lightdm",
+    "sddm",
+    "xdm",
+    "vsftpd",
+    "proftpd",
+];
+
+/// What is missing.
+pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
+    let programs = policy.rules.iter().flat_map(|rule| of_programs(tree, rule));
+    programs.chain(of_passwords(tree, policy)).collect()
+}
+
+fn of_programs(tree: &Tree, rule: &Rule) -> Vec<Finding> {
+    let missing = rule
+        .kind
+        .programs()
+        .into_iter()
+        .filter(|program| !tree.exists(program));
+    let finding = |program: String| {
+        Finding::problem(Area::Policy, format!("{program} does not exist"))
+            .at(&rule.origin)
+            .advise("install it: without it the rule fails")
+    };
+    missing.map(finding).collect()
+}
+
+fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
+    let wants = |rule: &&Rule| match &rule.kind {
+        Kind::Volume(volume) => volume.password == Password::Login,
+        _ => false,
+    };
+    let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
+    let origin = &rules.first()?.origin;
+    let is_for = |service: &str| {
+        rules.iter().any(|rule| {
+            let services = rule.selectors.services.as_ref();
+            services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
+        })
+    };
+    let lacks = |service: &&str| {
+        let auth = || stack::read(tree, service, "auth");
+        is_for(service) && line_of(tree, service).is_some() && !has_line(&auth())
+    };
+    let names: Vec<&str> = TYPED.into_iter().filter(lacks).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        Finding::warning(
+            Area::Policy,
+            format!("{names}: the login password is not kept for volumes"),
+        )
+        .at(origin)
+        .advise(format!(
+            "add \"auth optional {MODULE}.so\" behind the lines that ask for the password"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::finding::Level;
+
+    /// The findings about a system with that policy, sshd's stack and no other file but /bin/here.
+    fn found(policy: &str, sshd: &str) -> Vec<(Level, String)> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [("etc/pam.d/sshd", sshd), ("bin/here", "")] {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let policy = Policy::parse(&[("p", policy.as_bytes())]).unwrap().policy;
+        let found = findings(&Tree::under(root.path()).unwrap(), &policy);
+        let told = |finding: Finding| (finding.level, finding.summary);
+        found.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn missing_programs_are_found() {
+        let policy = "[[hook]]\nwhen = \"open\"\nrun = [\"/bin/none\"]\n\
+                      [[hook]]\nwhen = \"close\"\nrun = [\"/bin/here\", \"/bin/none\"]\n\
+                      [[hook]]\nwhen = \"open\"\nas = \"user\"\nrun = [\"{home}/bin/hook\"]\n\
+                      [[private]]\npath = \"/tmp\"\nhook = [\"/bin/gone\"]\n\
+                      [[volume]]\npath = \"/v\"\nopen = [\"/bin/here\"]\nclose = [\"/bin/no\"]\n";
+        let expected = ["/bin/none", "/bin/gone", "/bin/no"];
+        let expected = expected.map(|path| (Level::Problem, format!("{path} does not exist")));
+        assert_eq!(found(policy, ""), expected);
+    }
+
+    #[test]
+    fn a_password_that_nobody_keeps_is_found() {
+        let volume =
+            |more: &str| format!("[[volume]]\npath = \"/v\"\nopen = [\"/bin/here\"]\n{more}\n");
+        let session = "session required pam_jns.so\n";
+        let keeps = format!("auth required pam_unix.so\nauth optional pam_jns.so\n{session}");
+        let login = "password = \"login\"";
+        for (more, sshd, is_found) in [
+            (login, session, true),
+            (login, keeps.as_str(), false),
+            (login, "session required pam_unix.so\n", false),
+            ("", session, false),
+            ("password = \"login\"\nservices = [\"su*\"]", session, false),
+        ] {
+            let summary = "sshd: the login password is not kept for volumes".to_owned();
+            let expected = is_found.then_some((Level::Warning, summary));
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(found(&volume(more), sshd), expected, "{more} {sshd}");
+        }
+    }
+}
