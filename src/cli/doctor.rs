@@ -2,6 +2,7 @@
 
 mod collection;
 mod finding;
+mod isolation;
 mod kernel;
 mod pam;
 mod policy;
@@ -55,6 +56,9 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     }
     let (found, policy) = policy::findings(tree, source);
     all.extend(found);
+    if let Some(policy) = policy.as_ref().filter(|_| tree.is_host()) {
+        all.extend(isolation::findings(policy, is_effective_root()));
+    }
     for other in pam::policies(tree) {
         if other != *source {
             all.extend(policy::findings(tree, &other).0);

@@ -146,8 +146,14 @@ impl Companion {
 /// The inode numbers of the calling thread's namespaces, in the order of [`Kind::ALL`].
 #[must_use]
 pub fn own_inodes() -> [Option<u64>; 3] {
-    let by_pidfd = |kind| Companion::own(kind).ok().map(|own| own.inode());
-    Kind::ALL.map(|kind| inode(kind, None).or_else(|| by_pidfd(kind)))
+    Kind::ALL.map(own_inode)
+}
+
+/// The inode number of the calling thread's namespace; nothing where there are none of that kind.
+#[must_use]
+pub fn own_inode(kind: Kind) -> Option<u64> {
+    let by_pidfd = || Companion::own(kind).ok().map(|own| own.inode());
+    inode(kind, None).or_else(by_pidfd)
 }
 
 /// The inode number of a process's namespace, or the calling thread's; nothing where it cannot be told.

@@ -64,6 +64,17 @@ pub fn has_proc() -> bool {
         .is_ok_and(|facts| u64::try_from(facts.f_type) == Ok(PROC_SUPER_MAGIC))
 }
 
+/// Whether the kernel has file systems of that type, or loads what it needs for them. Without privileges that
+/// cannot be told.
+#[must_use]
+#[allow(clippy::disallowed_methods)]
+pub fn has_file_system(kind: &str) -> bool {
+    !matches!(
+        rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC),
+        Err(Errno::NODEV)
+    )
+}
+
 /// Whether a pidfd gives the mount namespace of its process, so that `/proc` is not needed.
 #[must_use]
 pub fn has_namespace_by_pidfd() -> bool {

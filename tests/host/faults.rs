@@ -44,6 +44,8 @@ keep = ["{user}"]
 path = "/mnt/secret"
 [[env]]
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+[[overlay]]
+path = "/mnt/o"
 [[isolate]]
 processes = "hidden"
 ipc = "own"
@@ -316,6 +318,7 @@ fn furnish(room: &Room, scene: Scene) {
         ("/mnt/t", 0o1777),
         ("/mnt/s", 0o755),
         ("/mnt/m", 0o755),
+        ("/mnt/o", 0o755),
     ] {
         directory(path, mode, 0);
     }

@@ -37,6 +37,8 @@ keep = ["{user}"]
 path = "/mnt/secret"
 [[env]]
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+[[overlay]]
+path = "/mnt/o"
 [[isolate]]
 processes = "hidden"
 ipc = "own"

@@ -4,6 +4,10 @@ use super::trace;
 use crate::kernel::{exists, tree};
 use crate::report::{Report, code, difference};
 use crate::room::STORE;
+use std::path::Path;
+
+/// The layer of the policy.
+const LAYER: &str = "/mnt/var/lib/jns/user/2001/mnt-o";
 
 /// A session that nothing happened to.
 pub struct Whole {
@@ -156,10 +160,19 @@ fn files_without_leftovers() -> Vec<String> {
 }
 
 /// The same without the path that the policy has made where it is missing: other sessions may have covered
-/// it by then, and it stays even when the login that made it fails.
+/// it by then, and it stays even when the login that made it fails. So does a layer that had its name when that
+/// of another instance failed: it is whole and empty, and another login may write to it by then.
 fn files_of_refused(before: &[String]) -> Vec<String> {
     let is_made = |path: &String| path == super::CREATED && !before.contains(path);
-    files().into_iter().filter(|path| !is_made(path)).collect()
+    let stays = exists(LAYER) && !before.iter().any(|path| path == LAYER);
+    let is_of_layer = |path: &String| {
+        let above = LAYER.starts_with(&format!("{path}/")) && path.starts_with(STORE);
+        above || Path::new(path).starts_with(LAYER)
+    };
+    let is_left = |path: &String| stays && is_of_layer(path) && !before.contains(path);
+    let mut files = files();
+    files.retain(|path| !is_made(path) && !is_left(path));
+    files
 }
 
 fn variables(report: &Report, label: &str) -> Vec<String> {
@@ -174,7 +187,16 @@ fn variables(report: &Report, label: &str) -> Vec<String> {
 fn view(report: &Report) -> Vec<String> {
     let mounts = report.values("after mount").into_iter();
     let mounts = mounts.filter(|mount| !mount.contains(" /run/jns/ns "));
-    let mut view: Vec<_> = mounts.map(trace::without_numbers).collect();
+    let mut view: Vec<_> = mounts
+        .map(|mount| trace::without_numbers(without_layers(mount)))
+        .collect();
     view.sort();
     view
+}
+
+/// A mount without the paths of an overlay's layers, which had no name yet when that was made.
+fn without_layers(mount: &str) -> &str {
+    mount
+        .split_once(" rw,lowerdir")
+        .map_or(mount, |(mount, _)| mount)
 }

@@ -1,0 +1,90 @@
+//! Findings about what rules need of the system besides mounts.
+
+use super::finding::{Area, Finding};
+use crate::kernel::companion::{self, Kind as Companion};
+use crate::kernel::network;
+use crate::kernel::probe;
+use crate::policy::rule::{Ipc, Isolate, Network};
+use crate::policy::{Kind, Policy, Rule};
+
+/// What rules of the policy would not get on this system.
+pub fn findings(policy: &Policy, privileged: bool) -> Vec<Finding> {
+    let of_rule = |rule: &Rule| match &rule.kind {
+        Kind::Isolate(isolate) => of_isolation(isolate, rule, privileged),
+        Kind::Overlay(_) => of_overlay(rule, privileged).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    policy.rules.iter().flat_map(of_rule).collect()
+}
+
+fn of_isolation(isolate: &Isolate, rule: &Rule, privileged: bool) -> Vec<Finding> {
+    let own_network = !matches!(isolate.network, None | Some(Network::Shared));
+    let wanted = [
+        (
+            Companion::Ipc,
+            isolate.ipc == Some(Ipc::Own),
+            "CONFIG_IPC_NS",
+        ),
+        (Companion::Uts, isolate.hostname.is_some(), "CONFIG_UTS_NS"),
+        (Companion::Net, own_network, "CONFIG_NET_NS"),
+    ];
+    let missing = wanted
+        .into_iter()
+        .filter(|(kind, is_wanted, _)| *is_wanted && companion::own_inode(*kind).is_none());
+    let missing = missing.map(|(kind, _, option)| {
+        let what = format!(
+            "there are no {} namespaces, for {}",
+            kind.name(),
+            rule.origin
+        );
+        refused(what, &format!("the kernel was built without {option}"))
+    });
+    let network = match &isolate.network {
+        Some(Network::Named(name)) if privileged => network::named(name).err(),
+        _ => None,
+    };
+    let network = network.map(|error| {
+        let advice = "`ip netns add` makes a network, and it is gone when the machine is restarted";
+        refused(format!("{error}, for {}", rule.origin), advice)
+    });
+    missing.chain(network).collect()
+}
+
+fn of_overlay(rule: &Rule, privileged: bool) -> Option<Finding> {
+    let missing = privileged && !probe::has_file_system("overlay");
+    missing.then(|| {
+        let what = format!("there is no overlay file system, for {}", rule.origin);
+        refused(what, "the kernel needs CONFIG_OVERLAY_FS, or its module")
+    })
+}
+
+fn refused(what: String, advice: &str) -> Finding {
+    let advice = format!("logins to which the rule applies are refused; {advice}");
+    Finding::problem(Area::Policy, what).advise(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_a_problem() {
+        let table = [
+            ("[[isolate]]\nnetwork = \"name:jns-nosuch\"", true, 1),
+            ("[[isolate]]\nnetwork = \"name:jns-nosuch\"", false, 0),
+            (
+                "[[isolate]]\nnetwork = \"none\"\nipc = \"own\"\nhostname = \"box\"",
+                true,
+                0,
+            ),
+            ("[[tmpfs]]\npath = \"/x\"", true, 0),
+        ];
+        for (text, privileged, number) in table {
+            let loaded = Policy::parse(&[("p", text.as_bytes())]).unwrap();
+            let found = findings(&loaded.policy, privileged);
+            assert_eq!(found.len(), number, "{text}");
+            assert!(found.iter().all(|finding| finding.level == Level::Problem));
+        }
+    }
+}
