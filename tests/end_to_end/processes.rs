@@ -31,7 +31,7 @@ fn ps_shows_the_session_alone_and_the_hosts_proc_is_unharmed() {
     let bed = bed!();
     ours_only!("processes of a session's own");
     bed.serve_with_own_processes("session");
-    let host = "stat -c %d:%i /proc; readlink /proc/self/ns/pid; ps -A -o comm= | grep -c sshd";
+    let host = "stat -c %d:%i /proc; readlink /proc/self/ns/pid; ps -o comm= -p 1,$$";
     let (before, shown) = (bed.state(), bed.sh(host));
 
     assert_eq!(bed.ssh("alice", SEEN).text().trim(), "1 jns-init");

@@ -52,6 +52,7 @@ fn a_session_is_listed_in_its_namespace() {
         "disk",
         "id",
         "inode",
+        "isolation",
         "made",
         "memory",
         "namespace",
