@@ -8,8 +8,9 @@ use pam_jns::kernel::init::{self, Init, Membership};
 use pam_jns::plan::{Isolation, Plan, Processes};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const TESTS: &[Test] = &[
@@ -28,6 +29,23 @@ pub const TESTS: &[Test] = &[
     (
         "init::a_session_sees_its_own_processes_alone",
         a_session_sees_its_own_processes_alone,
+    ),
+    ("init::others_join_it", others_join_it),
+    (
+        "init::who_does_not_stay_is_not_counted",
+        who_does_not_stay_is_not_counted,
+    ),
+    (
+        "init::the_end_of_its_host_is_its_end",
+        the_end_of_its_host_is_its_end,
+    ),
+    (
+        "init::a_host_with_threads_is_refused",
+        a_host_with_threads_is_refused,
+    ),
+    (
+        "init::one_within_another_ends_with_it",
+        one_within_another_ends_with_it,
     ),
 ];
 
@@ -178,4 +196,115 @@ fn a_session_sees_its_own_processes_alone() {
         "the host's /proc is as it was"
     );
     eventually("the init is gone", || !is_there(init.pid));
+}
+
+/// Where the init of a test hears.
+const DOOR: &str = "/run/door";
+
+/// An init that others can join.
+fn open_one() -> (Init, Membership) {
+    let (init, mut membership) = founded();
+    membership.open_door(DOOR).unwrap();
+    (init, membership)
+}
+
+fn others_join_it() {
+    let (init, first) = open_one();
+    let second = init::join(DOOR).unwrap().expect("it is there");
+    second.enter().unwrap();
+    let mut child = sleeper();
+    assert_eq!(status(child.id(), "NSpid"), format!("{}\t2", child.id()));
+    first.stay("a");
+    second.stay("b");
+    init::say_goodbye(DOOR, "c").unwrap();
+    init::say_goodbye(DOOR, "a").unwrap();
+    let third = init::join(DOOR).unwrap().expect("b needs it still");
+    assert!(child.try_wait().unwrap().is_none());
+    drop(third);
+    init::say_goodbye(DOOR, "b").unwrap();
+    child.wait().unwrap();
+    eventually("nobody needs it", || !is_there(init.process.pid));
+    assert!(init::join(DOOR).unwrap().is_none());
+    init::say_goodbye(DOOR, "b").unwrap();
+    fs::remove_file(DOOR).unwrap();
+    assert!(init::join(DOOR).unwrap().is_none());
+}
+
+fn who_does_not_stay_is_not_counted() {
+    let before = state();
+    let (init, first) = open_one();
+    let second = init::join(DOOR).unwrap().expect("it is there");
+    second.enter().unwrap();
+    drop(first);
+    assert!(is_there(init.process.pid), "the second one may stay yet");
+    drop(second);
+    eventually("nobody needs it", || !is_there(init.process.pid));
+    let pid = init.process.pid;
+    drop(init);
+    assert!(!is_there(pid));
+    assert_eq!(state(), before);
+}
+
+fn the_end_of_its_host_is_its_end() {
+    const HOST: &str = "JNS_TEST_HOST";
+    if std::env::var_os(HOST).is_some() {
+        let (init, membership) = open_one();
+        membership.stay("a");
+        println!("{}", init.process.pid);
+        let _ = sleeper();
+        return end(std::process::id());
+    }
+    let host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "init::the_end_of_its_host_is_its_end"])
+        .env(HOST, "")
+        .output()
+        .unwrap();
+    let pid: u32 = String::from_utf8(host.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    eventually("it has ended", || !is_there(pid));
+}
+
+fn a_host_with_threads_is_refused() {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || held.recv());
+    for refused in [init::start().map(drop), init::join(DOOR).map(drop)] {
+        let told = refused.unwrap_err().to_string();
+        assert!(told.ends_with("this process has several threads"), "{told}");
+    }
+    drop(hold);
+    thread.join().unwrap().unwrap_err();
+}
+
+fn one_within_another_ends_with_it() {
+    const INNER: &str = "JNS_TEST_INNER";
+    if std::env::var_os(INNER).is_some() {
+        let (init, membership) = founded();
+        membership.stay("inner");
+        println!("{}", init.process.pid);
+        sleeper().wait().unwrap();
+        return;
+    }
+    let (init, membership) = founded();
+    let mut inner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "init::one_within_another_ends_with_it"])
+        .env(INNER, "")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(inner.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let pid: u32 = line.trim().parse().unwrap();
+    // The number is that of the /proc from which it was begun, whose processes are all the host's.
+    assert_eq!(status(pid, "NSpid").split_whitespace().count(), 3);
+    membership.stay("outer");
+    init.known.kill().unwrap();
+    inner.wait().unwrap();
+    eventually("both are gone", || {
+        !is_there(pid) && !is_there(init.process.pid)
+    });
 }
