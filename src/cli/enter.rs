@@ -5,7 +5,7 @@
 //! children are born in, it starts the command and waits for it.
 
 mod own;
-mod record;
+pub(super) mod record;
 mod target;
 
 use crate::cli::account::Account;

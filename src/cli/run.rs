@@ -6,8 +6,10 @@
 
 mod case;
 mod entry;
+mod hooks;
 mod ids;
 mod options;
+mod password;
 mod person;
 mod pidfile;
 mod text;
@@ -24,6 +26,7 @@ use crate::journal::Journal;
 use crate::kernel::supervision::{self, Report, Supervised, Terminal};
 use crate::kernel::transition::{self, Program};
 use crate::kernel::user_namespace;
+use crate::plan::When;
 use crate::policy::Diagnostics;
 use case::Case;
 use entry::Entry;
@@ -150,7 +153,10 @@ impl Launch<'_> {
         report: Option<&Report>,
     ) -> std::result::Result<Outcome, Obstacle> {
         let terminal = Terminal::own();
-        let entry = Entry::make(self.case)?;
+        let password = password::ask(&self.case.plan)?;
+        let entry = Entry::make(self.case, password.as_ref())?;
+        drop(password);
+        hooks::run(self.case, When::Open)?;
         if pidfile.is_none() && !self.case.needs_supervision() {
             entry.stay();
             let Err(obstacle) = self.become_command(report, false);
@@ -172,6 +178,7 @@ impl Launch<'_> {
             report.close();
         }
         let ending = running.wait()?;
+        hooks::run(self.case, When::Close).unwrap_or_else(|error| hooks::tell(&error));
         drop((written, entry));
         Ok(Outcome {
             status: ending.status(),

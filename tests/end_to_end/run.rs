@@ -3,7 +3,9 @@
 
 mod control;
 mod misuse;
+mod systems;
 mod terminals;
+mod volumes;
 mod without_rights;
 
 use crate::bed::{Bed, Outcome, bed, needs, ours_only};

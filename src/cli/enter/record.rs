@@ -2,6 +2,7 @@
 
 use super::target::Target;
 use crate::cli::account::Account;
+use crate::kernel::namespace::Identity;
 use crate::kernel::transition::Program;
 use nix::unistd::{User, getuid};
 
@@ -24,6 +25,13 @@ pub fn write_own(namespace: &str, account: &Account, program: &Program) {
     let (by, command) = (caller(), command(program));
     let name = &account.name;
     log::info!("{namespace} of {name} entered as {name} by {by}: {command}");
+}
+
+/// Writes the line for a command that has a new namespace.
+pub fn write_run(namespace: Identity, account: &Account, program: &Program) {
+    let (by, command) = (caller(), command(program));
+    let name = &account.name;
+    log::info!("{namespace} made for {name} by {by}: {command}");
 }
 
 /// Who this process belongs to: its user, who logged in, and on whose behalf sudo says to run.

@@ -1,17 +1,20 @@
 //! The namespaces of a command: for root as a login comes by them, with a record for `jns ps` and `jns enter`;
 //! for everybody else in a user namespace.
 
-use super::SERVICE;
 use super::case::Case;
+use super::{SERVICE, hooks};
 use crate::admission::{self, Admission};
 use crate::apply::{self, Journey, SessionDirectory, Subject};
+use crate::cli::enter;
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
 use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::namespace::Identity;
+use crate::kernel::secret::Secret;
 use crate::kernel::user_namespace;
 use crate::kernel::walk::Trust;
+use crate::plan::RunAs;
 use crate::session::{NamespaceRecord, Process, Runtime, SessionRecord};
 use std::os::unix::fs::DirBuilderExt;
 
@@ -52,12 +55,12 @@ impl Entry {
     /// # Errors
     ///
     /// The plan cannot be applied; this process is where it was then, but for a user namespace.
-    pub fn make(case: &Case) -> Result<Self> {
+    pub fn make(case: &Case, password: Option<&Secret>) -> Result<Self> {
         let directory = WorkingDirectory::own();
         let (notes, entry) = if case.is_root {
-            admit(case, &directory)?
+            admit(case, password, &directory)?
         } else {
-            enter_own(case, &directory)?
+            enter_own(case, password, &directory)?
         };
         for note in notes {
             say(&format!("jns: {}\n", harmless(&note)));
@@ -75,12 +78,39 @@ impl Entry {
     }
 }
 
-fn admit(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entry)> {
+/// For whom the programs of a plan are run.
+///
+/// # Errors
+///
+/// The account database failed.
+pub fn subject<'c>(case: &'c Case, password: Option<&'c Secret>) -> Result<Subject<'c>> {
+    if case.is_root {
+        let by_user = case
+            .plan
+            .helpers()
+            .any(|helper| helper.run_as == RunAs::User);
+        return admission::subject_of(&case.login, by_user, password);
+    }
+    Ok(Subject {
+        trust: CALLER,
+        user: &case.login.user,
+        service: SERVICE,
+        password,
+        ..Subject::of(0)
+    })
+}
+
+fn admit(
+    case: &Case,
+    password: Option<&Secret>,
+    directory: &WorkingDirectory,
+) -> Result<(Vec<String>, Entry)> {
     // Inside, this process may not be in /proc.
     let process = Process::own();
     let digest = case.plan.digest();
-    let mut admission = admission::admit(&case.plan, &digest, &case.login, None, directory)?;
+    let mut admission = admission::admit(&case.plan, &digest, &case.login, password, directory)?;
     let notes = std::mem::take(&mut admission.notes);
+    enter::record::write_run(admission.namespace, &case.whom.account, &case.program);
     let record = process.map(|process| record(case, process, &digest, &admission));
     let written = match (&admission.runtime, record) {
         (Some(runtime), Ok(record)) => record.write(runtime),
@@ -161,20 +191,18 @@ fn remove_all(directories: &[SessionDirectory], trust: Trust) {
 
 fn tell(done: Result<()>) {
     if let Err(error) = done {
-        say(&format!("jns: {}\n", harmless(&error.to_string())));
+        hooks::tell(&error);
     }
 }
 
-fn enter_own(case: &Case, directory: &WorkingDirectory) -> Result<(Vec<String>, Entry)> {
+fn enter_own(
+    case: &Case,
+    password: Option<&Secret>,
+    directory: &WorkingDirectory,
+) -> Result<(Vec<String>, Entry)> {
     make_place_of_store(case)?;
     user_namespace::leave_as_root()?;
-    let subject = Subject {
-        trust: CALLER,
-        user: &case.login.user,
-        service: SERVICE,
-        ..Subject::of(0)
-    };
-    let entered = apply::enter_as(&case.plan, &subject, directory)?;
+    let entered = apply::enter_as(&case.plan, &subject(case, password)?, directory)?;
     let own = Own {
         journey: entered.journey,
         directories: entered.applied.session_directories,

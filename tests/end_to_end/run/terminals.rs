@@ -4,7 +4,7 @@ use crate::bed::{Bed, Terminal, bed, ours_only};
 
 /// A shell of the user's with job control, on a terminal of its own. What a shell without starts in the
 /// background ignores the keyboard's signals.
-fn shell_of(bed: &Bed, user: &str) -> Terminal {
+pub fn shell_of(bed: &Bed, user: &str) -> Terminal {
     let mut terminal = Terminal::open(bed);
     let tty = &terminal.name;
     let become_user = format!("setpriv --reuid {user} --regid {user} --init-groups");

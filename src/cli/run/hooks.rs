@@ -1,0 +1,34 @@
+//! The programs of a policy's `[[hook]]` rules, run when a command begins and when it has ended.
+
+use super::case::Case;
+use super::entry::subject;
+use crate::cli::outcome::say;
+use crate::cli::terminal::harmless;
+use crate::error::{Error, Result};
+use crate::plan::{OnFailure, When};
+
+/// Runs those for that moment, in the command's namespaces.
+///
+/// # Errors
+///
+/// One of them failed whose failure is not only told.
+pub fn run(case: &Case, when: When) -> Result<()> {
+    let mut hooks = case.plan.hooks.iter().filter(|hook| hook.when == when);
+    let subject = subject(case, None)?;
+    hooks.try_for_each(|hook| {
+        let ran = subject.helper(&hook.helper, &[]).run(b"");
+        match ran.map_err(|error| error.at(&hook.origin)) {
+            Err(error) if hook.on_failure == OnFailure::Deny => Err(error),
+            Err(error) => {
+                tell(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    })
+}
+
+/// Says what went wrong without consequences.
+pub fn tell(error: &Error) {
+    say(&format!("jns: {}\n", harmless(&error.to_string())));
+}
