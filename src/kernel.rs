@@ -8,6 +8,7 @@ pub mod file;
 pub mod filesystem;
 pub mod helper;
 pub mod init;
+mod limits;
 pub mod mount;
 pub mod mount_table;
 pub mod namespace;

@@ -7,6 +7,7 @@
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
 use super::file;
+use super::limits;
 use super::output::Output;
 use super::sys::{self, Child, SignalsHeld, Words};
 use super::transition::Person;
@@ -271,6 +272,10 @@ impl Start {
         rustix::stdio::dup2_stdout(&self.output)?;
         rustix::stdio::dup2_stderr(&self.output)?;
         sys::close_on_exec_from(3)?;
+        match &self.person {
+            Some(ids) if !ids.uid.is_root() => {}
+            _ => limits::lift(),
+        }
         if let Some(ids) = &self.person {
             ids.take()?;
         }

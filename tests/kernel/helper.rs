@@ -4,6 +4,7 @@ use crate::own::*;
 use pam_jns::error::Result;
 use pam_jns::kernel::helper::Helper;
 use pam_jns::kernel::transition::Person;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
@@ -315,4 +316,26 @@ fn assert_running(expected: usize) {
 fn kill(process: i32) {
     let process = rustix::process::Pid::from_raw(process).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+}
+
+/// su(1) has them from its caller's shell.
+#[test]
+fn a_program_of_roots_has_no_limits_of_its_hosts() {
+    in_own_namespace(|| {
+        let limit = Rlimit {
+            current: Some(100_000),
+            maximum: None,
+        };
+        setrlimit(Resource::Cpu, limit).unwrap();
+        let (ended, told) = shell("ulimit -t; ulimit -f");
+        ended.unwrap();
+        assert_eq!(told, ["unlimited", "unlimited"]);
+        let person = Some(Person {
+            uid: USER,
+            gid: USER,
+            groups: Vec::new(),
+        });
+        let (_, told) = run(&["/bin/sh", "-c", "ulimit -t"], Helper { person, ..PLAIN });
+        assert_eq!(told, ["100000"], "a user's has them");
+    });
 }

@@ -6,7 +6,7 @@ use pam_jns::apply::{Entered, enter};
 use pam_jns::kernel::departure::WorkingDirectory;
 use pam_jns::kernel::init::{self, Init, Membership};
 use pam_jns::plan::{Isolation, Plan, Processes};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -17,6 +17,10 @@ pub const TESTS: &[Test] = &[
     (
         "init::it_is_alone_and_has_nothing_of_the_host",
         it_is_alone_and_has_nothing_of_the_host,
+    ),
+    (
+        "init::it_has_no_limits_of_its_founders",
+        it_has_no_limits_of_its_founders,
     ),
     (
         "init::children_live_and_die_with_it",
@@ -135,6 +139,27 @@ fn it_is_alone_and_has_nothing_of_the_host() {
         kinds.sort();
         kinds == ["anon_inode:", "pid:", "socket:"]
     });
+}
+
+/// The limits are those of the shell in which su(1) was called: another user's, perhaps.
+fn it_has_no_limits_of_its_founders() {
+    for (resource, limit) in [(Resource::Cpu, 100_000), (Resource::As, 64 << 30)] {
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: None,
+        };
+        setrlimit(resource, limit).unwrap();
+    }
+    fs::write("/proc/self/oom_score_adj", "500").unwrap();
+    let (init, _membership) = founded();
+    let pid = init.process.pid;
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    for name in ["Max cpu time", "Max address space"] {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        assert_eq!(line.matches("unlimited").count(), 2, "{line}");
+    }
+    let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj"));
+    assert_eq!(score.unwrap(), "0\n");
 }
 
 fn children_live_and_die_with_it() {

@@ -6,6 +6,7 @@
 use super::wire::{self, Message, Topic};
 use crate::error::{Error, Result};
 use crate::kernel::filesystem;
+use crate::kernel::limits;
 use crate::kernel::mount::attribute;
 use crate::kernel::sys;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -84,12 +85,24 @@ fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
     rustix::thread::set_name(NAME)?;
     // Where the kernel has no keys, there are none to leave.
     let _ = sys::join_new_session_keyring();
+    limits::lift();
+    be_spared_no_less_than_others();
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit {
         current: most,
         maximum: most,
     };
     rustix::process::setrlimit(Resource::Nofile, limit)
+}
+
+/// When memory runs out, nobody decides by what they run as that it is the first to go: everybody else's would go
+/// with it (proc_pid_oom_score_adj(5)).
+fn be_spared_no_less_than_others() {
+    let path = "/proc/self/oom_score_adj";
+    let own = std::fs::read_to_string(path).unwrap_or_default();
+    if !own.starts_with('-') {
+        let _ = std::fs::write(path, "0");
+    }
 }
 
 /// Has no right that it does not need, and is nobody's to look at: its memory is a copy of the host's.
