@@ -8,7 +8,7 @@ use crate::kernel::departure::{Errand, WorkingDirectory, leave_for_all};
 use crate::kernel::init::{self, Known};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
-use crate::kernel::process::{self, Process};
+use crate::kernel::process::Process;
 use crate::kernel::processor::Tour;
 use crate::kernel::secret::Secret;
 use crate::kernel::transition::Person;
@@ -186,7 +186,7 @@ pub fn admit(
         Ok(Turn::Joined(admission)) => Ok(*admission),
         Ok(Turn::Make(_lock)) => {
             // In the PID namespace of another session's, its processes would end with that session.
-            let lasts = !plan.needs_processes() || process::is_where_proc_is();
+            let lasts = !plan.needs_processes() || init::confinement().is_none();
             let key = lasts.then_some(key.as_str());
             make_pinned(&Making { key, ..alone }, directory)
         }

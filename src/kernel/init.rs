@@ -11,12 +11,12 @@
 mod keeper;
 mod wire;
 
-use super::process::Process;
+use super::process::{Process, number_in_proc};
 use super::sys::{self, SignalsHeld};
 use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -465,15 +465,6 @@ fn inode(pidfd: &OwnedFd) -> Option<u64> {
     let is_known = rustix::fs::fstatfs(pidfd).is_ok_and(|status| status.f_type == PIDFS_MAGIC);
     let status = rustix::fs::fstat(pidfd).ok().filter(|_| is_known);
     status.map(|status| status.st_ino)
-}
-
-/// The number that /proc has for the process of a pidfd: not that of this process's PID namespace where /proc is
-/// that of one above.
-fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let text = std::fs::read_to_string(path).ok()?;
-    let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
-    number?.trim().parse().ok()
 }
 
 fn not_entered(errno: Errno) -> Error {

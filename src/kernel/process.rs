@@ -3,7 +3,7 @@
 use super::directory::names;
 use super::namespace::inode_of_process;
 use crate::error::{Error, Result};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
@@ -64,12 +64,14 @@ impl Process {
         Some(Self { pid, started })
     }
 
-    /// Holds it, so that its number is not given to another one; nothing where it has ended.
+    /// Holds it, so that its number is not given to another one; nothing where it has ended, or this process cannot
+    /// reach it: in another PID namespace than /proc shows, it knows somebody else by that number.
     #[must_use]
     pub fn hold(&self) -> Option<OwnedFd> {
         let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
         let held = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        self.is_alive().then_some(held)
+        let is_it = number_in_proc(&held).is_none_or(|number| number == self.pid);
+        (is_it && self.is_alive()).then_some(held)
     }
 
     /// Whether it still runs.
@@ -79,12 +81,13 @@ impl Process {
     }
 }
 
-/// Whether the calling process is in the PID namespace that /proc shows, and not in one below that.
-#[must_use]
-pub fn is_where_proc_is() -> bool {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    numbers.is_some_and(|numbers| numbers.split_whitespace().count() == 1)
+/// The number that /proc has for the process of a pidfd: not that of this process's PID namespace where /proc is
+/// that of one above. Nothing where /proc does not show this process.
+pub(super) fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    number?.trim().parse().ok()
 }
 
 /// Whether one of `ancestors` is the process `pid`, or a parent's parent of it, however far.

@@ -5,6 +5,7 @@ use crate::own::{USER, isolated, names, state, wanted};
 use pam_jns::apply::{Entered, enter};
 use pam_jns::kernel::departure::WorkingDirectory;
 use pam_jns::kernel::init::{self, Init, Membership};
+use pam_jns::kernel::process::Process;
 use pam_jns::plan::{Isolation, Plan, Processes};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use std::fs;
@@ -25,6 +26,10 @@ pub const TESTS: &[Test] = &[
     (
         "init::children_live_and_die_with_it",
         children_live_and_die_with_it,
+    ),
+    (
+        "init::numbers_inside_are_not_taken_for_those_of_proc",
+        numbers_inside_are_not_taken_for_those_of_proc,
     ),
     (
         "init::undone_it_leaves_no_process_and_no_trace",
@@ -180,6 +185,21 @@ fn children_live_and_die_with_it() {
     assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
     init::bear_at_home().unwrap();
     assert!(Command::new("true").status().unwrap().success());
+}
+
+/// With the host's /proc, as who became root by sudo(8) inside has it.
+fn numbers_inside_are_not_taken_for_those_of_proc() {
+    if Process::own().unwrap().pid != std::process::id() {
+        let first = Process::of(1).unwrap();
+        assert!(first.hold().is_none(), "it is not the first one here");
+        return;
+    }
+    let (_init, _membership) = founded();
+    let name = "init::numbers_inside_are_not_taken_for_those_of_proc";
+    let inside = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .status();
+    assert!(inside.unwrap().success());
 }
 
 fn undone_it_leaves_no_process_and_no_trace() {
