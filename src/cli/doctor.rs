@@ -7,6 +7,7 @@ mod kernel;
 mod pam;
 mod policy;
 mod privileges;
+mod processes;
 mod programs;
 mod sshd;
 mod stack;
@@ -66,6 +67,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     }
     if let Some(policy) = &policy {
         all.extend(programs::findings(tree, policy));
+        all.extend(processes::findings(tree, policy));
     }
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
     all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));

@@ -11,7 +11,7 @@ use rustix::fs::Stat;
 pub const MODULE: &str = "pam_jns";
 
 /// The service of user managers, whose sessions are those of all that they start.
-const MANAGER: &str = "systemd-user";
+pub const MANAGER: &str = "systemd-user";
 
 /// Services that users log in through.
 const LOGINS: [&str; 22] = [
@@ -111,6 +111,15 @@ pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
     let entries = stack::read(tree, service, "session").entries;
     let position = position_of_ours(&entries)?;
     entries.into_iter().nth(position)
+}
+
+/// What comes after the line of ours that everybody's sessions go through.
+pub fn after_ours(entries: &[Entry]) -> &[Entry] {
+    let ours = position_of_ours(entries);
+    let split = ours.and_then(|at| entries.split_at_checked(at));
+    split
+        .and_then(|(_, from)| from.get(1..))
+        .unwrap_or_default()
 }
 
 /// Whether the module stands in a stack.

@@ -1,0 +1,96 @@
+//! Findings about services whose sessions are to have processes of their own.
+
+use super::finding::{Area, Finding};
+use super::pam::{MANAGER, MODULE, after_ours, has_line};
+use super::stack::{self, Entry, Stack};
+use super::tree::Tree;
+use crate::policy::rule::Processes;
+use crate::policy::{Kind, Policy, Rule};
+
+/// Modules that look for the process itself in /proc, where it is not to be found any more.
+const NEED_PROC: [&str; 3] = ["pam_loginuid", "pam_selinux", "pam_systemd"];
+
+/// What keeps sessions from having them.
+pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
+    let wants = |rule: &&Rule| matches!(&rule.kind, Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own));
+    let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
+    let names = stack::services(tree).names.into_iter();
+    let stacks = names.map(|name| stack::read(tree, &name, "session"));
+    let concerned = stacks.filter(has_line).filter_map(|stack| {
+        let rule = rules.iter().find(|rule| is_for(rule, &stack.service))?;
+        Some(of_stack(&stack, rule))
+    });
+    concerned.flatten().collect()
+}
+
+fn is_for(rule: &Rule, service: &str) -> bool {
+    let services = rule.selectors.services.as_ref();
+    services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
+}
+
+fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {
+    let service = &stack.service;
+    if service == MANAGER {
+        let what = format!("{MANAGER}: users' services cannot be in a PID namespace");
+        let advice = "the manager stays outside; give the rule `services` without it";
+        return vec![
+            Finding::warning(Area::Policy, what)
+                .at(&rule.origin)
+                .advise(advice),
+        ];
+    }
+    let needs_proc = |entry: &&Entry| NEED_PROC.contains(&entry.name());
+    let late = after_ours(&stack.entries).iter().filter(needs_proc);
+    late.map(|entry| {
+        let name = entry.name();
+        let what = format!("{service}: {name} stands after {MODULE} and finds no /proc/self there");
+        let advice = format!(
+            "move {MODULE} below it: {} gives sessions a /proc of their own",
+            rule.origin
+        );
+        Finding::warning(Area::Pam, what)
+            .at(&entry.origin)
+            .advise(advice)
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "[[isolate]]\nservices = [\"ssh*\", \"systemd-user\"]\nprocesses = \"own\"";
+
+    fn found(policy: &str, service: &str, stack: &str) -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        let services = root.path().join("etc/pam.d");
+        std::fs::create_dir_all(&services).unwrap();
+        std::fs::write(services.join(service), stack).unwrap();
+        let tree = Tree::under(root.path()).unwrap();
+        let loaded = Policy::parse(&[("p", policy.as_bytes())]).unwrap();
+        let found = findings(&tree, &loaded.policy).into_iter();
+        found.map(|finding| finding.summary).collect()
+    }
+
+    #[test]
+    fn what_needs_proc_has_to_come_before() {
+        let early = "session required pam_loginuid.so\nsession required pam_jns.so\n";
+        let late = "session required pam_jns.so\nsession required pam_loginuid.so\n";
+        let told = "sshd: pam_loginuid stands after pam_jns and finds no /proc/self there";
+        let manager = "systemd-user: users' services cannot be in a PID namespace";
+        let hidden = OWN.replace("own", "hidden");
+        for (policy, service, stack, expected) in [
+            (OWN, "sshd", early, &[][..]),
+            (OWN, "sshd", late, &[told]),
+            (OWN, "su", late, &[]),
+            (OWN, "systemd-user", early, &[manager]),
+            (hidden.as_str(), "sshd", late, &[]),
+        ] {
+            assert_eq!(
+                found(policy, service, stack),
+                expected,
+                "{service}: {stack}"
+            );
+        }
+    }
+}
