@@ -228,6 +228,17 @@ pub struct Run {
     pub isolation: Isolation,
     #[command(flatten)]
     pub identity: Identity,
+    #[command(flatten)]
+    pub manner: Manner,
+    /// The command and its arguments; the user's shell if there is none
+    #[arg(value_name = "CMD", last = true, value_hint = clap::ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// From what the plan is made, and how the command is run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct Manner {
     /// Write the process id of the command into FILE while it runs, in place of what is there
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub pidfile: Option<String>,
@@ -246,9 +257,6 @@ pub struct Run {
     /// Print the plan as one JSON document
     #[arg(long, requires = "explain")]
     pub json: bool,
-    /// The command and its arguments; the user's shell if there is none
-    #[arg(value_name = "CMD", last = true, value_hint = clap::ValueHint::CommandWithArguments)]
-    pub command: Vec<OsString>,
 }
 
 /// Which files the command sees.
@@ -273,6 +281,8 @@ pub struct View {
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub hide: Vec<String>,
     /// Let what is written below PATH go to a layer of the user's own
+    ///
+    /// Permissions stay as they are: without root, that is what the user may write to anyway.
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     pub overlay: Vec<String>,
     /// Open the encrypted directory DIR (gocryptfs or encfs) at PATH, for the command alone

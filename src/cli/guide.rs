@@ -275,11 +275,11 @@ const GUIDES: &[Guide] = &[
             ),
             (
                 "jns run --volume ~/.crypt:$HOME/crypt",
-                "an encrypted directory, open for this shell alone",
+                "an encrypted directory, for this shell",
             ),
             (
                 "jns run --processes -- ps aux",
-                "its own processes, and a /proc that shows no others",
+                "its own processes, and no others in /proc",
             ),
             (
                 "sudo jns run --root /srv/debian --fstab fstab -n test",
@@ -299,7 +299,7 @@ const GUIDES: &[Guide] = &[
             ),
             (
                 "sudo jns enter ID",
-                "a second process in there; `jns ps` has the ID",
+                "a second process there, ID as in jns ps",
             ),
         ],
         keys: &[(

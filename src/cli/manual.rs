@@ -5,7 +5,7 @@ use crate::cli::guide::{self, Guide};
 use crate::cli::outcome::{Outcome, reason};
 use crate::error::Error;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Writes the pages.
@@ -47,7 +47,8 @@ fn page_name(verb: &clap::Command) -> String {
 
 /// One page. Its last sections come from the guide rather than from the help, where they are laid out for
 /// a terminal.
-fn page(command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
+fn page(mut command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
+    let usage = command.render_usage().to_string();
     let title = command.get_display_name().unwrap_or("jns").to_uppercase();
     let man = clap_mangen::Man::new(command.after_help(None::<&str>))
         .title(title)
@@ -56,15 +57,22 @@ fn page(command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
         .manual("User Commands");
     let mut text = Vec::new();
     // Writing into memory cannot fail.
-    let _ = render(&man, !verbs.is_empty(), &mut text);
+    let _ = render(&man, &usage, !verbs.is_empty(), &mut text);
     text.extend(closing(guide::of(verb), verbs).into_bytes());
     text
 }
 
-fn render(man: &clap_mangen::Man, has_verbs: bool, text: &mut Vec<u8>) -> io::Result<()> {
+fn render(
+    man: &clap_mangen::Man,
+    usage: &str,
+    has_verbs: bool,
+    text: &mut Vec<u8>,
+) -> io::Result<()> {
     man.render_title(text)?;
     man.render_name_section(text)?;
-    man.render_synopsis_section(text)?;
+    // The one of clap_mangen does not tell that a command comes behind `--`.
+    let usage = usage.trim_start_matches("Usage: ");
+    writeln!(text, ".SH SYNOPSIS\n{}", escape(usage))?;
     man.render_description_section(text)?;
     man.render_options_section(text)?;
     if has_verbs {

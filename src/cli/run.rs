@@ -99,17 +99,17 @@ pub fn run(arguments: &Run) -> Outcome {
 fn story(arguments: &Run) -> std::result::Result<Outcome, Trouble> {
     transition::refuse_borrowed_rights()?;
     let case = Case::of(arguments)?;
-    if arguments.explain {
-        return Ok(explain::show(&case.plan, arguments.json));
+    if arguments.manner.explain {
+        return Ok(explain::show(&case.plan, arguments.manner.json));
     }
-    let pidfile = arguments.pidfile.as_deref();
+    let pidfile = arguments.manner.pidfile.as_deref();
     let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.whom)));
     let pidfile = pidfile.transpose()?;
     let launch = Launch {
         case: &case,
         chdir: arguments.identity.chdir.as_deref(),
     };
-    if arguments.background {
+    if arguments.manner.background {
         return Ok(in_background(&launch, pidfile)?);
     }
     Ok(launch.run(pidfile, None)?)
@@ -238,7 +238,7 @@ impl Launch<'_> {
     /// Moves to where the command begins, with the rights that it has.
     fn settle(&self) -> Result<()> {
         match self.chdir {
-            Some(directory) => transition::go_to(directory),
+            Some(directory) => transition::go_to(directory).map_err(|error| error.of("--chdir")),
             None if self.case.plan.root.is_some() => transition::go_to("/"),
             None => Ok(()),
         }

@@ -161,9 +161,21 @@ impl<'a> Layer<'a> {
             ("lowerdir", lower),
         ] {
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            recipe.set(key, &path)?;
+            let set = recipe.set(key, &path);
+            set.map_err(|error| self.in_words(error, key))?;
         }
         Ok(recipe)
+    }
+
+    /// The kernel, where it says anything, tells the descriptor of a directory that it does not take.
+    fn in_words(&self, error: Error, key: &str) -> Error {
+        match error.is_invalid() && key == "upperdir" {
+            true => error.because(format_args!(
+                "{} is on a file system that holds no layers, as NFS, FUSE and overlays do not",
+                self.path
+            )),
+            false => error,
+        }
     }
 }
 

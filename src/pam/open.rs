@@ -325,9 +325,13 @@ fn shortened(item: &str) -> String {
 fn report(admission: &Admission, login: &Login) {
     admission.notes.iter().for_each(|note| log::warn!("{note}"));
     let Login { user, service, .. } = login;
-    let (namespace, paths) = (admission.namespace, admission.paths.join(" "));
+    let paths = match admission.paths.as_slice() {
+        [] => String::new(),
+        paths => format!(" ({})", paths.join(" ")),
+    };
     let verb = if admission.joined { "joined" } else { "made" };
-    log::info!("session of {user} by {service}: {verb} {namespace} ({paths})");
+    let namespace = admission.namespace;
+    log::info!("session of {user} by {service}: {verb} {namespace}{paths}");
 }
 
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as

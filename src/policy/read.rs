@@ -129,7 +129,7 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
             Some(Medium::Disk { store })
         }
         MediumWord::Memory => {
-            refuse(fields, &["store"], "needs `medium = \"disk\"`");
+            refuse(fields, &["store", "hook"], "needs `medium = \"disk\"`");
             if !matches!(per, Some(Per::User | Per::Session) | None) {
                 refuse(
                     fields,

@@ -249,6 +249,11 @@ fn the_examples_of_the_built_in_policy_work() {
         "[[hide]]",
         "[[bind]]",
         "[[env]]",
+        "[[overlay]]",
+        "[[isolate]]",
+        "[[volume]]",
+        "[[root]]",
+        "[[hook]]",
     ];
     assert_eq!(kinds, expected);
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);

@@ -53,7 +53,7 @@ impl Case {
             return Err(misuse("--chdir", directory, "a path must not be empty").into());
         }
         let whom = person::of(&arguments.identity)?;
-        let mut policy = policy(arguments.config.as_deref())?;
+        let mut policy = policy(arguments.manner.config.as_deref())?;
         policy.rules.extend(rules);
         if !has_rights() {
             policy.settings.store = own_store(&policy, &whom.account)?;

@@ -33,14 +33,16 @@ impl Reserved {
     pub fn at(file: &str, trust: Trust) -> std::result::Result<Self, Trouble> {
         let wrong = |reason: String| misuse("--pidfile", file, reason);
         let path = absolute(file).map_err(wrong)?;
-        let (directory, name) = Walker::new(trust)?.open_parent(&path, &[])?;
+        let asked = |error: Error| error.of("--pidfile");
+        let opened = Walker::new(trust)?.open_parent(&path, &[]);
+        let (directory, name) = opened.map_err(asked)?;
         let name = name.to_owned();
         let reserved = Self {
             directory,
             name,
             path,
         };
-        reserved.try_out()?;
+        reserved.try_out().map_err(asked)?;
         Ok(reserved)
     }
 

@@ -48,7 +48,7 @@ enum Meaning {
     Refused(&'static str),
 }
 
-const NEVER_SHARED: &str = "mounts of a session travel to nobody";
+const NEVER_SHARED: &str = "mounts of a session travel to nobody; use `slave` or `private`";
 const NOT_REMOUNTED: &str = "an entry makes a mount, and changes none";
 
 /// The words of mount(8) that are not the file system's, compared exactly.
