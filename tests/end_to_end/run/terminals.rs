@@ -15,11 +15,19 @@ pub fn shell_of(bed: &Bed, user: &str) -> Terminal {
     terminal
 }
 
-/// The same commands for root, whose are watched, and for alice, whose are not.
+/// The same commands for root, whose are watched, and for alice, whose are not unless they have processes of
+/// their own. The shell has the options in `$OPTIONS`.
 fn each(script: impl Fn(&Bed, &mut Terminal)) {
     let bed = bed!();
-    for user in ["root", "alice"] {
+    for (user, options) in [
+        ("root", "--tmpfs /mnt"),
+        ("alice", "--tmpfs /mnt"),
+        ("root", "--processes"),
+        ("alice", "--processes"),
+    ] {
         let mut terminal = shell_of(&bed, user);
+        terminal.send(&format!("OPTIONS='{options}'\r"));
+        terminal.expect("ready> ");
         script(&bed, &mut terminal);
         terminal.send("echo by''e; exit\r");
         terminal.expect("bye");
@@ -30,18 +38,18 @@ fn each(script: impl Fn(&Bed, &mut Terminal)) {
 fn control_c_ends_the_command_and_not_the_shell() {
     ours_only!("command");
     each(|_, terminal| {
-        terminal.send("jns run --tmpfs /mnt -- sh -c 'echo at''work; sleep 1000'\r");
+        terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; sleep 1000'\r");
         terminal.expect("atwork");
         terminal.send("\x03");
         terminal.expect("ready> ");
         terminal.send("echo status=$?\r");
         terminal.expect("status=130");
-        terminal.send("jns run -- bash -c 'trap \"echo caught; exit 5\" INT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
+        terminal.send("jns run $OPTIONS -- bash -c 'trap \"echo caught; exit 5\" INT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
         terminal.expect("atwork");
         terminal.send("\x03");
         terminal.expect("caught");
         terminal.expect("status=5");
-        terminal.send("jns run -- bash -c 'trap \"exit 6\" QUIT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
+        terminal.send("jns run $OPTIONS -- bash -c 'trap \"exit 6\" QUIT; echo at''work; while :; do sleep 0.1; done'; echo status=$?\r");
         terminal.expect("atwork");
         terminal.send("\x1c");
         terminal.expect("status=6");
@@ -52,7 +60,7 @@ fn control_c_ends_the_command_and_not_the_shell() {
 fn control_z_stops_it_and_fg_lets_it_go_on() {
     ours_only!("command");
     each(|_, terminal| {
-        terminal.send("jns run --tmpfs /mnt -- sh -c 'echo at''work; cat; echo at''end'\r");
+        terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; cat; echo at''end'\r");
         terminal.expect("atwork");
         for _ in 0..3 {
             terminal.send("\x1a");
@@ -75,7 +83,7 @@ fn control_z_stops_it_and_fg_lets_it_go_on() {
 fn a_shell_inside_has_jobs_of_its_own() {
     ours_only!("command");
     each(|_, terminal| {
-        terminal.send("PS1='inside> ' jns run --tmpfs /mnt -- bash --norc --noprofile -i\r");
+        terminal.send("PS1='inside> ' jns run $OPTIONS -- bash --norc --noprofile -i\r");
         terminal.expect("inside> ");
         terminal.send("sh -c 'echo at''work; sleep 1000'\r");
         terminal.expect("atwork");
@@ -122,7 +130,7 @@ fn a_shell_that_is_killed_leaves_the_terminal() {
 fn the_command_is_told_when_the_terminal_gets_another_size() {
     ours_only!("command");
     each(|bed, terminal| {
-        terminal.send("jns run --tmpfs /mnt -- bash -c 'trap \"stty size\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
+        terminal.send("jns run $OPTIONS -- bash -c 'trap \"stty size\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
         terminal.expect("atwork");
         bed.sh(&format!("stty -F {} rows 33 cols 77", terminal.name));
         terminal.expect("33 77");
