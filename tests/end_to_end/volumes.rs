@@ -387,3 +387,32 @@ fn what_would_be_mounted_over_and_where_the_user_could_have_a_say_is_refused() {
         before.assert_nothing_left(&bed);
     }
 }
+
+#[test]
+fn nothing_of_it_travels_to_a_host_that_shares_its_mounts() {
+    let bed = bed!();
+    ours_only!("volumes");
+    bed.sh("mount -t tmpfs shared /srv && mount --make-rshared /");
+    for propagation in ["slave", "private"] {
+        noting(
+            &bed,
+            &format!("[settings]\npropagation = \"{propagation}\"\n[[private]]\npath = \"/tmp\"\n"),
+        );
+        bed.protect("su");
+        let seen =
+            "findmnt -no SOURCE /srv/volume; nsenter -t 1 -m true 2>/dev/null || echo inside";
+        assert_eq!(bed.su("alice", seen).text(), "volume\ninside");
+        bed.write(
+            "/srv/look",
+            "findmnt -no SOURCE /srv/volume >/srv/host; exit 0\n",
+        );
+        bed.sh("(su alice -c 'sleep 600' & echo $! >/srv/pid) >/dev/null 2>&1");
+        bed.wait_until("pgrep -f '[s]leep 600'");
+        assert_eq!(
+            bed.sh("findmnt -no SOURCE /srv/volume || echo none"),
+            "none"
+        );
+        bed.sh("pkill -f '^sleep 600'");
+        bed.wait_until("grep closed /srv/noted");
+    }
+}
