@@ -38,7 +38,7 @@ fn each(script: impl Fn(&Bed, &mut Terminal)) {
 fn control_c_ends_the_command_and_not_the_shell() {
     ours_only!("command");
     each(|_, terminal| {
-        terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; sleep 1000'\r");
+        terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; exec sleep 1000'\r");
         terminal.expect("atwork");
         terminal.send("\x03");
         terminal.expect("ready> ");
@@ -85,7 +85,7 @@ fn a_shell_inside_has_jobs_of_its_own() {
     each(|_, terminal| {
         terminal.send("PS1='inside> ' jns run $OPTIONS -- bash --norc --noprofile -i\r");
         terminal.expect("inside> ");
-        terminal.send("sh -c 'echo at''work; sleep 1000'\r");
+        terminal.send("sh -c 'echo at''work; exec sleep 1000'\r");
         terminal.expect("atwork");
         terminal.send("\x1a");
         terminal.expect("Stopped");
