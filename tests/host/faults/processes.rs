@@ -1,0 +1,103 @@
+//! Faults in the processes that begin the init of a PID namespace, and in the host that waits for them.
+
+use super::trace::FILE;
+use crate::kernel::namespace;
+use crate::report::code;
+use crate::room::{PRIVATE_T, drive_with, in_room, program};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A session that looks at nothing by /proc once it is open: the driver is not in there.
+const SESSION: &[&str] = &["start=alice", "open", "close", "end"];
+
+/// Calls that the host, the helper or the init make, in whichever of them comes first.
+const CALLS: &[&str] = &[
+    "socketpair",
+    "pidfd_open",
+    "setns",
+    "clone3",
+    "setresuid",
+    "close_range",
+    "setsid",
+    "prctl",
+    "prlimit64",
+    "fsopen",
+    "fsmount",
+    "capset",
+    "sendmsg",
+    "poll",
+    "recvmsg",
+    "waitid",
+    "exit",
+];
+
+#[test]
+fn no_init_is_left_by_a_fault() {
+    in_room(|room| {
+        room.policy(format!("{PRIVATE_T}\n[[isolate]]\nprocesses = \"own\"\n"));
+        let (mut bad, mut refused) = (Vec::new(), 0);
+        for call in CALLS {
+            for number in 1..=3 {
+                for fate in ["error=EPERM", "error=ENOMEM", "signal=KILL"] {
+                    let (codes, told) = suffer(call, number, fate);
+                    refused += usize::from(codes == [code::PERM_DENIED]);
+                    bad.extend(told.map(|told| format!("{fate} at {call} {number}: {told}")));
+                }
+            }
+        }
+        assert!(bad.is_empty(), "{}", bad.join("\n"));
+        assert!(refused > CALLS.len(), "{refused} logins met their fault");
+        let report = room.drive(SESSION);
+        assert_eq!(report.codes("open"), [code::SUCCESS]);
+        assert_eq!(inits(), 0, "of the last one");
+    });
+}
+
+/// What is wrong after a session with that fate at the call of that number of each of its processes.
+fn suffer(call: &str, number: usize, fate: &str) -> (Vec<i32>, Option<String>) {
+    let mut strace = Command::new("strace");
+    let injection = format!("inject={call}:{fate}:when={number}");
+    strace.args([
+        "-f",
+        "-o",
+        FILE,
+        "-e",
+        &format!("trace={call}"),
+        "-e",
+        &injection,
+    ]);
+    strace.arg(program("driver"));
+    let report = drive_with(strace, SESSION);
+    fs::remove_file(FILE).unwrap();
+    let known = [code::SUCCESS, code::PERM_DENIED];
+    let codes = report.codes("open");
+    let opened = codes.iter().all(|code| known.contains(code));
+    if !opened || (codes.is_empty() && fate != "signal=KILL") {
+        let told = format!("open gave {codes:?}");
+        return (codes, Some(told));
+    }
+    let left = (inits() > 0).then(|| "an init is left".to_owned());
+    (codes, left)
+}
+
+/// How many inits there are in the mount namespace of the room, when those that end have ended.
+fn inits() -> usize {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let own = namespace();
+        let is_here = |pid: &String| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let there = fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap_or_default();
+            comm == "jns-init\n" && there.to_str() == Some(&own)
+        };
+        let left = crate::kernel::names("/proc")
+            .iter()
+            .filter(|pid| is_here(pid))
+            .count();
+        if left == 0 || Instant::now() > end {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
