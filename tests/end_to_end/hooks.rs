@@ -145,3 +145,39 @@ fn a_program_of_roots_that_others_may_write_is_not_run() {
     bed.assert_reason_logged(&["cannot run /srv/note: ", "others than root may write to it"]);
     assert_eq!(bed.notes(), "");
 }
+
+/// Does in the host's view what a process of alice's could do there, and then what a program of root's might.
+const LURED: &str = "\
+#!/bin/sh
+for directory in $JNS_INSTANCE $JNS_PATH; do
+    case $(id -un):$directory in
+    root:/home/alice/*) nsenter -m -t 1 sh -c \"mv $directory /home/alice/moved; ln -s /srv $directory\" ;;
+    esac
+    echo >$directory/made-by-$(id -un)
+done
+";
+
+#[test]
+fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
+    let bed = bed!();
+    ours_only!("hooks");
+    bed.write("/srv/lured", LURED);
+    bed.sh("chmod 755 /srv/lured; su alice -c 'mkdir ~/work'");
+    let work = "[[private]]\npath = \"/home/{user}/work\"\n";
+    let stored = "[[private]]\npath = \"/tmp\"\nmode = \"700\"\nowner = \"{user}\"\n\
+                  store = \"/home/{user}/work/mine\"\n";
+    let hook = "[[hook]]\nwhen = \"created\"\nrun = [\"/srv/lured\"]\n";
+    for policy in [
+        format!("{work}hook = [\"/srv/lured\"]\n"),
+        format!("{work}{hook}"),
+        format!("{stored}{hook}"),
+    ] {
+        bed.take_notes(&policy);
+        let login = bed.su("alice", "true");
+        assert_eq!(bed.sh("ls /srv | grep made-by || true"), "", "{policy}");
+        assert!(!login.succeeded(), "{policy}");
+        bed.assert_reason_logged(&["in a directory of the user's", "jns.toml:"]);
+    }
+    bed.take_notes(&format!("{work}{hook}as = \"user\"\n"));
+    assert_eq!(bed.su("alice", "ls ~/work").text(), "made-by-alice");
+}

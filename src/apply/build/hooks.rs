@@ -3,10 +3,34 @@
 
 use super::Build;
 use crate::apply::programs::Subject;
-use crate::error::Result;
-use crate::plan::{Hook, Instance, OnFailure, Plan, Step, View, When};
+use crate::error::{Error, Result};
+use crate::kernel::walk::{Place, Trust};
+use crate::plan::{Hook, Instance, OnFailure, Plan, RunAs, Step, View, When};
 
 impl Build<'_> {
+    /// Whether the user could let a path by which root's programs know a new instance lead elsewhere.
+    pub(super) fn check_programs(
+        &self,
+        instance: &Instance,
+        covered: &Place,
+        is_replaceable: bool,
+    ) -> Result<()> {
+        let created = self.plan.hooks.iter();
+        let created = created.filter(|hook| hook.when == When::Created);
+        let mut programs = created.map(|hook| &hook.helper).chain(&instance.hook);
+        let by_root = programs.any(|program| program.run_as == RunAs::Root);
+        if !by_root || matches!(self.trust, Trust::Caller(_)) {
+            return Ok(());
+        }
+        let (parent, _) = self.inside().open_parent(&covered.path, &self.covers)?;
+        if is_replaceable || parent.is_users() {
+            let reason = "root would run a program for what lies in a directory of the user's, who could \
+                          exchange it; run it with `as = \"user\"`";
+            return Err(Error::new("make", &instance.directory, reason));
+        }
+        Ok(())
+    }
+
     /// Runs them in the new namespace, where the instances are at their paths.
     pub(in crate::apply) fn run_hooks(&mut self, subject: &Subject<'_>) -> Result<()> {
         let plan = self.plan;

@@ -45,6 +45,7 @@ impl<'p> Build<'p> {
                 found
             }
             None => {
+                self.check_programs(instance, covered, replaceable)?;
                 let (draft, made) = self.draft_instance(instance, &parent, covered, form)?;
                 self.undo.push_instance(draft, instance);
                 made
@@ -77,6 +78,7 @@ impl<'p> Build<'p> {
                 (found, false)
             }
             None => {
+                self.check_programs(layer, covered, replaceable)?;
                 let (mut draft, made) = self.draft_instance(layer, &parent, covered, form)?;
                 draft.expect_content();
                 self.undo.push_instance(draft, layer);
