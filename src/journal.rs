@@ -24,8 +24,12 @@ const PATIENCE: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Journal(());
 
+/// Somebody else who is given the messages.
+pub type Listener = fn(&Record<'_>);
+
 struct Hook {
     logger: Option<Logger<LoggerBackend, Line>>,
+    listener: Option<Listener>,
     level: LevelFilter,
     patience: Duration,
 }
@@ -56,11 +60,23 @@ impl Journal {
         HOOK.with(|slot| {
             *slot.borrow_mut() = Some(Hook {
                 logger,
+                listener: None,
                 level,
                 patience: PATIENCE,
             })
         });
         Self(())
+    }
+
+    /// The same, with the messages given to `listener` too.
+    #[must_use]
+    pub fn heard_by(self, listener: Listener) -> Self {
+        HOOK.with(|slot| {
+            if let Some(hook) = slot.borrow_mut().as_mut() {
+                hook.listener = Some(listener);
+            }
+        });
+        self
     }
 }
 
@@ -104,6 +120,9 @@ impl Log for Sink {
 impl Hook {
     fn send(&mut self, record: &Record<'_>) {
         let message = record.args().to_string();
+        if let Some(listener) = self.listener {
+            listener(record);
+        }
         while let Some(logger) = &mut self.logger {
             let sent = match record.level() {
                 Level::Error => logger.err(&message),

@@ -23,6 +23,7 @@ use crate::cli::source::render;
 use crate::cli::terminal::{Screen, harmless};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
+use crate::kernel::helper::WRITTEN;
 use crate::kernel::supervision::{self, Report, Supervised, Terminal};
 use crate::kernel::transition::{self, Program};
 use crate::kernel::user_namespace;
@@ -91,9 +92,17 @@ impl Trouble {
 
 /// Runs the command, and ends with its status.
 pub fn run(arguments: &Run) -> Outcome {
-    let _journal = Journal::open("jns", "run", false);
+    let _journal = Journal::open("jns", "run", false).heard_by(tell);
     let done = story(arguments);
     done.unwrap_or_else(|trouble| trouble.outcome())
+}
+
+/// Tells who runs the command what went wrong without consequences, and what the programs of volumes and hooks
+/// have written.
+fn tell(message: &log::Record<'_>) {
+    if message.level() <= log::Level::Warn || message.target() == WRITTEN {
+        say(&format!("jns: {}\n", harmless(&message.args().to_string())));
+    }
 }
 
 fn story(arguments: &Run) -> std::result::Result<Outcome, Trouble> {

@@ -30,6 +30,9 @@ const PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long a program that is told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The target of log messages that hold what a program has written.
+pub const WRITTEN: &str = "program";
+
 /// Exit status of a process that could not become the program.
 const NOT_RUN: i32 = 127;
 
@@ -60,7 +63,10 @@ impl Helper {
     /// As [`Helper::run_telling`].
     pub fn run(&self, input: &[u8]) -> Result<()> {
         let program = self.program();
-        self.run_telling(input, &mut |line| log::info!("{program}: {line}"))
+        self.run_telling(
+            input,
+            &mut |line| log::info!(target: WRITTEN, "{program}: {line}"),
+        )
     }
 
     /// The same; each line that it writes is given to `tell`. What it has left in the background by then, in

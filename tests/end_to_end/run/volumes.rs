@@ -75,6 +75,11 @@ fn the_rest_of_standard_input_is_the_commands() {
         );
         let outcome = bed.run_as("alice", &script);
         assert_eq!(outcome.stdout, "125\n", "{input} {outcome:?}");
+        // What its program says about that is told.
+        let told = outcome
+            .stderr
+            .contains("/usr/bin/gocryptfs: Password incorrect");
+        assert_eq!(told, input == "echo wrong", "{outcome:?}");
     }
 }
 
