@@ -416,3 +416,31 @@ fn nothing_of_it_travels_to_a_host_that_shares_its_mounts() {
         bed.wait_until("grep closed /srv/noted");
     }
 }
+
+/// Its server is a process of the user's, who may stop it.
+#[test]
+fn a_volume_that_does_not_answer_keeps_nobody_waiting() {
+    let bed = bed!();
+    ours_only!("volumes");
+    needs!(bed, "gocryptfs", "sshpass");
+    drop(bed);
+    let bed = with_ssh(&GOCRYPTFS);
+    bed.sh("chmod 777 /srv");
+    let waiting = "touch /srv/there; until [ -e /srv/go ]; do sleep 0.1; done";
+    let login = typing("secret", "alice");
+    bed.sh(&format!("{login} <<<'{waiting}' >/dev/null 2>&1 &"));
+    bed.wait_until("[ -e /srv/there ]");
+    bed.sh("runuser -u alice -- pkill -STOP gocryptfs");
+    for script in [
+        "ssh -l alice localhost true",
+        "ssh -l bob localhost true",
+        "jns ps",
+        "jns gc",
+    ] {
+        let done = bed.run(&format!("timeout -s KILL 60 {script}"));
+        assert!(done.succeeded(), "{script}: {done:#?}");
+    }
+    bed.sh("touch /srv/go");
+    bed.wait_until("[ $(pgrep -c sshpass) = 0 ]");
+    bed.assert_closed();
+}
