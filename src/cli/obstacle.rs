@@ -4,6 +4,7 @@ use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::harmless;
 use crate::error::Error;
 use crate::kernel::transition::{self, Program};
+use std::path::Path;
 
 /// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
 pub const FAILED: u8 = 125;
@@ -47,9 +48,17 @@ pub fn execute(program: &Program) -> Obstacle {
         std::io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     };
+    let mut reason = reason(&error);
+    if status == NOT_FOUND && Path::new(&program.path).is_absolute() && is_there(program) {
+        reason.push_str("; the file is there, what it is run by is not: its interpreter, or ld.so");
+    }
     let name = program.path.to_string_lossy();
     Obstacle {
         status,
-        error: Error::new("run", name, reason(&error)),
+        error: Error::new("run", name, reason),
     }
+}
+
+fn is_there(program: &Program) -> bool {
+    std::fs::metadata(&program.path).is_ok()
 }

@@ -1,4 +1,5 @@
-//! Findings about what hooks and volumes need: their programs, and the password that some of them want.
+//! Findings about what rules need: the programs of hooks and volumes, the password that some of them want, and root
+//! directories.
 
 use super::finding::{Area, Finding};
 use super::pam::{MODULE, has_line, line_of};
@@ -22,20 +23,22 @@ const TYPED: [&str; 9] = [
 
 /// What is missing.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
-    let programs = policy.rules.iter().flat_map(|rule| of_programs(tree, rule));
-    programs.chain(of_passwords(tree, policy)).collect()
+    let files = policy.rules.iter().flat_map(|rule| of_files(tree, rule));
+    files.chain(of_passwords(tree, policy)).collect()
 }
 
-fn of_programs(tree: &Tree, rule: &Rule) -> Vec<Finding> {
-    let missing = rule
-        .kind
-        .programs()
-        .into_iter()
-        .filter(|program| !tree.exists(program));
-    let finding = |program: String| {
-        Finding::problem(Area::Policy, format!("{program} does not exist"))
+fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
+    let root = match &rule.kind {
+        Kind::Root(root) if !rule.optional => root.path.literal(),
+        _ => None,
+    };
+    let root = root.map(|path| path.to_string());
+    let files = rule.kind.programs().into_iter().chain(root);
+    let missing = files.filter(|file| !tree.exists(file));
+    let finding = |file: String| {
+        Finding::problem(Area::Policy, format!("{file} does not exist"))
             .at(&rule.origin)
-            .advise("install it: without it the rule fails")
+            .advise("make or install it: without it the rule fails")
     };
     missing.map(finding).collect()
 }
@@ -91,13 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn missing_programs_are_found() {
+    fn missing_files_are_found() {
         let policy = "[[hook]]\nwhen = \"open\"\nrun = [\"/bin/none\"]\n\
                       [[hook]]\nwhen = \"close\"\nrun = [\"/bin/here\", \"/bin/none\"]\n\
                       [[hook]]\nwhen = \"open\"\nas = \"user\"\nrun = [\"{home}/bin/hook\"]\n\
                       [[private]]\npath = \"/tmp\"\nhook = [\"/bin/gone\"]\n\
-                      [[volume]]\npath = \"/v\"\nopen = [\"/bin/here\"]\nclose = [\"/bin/no\"]\n";
-        let expected = ["/bin/none", "/bin/gone", "/bin/no"];
+                      [[volume]]\npath = \"/v\"\nopen = [\"/bin/here\"]\nclose = [\"/bin/no\"]\n\
+                      [[root]]\nusers = [\"a\"]\npath = \"/bin\"\n\
+                      [[root]]\nusers = [\"b\"]\npath = \"/srv\"\n\
+                      [[root]]\npath = \"/opt\"\noptional = true\n";
+        let expected = ["/bin/none", "/bin/gone", "/bin/no", "/srv"];
         let expected = expected.map(|path| (Level::Problem, format!("{path} does not exist")));
         assert_eq!(found(policy, ""), expected);
     }

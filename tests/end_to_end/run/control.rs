@@ -26,6 +26,22 @@ fn the_exit_status_is_the_commands() {
 }
 
 #[test]
+fn a_program_without_its_interpreter_is_told_from_none() {
+    ours_only!("command");
+    let bed = bed!();
+    bed.write("/srv/script", "#!/no/such/shell\n");
+    bed.sh("chmod 755 /srv/script");
+    for (command, is_there) in [("/srv/script", true), ("/srv/none", false)] {
+        let outcome = bed.run(&format!("jns run -- {command}"));
+        assert_eq!(outcome.status.code(), Some(127), "{outcome:?}");
+        let told = outcome
+            .stderr
+            .contains("; the file is there, what it is run by is not");
+        assert_eq!(told, is_there, "{outcome:?}");
+    }
+}
+
+#[test]
 fn it_works_whatever_its_caller_ignores_and_holds_back() {
     ours_only!("command");
     let bed = bed!();
