@@ -51,6 +51,7 @@ fn a_session_is_listed_in_its_namespace() {
     let documented = [
         "disk",
         "id",
+        "init",
         "inode",
         "isolation",
         "made",

@@ -407,7 +407,7 @@ fn nothing_of_it_travels_to_a_host_that_shares_its_mounts() {
             "findmnt -no SOURCE /srv/volume >/srv/host; exit 0\n",
         );
         bed.sh("(su alice -c 'sleep 600' & echo $! >/srv/pid) >/dev/null 2>&1");
-        bed.wait_until("pgrep -f '[s]leep 600'");
+        bed.wait_until("pgrep -f '^sleep 600'");
         assert_eq!(
             bed.sh("findmnt -no SOURCE /srv/volume || echo none"),
             "none"

@@ -130,11 +130,10 @@ fn a_shell_that_is_killed_leaves_the_terminal() {
 fn the_command_is_told_when_the_terminal_gets_another_size() {
     ours_only!("command");
     each(|bed, terminal| {
-        terminal.send("jns run $OPTIONS -- bash -c 'trap \"stty size\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
+        terminal.send("jns run $OPTIONS -- bash -c 'trap \"stty size; exit\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
         terminal.expect("atwork");
         bed.sh(&format!("stty -F {} rows 33 cols 77", terminal.name));
         terminal.expect("33 77");
-        terminal.send("\x03");
         terminal.expect("ready> ");
     });
 }
