@@ -11,6 +11,9 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+/// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
+pub const PINS: &str = "/run/jns/ns";
+
 /// Where the calling thread stood: its mount namespace, root and working directory, and what else it has
 /// left.
 #[derive(Debug)]
@@ -59,7 +62,17 @@ pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
         origin: Some(origin),
     };
     separate(travel)?;
+    forget_pins();
     Ok(departure)
+}
+
+/// A copy of a mount namespace has copies of the mounts that pin others, except those of mount namespaces, and
+/// these would hold everybody's IPC, UTS and network namespaces alive as long as it lives itself.
+fn forget_pins() {
+    match mount::detach(PINS) {
+        Err(error) if !error.is_invalid() && !error.is_missing() => log::debug!("{error}"),
+        _ => {}
+    }
 }
 
 /// Leaves for an existing mount namespace; root and working directory are then its top.

@@ -2,15 +2,16 @@
 //! namespace has the pin `KEY`, what goes with it `KEY.ipc`, `KEY.uts` and `KEY.net`. At `KEY.init` the first process
 //! of the PID namespace that goes with it hears.
 //!
-//! The directory is a mount of its own to which nothing travels: were it copied into the namespaces that
-//! are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
+//! The directory is a mount of its own to which nothing travels, and which new namespaces do without: were it
+//! copied into the namespaces that are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
 //! of that user": who prepares a namespace with a false `/etc/passwd` would own whoever joins it.
 
 use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::lock::Lock;
-use super::runtime::{PATH, Runtime};
+use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Kind, Namespaces};
+use crate::kernel::departure::PINS;
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
 use rustix::fd::{AsFd, OwnedFd};
@@ -18,7 +19,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 
-/// The directory of pins in `/run/jns`.
+/// The directory of pins in `/run/jns`: [`PINS`].
 pub const DIRECTORY: &str = "ns";
 
 /// What the name of a socket ends with at which the first process of a PID namespace hears.
@@ -52,7 +53,7 @@ pub fn key_of_companion(name: &str) -> Option<&str> {
 /// The path at which the first process of the PID namespace hears that goes with the pin `key`.
 #[must_use]
 pub fn door(key: &str) -> String {
-    format!("{PATH}/{DIRECTORY}/{key}.{DOOR}")
+    format!("{PINS}/{key}.{DOOR}")
 }
 
 fn name_of(key: &str, kind: Kind) -> String {
@@ -89,14 +90,13 @@ impl Pins {
     ///
     /// It cannot be made, or not be mounted.
     pub fn open(runtime: &Runtime) -> Result<Self> {
-        let path = format!("{PATH}/{DIRECTORY}");
         let mut directory = runtime.directory(DIRECTORY)?;
-        if !mount::is_mount_root(&directory, &path)? {
-            directory = mount_on_itself(runtime, &path)?;
+        if !mount::is_mount_root(&directory, PINS)? {
+            directory = mount_on_itself(runtime)?;
         }
         // Each time: `mount --make-rshared /`, which container engines ask for, reaches it too.
         let change = AttributeChange::default();
-        mount::prepare(&directory, false, change, Travel::Neither, &path)?;
+        mount::prepare(&directory, false, change, Travel::Neither, PINS)?;
         Ok(Self(directory))
     }
 
@@ -188,7 +188,7 @@ impl Pins {
     }
 
     fn bind_file(&self, name: &str, namespace: impl AsFd) -> Result<()> {
-        let path = format!("{PATH}/{DIRECTORY}/{name}");
+        let path = format!("{PINS}/{name}");
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&self.0, name, flags | OFlags::CREATE, Mode::empty());
         let file = made.map_err(|errno| failed("create", name, errno))?;
@@ -219,7 +219,7 @@ impl Pins {
     }
 
     fn remove_file(&self, name: &str) -> Result<()> {
-        let path = format!("{PATH}/{DIRECTORY}/{name}");
+        let path = format!("{PINS}/{name}");
         match mount::detach(&path) {
             Err(error) if !error.is_invalid() && !error.is_missing() => return Err(error),
             _ => {}
@@ -256,14 +256,14 @@ impl Pins {
 }
 
 /// Once between two starts of the machine, and so under a lock: two mounts would hide each other's pins.
-fn mount_on_itself(runtime: &Runtime, path: &str) -> Result<OwnedFd> {
+fn mount_on_itself(runtime: &Runtime) -> Result<OwnedFd> {
     let _lock = Lock::of_pins(runtime)?;
     let directory = runtime.directory(DIRECTORY)?;
-    if mount::is_mount_root(&directory, path)? {
+    if mount::is_mount_root(&directory, PINS)? {
         return Ok(directory);
     }
-    let copy = mount::clone_tree(&directory, false, path)?;
-    mount::attach(&copy, &directory, path)?;
+    let copy = mount::clone_tree(&directory, false, PINS)?;
+    mount::attach(&copy, &directory, PINS)?;
     runtime.directory(DIRECTORY)
 }
 
@@ -273,7 +273,7 @@ fn foreign(key: &str) -> Error {
 }
 
 fn failed(verb: &'static str, key: &str, errno: Errno) -> Error {
-    Error::from_errno(verb, format_args!("{PATH}/{DIRECTORY}/{key}"), errno)
+    Error::from_errno(verb, format_args!("{PINS}/{key}"), errno)
 }
 
 #[cfg(test)]

@@ -54,6 +54,12 @@ fn a_session_has_its_own_ipc_host_name_and_network() {
 
     let pinned = bed.sh("ls /run/jns/ns | sed 's/^.*\\././' | sort -u | grep '^\\.'");
     assert_eq!(pinned, ".ipc\n.net\n.uts");
+    let held = bed.su("bob", "grep -c ' /run/jns/' /proc/self/mountinfo");
+    assert_eq!(
+        held.stdout.trim(),
+        "0",
+        "nobody's namespaces live by others"
+    );
     session.end();
     before.assert_nothing_left(&bed); // it collects the garbage
     assert_eq!(bed.sh("ls -A /run/jns/ns"), "");
