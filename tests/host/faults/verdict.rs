@@ -145,10 +145,14 @@ impl Problems {
     }
 }
 
-/// Everything in the room except what the driver and the trace write.
+/// Everything in the room except what the driver and the trace write, and what the kernel makes and removes in the
+/// work directory of an overlay.
 pub fn files() -> Vec<String> {
     assert!(!exists(trace::FILE));
-    tree("/mnt")
+    let kernels = format!("{LAYER}/work/");
+    let mut files = tree("/mnt");
+    files.retain(|path| !path.starts_with(&kernels));
+    files
 }
 
 /// The same without what a session that did not end properly may leave: entries that had no name yet, and
