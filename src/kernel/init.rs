@@ -11,7 +11,8 @@
 mod keeper;
 mod wire;
 
-use super::process::{Process, number_in_proc};
+use super::filesystem;
+use super::process::{Process, number_in_proc, started_in};
 use super::sys::{self, SignalsHeld};
 use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
@@ -50,6 +51,8 @@ pub struct Init {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pid: u32,
+    /// When it was started, in clock ticks since the machine was.
+    started: u64,
     /// Of its pidfd (Linux 6.9); absent where all pidfds have the same.
     inode: Option<u64>,
 }
@@ -111,6 +114,7 @@ pub fn start() -> Result<(Init, Membership)> {
         .ok_or_else(|| Error::new("read", "/proc/1/stat", "it does not say what it should"))?;
     let known = Known {
         pid,
+        started: process.started,
         inode: inode(&pidfd),
     };
     let membership = Membership {
@@ -339,8 +343,7 @@ impl Known {
     ///
     /// # Errors
     ///
-    /// The process is another one by now as far as the kernel says (before Linux 6.9 it does not), or may not be
-    /// killed by this one.
+    /// The process is another one by now, as far as is known, or may not be killed by this one.
     pub fn kill(&self) -> Result<()> {
         let failed = |errno| Error::from_errno("end", OBJECT, errno);
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
@@ -348,7 +351,7 @@ impl Known {
             None | Some(Err(Errno::SRCH)) => return Ok(()),
             Some(opened) => opened.map_err(failed)?,
         };
-        if self.inode.is_none() || inode(&pidfd) != self.inode {
+        if !self.is_behind(&pidfd) {
             let reason = "its first process is not known for certain; it ends with this process";
             return Err(Error::new("end", OBJECT, reason));
         }
@@ -356,6 +359,16 @@ impl Known {
             Err(Errno::SRCH) => Ok(()),
             killed => killed.map_err(failed),
         }
+    }
+
+    /// Whether the process of its number, held by a pidfd, is the init. Before Linux 6.9 only /proc tells, and the
+    /// session's shows another PID namespace.
+    fn is_behind(&self, pidfd: &OwnedFd) -> bool {
+        if self.inode.is_some() {
+            return inode(pidfd) == self.inode;
+        }
+        let proc = filesystem::proc(0, "/proc").ok();
+        proc.and_then(|proc| started_in(proc, self.pid)) == Some(self.started)
     }
 }
 
@@ -487,5 +500,30 @@ fn reason(errno: Errno) -> String {
         }
         Errno::PERM => "the process lacks CAP_SYS_ADMIN".to_owned(),
         errno => errno.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::namespace::check_capabilities;
+    use super::*;
+
+    #[test]
+    fn before_linux_6_9_an_init_is_known_by_when_it_was_started() {
+        let own = Process::own().unwrap();
+        for (started, expected) in [(own.started, true), (own.started + 1, false)] {
+            let known = Known {
+                pid: own.pid,
+                started,
+                inode: None,
+            };
+            // Who has no rights cannot make a /proc to look.
+            let expected = expected && check_capabilities().is_ok();
+            assert_eq!(
+                known.is_behind(&own_pidfd().unwrap()),
+                expected,
+                "{known:?}"
+            );
+        }
     }
 }

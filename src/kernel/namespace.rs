@@ -1,6 +1,6 @@
 //! Mount namespaces: the present one, that of another process, and how one is known again.
 
-use super::sys;
+use super::{filesystem, sys};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
@@ -99,11 +99,11 @@ impl AsFd for Namespace {
 }
 
 impl Namespace {
-    /// The calling thread's, by /proc or, without it, by a pidfd (Linux 6.11).
+    /// The calling thread's: by /proc or, without it, by a pidfd (Linux 6.11) or a /proc that is made for it.
     ///
     /// # Errors
     ///
-    /// /proc is not mounted and the kernel is older than that.
+    /// /proc is not mounted, the kernel is older than that, and the process may not make one.
     pub fn own() -> Result<Self> {
         Self::from_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
     }
@@ -170,8 +170,19 @@ pub(super) fn open_own_of(wanted: Type) -> Result<OwnedFd> {
     let by_proc = open(wanted.own).ok().filter(is_of_nsfs);
     match by_proc {
         Some(own) => Ok(own),
-        None => by_pidfd(wanted).map_err(|errno| not_found(wanted, errno)),
+        None => by_pidfd(wanted)
+            .or_else(|errno| by_proc_of_its_own(wanted).ok_or_else(|| not_found(wanted, errno))),
     }
+}
+
+/// By a /proc that is made for this one question, before Linux 6.11: that of the session may show a PID namespace
+/// of its own, which this process is not in.
+fn by_proc_of_its_own(wanted: Type) -> Option<OwnedFd> {
+    let proc = filesystem::proc(0, "/proc").ok()?;
+    let path = wanted.own.strip_prefix("/proc/")?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let own = rustix::fs::openat(proc, path, flags, Mode::empty()).ok()?;
+    is_of_nsfs(&own).then_some(own)
 }
 
 fn is_of_nsfs(file: &OwnedFd) -> bool {
@@ -183,7 +194,8 @@ fn not_found(wanted: Type, errno: Errno) -> Error {
     let error = Error::from_errno("find", object, errno);
     match errno {
         Errno::NOTTY | Errno::INVAL | Errno::NOSYS => error.because(
-            "/proc is not mounted, and this kernel names namespaces only there (a pidfd does since Linux 6.11)",
+            "/proc is not mounted, cannot be made, and is the only place where this kernel names namespaces \
+             (a pidfd does since Linux 6.11)",
         ),
         _ => error,
     }
@@ -276,4 +288,20 @@ pub fn check_capabilities() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proc_of_its_own_names_the_same_namespace() {
+        for wanted in [Type::MOUNT, Type::NET, Type::USER] {
+            let found =
+                by_proc_of_its_own(wanted).map(|file| rustix::fs::fstat(file).unwrap().st_ino);
+            let expected = rustix::fs::stat(wanted.own).unwrap().st_ino;
+            // Who has no rights cannot make one.
+            assert_eq!(found, check_capabilities().is_ok().then_some(expected));
+        }
+    }
 }

@@ -56,11 +56,7 @@ impl Process {
     /// nothing where it does not say when that was started.
     #[must_use]
     pub(super) fn first_of(proc: impl AsFd, pid: u32) -> Option<Self> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(proc, "1/stat", flags, Mode::empty()).ok()?;
-        let mut text = Vec::new();
-        std::fs::File::from(file).read_to_end(&mut text).ok()?;
-        let started = field(&String::from_utf8_lossy(&text), 22)?;
+        let started = started_in(proc, 1)?;
         Some(Self { pid, started })
     }
 
@@ -88,6 +84,17 @@ pub(super) fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
     let text = std::fs::read_to_string(path).ok()?;
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     number?.trim().parse().ok()
+}
+
+/// When the process `pid` of the PID namespace that `proc`, the root of a procfs, shows was started, in clock ticks
+/// since the machine was; nothing where there is none.
+#[must_use]
+pub(super) fn started_in(proc: impl AsFd, pid: u32) -> Option<u64> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(proc, format!("{pid}/stat"), flags, Mode::empty()).ok()?;
+    let mut text = Vec::new();
+    std::fs::File::from(file).read_to_end(&mut text).ok()?;
+    field(&String::from_utf8_lossy(&text), 22)
 }
 
 /// Whether one of `ancestors` is the process `pid`, or a parent's parent of it, however far.
