@@ -98,13 +98,20 @@ impl<'p> Build<'p> {
     /// detached can be copied, but what is the new root directory's own can be where the caller sees it.
     pub(super) fn copy(&self, shown: &OwnedFd, status: &Stat, path: &str) -> Result<OwnedFd> {
         match mount::clone_tree(shown, true, path) {
-            Err(refused) if refused.is_invalid() && self.root.is_some() => {
-                let same = self.walker.open(&self.as_caller_has(path), &[]).ok();
-                let same = same.filter(|same| identity(&same.status) == identity(status));
-                mount::clone_tree(same.ok_or(refused)?, true, path)
+            Err(refused) if refused.is_invalid() => {
+                let same = self.seen_by_caller(status, path).ok_or(refused)?;
+                mount::clone_tree(same, true, path)
             }
             copied => copied,
         }
+    }
+
+    /// What the session would see at a path, where the caller sees it: nothing unless it is the new root
+    /// directory's own.
+    pub(super) fn seen_by_caller(&self, status: &Stat, path: &str) -> Option<Place> {
+        self.root.as_ref()?;
+        let same = self.walker.open(&self.as_caller_has(path), &[]).ok();
+        same.filter(|same| identity(&same.status) == identity(status))
     }
 
     /// Attaches the new root directory over itself, in the new namespace.

@@ -160,7 +160,16 @@ impl<'p> Build<'p> {
             without_rights: matches!(self.trust, Trust::Caller(_)),
             path,
         };
-        layer.mount(&lower, manner).map(Rc::new)
+        match layer.mount(&lower, manner) {
+            // Before Linux 6.15, nothing detached can be below an overlay, as the new root directory is.
+            Err(refused) if refused.is_invalid() => {
+                let same = self.seen_by_caller(&place.status, path);
+                let same = same.and_then(|same| open_directory(&same, ".").ok());
+                layer.mount(&same.ok_or(refused)?, manner)
+            }
+            mounted => mounted,
+        }
+        .map(Rc::new)
     }
 
     /// What covers a hidden file: an empty one that nobody may read.
