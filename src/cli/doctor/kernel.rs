@@ -7,11 +7,23 @@ use crate::kernel::probe::{self, Feature, Presence};
 const OLDEST: (u32, u32) = (5, 12);
 /// The first release that gives a namespace through a pidfd, without `/proc`.
 const WITHOUT_PROC: (u32, u32) = (6, 11);
+/// What is not to be had, or not wholly, before a release.
+const LIMITS: [((u32, u32), &str); 2] = [
+    (
+        (6, 11),
+        "su and sudo keep the view of a session whose namespace is not shared (namespace = \"session\")",
+    ),
+    (
+        (6, 15),
+        "keep and [[overlay]] are refused where they need what another rule shows",
+    ),
+];
 
 /// What this kernel lacks.
 pub fn findings(privileged: bool) -> Vec<Finding> {
     let release = probe::release();
     let mut all = vec![of_release(&release)];
+    all.extend(limits(&release));
     all.extend(of_features(&probe::features(), privileged));
     all.push(of_proc(probe::has_proc(), probe::has_namespace_by_pidfd()));
     all
@@ -30,6 +42,18 @@ fn of_release(release: &str) -> Finding {
             format!("the release {release} does not begin with two numbers"),
         ),
     }
+}
+
+/// What works on newer kernels alone.
+fn limits(release: &str) -> Vec<Finding> {
+    let found = version(release);
+    let is_before = |since: (u32, u32)| found.is_some_and(|found| found < since);
+    let all = LIMITS.iter().filter(|(since, _)| is_before(*since));
+    all.map(|(since, what)| {
+        let text = format!("before Linux {}, {what}", dotted(*since));
+        Finding::note(Area::Kernel, text)
+    })
+    .collect()
 }
 
 fn of_features(features: &[Feature], privileged: bool) -> Vec<Finding> {
@@ -119,6 +143,19 @@ mod tests {
         ];
         for (release, level) in table {
             assert_eq!(of_release(release).level, level, "{release}");
+        }
+    }
+
+    #[test]
+    fn limits_by_release() {
+        let table = [
+            ("6.1.0-50-amd64", 2),
+            ("6.12.3", 1),
+            ("6.15", 0),
+            ("trunk", 0),
+        ];
+        for (release, count) in table {
+            assert_eq!(limits(release).len(), count, "{release}");
         }
     }
 
