@@ -83,7 +83,8 @@ impl Subject<'_> {
         };
         known.ok_or_else(|| {
             let reason =
-                "nobody has typed it, or the service's stack has no `auth optional pam_jns.so`";
+                "it was not typed into this process (a key, or keyboard-interactive), or the service's \
+                 stack has no `auth optional pam_jns.so`";
             Error::new("find", "the login password", reason)
         })
     }
