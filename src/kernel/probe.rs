@@ -1,7 +1,7 @@
 //! What this kernel can do, tried without changing anything: descriptors are opened and closed, detached
 //! mounts made and dropped, and calls made with arguments that no kernel accepts.
 
-use super::sys;
+use super::{filesystem, sys};
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -75,13 +75,15 @@ pub fn has_file_system(kind: &str) -> bool {
     )
 }
 
-/// Whether a pidfd gives the mount namespace of its process, so that `/proc` is not needed.
+/// Whether the calling thread's mount namespace can be had where `/proc` is not mounted: by a pidfd, or by a
+/// `/proc` that is made for it.
 #[must_use]
-pub fn has_namespace_by_pidfd() -> bool {
+pub fn has_namespace_without_proc() -> bool {
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
-    own.is_ok_and(|pidfd| {
+    let by_pidfd = own.is_ok_and(|pidfd| {
         sys::namespace_of_pidfd(pidfd.as_fd(), sys::PIDFD_GET_MNT_NAMESPACE).is_ok()
-    })
+    });
+    by_pidfd || filesystem::proc(0, "/proc").is_ok()
 }
 
 fn openat2() -> Presence {

@@ -156,16 +156,6 @@ pub fn namespace() -> String {
         .to_owned()
 }
 
-/// Whether the kernel names a process's namespaces without /proc, by a pidfd (Linux 6.11).
-pub fn namespaces_have_pidfds() -> bool {
-    let system = nix::sys::utsname::uname().unwrap();
-    let release = system.release().to_str().unwrap().to_owned();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map(|part| part.parse().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(6), Some(11))
-}
-
 /// Everything that a refused login must leave as it was.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {

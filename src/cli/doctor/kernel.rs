@@ -25,7 +25,10 @@ pub fn findings(privileged: bool) -> Vec<Finding> {
     let mut all = vec![of_release(&release)];
     all.extend(limits(&release));
     all.extend(of_features(&probe::features(), privileged));
-    all.push(of_proc(probe::has_proc(), probe::has_namespace_by_pidfd()));
+    all.push(of_proc(
+        probe::has_proc(),
+        probe::has_namespace_without_proc(),
+    ));
     all
 }
 
