@@ -140,11 +140,13 @@ impl<'p> Build<'p> {
         step: &'p Step,
     ) -> Result<Option<(Place, Option<Place>)>> {
         let path = step.path.as_str();
-        let own = walk::open_plainly(path).ok();
-        let own = own.filter(|own| file_type(&own.status) == FileType::RegularFile);
-        let Some(own) = own else {
-            return Ok(None);
+        let own = match walk::open_plainly(path) {
+            Err(missing) if missing.is_missing() => return Ok(None),
+            own => own?,
         };
+        if file_type(&own.status) != FileType::RegularFile {
+            return Ok(None);
+        }
         match self.inside().open(path, &self.covers) {
             Err(missing) if missing.is_missing() => {}
             // What was made for an earlier session.

@@ -120,8 +120,7 @@ impl<'p> Build<'p> {
         for name in device::NODES {
             shown.extend(self.device(&mount, name)?);
         }
-        // Without a log, programs lose their messages and no more.
-        shown.extend(self.device(&mount, LOG).ok().flatten());
+        shown.extend(self.device(&mount, LOG)?);
         Ok((mount, shown))
     }
 

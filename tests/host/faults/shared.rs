@@ -37,8 +37,6 @@ keep = ["{user}"]
 path = "/mnt/secret"
 [[env]]
 set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
-[[overlay]]
-path = "/mnt/o"
 [[isolate]]
 processes = "hidden"
 ipc = "own"
