@@ -127,8 +127,10 @@ fn where_no_message_queues_are_mounted_none_are() {
     in_own_namespace(|| {
         memory("/dev");
         directory("/dev/mqueue", 0o755, 0);
+        // Those of the machine, beneath what covers them.
+        let before = mounts_at("/dev/mqueue");
         apply(&isolated(whole()), USER).unwrap();
-        assert_eq!(mounts_at("/dev/mqueue"), [""; 0]);
+        assert_eq!(mounts_at("/dev/mqueue"), before);
     });
 }
 
