@@ -246,3 +246,31 @@ fn the_ledger_knows_roots_commands_while_they_run() {
     bed.sh("rm /srv/go");
     before.assert_nothing_left(&bed);
 }
+
+#[test]
+fn hooks_of_a_policy_file_are_run_for_the_command() {
+    ours_only!("command");
+    let bed = bed!();
+    let policy = |fails: &str| {
+        let hook = |when: &str, script: &str| {
+            format!("[[hook]]\nwhen = \"{when}\"\nrun = [\"/bin/sh\", \"-c\", \"{script}\"]\n")
+        };
+        let hooks = [
+            hook("open", &format!("echo open >>/srv/log; echo said; {fails}")),
+            hook("close", "echo close >>/srv/log"),
+        ];
+        bed.write("/etc/box.toml", hooks.concat());
+        bed.run("jns run --config /etc/box.toml -- sh -c 'echo command >>/srv/log; exit 7'")
+    };
+    let outcome = policy("true");
+    assert_eq!(outcome.status.code(), Some(7), "{outcome:?}");
+    assert_eq!(outcome.stderr, "jns: /bin/sh: said\n");
+    assert_eq!(bed.sh("cat /srv/log; rm /srv/log"), "open\ncommand\nclose");
+    let outcome = policy("exit 3");
+    assert_eq!(outcome.status.code(), Some(125), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("its exit status is 3"),
+        "{outcome:?}"
+    );
+    assert!(!bed.sh("cat /srv/log").contains("command"));
+}
