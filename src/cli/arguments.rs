@@ -218,7 +218,7 @@ pub struct Enter {
     pub command: Vec<OsString>,
 }
 
-/// The arguments of `jns run`. What they hold is understood in [`crate::cli::run`], which says in one line what
+/// The arguments of `jns run`. What they hold is understood in [`mod@crate::cli::run`], which says in one line what
 /// is wrong with it.
 #[derive(Debug, Args)]
 pub struct Run {

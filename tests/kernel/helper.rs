@@ -264,8 +264,9 @@ fn one_that_fails_leaves_nothing_behind() {
 #[test]
 fn a_daemon_stays_and_is_not_waited_for() {
     in_own_namespace(|| {
-        let script = "setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2";
-        let (result, told) = shell(script);
+        let daemon = "echo $$; : >/mnt/there; exec sleep 1000";
+        let script = format!("setsid sh -c '{daemon}' & until [ -e /mnt/there ]; do :; done");
+        let (result, told) = shell(&script);
         result.unwrap();
         let daemon: i32 = told.first().unwrap().parse().unwrap();
         assert_running(1);
