@@ -42,10 +42,11 @@ impl Volume {
     }
 }
 
-/// Closes volumes, last one first, in the calling thread's namespace, which must be theirs. What goes wrong is
-/// logged; they are unmounted all the same.
+/// Closes volumes, last one first, in the calling thread's namespace, which must be theirs; those that another
+/// session has closed, which ended at the same moment, are left alone. What goes wrong is logged; they are unmounted
+/// all the same.
 pub fn close(volumes: &[Volume]) {
-    for volume in volumes.iter().rev() {
+    for volume in volumes.iter().rev().filter(|one| one.is_mounted()) {
         if let Some(close) = &volume.close {
             log_failure(close.run(b""));
         }
