@@ -3,8 +3,9 @@
 mod options;
 
 use super::{FileSystem, Medium, Step, View};
+use crate::error::Error;
 use crate::policy::value::AbsPath;
-use crate::policy::{Diagnostics, Fault, Report, Text};
+use crate::policy::{Diagnostic, Diagnostics, Fault, Report, Severity, Text};
 use options::Options;
 use std::ops::Range;
 
@@ -91,6 +92,34 @@ impl Fstab {
             warnings: found,
         })
     }
+
+    /// The same, with what is wrong in one line.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong with it, and how many more there are.
+    pub fn of(name: &str, bytes: &[u8]) -> crate::error::Result<Self> {
+        Self::parse(name, bytes).map_err(|found| in_one_line(&found))
+    }
+}
+
+/// The first error, and how many more there are.
+fn in_one_line(found: &Diagnostics) -> Error {
+    let is_error = |one: &&Diagnostic| one.severity == Severity::Error;
+    let Some(first) = found.list.iter().find(is_error) else {
+        return Error::new("use", "the fstab", "something is wrong with it");
+    };
+    let place = first.place.as_ref();
+    let place = place.map(|place| format!(":{}:{}", place.line, place.column));
+    let help = first.help.as_ref().map(|help| format!("; {help}"));
+    let rest = found.errors().saturating_sub(1).saturating_add(found.more);
+    let more = (rest > 0).then(|| format!("; and {rest} more"));
+    let reason = [Some(first.message.clone()), help, more];
+    Error::new(
+        "use",
+        format_args!("{}{}", first.file, place.unwrap_or_default()),
+        reason.into_iter().flatten().collect::<String>(),
+    )
 }
 
 fn steps(text: &Text<'_>, report: &mut Report) -> Vec<Step> {
