@@ -91,8 +91,8 @@ fn files_are_what_the_options_say() {
             "ro,noexec,relatime",
         ),
         (
-            "--tmpfs /tmp:1M -- sh -c 'ls -A /tmp; stat -c %a /tmp; findmnt -no SIZE /tmp | tail -n 1'",
-            "1777\n  1M",
+            "--tmpfs /tmp:1M -- sh -c 'ls -A /tmp; stat -c %a /tmp; findmnt -rno SIZE /tmp | tail -n 1'",
+            "1777\n1M",
         ),
         (
             "--hide /srv/some -- sh -c 'ls -A /srv/some; touch /srv/some/x 2>&1 | grep -c only'",
@@ -125,10 +125,9 @@ fn a_policy_file_is_where_the_options_begin() {
          [[tmpfs]]\npath = \"/srv\"\nsize = \"2M\"\n[[env]]\nset = { WHO = \"{user}\" }\n\
          [[hide]]\npath = \"/opt\"\nservices = [\"sshd\"]\n",
     );
-    let sizes =
-        "findmnt -no SIZE /mnt; findmnt -no SIZE /srv; echo $WHO; mountpoint -q /opt || echo shown";
+    let sizes = "findmnt -rno SIZE /mnt; findmnt -rno SIZE /srv; echo $WHO; mountpoint -q /opt || echo shown";
     let script = format!("jns run --config /etc/box.toml --tmpfs /srv:3M -- sh -c '{sizes}'");
-    let expected = |user: &str| format!("  2M\n  3M\n{user}\nshown");
+    let expected = |user: &str| format!("2M\n3M\n{user}\nshown");
     assert_eq!(bed.run(&script).stdout.trim_end(), expected("root"));
     assert_eq!(
         bed.run_as("alice", &script).stdout.trim_end(),

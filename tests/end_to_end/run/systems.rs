@@ -117,14 +117,14 @@ fn a_system_in_a_directory_is_usable() {
     bed.make_root();
     let before = bed.state();
     let look = "cat /etc/motd; hostname; pwd; cat /home/shared/file; ls -d /srv 2>&1 | grep -c No.such; \
-                touch /usr/x 2>&1 | grep -c Read-only; findmnt -no SIZE /tmp; ps -p 1 -o comm=; \
+                touch /usr/x 2>&1 | grep -c Read-only; findmnt -rno SIZE /tmp; ps -p 1 -o comm=; \
                 mount | grep -c \" on / \"; touch /sys/x 2>&1 | grep -c Read-only; echo >/dev/null; \
                 head -c 1 /dev/zero | wc -c; [ -d /dev/pts ] && [ -d /dev/shm ] && [ -d /run ] && echo usable; \
                 id -un; echo $HOME";
     let seen = bed.sh(&format!(
         "cd /srv; jns run --root root -f /etc/test.fstab -n test -- sh -c '{look}'"
     ));
-    let first = "of-the-root\ntest\n/\nshared\n1\n1\n  2M\n";
+    let first = "of-the-root\ntest\n/\nshared\n1\n1\n2M\n";
     let last = "1\n1\n1\nusable\nroot\n/root";
     assert!(seen.starts_with(first) && seen.ends_with(last), "{seen}");
     let as_user = bed.sh("jns run --root /srv/root -f /etc/test.fstab -u alice -c /tmp -- sh -c 'id -un; pwd; tty; env | grep -c SUDO || true'");
