@@ -238,19 +238,12 @@ fn forced_panic() {
 
 /// Removes a directory that ended with its session: the very one that was made, by descriptor.
 ///
+/// `trust` is whom the session was opened for.
+///
 /// # Errors
 ///
 /// It is another one by now, or not all of it can be removed; the rest stays in the store.
-pub fn remove_session_directory(directory: &SessionDirectory, uid: u32) -> Result<()> {
-    remove_session_directory_as(directory, Trust::User(uid))
-}
-
-/// The same for whom `trust` is about.
-///
-/// # Errors
-///
-/// As [`remove_session_directory`].
-pub fn remove_session_directory_as(directory: &SessionDirectory, trust: Trust) -> Result<()> {
+pub fn remove_session_directory(directory: &SessionDirectory, trust: Trust) -> Result<()> {
     let path = directory.path.as_str();
     let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
     match removal::remove_tree(&parent, name, directory.identity, path) {

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod process;
 pub mod processor;
 pub mod removal;
+mod rights;
 pub mod root;
 pub mod secret;
 pub mod supervision;

@@ -89,6 +89,13 @@ struct Opened {
     has_volumes: bool,
 }
 
+impl Opened {
+    /// Whether the process is where it was when the session had been opened.
+    fn is_here(&self) -> bool {
+        self.root.is_some() && self.root == Root::own().ok()
+    }
+}
+
 /// The module's arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Arguments {

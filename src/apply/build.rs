@@ -108,8 +108,9 @@ impl<'p> Build<'p> {
         })
     }
 
-    /// Builds the root directory, and then every step. Paths that are missing and have to be made come last: the host sees them at
-    /// once, and other logins use them at once, so they are not made for a login that fails anyway.
+    /// Builds the root directory, and then every step. Paths that are missing and have to be made come last: the
+    /// host sees them at once, and other logins use them at once, so they are not made for a login that fails
+    /// anyway.
     pub(super) fn add_all(&mut self) -> Result<()> {
         let mut later: Vec<&'p Step> = Vec::new();
         for step in self.begin()? {

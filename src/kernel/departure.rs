@@ -3,6 +3,7 @@
 use super::companion::{Companion, Kind, Namespaces};
 use super::mount::{self, Travel};
 use super::namespace::{self, Namespace, Root};
+use super::sys;
 use super::walk::identity;
 use crate::error::{Error, Result};
 use nix::mount::MsFlags;
@@ -206,7 +207,7 @@ impl Origin {
         let all: Vec<nix::Result<()>> = self.companions.iter().map(back).collect();
         all.into_iter()
             .collect::<nix::Result<()>>()
-            .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+            .map_err(sys::of_nix)
     }
 
     fn return_to(&self) -> std::result::Result<(), Errno> {
@@ -217,8 +218,7 @@ impl Origin {
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
     /// that looks like the top may be another one: a chroot into a bind mount of it.
     fn return_to_root(&self) -> std::result::Result<(), Errno> {
-        enter(&self.namespace, CloneFlags::CLONE_NEWNS)
-            .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
+        enter(&self.namespace, CloneFlags::CLONE_NEWNS).map_err(sys::of_nix)?;
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(".")
     }

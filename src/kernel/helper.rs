@@ -9,6 +9,7 @@
 use super::file;
 use super::limits;
 use super::output::Output;
+use super::rights;
 use super::sys::{self, Child, SignalsHeld, Words};
 use super::transition::Person;
 use super::walk::{Trust, Walker};
@@ -19,7 +20,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitOptions, WaitStatus};
-use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+use rustix::thread::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::time::{Duration, Instant};
@@ -286,11 +287,7 @@ impl Start {
             ids.take()?;
         }
         die_with_parent();
-        // Keys of the session that the host comes from are not the program's.
-        match sys::join_new_session_keyring() {
-            Ok(()) | Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
-            Err(errno) => Err(errno),
-        }
+        rights::leave_keyring()
     }
 
     fn tell(&self, outcome: Outcome) {
@@ -309,14 +306,7 @@ impl Ids {
         if uid.is_root() {
             return Ok(());
         }
-        let _ = rustix::thread::clear_ambient_capability_set();
-        let none = CapabilitySet::empty();
-        let none = CapabilitySets {
-            effective: none,
-            permitted: none,
-            inheritable: none,
-        };
-        rustix::thread::set_capabilities(None, none)
+        rights::give_up()
     }
 }
 

@@ -463,8 +463,7 @@ fn bear(namespace: impl AsFd) -> std::result::Result<(), Errno> {
         clippy::disallowed_methods,
         reason = "this is the room that changes namespaces"
     )]
-    nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWPID)
-        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+    nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWPID).map_err(sys::of_nix)
 }
 
 fn own_pidfd() -> std::result::Result<OwnedFd, Errno> {

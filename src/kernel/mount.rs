@@ -254,7 +254,7 @@ pub fn detach(path: &str) -> Result<()> {
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::umount2(path, flags)
-        .map_err(|errno| Error::from_errno("unmount", path, Errno::from_raw_os_error(errno as i32)))
+        .map_err(|errno| Error::from_errno("unmount", path, sys::of_nix(errno)))
 }
 
 /// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.

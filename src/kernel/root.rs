@@ -1,9 +1,9 @@
 //! Another root directory.
 
+use super::sys;
 use crate::error::{Error, Result};
 use nix::mount::MntFlags;
 use rustix::fd::OwnedFd;
-use rustix::io::Errno;
 
 /// Makes `root`, the root of a mount that is attached somewhere in the present mount namespace, the root
 /// directory, and takes the old one out of the namespace with all that is mounted beneath it. The calling
@@ -19,6 +19,6 @@ pub fn pivot(root: &OwnedFd, path: &str) -> Result<()> {
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::unistd::pivot_root(".", ".")
         .and_then(|()| nix::mount::umount2(".", MntFlags::MNT_DETACH))
-        .map_err(|errno| failed(Errno::from_raw_os_error(errno as i32)))?;
+        .map_err(|errno| failed(sys::of_nix(errno)))?;
     rustix::process::chdir("/").map_err(failed)
 }

@@ -52,7 +52,7 @@ impl Supervised {
         let failed = |errno| Error::from_errno("start", "the command", errno);
         // Whoever started this process may have had its own children forgotten.
         sys::reset_signal(libc::SIGCHLD);
-        let signals = hold_signals().map_err(|errno| failed(of_nix(errno)))?;
+        let signals = hold_signals().map_err(|errno| failed(sys::of_nix(errno)))?;
         let child = sys::clone_process(libc::SIGCHLD, || {
             sys::let_signals_through();
             i32::from(become_command())
@@ -94,7 +94,7 @@ impl Supervised {
                 return Ok(ending);
             }
             let signal = self.signals.read_signal();
-            if let Some(signal) = signal.map_err(|errno| failed(of_nix(errno)))? {
+            if let Some(signal) = signal.map_err(|errno| failed(sys::of_nix(errno)))? {
                 self.pass_on(&signal);
             }
         }
@@ -159,10 +159,6 @@ fn hold_signals() -> nix::Result<SignalFd> {
     let all = SigSet::all();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
     SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC)
-}
-
-fn of_nix(errno: nix::errno::Errno) -> Errno {
-    Errno::from_raw_os_error(errno as i32)
 }
 
 /// The controlling terminal, if there is one, opened before the view changes.

@@ -112,6 +112,11 @@ fn last_errno() -> Errno {
     Errno::from_raw_os_error(number.unwrap_or(libc::EIO))
 }
 
+/// The same error as this crate's calls give it.
+pub(super) fn of_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
 /// Marks every descriptor from `first` on to be closed at execve(2) (Linux 5.11).
 pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)

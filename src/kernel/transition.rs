@@ -1,13 +1,13 @@
 //! Becoming somebody, and becoming a program: what `jns enter` does to its own process, for good.
 
+use super::rights;
 use super::sys;
+use super::user_namespace::confine_as;
 use crate::error::{Error, Result};
-use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -50,23 +50,12 @@ pub fn to_person(person: &Person) -> Result<()> {
     nix::unistd::setgroups(&groups)
         .and_then(|()| nix::unistd::setresgid(gid, gid, gid))
         .and_then(|()| nix::unistd::setresuid(uid, uid, uid))
-        .map_err(|errno| failed(person, Errno::from_raw_os_error(errno as i32)))?;
+        .map_err(|errno| failed(person, sys::of_nix(errno)))?;
     if !uid.is_root() {
-        drop_capabilities(person)?;
+        rights::give_up().map_err(|errno| failed(person, errno))?;
     }
     verify(person, &groups)?;
-    leave_keyring(person)
-}
-
-fn drop_capabilities(person: &Person) -> Result<()> {
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::clear_ambient_capability_set()
-        .and_then(|()| rustix::thread::set_capabilities(None, none))
-        .map_err(|errno| failed(person, errno))
+    rights::leave_keyring().map_err(|errno| failed(person, errno))
 }
 
 /// Asks the kernel what became of the process, and tries to take it back.
@@ -100,15 +89,6 @@ fn is_powerless() -> bool {
         && nix::unistd::setresuid(root, root, root).is_err()
 }
 
-/// Keys of the session that the process comes from are found through the session's keyring, whoever the
-/// process has become. Where the kernel has no keys, or a container keeps them away, there are none.
-fn leave_keyring(person: &Person) -> Result<()> {
-    match sys::join_new_session_keyring() {
-        Ok(()) | Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
-        Err(errno) => Err(failed(person, errno)),
-    }
-}
-
 fn failed(person: &Person, errno: Errno) -> Error {
     Error::from_errno("become", format_args!("uid {}", person.uid), errno)
 }
@@ -133,22 +113,11 @@ pub fn root_of_process(pid: u32) -> Result<OwnedFd> {
 ///
 /// Users may not make user namespaces here, or the process has several threads.
 pub fn stand_in(root: &OwnedFd) -> Result<()> {
-    let failed = |errno| Error::from_errno("make", "a user namespace", errno);
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
-        .map_err(|errno| failed(Errno::from_raw_os_error(errno as i32)))?;
-    for (file, text) in [
-        ("setgroups", "deny".to_owned()),
-        ("uid_map", format!("{uid} {uid} 1")),
-        ("gid_map", format!("{gid} {gid} 1")),
-    ] {
-        let written = std::fs::write(format!("/proc/self/{file}"), text);
-        written.map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
-    }
+    confine_as(uid.as_raw(), gid.as_raw())?;
     rustix::process::fchdir(root)
         .and_then(|()| rustix::process::chroot("."))
-        .map_err(failed)
+        .map_err(|errno| Error::from_errno("enter", "the root directory of the namespace", errno))
 }
 
 /// Lets neither this process nor what it runs gain rights by a program's set-user-ID bit or file capabilities

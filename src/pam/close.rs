@@ -3,7 +3,8 @@
 use super::{Opened, Refusal, Sessions, complement, tell};
 use crate::apply;
 use crate::error::Result;
-use crate::kernel::namespace::{Namespace, Root};
+use crate::kernel::namespace::Namespace;
+use crate::kernel::walk::Trust;
 use crate::login::is_effective_root;
 use crate::session::origin::return_to_origin;
 use crate::session::{Runtime, SessionRecord, volumes};
@@ -36,7 +37,10 @@ pub(super) fn close_session(
         tell(leave.take(&opened.id));
     }
     for directory in &opened.directories {
-        tell(apply::remove_session_directory(directory, opened.uid));
+        tell(apply::remove_session_directory(
+            directory,
+            Trust::User(opened.uid),
+        ));
     }
     tell(forget(&opened.id));
     log::debug!("session of {} closed", opened.user);
@@ -68,7 +72,7 @@ fn close_volumes(opened: &Opened) -> Result<()> {
 
 /// Whether the process is where the session is, and may do there what it could when it was opened.
 fn is_there(opened: &Opened) -> bool {
-    is_effective_root() && opened.root.is_some() && opened.root == Root::own().ok()
+    is_effective_root() && opened.is_here()
 }
 
 fn forget(id: &str) -> Result<()> {

@@ -33,14 +33,8 @@ impl Noted {
 
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let ran = subject.helper(&self.helper, &[]).run(b"");
-        match (ran, self.on_failure) {
-            (Err(error), OnFailure::Warn) => {
-                log::warn!("{error} ({})", self.origin);
-                Ok(())
-            }
-            (Err(error), OnFailure::Deny) => Err(error.of(&self.origin)),
-            (Ok(()), _) => Ok(()),
-        }
+        let ran = ran.map_err(|error| error.of(&self.origin));
+        self.on_failure.weigh(ran, |error| log::warn!("{error}"))
     }
 }
 

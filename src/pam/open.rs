@@ -95,10 +95,9 @@ fn open(
     }
     match judge(login, arguments)? {
         Judgement::Exempt(login) => Ok(Some(login.uid)),
-        Judgement::Apply(mut case) => {
-            case.password = password;
+        Judgement::Apply(case) => {
             log_plan(log::Level::Debug, "will do", &case.plan);
-            enter(handle, &case, arguments, directory)?;
+            enter(handle, &case, password.as_ref(), arguments, directory)?;
             Ok(Some(case.login.uid))
         }
         Judgement::Observe(plan, login) => {
@@ -144,7 +143,6 @@ struct Case {
     plan: Plan,
     loaded: Loaded,
     watched: Vec<Watched>,
-    password: Option<Secret>,
 }
 
 /// What the policy says of a login.
@@ -186,7 +184,6 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         login,
         loaded,
         watched,
-        password: None,
     })))
 }
 
@@ -211,6 +208,7 @@ fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
 fn enter(
     handle: &mut PamHandle,
     case: &Case,
+    password: Option<&Secret>,
     arguments: &Arguments,
     directory: &WorkingDirectory,
 ) -> std::result::Result<(), Refusal> {
@@ -219,11 +217,9 @@ fn enter(
         plan,
         loaded,
         watched,
-        password: _,
     } = case;
     let outcome = Outcome::of(plan, loaded);
     let enter = || {
-        let password = case.password.as_ref();
         let admission = admission::admit(plan, &outcome.plan, login, password, directory)?;
         with_hooks(admission, &outcome, login).map(Some)
     };
@@ -338,9 +334,9 @@ fn report(admission: &Admission, login: &Login) {
 /// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
 fn is_open(handle: &PamHandle, user: &str) -> bool {
     complement::data::<Sessions>(handle).is_some_and(|sessions| {
-        sessions.0.borrow().last().is_some_and(|opened| {
-            opened.user == user && opened.root.is_some() && opened.root == Root::own().ok()
-        })
+        let sessions = sessions.0.borrow();
+        let last = sessions.last();
+        last.is_some_and(|opened| opened.user == user && opened.is_here())
     })
 }
 

@@ -5,7 +5,7 @@ use super::pattern::{Glob, Host};
 use super::principal::Listed;
 use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
-use crate::error::Origin;
+use crate::error::{Error, Origin, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -325,6 +325,23 @@ pub enum OnFailure {
     Deny,
     /// A line is logged.
     Warn,
+}
+
+impl OnFailure {
+    /// What a hook's failure comes to: `tell` has it when nobody is refused for it.
+    ///
+    /// # Errors
+    ///
+    /// The failure, when the session is refused.
+    pub fn weigh(self, ran: Result<()>, tell: impl FnOnce(&Error)) -> Result<()> {
+        match (ran, self) {
+            (Err(error), Self::Warn) => {
+                tell(&error);
+                Ok(())
+            }
+            (ran, _) => ran,
+        }
+    }
 }
 
 impl Private {

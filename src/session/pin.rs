@@ -3,8 +3,9 @@
 //! of the PID namespace that goes with it hears.
 //!
 //! The directory is a mount of its own to which nothing travels, and which new namespaces do without: were it
-//! copied into the namespaces that are bound in it, each would keep all others alive. Joining looks nowhere else, and never for "a process
-//! of that user": who prepares a namespace with a false `/etc/passwd` would own whoever joins it.
+//! copied into the namespaces that are bound in it, each would keep all others alive. Joining looks nowhere else,
+//! and never for "a process of that user": who prepares a namespace with a false `/etc/passwd` would own whoever
+//! joins it.
 
 use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::lock::Lock;

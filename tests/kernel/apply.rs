@@ -4,6 +4,7 @@ use crate::own::*;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, setns};
 use pam_jns::apply::{Applied, apply, remove_session_directory};
+use pam_jns::kernel::walk::Trust;
 use pam_jns::plan::{Plan, Step};
 use pam_jns::policy::value::{Propagation, Size};
 use std::fs;
@@ -669,7 +670,7 @@ fn session_directories_are_new_and_go_with_the_session() {
             let [made] = applied.session_directories.as_slice() else {
                 panic!("{applied:?}");
             };
-            remove_session_directory(made, USER).unwrap();
+            remove_session_directory(made, Trust::User(USER)).unwrap();
         });
         assert!(exists("/mnt/outside/precious"));
         assert_eq!(names("/mnt/var/lib/jns/session"), [""; 0]);
@@ -694,7 +695,7 @@ fn what_a_session_mounted_in_its_directory_does_not_keep_it() {
             bind("/mnt/outside", "/mnt/t/deep/mounted");
             std::env::set_current_dir("/mnt/t/deep/mounted").unwrap();
             let before = (namespace(), mounts());
-            remove_session_directory(&applied.session_directories[0], USER).unwrap();
+            remove_session_directory(&applied.session_directories[0], Trust::User(USER)).unwrap();
             assert_eq!(before.0, namespace());
             assert!(exists("precious"), "the working directory is given back");
         });
@@ -717,7 +718,7 @@ fn a_session_directory_that_was_exchanged_is_left_alone() {
         )
         .unwrap();
         directory("/mnt/var/lib/jns/session/x/mnt-t", 0o700, 0);
-        let told = remove_session_directory(&made[0], USER)
+        let told = remove_session_directory(&made[0], Trust::User(USER))
             .unwrap_err()
             .to_string();
         assert!(told.contains("another directory has its name"), "{told}");

@@ -4,6 +4,7 @@ use crate::own::*;
 use nix::mount::{MsFlags, mount};
 use pam_jns::apply::{Entered, apply, enter, remove_session_directory};
 use pam_jns::kernel::departure::WorkingDirectory;
+use pam_jns::kernel::walk::Trust;
 use pam_jns::plan::{Isolation, Lifetime, Plan, View, Wanted};
 use std::fs::{read_to_string, remove_dir, remove_file};
 use std::sync::mpsc::channel;
@@ -231,7 +232,7 @@ fn the_layer_of_a_session_ends_with_it() {
         let [ended] = &applied.session_directories[..] else {
             panic!("one directory ends with the session: {applied:?}");
         };
-        remove_session_directory(ended, USER).unwrap();
+        remove_session_directory(ended, Trust::User(USER)).unwrap();
         assert_eq!(names("/mnt/var/lib/jns/session"), [""; 0]);
         remove_dir("/mnt/var/lib/jns/session").unwrap();
     });

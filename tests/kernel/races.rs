@@ -3,6 +3,7 @@
 use crate::own::*;
 use pam_jns::apply::{SessionDirectory, apply, remove_session_directory};
 use pam_jns::error::Error;
+use pam_jns::kernel::walk::Trust;
 use pam_jns::plan::Plan;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;
@@ -143,7 +144,7 @@ fn what_a_user_puts_in_the_place_of_a_sessions_directory_is_not_removed() {
                         enclosed: false,
                     };
                     fs::rename(new, own).unwrap();
-                    while remove_session_directory(&made, USER).is_err() {}
+                    while remove_session_directory(&made, Trust::User(USER)).is_err() {}
                     // One of the names is free now, so nothing is exchanged any more.
                     let left = if exists(roots) { roots } else { own };
                     assert_eq!(names(left), ["file"], "round {round}");

@@ -5,7 +5,7 @@ use super::Build;
 use crate::apply::programs::Subject;
 use crate::error::{Error, Result};
 use crate::kernel::walk::{Place, Trust};
-use crate::plan::{Hook, Instance, OnFailure, Plan, RunAs, Step, View, When};
+use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
 
 impl Build<'_> {
     /// Whether the user could let a path by which root's programs know a new instance lead elsewhere.
@@ -62,13 +62,7 @@ impl Build<'_> {
 fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
     let ran = subject.helper(&hook.helper, facts).run(b"");
     let ran = ran.map_err(|error| error.at(&hook.origin));
-    match (ran, hook.on_failure) {
-        (Err(error), OnFailure::Warn) => {
-            log::warn!("{error}");
-            Ok(())
-        }
-        (ran, _) => ran,
-    }
+    hook.on_failure.weigh(ran, |error| log::warn!("{error}"))
 }
 
 fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {

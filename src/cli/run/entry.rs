@@ -185,7 +185,7 @@ impl Drop for Own {
 
 fn remove_all(directories: &[SessionDirectory], trust: Trust) {
     for directory in directories {
-        tell(apply::remove_session_directory_as(directory, trust));
+        tell(apply::remove_session_directory(directory, trust));
     }
 }
 

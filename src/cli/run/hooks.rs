@@ -5,7 +5,7 @@ use super::entry::subject;
 use crate::cli::outcome::say;
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
-use crate::plan::{OnFailure, When};
+use crate::plan::When;
 
 /// Runs those for that moment, in the command's namespaces.
 ///
@@ -17,14 +17,8 @@ pub fn run(case: &Case, when: When) -> Result<()> {
     let subject = subject(case, None)?;
     hooks.try_for_each(|hook| {
         let ran = subject.helper(&hook.helper, &[]).run(b"");
-        match ran.map_err(|error| error.at(&hook.origin)) {
-            Err(error) if hook.on_failure == OnFailure::Deny => Err(error),
-            Err(error) => {
-                tell(&error);
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        let ran = ran.map_err(|error| error.at(&hook.origin));
+        hook.on_failure.weigh(ran, tell)
     })
 }
 

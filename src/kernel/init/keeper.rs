@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::kernel::filesystem;
 use crate::kernel::limits;
 use crate::kernel::mount::attribute;
+use crate::kernel::rights;
 use crate::kernel::sys;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// Its name, as ps(1) and /proc/1/comm show it.
 const NAME: &std::ffi::CStr = c"jns-init";
@@ -83,8 +83,8 @@ fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
     rustix::thread::set_name(NAME)?;
-    // Where the kernel has no keys, there are none to leave.
-    let _ = sys::join_new_session_keyring();
+    // It looks for no key, so one that it could find is no reason to refuse the login.
+    let _ = rights::leave_keyring();
     limits::lift();
     be_spared_no_less_than_others();
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
@@ -108,13 +108,7 @@ fn be_spared_no_less_than_others() {
 /// Has no right that it does not need, and is nobody's to look at: its memory is a copy of the host's.
 fn surrender_rights() -> std::result::Result<(), Errno> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::clear_ambient_capability_set()?;
-    rustix::thread::set_capabilities(None, none)
+    rights::give_up()
 }
 
 /// What has happened.

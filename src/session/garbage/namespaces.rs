@@ -5,11 +5,12 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{BUSY, Kind, LOCKED_AT_ONCE, Request, Sweep, Verdict};
 use crate::error::{Error, Result};
+use crate::kernel::departure::PINS;
 use crate::kernel::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::session::ledger::NamespaceRecord;
 use crate::session::pin::{Pins, uid_of};
-use crate::session::runtime::{PATH, Runtime};
+use crate::session::runtime::Runtime;
 use crate::session::volumes;
 use rustix::fs::AtFlags;
 use std::time::Duration;
@@ -285,5 +286,5 @@ fn remove(runtime: &Runtime, pins: &Pins, ledger: &Ledger, key: &str) -> Result<
 }
 
 fn path_of(key: &str) -> String {
-    format!("{PATH}/ns/{key}")
+    format!("{PINS}/{key}")
 }
