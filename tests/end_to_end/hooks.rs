@@ -65,11 +65,11 @@ fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
     );
     bed.sh("touch -d yesterday /etc/security/jns.toml");
     bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
-    bed.wait_until("pgrep -f '[s]leep 600'");
+    bed.wait_until("pgrep -f '^sleep 600'");
     for _ in 0..2 {
         assert!(bed.su("alice", "true").succeeded());
     }
-    bed.sh("pkill -f '[s]leep 600' || true");
+    bed.sh("pkill -f '^sleep 600' || true");
     bed.wait_until("[ $(grep -c close /srv/noted) = 3 ]");
     let words = bed.sh("cut -d' ' -f1 /srv/noted | tr '\\n' ' '");
     assert_eq!(words.trim(), "created open open close open close close");

@@ -309,12 +309,12 @@ fn who_is_killed_leaves_it_to_the_collection() {
         bed.sh(
             "(su alice -c 'touch /srv/volume/in; sleep 500' & echo $! >/srv/pid) >/dev/null 2>&1",
         );
-        bed.wait_until("pgrep -f '[s]leep 500'");
+        bed.wait_until("pgrep -f '^sleep 500'");
         // It is in use.
         bed.sh("jns gc");
         assert_eq!(bed.sh("cat /srv/noted"), "opened");
-        bed.sh("kill -9 $(cat /srv/pid); pkill -f '[s]leep 500'");
-        bed.wait_until("! pgrep -f '[s]leep 500'");
+        bed.sh("kill -9 $(cat /srv/pid); pkill -f '^sleep 500'");
+        bed.wait_until("! pgrep -f '^sleep 500'");
         let told = bed.sh("jns gc --json");
         assert_eq!(bed.sh("cat /srv/noted"), "opened\nclosed", "{told}");
         bed.wait_until("! pgrep sleep");
