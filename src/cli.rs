@@ -12,6 +12,7 @@ mod enter;
 mod explain;
 mod gc;
 mod guide;
+mod import;
 mod manual;
 mod obstacle;
 mod outcome;
@@ -43,6 +44,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Ps(arguments) => ps::run(&arguments, screen),
         Verb::Enter(arguments) => enter::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),
     }

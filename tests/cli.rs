@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 10] = [
     "check",
     "explain",
     "doctor",
@@ -23,9 +23,13 @@ const VERBS: [&str; 9] = [
     "ps",
     "enter",
     "run",
+    "import",
     "completions",
     "man",
 ];
+
+/// What `jns import` understands, each with a manual page of its own.
+const IMPORTS: [&str; 1] = ["pam_namespace"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -127,8 +131,11 @@ fn a_mistyped_verb_is_suggested() {
 
 #[test]
 fn help_has_examples_and_exit_statuses() {
-    for verb in VERBS {
-        let output = jns(&[verb, "--help"]);
+    let verbs = VERBS.iter().map(|verb| vec![*verb]);
+    let nested = IMPORTS.iter().map(|verb| vec!["import", verb]);
+    for words in verbs.chain(nested) {
+        let verb = words.join(" ");
+        let output = jns(&[words, vec!["--help"]].concat());
         let help = out(&output);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(
@@ -202,7 +209,7 @@ fn manual_pages_are_written_and_render_without_warnings() {
         .map(|entry| entry.unwrap().path())
         .collect();
     pages.sort();
-    assert_eq!(pages.len(), VERBS.len() + 1);
+    assert_eq!(pages.len(), 1 + VERBS.len() + IMPORTS.len());
     for page in pages {
         render(&page);
     }

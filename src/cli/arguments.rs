@@ -87,6 +87,12 @@ pub enum Verb {
     /// Paths outside may be relative to the working directory. Those inside are absolute; with --root they are
     /// below DIR. A colon in a path is written `\:`.
     Run(Box<Run>),
+    /// Write the policy that another program's configuration amounts to
+    ///
+    /// The policy goes to standard output; what of the configuration it does not carry, or does differently, is
+    /// said on standard error, each with its file and line. Nothing else is written, and nothing is run.
+    #[command(subcommand, arg_required_else_help = true)]
+    Import(Import),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages into a directory
@@ -351,6 +357,42 @@ pub struct Identity {
     pub chdir: Option<String>,
 }
 
+/// What `jns import` understands.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// From namespace.conf, the configuration of pam_namespace
+    ///
+    /// Every user finds the same files in the same places: instances stay where pam_namespace has made them.
+    /// Without FILE it reads /etc/security/namespace.conf and then /etc/security/namespace.d/*.conf, in byte order
+    /// of their names.
+    #[command(name = "pam_namespace")]
+    PamNamespace(PamNamespace),
+}
+
+/// The arguments of `jns import pam_namespace`.
+#[derive(Debug, Args)]
+pub struct PamNamespace {
+    /// The files to read instead, in this order; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub files: Vec<String>,
+    /// Heed the arguments that this PAM service's stack gives to pam_namespace.so
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    #[command(flatten)]
+    pub manner: ImportManner,
+}
+
+/// How a policy is delivered.
+#[derive(Debug, Args)]
+pub struct ImportManner {
+    /// Write no policy if anything would be left out or done differently
+    #[arg(long)]
+    pub strict: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The arguments of `jns completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -380,14 +422,24 @@ pub struct Man {
 
 /// The definition, with the examples and exit statuses of [`guide`] in the help of every verb.
 pub fn definition() -> clap::Command {
-    let verbs: Vec<String> = Arguments::command()
-        .get_subcommands()
-        .map(|verb| verb.get_name().to_owned())
-        .collect();
     let whole = Arguments::command().after_help(guide::of("jns").as_help());
-    verbs.into_iter().fold(whole, |command, name| {
-        let help = guide::of(&name).as_help();
-        command.mut_subcommand(name, |verb| verb.after_help(help))
+    with_guides(whole, "")
+}
+
+/// The same for the verbs below `command`, whose names `prefix` stands before in the guides.
+fn with_guides(command: clap::Command, prefix: &str) -> clap::Command {
+    let verbs = command
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned());
+    let verbs: Vec<String> = verbs.collect();
+    verbs.into_iter().fold(command, |command, name| {
+        let key = format!("{prefix}{name}");
+        command.mut_subcommand(name, |verb| {
+            with_guides(
+                verb.after_help(guide::of(&key).as_help()),
+                &format!("{key} "),
+            )
+        })
     })
 }
 

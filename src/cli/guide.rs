@@ -17,6 +17,34 @@ pub struct Guide {
 
 const USAGE: (u8, &str) = (2, "the command line was not understood");
 
+/// What every `jns import` ends with.
+const IMPORTED: &[(u8, &str)] = &[
+    (
+        0,
+        "the policy was printed, even if something was left out or is done differently",
+    ),
+    (
+        1,
+        "with --strict: something would be left out or done differently; no policy was printed",
+    ),
+    (
+        2,
+        "the command line was not understood, or the configuration could not be read as text",
+    ),
+];
+
+/// What every `jns import --json` prints.
+const IMPORT_KEYS: &[(&str, &str)] = &[
+    ("ok", "whether the exit status is 0"),
+    ("policy", "the policy, a text; null if none is given"),
+    ("rules", "the number of its rules"),
+    (
+        "remarks[]",
+        "what is not as it was: fate (left-out or different), file, line (0: of the whole), message",
+    ),
+    ("error", "alone: why nothing can be imported"),
+];
+
 const GUIDES: &[Guide] = &[
     Guide {
         verb: "jns",
@@ -39,6 +67,10 @@ const GUIDES: &[Guide] = &[
             (
                 "jns run --private /tmp -- app",
                 "a program with a /tmp of its own",
+            ),
+            (
+                "jns import pam_namespace",
+                "the policy that namespace.conf amounts to",
             ),
         ],
         keys: &[],
@@ -317,6 +349,34 @@ const GUIDES: &[Guide] = &[
             (126, "CMD cannot be run"),
             (127, "there is no CMD"),
         ],
+    },
+    Guide {
+        verb: "import",
+        examples: &[(
+            "jns import pam_namespace",
+            "the policy of a machine that used pam_namespace",
+        )],
+        keys: &[],
+        statuses: IMPORTED,
+    },
+    Guide {
+        verb: "import pam_namespace",
+        examples: &[
+            (
+                "jns import pam_namespace --service sshd | jns check -",
+                "can all of it be carried over?",
+            ),
+            (
+                "jns import pam_namespace > /etc/security/jns.toml",
+                "as root: make it the policy",
+            ),
+            (
+                "jns import pam_namespace --strict draft.conf",
+                "for a deployment pipeline",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
     },
     Guide {
         verb: "completions",

@@ -30,19 +30,30 @@ fn write_pages(directory: &Path) -> Result<(), (String, io::Error)> {
 fn pages() -> Vec<(String, Vec<u8>)> {
     let mut whole = arguments::definition().disable_help_subcommand(true);
     whole.build();
-    let verbs: Vec<clap::Command> = whole.get_subcommands().cloned().collect();
+    pages_below(whole, "jns", "")
+}
+
+/// The page of a command, whose guide is named `key`, and those of its verbs.
+fn pages_below(command: clap::Command, key: &str, prefix: &str) -> Vec<(String, Vec<u8>)> {
+    let name = page_name(&command);
+    let verbs: Vec<clap::Command> = command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help")
+        .cloned()
+        .collect();
     let names: Vec<String> = verbs.iter().map(page_name).collect();
-    let mut pages = vec![(String::from("jns.1"), page(whole, "jns", &names))];
+    let mut pages = vec![(format!("{name}.1"), page(command, key, &names))];
     for verb in verbs {
-        let name = page_name(&verb);
-        let short = verb.get_name().to_owned();
-        pages.push((format!("{name}.1"), page(verb, &short, &[])));
+        let key = format!("{prefix}{}", verb.get_name());
+        let below = format!("{key} ");
+        pages.extend(pages_below(verb, &key, &below));
     }
     pages
 }
 
-fn page_name(verb: &clap::Command) -> String {
-    format!("jns-{}", verb.get_name())
+fn page_name(command: &clap::Command) -> String {
+    let name = command.get_display_name();
+    name.unwrap_or(command.get_name()).to_owned()
 }
 
 /// One page. Its last sections come from the guide rather than from the help, where they are laid out for
@@ -140,6 +151,8 @@ mod tests {
                 "jns-ps.1",
                 "jns-enter.1",
                 "jns-run.1",
+                "jns-import.1",
+                "jns-import-pam_namespace.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

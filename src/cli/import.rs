@@ -1,0 +1,87 @@
+//! `jns import`: the policy that another program's configuration amounts to. It reads, and prints.
+
+mod input;
+mod pam_namespace;
+mod policy;
+mod remark;
+
+use crate::cli::arguments::{Import, ImportManner};
+use crate::cli::outcome::Outcome;
+use crate::cli::terminal::{Screen, count, harmless};
+use crate::error::Result;
+use policy::Policy;
+use remark::Remark;
+use serde_json::json;
+
+/// The exit status for what cannot be read as a configuration.
+const BAD_INPUT: u8 = 2;
+
+/// What became of a configuration.
+#[derive(Debug)]
+struct Imported {
+    policy: Policy,
+    /// What the policy does not carry, or does differently, in the order of the configuration.
+    remarks: Vec<Remark>,
+}
+
+/// Imports what the arguments name.
+pub fn run(import: &Import) -> Outcome {
+    let screen = Screen::for_errors();
+    match import {
+        Import::PamNamespace(arguments) => {
+            deliver(pam_namespace::run(arguments), &arguments.manner, screen)
+        }
+    }
+}
+
+fn deliver(imported: Result<Imported>, manner: &ImportManner, screen: Screen) -> Outcome {
+    match imported {
+        Ok(imported) if manner.json => as_json(&imported, manner.strict),
+        Ok(imported) => as_text(&imported, manner.strict, screen),
+        Err(error) if manner.json => Outcome {
+            status: BAD_INPUT,
+            ..Outcome::json(&json!({ "error": error.to_string() }), false)
+        },
+        Err(error) => Outcome {
+            status: BAD_INPUT,
+            ..Outcome::failure(harmless(&error.to_string()))
+        },
+    }
+}
+
+impl Imported {
+    /// The policy as text; nothing where remarks forbid it.
+    fn policy(&self, strict: bool) -> Option<String> {
+        let refused = strict && !self.remarks.is_empty();
+        (!refused).then(|| self.policy.to_string())
+    }
+}
+
+fn as_json(imported: &Imported, strict: bool) -> Outcome {
+    let policy = imported.policy(strict);
+    let ok = policy.is_some();
+    let document = json!({
+        "ok": ok,
+        "policy": policy,
+        "rules": imported.policy.rules.len(),
+        "remarks": imported.remarks.iter().map(Remark::as_json).collect::<Vec<_>>(),
+    });
+    Outcome::json(&document, ok)
+}
+
+fn as_text(imported: &Imported, strict: bool, screen: Screen) -> Outcome {
+    let policy = imported.policy(strict);
+    let remarks = imported.remarks.iter();
+    let mut err: String = remarks.map(|remark| remark.render(screen) + "\n").collect();
+    if policy.is_none() {
+        let number = count(imported.remarks.len(), "remark");
+        err.push_str(&format!(
+            "jns: no policy was written: --strict, and {number}\n"
+        ));
+    }
+    let clean = policy.is_some();
+    Outcome {
+        err,
+        ..Outcome::report(policy.unwrap_or_default(), clean)
+    }
+}

@@ -1,0 +1,140 @@
+//! A policy as it is written: tables with comments, and keys in a chosen order.
+
+#![allow(dead_code)]
+
+use crate::cli::terminal::harmless;
+use std::fmt;
+use toml_writer::{TomlStringBuilder, TomlWrite};
+
+/// A policy to be written.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// What stands above everything, a line each, without `#`.
+    pub head: Vec<String>,
+    /// `[settings]`, if it is needed.
+    pub settings: Option<Table>,
+    /// The rules.
+    pub rules: Vec<Table>,
+}
+
+/// A table of a policy.
+#[derive(Debug)]
+pub struct Table {
+    header: &'static str,
+    comments: Vec<String>,
+    keys: Vec<(&'static str, String)>,
+}
+
+impl Table {
+    /// A table under `header`, such as `[[private]]`.
+    pub fn new(header: &'static str) -> Self {
+        Self {
+            header,
+            comments: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// The same with a line above it, without `#`.
+    pub fn comment(mut self, line: &str) -> Self {
+        self.comments.push(harmless(line));
+        self
+    }
+
+    /// The same with a key that is a string.
+    pub fn text(self, key: &'static str, value: &str) -> Self {
+        self.key(key, written(value))
+    }
+
+    /// The same with a key that is a string, if there is one.
+    pub fn optional_text(self, key: &'static str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
+    /// The same with a key that is a list of strings; an empty list is written, too.
+    pub fn texts(self, key: &'static str, values: &[String]) -> Self {
+        let list: Vec<String> = values.iter().map(|value| written(value)).collect();
+        self.key(key, format!("[{}]", list.join(", ")))
+    }
+
+    /// The same with a list of strings, unless it is empty.
+    pub fn filled_texts(self, key: &'static str, values: &[String]) -> Self {
+        if values.is_empty() {
+            return self;
+        }
+        self.texts(key, values)
+    }
+
+    /// The same with a key that is true; nothing is written otherwise.
+    pub fn flag(self, key: &'static str, value: bool) -> Self {
+        if value {
+            return self.key(key, String::from("true"));
+        }
+        self
+    }
+
+    /// The same with a key that is a number, if there is one.
+    pub fn number(self, key: &'static str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.key(key, value.to_string()),
+            None => self,
+        }
+    }
+
+    fn key(mut self, key: &'static str, value: String) -> Self {
+        self.keys.push((key, value));
+        self
+    }
+}
+
+/// A string as TOML writes it.
+fn written(text: &str) -> String {
+    let mut value = String::new();
+    // Writing into memory cannot fail.
+    let _ = value.value(TomlStringBuilder::new(text).as_basic());
+    value
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.head {
+            writeln!(f, "# {}", harmless(line))?;
+        }
+        for table in self.settings.iter().chain(&self.rules) {
+            write!(f, "\n{table}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.comments {
+            writeln!(f, "# {line}")?;
+        }
+        writeln!(f, "{}", self.header)?;
+        for (key, value) in &self.keys {
+            writeln!(f, "{key} = {value}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_string_holds_it_is_read_back() {
+        for text in ["/tmp", "a\"b", "a'b\"c", "a\\b", "a\nb", "\u{7f}\u{1}é", ""] {
+            let line = format!("key = {}\n", written(text));
+            let table = toml::de::DeTable::parse(&line).unwrap();
+            let value = table.get_ref().get("key").unwrap();
+            assert_eq!(value.get_ref().as_str(), Some(text), "{line}");
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+    }
+}
