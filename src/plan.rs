@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
+pub use crate::policy::store::Parent;
 pub use fstab::Fstab;
 pub use isolation::{Isolation, Wanted};
 pub use program::{Helper, Hook, Volume};
@@ -184,6 +185,8 @@ pub struct Instance {
     /// The directory itself. Its parent must exist unless it lies in the plan's store, where missing
     /// directories are made for root alone.
     pub directory: AbsPath,
+    /// What the directory that holds it may be like.
+    pub parent: Parent,
     /// How long it is kept.
     pub lifetime: Lifetime,
     /// The program that is run when it is created.

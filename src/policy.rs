@@ -18,6 +18,7 @@ pub mod rule;
 pub mod select;
 pub mod settings;
 pub mod source;
+pub mod store;
 pub mod template;
 mod text;
 pub mod value;

@@ -88,6 +88,12 @@ impl Place {
     pub fn is_users(&self) -> bool {
         self.theirs
     }
+
+    /// Whether somebody else than its owner and root may make entries in it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        is_shared(Trust::User(0), &self.status)
+    }
 }
 
 impl AsFd for Place {

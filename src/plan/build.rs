@@ -9,7 +9,8 @@ use crate::policy::rule::{
     Bind, Env, Hide, Hook as HookRule, Ipc, Isolate, Medium, Network, Overlay, Ownership, Per,
     Private, Processes, Root, RunAs, Tmpfs, Volume as VolumeRule,
 };
-use crate::policy::template::{Fact, NameTemplate, PathTemplate, Template};
+use crate::policy::store::{Parent, Store};
+use crate::policy::template::{Fact, NameTemplate, Template};
 use crate::policy::value::{AbsPath, Attributes, Component};
 use crate::policy::{HELPER_TIMEOUT, covers_store, unsupported_part};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
@@ -253,13 +254,13 @@ impl Builder<'_> {
                 shape,
                 keep,
             },
-            Medium::Disk { .. } => View::Instance {
+            Medium::Disk { store } => View::Instance {
                 instance: Instance {
                     hook: private
                         .hook
                         .as_ref()
                         .map(|argv| self.program(argv, RunAs::Root, HELPER_TIMEOUT)),
-                    ..self.instance(private.store(), private.per, path, rule)?
+                    ..self.private_instance(store.as_ref(), private.per, path, rule)?
                 },
                 shape,
                 keep,
@@ -306,28 +307,50 @@ impl Builder<'_> {
     }
 
     fn overlay(&self, overlay: &Overlay, path: &AbsPath, rule: &Rule) -> Result<Step> {
-        let layer = self.instance(overlay.store.as_ref(), overlay.per, path, rule)?;
+        let named = overlay.store.as_ref().map(|template| {
+            let expanded = template.expand(self.login);
+            expanded.map_err(|reason| misfit("store", template, reason, rule))
+        });
+        let layer = self.instance(named.transpose()?, overlay.per, path, rule)?;
         let view = View::Overlay { layer };
         Ok(step(rule, path, view, overlay.options, false))
     }
 
-    /// The directory of a rule about `path`: `store`, where it names one.
-    fn instance(
+    fn private_instance(
         &self,
-        store: Option<&PathTemplate>,
+        store: Option<&Store>,
         per: Per,
         path: &AbsPath,
         rule: &Rule,
     ) -> Result<Instance> {
-        let directory = match store {
-            Some(template) => {
-                let expanded = template.expand(self.login);
-                expanded.map_err(|reason| misfit("store", template, reason, rule))?
-            }
+        let named = store.map(|store| {
+            let expanded = store.expand(self.login);
+            expanded.map_err(|reason| misfit("store", &store.path, reason, rule))
+        });
+        Ok(Instance {
+            parent: store.map_or_else(Parent::default, |store| store.parent),
+            ..self.instance(named.transpose()?, per, path, rule)?
+        })
+    }
+
+    /// The directory of a rule about `path`: the one that it names, if it does.
+    fn instance(
+        &self,
+        named: Option<AbsPath>,
+        per: Per,
+        path: &AbsPath,
+        rule: &Rule,
+    ) -> Result<Instance> {
+        let directory = match named {
+            Some(directory) => directory,
             None => self
                 .default_instance(per, path)
                 .map_err(|e| e.at(&rule.origin))?,
         };
+        if directory == *path {
+            let reason = "it is the path of the rule itself";
+            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
+        }
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
             return Err(Error::new("use the store", directory, reason).at(&rule.origin));
@@ -338,6 +361,7 @@ impl Builder<'_> {
         };
         Ok(Instance {
             directory,
+            parent: Parent::default(),
             lifetime,
             hook: None,
         })

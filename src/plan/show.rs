@@ -3,7 +3,7 @@
 use super::{
     FileSystem, Helper, Hook, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure,
 };
-use super::{Medium, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
+use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::Origin;
 use crate::policy::value::{Component, Size};
 use crate::policy::word_of;
@@ -236,6 +236,10 @@ impl fmt::Display for Instance {
         match self.lifetime {
             Lifetime::Kept => {}
             Lifetime::Session => f.write_str(" for the session")?,
+        }
+        match self.parent {
+            Parent::Closed => {}
+            Parent::Any => f.write_str(" in a parent of any mode")?,
         }
         match &self.hook {
             Some(hook) => write!(f, ", {} when it is created", visible(&hook.argv.join(" "))),

@@ -2,7 +2,7 @@
 
 use super::read::Draft;
 use super::report::{Fault, Report};
-use super::rule::{Kind, Per, Selectors};
+use super::rule::{Kind, Per, Private, Selectors, Tmpfs};
 use super::settings::{Namespaces, Settings};
 use super::text::Text;
 use super::value::AbsPath;
@@ -30,6 +30,8 @@ pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
 /// What of a rule this version cannot do yet, as its header and key.
 pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
     match kind {
+        Kind::Private(Private { init: Some(_), .. }) => Some("[[private]] init"),
+        Kind::Tmpfs(Tmpfs { init: Some(_), .. }) => Some("[[tmpfs]] init"),
         Kind::Private(private) => match private.per {
             Per::Context => Some("[[private]] per = \"context\""),
             Per::Level => Some("[[private]] per = \"level\""),
@@ -102,7 +104,7 @@ impl Checker<'_, '_> {
         let mut seen = BTreeMap::new();
         for draft in drafts {
             let (store, path) = match &draft.rule.kind {
-                Kind::Private(private) => (private.store(), &private.path),
+                Kind::Private(private) => (private.store().map(|store| &store.path), &private.path),
                 Kind::Overlay(overlay) => (overlay.store.as_ref(), &overlay.path),
                 _ => continue,
             };

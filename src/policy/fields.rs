@@ -285,6 +285,16 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         }
     }
 
+    /// Reports those of `keys` that stand although another key rules them out.
+    pub fn refuse(&mut self, keys: &[&str], why: &str) {
+        for key in keys {
+            if self.has(key) {
+                let fault = Fault::new(format!("`{key}` {why}"));
+                self.error(&self.span_of(key), fault);
+            }
+        }
+    }
+
     /// Reports an error.
     pub fn error(&mut self, span: &Range<usize>, fault: Fault) {
         self.report.error(self.text, span, fault);

@@ -3,10 +3,11 @@
 use super::fields::{Fields, Vocabulary, Word, unknown_word};
 use super::report::Fault;
 use super::rule::{
-    Bind, Env, Hide, Hook, Isolate, Kind, Medium, Network, OnFailure, Overlay, Ownership, Password,
-    Per, Private, Root, Rule, RunAs, Selectors, Tmpfs, Volume,
+    Bind, Env, Hide, Hook, Init, Isolate, Kind, Medium, Network, OnFailure, Overlay, Ownership,
+    Password, Per, Private, Root, Rule, RunAs, Selectors, Tmpfs, Volume,
 };
 use super::settings::listed;
+use super::store;
 use super::template::{Fact, PathTemplate, Template};
 use super::value::{Attributes, Component, Mode, Size, VariableName};
 use crate::error::Origin;
@@ -94,11 +95,18 @@ fn private(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let per = fields.word_or("per", Per::User);
     let medium = medium(fields, per);
+    if let (Some(Medium::Disk { store: Some(store) }), Some(path)) = (&medium, &path)
+        && store.path == *path
+    {
+        let fault = Fault::new("`store` is the path that it is to cover");
+        fields.error(&fields.span_of("store"), fault);
+    }
     let rule = Private {
         ownership: ownership(fields),
         create: fields.boolean("create").unwrap_or(false),
         keep: fields.words("keep").unwrap_or_default(),
         hook: command(fields, "hook"),
+        init: init(fields),
         options: options(fields),
         path: path?,
         per: per?,
@@ -122,20 +130,17 @@ impl Vocabulary for MediumWord {
 fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
     let word = fields.word_or("medium", MediumWord::Disk);
     let store = instance(fields, per);
+    let store = store::read(fields, per, store);
     let (size, inodes) = (fields.word("size"), fields.count("inodes"));
     match word? {
         MediumWord::Disk => {
-            refuse(fields, &["size", "inodes"], "needs `medium = \"memory\"`");
+            fields.refuse(&["size", "inodes"], "needs `medium = \"memory\"`");
             Some(Medium::Disk { store })
         }
         MediumWord::Memory => {
-            refuse(fields, &["store", "hook"], "needs `medium = \"disk\"`");
+            fields.refuse(&["store", "hook"], "needs `medium = \"disk\"`");
             if !matches!(per, Some(Per::User | Per::Session) | None) {
-                refuse(
-                    fields,
-                    &["per"],
-                    "must be \"user\" or \"session\" in memory",
-                );
+                fields.refuse(&["per"], "must be \"user\" or \"session\" in memory");
             }
             Some(Medium::Memory {
                 size: size.unwrap_or_default(),
@@ -163,16 +168,16 @@ fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTem
     Some(store)
 }
 
-/// Reports those of `keys` that stand although another key rules them out.
-fn refuse(fields: &mut Fields<'_, '_, '_>, keys: &[&str], why: &str) {
-    for key in keys
-        .iter()
-        .filter(|key| fields.has(key))
-        .copied()
-        .collect::<Vec<_>>()
-    {
-        fields.error(&fields.span_of(key), Fault::new(format!("`{key}` {why}")));
+/// `init` and its `on_failure`.
+fn init(fields: &mut Fields<'_, '_, '_>) -> Option<Init> {
+    let (program, on_failure) = (fields.word("init"), fields.word("on_failure"));
+    if !fields.has("init") {
+        fields.refuse(&["on_failure"], "needs `init`");
     }
+    Some(Init {
+        program: program?,
+        on_failure: on_failure.unwrap_or(OnFailure::Deny),
+    })
 }
 
 fn ownership(fields: &mut Fields<'_, '_, '_>) -> Ownership {
@@ -203,6 +208,7 @@ fn tmpfs(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
         ownership,
         create: fields.boolean("create").unwrap_or(false),
         keep: fields.words("keep").unwrap_or_default(),
+        init: init(fields),
         options: options(fields),
         path: path?,
     };

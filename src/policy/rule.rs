@@ -3,6 +3,7 @@
 use super::fields::Vocabulary;
 use super::pattern::{Glob, Host};
 use super::principal::Listed;
+use super::store::Store;
 use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
 use crate::error::{Error, Origin, Result};
@@ -84,7 +85,7 @@ pub enum Medium {
     /// On disk.
     Disk {
         /// The instance itself; a name under `settings.store` when absent.
-        store: Option<PathTemplate>,
+        store: Option<Store>,
     },
     /// In memory.
     Memory {
@@ -123,6 +124,8 @@ pub struct Private {
     pub keep: Vec<NameTemplate>,
     /// Run when an instance is created.
     pub hook: Option<Vec<Template>>,
+    /// Run at every login.
+    pub init: Option<Init>,
     /// Mount attributes.
     pub options: Attributes,
 }
@@ -142,8 +145,19 @@ pub struct Tmpfs {
     pub create: bool,
     /// Entries of the covered directory that stay visible.
     pub keep: Vec<NameTemplate>,
+    /// Run at every login.
+    pub init: Option<Init>,
     /// Mount attributes.
     pub options: Attributes,
+}
+
+/// `init`: a program that prepares what a path shows, as pam_namespace runs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Init {
+    /// The program; its arguments are the path, the instance, whether that is new, and the user.
+    pub program: PathTemplate,
+    /// What its failure means.
+    pub on_failure: OnFailure,
 }
 
 /// `[[bind]]`: something else appears here.
@@ -318,7 +332,7 @@ pub enum When {
     Close,
 }
 
-/// `hook.on_failure`.
+/// `on_failure` of a hook or an `init`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnFailure {
     /// The login is refused.
@@ -347,7 +361,7 @@ impl OnFailure {
 impl Private {
     /// The instance that the rule names itself.
     #[must_use]
-    pub fn store(&self) -> Option<&PathTemplate> {
+    pub fn store(&self) -> Option<&Store> {
         match &self.medium {
             Medium::Disk { store } => store.as_ref(),
             Medium::Memory { .. } => None,
@@ -376,16 +390,23 @@ impl Kind {
     /// Every template of the rule that becomes a path.
     fn path_templates(&self) -> Vec<&PathTemplate> {
         let more = match self {
-            Self::Private(Private {
-                medium: Medium::Disk { store },
-                ..
-            })
-            | Self::Overlay(Overlay { store, .. }) => store.as_ref(),
+            Self::Private(rule) => rule.store().map(|store| &store.path),
+            Self::Overlay(rule) => rule.store.as_ref(),
             Self::Bind(rule) => Some(&rule.source),
             Self::Root(rule) => rule.fstab.as_ref(),
             _ => None,
         };
-        self.path().into_iter().chain(more).collect()
+        let init = self.init().map(|init| &init.program);
+        self.path().into_iter().chain(more).chain(init).collect()
+    }
+
+    /// What is run at every login for what the rule shows.
+    fn init(&self) -> Option<&Init> {
+        match self {
+            Self::Private(rule) => rule.init.as_ref(),
+            Self::Tmpfs(rule) => rule.init.as_ref(),
+            _ => None,
+        }
     }
 
     /// Every template of the rule that becomes free text.
@@ -416,7 +437,9 @@ impl Kind {
             .into_iter()
             .flatten()
             .filter_map(|argv| argv.first());
-        programs.filter_map(Template::literal).collect()
+        let init = self.init().and_then(|init| init.program.literal());
+        let init = init.map(|path| path.to_string());
+        programs.filter_map(Template::literal).chain(init).collect()
     }
 
     /// Every template of the rule that becomes a name.

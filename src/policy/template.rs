@@ -124,6 +124,11 @@ impl Template {
 
     /// The text for `login`, in a path: every fact is one component.
     fn path_text(&self, login: &Login) -> Result<String, String> {
+        Ok(self.path_parts(login)?.concat())
+    }
+
+    /// The same, part by part.
+    fn path_parts(&self, login: &Login) -> Result<Vec<String>, String> {
         for (fact, _) in self.facts().filter(|(fact, _)| *fact != Fact::Home) {
             let value = fact.value(login);
             Component::new(&value).map_err(|reason| {
@@ -134,18 +139,39 @@ impl Template {
             true => home_path(&login.home)?,
             false => String::new(),
         };
-        Ok(self.fill(|fact| match fact {
+        let filled = self.filled(|fact| match fact {
             Fact::Home => home.clone(),
             _ => fact.value(login),
-        }))
+        });
+        Ok(filled.collect())
     }
 
     fn fill(&self, value: impl Fn(Fact) -> String) -> String {
-        let filled = self.parts.iter().map(|part| match part {
+        self.filled(value).collect()
+    }
+
+    fn filled(&self, value: impl Fn(Fact) -> String) -> impl Iterator<Item = String> {
+        self.parts.iter().map(move |part| match part {
             Part::Literal(text) => text.clone(),
             Part::Fact(fact, _) => value(*fact),
-        });
-        filled.collect()
+        })
+    }
+
+    /// Which part begins the name at its end that consists of `facts` with `_` in between, if it ends in that.
+    fn start_of_name(&self, facts: &[Fact]) -> Option<usize> {
+        let between = Part::Literal("_".to_owned());
+        let mut rest = self.parts.as_slice();
+        for (index, fact) in facts.iter().rev().enumerate() {
+            if index > 0 {
+                rest = rest.strip_suffix(std::slice::from_ref(&between))?;
+            }
+            let (last, before) = rest.split_last()?;
+            rest = before;
+            if !matches!(last, Part::Fact(found, _) if found == fact) {
+                return None;
+            }
+        }
+        Some(rest.len())
     }
 
     fn facts(&self) -> impl Iterator<Item = (Fact, &Range<usize>)> {
@@ -280,13 +306,41 @@ impl PathTemplate {
     ///
     /// Why a fact does not fit into a path.
     pub fn expand(&self, login: &Login) -> Result<AbsPath, String> {
-        let text = self.0.path_text(login)?;
-        let path = AbsPath::new(&text)?;
-        if path.is_in_proc() {
-            return Err(format!("it would be {path}, and {IN_PROC}"));
-        }
-        Ok(path)
+        expanded(&self.0.path_text(login)?)
     }
+
+    /// Whether it ends in a name that consists of `facts`, with `_` in between.
+    #[must_use]
+    pub fn ends_in(&self, facts: &[Fact]) -> bool {
+        self.0.start_of_name(facts).is_some()
+    }
+
+    /// The path for `login`, with what `change` makes of the name at its end that consists of `facts`.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a path, or why the name cannot be changed.
+    pub fn expand_with_name(
+        &self,
+        login: &Login,
+        facts: &[Fact],
+        change: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<AbsPath, String> {
+        let mut parts = self.0.path_parts(login)?;
+        if let Some(start) = self.0.start_of_name(facts) {
+            let name = parts.split_off(start).concat();
+            parts.push(change(&name)?);
+        }
+        expanded(&parts.concat())
+    }
+}
+
+fn expanded(text: &str) -> Result<AbsPath, String> {
+    let path = AbsPath::new(text)?;
+    if path.is_in_proc() {
+        return Err(format!("it would be {path}, and {IN_PROC}"));
+    }
+    Ok(path)
 }
 
 const IN_PROC: &str = "a path must not be in /proc";

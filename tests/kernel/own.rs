@@ -7,7 +7,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
 use pam_jns::error::Origin;
-use pam_jns::plan::{Instance, Isolation, Lifetime, Plan, Shape, Sharing, Step, View, Wanted};
+use pam_jns::plan::{
+    Instance, Isolation, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
+};
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
@@ -233,6 +235,7 @@ fn components(names: &[&str]) -> Vec<Component> {
 pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
     let instance = Instance {
         directory: path(directory),
+        parent: Parent::Closed,
         lifetime: Lifetime::Kept,
         hook: None,
     };
@@ -248,6 +251,7 @@ pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
 pub fn session(covered: &str, directory: &str) -> Step {
     let instance = Instance {
         directory: path(directory),
+        parent: Parent::Closed,
         lifetime: Lifetime::Session,
         hook: None,
     };
@@ -263,6 +267,7 @@ pub fn session(covered: &str, directory: &str) -> Step {
 pub fn overlaid(covered: &str, directory: &str) -> Step {
     let layer = Instance {
         directory: path(directory),
+        parent: Parent::Closed,
         lifetime: Lifetime::Kept,
         hook: None,
     };

@@ -3,8 +3,8 @@
 use super::{Build, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::walk::{self, Place, identity};
-use crate::plan::{Instance, Lifetime, Step, View};
+use crate::kernel::walk::{self, Place, Trust, identity};
+use crate::plan::{Instance, Lifetime, Parent, Step, View};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -137,7 +137,10 @@ impl<'p> Build<'p> {
             .and_then(|rest| rest.strip_prefix('/'));
         let Some((below, name)) = within.and_then(|rest| rest.rsplit_once('/')) else {
             let (parent, name) = self.walker.open_parent(path, &[])?;
-            check_closed(&parent, form, path)?;
+            check_parent(instance, &parent, form)?;
+            if !matches!(self.trust, Trust::Caller(_)) {
+                check_alone(&parent, path)?;
+            }
             let replaceable = parent.is_users();
             return Ok((parent.descriptor, name, replaceable));
         };
@@ -273,14 +276,30 @@ fn check_layer(directory: &OwnedFd, form: Form, path: &str) -> Result<()> {
 }
 
 /// An instance often has the mode of `/tmp`: what keeps others out of it is the directory that holds it.
-fn check_closed(parent: &Place, form: Form, path: &str) -> Result<()> {
+fn check_parent(instance: &Instance, parent: &Place, form: Form) -> Result<()> {
     let mode = parent.status.st_mode & 0o7777;
-    if form.mode & 0o077 == 0 || mode & 0o011 == 0 {
+    let closed = form.mode & 0o077 == 0 || mode & 0o011 == 0;
+    if closed || instance.parent == Parent::Any {
         return Ok(());
     }
     let reason = format!(
-        "its mode {:04o} lets others in, and so does {} with {mode:04o}; make that 0700",
+        "its mode {:04o} lets others in, and so does {} with {mode:04o}; make that 0700, or give the rule \
+         `parent = \"any\"`",
         form.mode, parent.path
+    );
+    Err(Error::new("use", &instance.directory, reason))
+}
+
+/// Where others may make entries, one of them could make somebody's instance before that user's first login, and
+/// a sticky bit would keep it there.
+fn check_alone(parent: &Place, path: &str) -> Result<()> {
+    if !parent.is_shared() || parent.is_users() {
+        return Ok(());
+    }
+    let mode = parent.status.st_mode & 0o7777;
+    let reason = format!(
+        "{} with mode {mode:04o} lets others make what has its name; root alone may write there",
+        parent.path
     );
     Err(Error::new("use", path, reason))
 }

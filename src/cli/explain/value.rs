@@ -5,8 +5,8 @@ use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{
-    Helper, Hook, Instance, Isolation, Lifetime, Medium, NewRoot, Plan, Shape, Sharing, Step, View,
-    Volume, Wanted,
+    Helper, Hook, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape, Sharing,
+    Step, View, Volume, Wanted,
 };
 use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
@@ -213,6 +213,7 @@ fn view(view: &View) -> Value {
         } => json!({
             "view": "instance",
             "directory": instance.directory.as_str(),
+            "parent": Some(instance.parent).filter(|parent| *parent == Parent::Any).map(word_of),
             "lifetime": lifetime(instance),
             "hook": instance.hook.as_ref().map(|hook| &hook.argv),
             "shape": shape(s),

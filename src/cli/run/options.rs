@@ -88,6 +88,7 @@ fn private(text: &str) -> Result<Kind, String> {
         create: false,
         keep: Vec::new(),
         hook: None,
+        init: None,
         options: Attributes::default(),
     }))
 }
@@ -110,6 +111,7 @@ fn tmpfs(text: &str) -> Result<Kind, String> {
         ownership,
         create: false,
         keep: Vec::new(),
+        init: None,
         options: Attributes::default(),
     }))
 }
