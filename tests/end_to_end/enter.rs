@@ -248,15 +248,12 @@ fn a_session_whose_process_is_another_one_is_not_entered() {
     session.kill_monitor();
     bed.assert_not_entered(&record, "is gone");
     session.end();
-    // Another process gets the very number.
+    // Another process gets the very number, once no process group or session has it any more.
     let pid = record.process.pid;
     let last = pid - 1;
-    bed.sh(&format!(
-        "for i in {{1..100}}; do
-             echo {last} >/proc/sys/kernel/ns_last_pid
-             sleep 1000 >/dev/null & [ $! = {pid} ] && exit 0
-             kill $!
-         done; exit 1"
+    bed.wait_until(&format!(
+        "{{ echo {last} >/proc/sys/kernel/ns_last_pid
+            sleep 1000 >/dev/null & [ $! = {pid} ] || ! kill $!; }}"
     ));
     bed.assert_not_entered(&record, "is gone");
 }

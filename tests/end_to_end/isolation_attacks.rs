@@ -39,10 +39,7 @@ fn who_becomes_another_user_does_not_end_that_ones_sessions_with_their_own() {
 
     bed.sh(&format!("kill {alice}"));
     bed.wait_until("! pgrep -f '^sleep 1000'");
-    let left = bed.ssh(
-        "bob",
-        "pgrep -fc '^sleep 2000'; readlink /proc/self/ns/mnt",
-    );
+    let left = bed.ssh("bob", "pgrep -fc '^sleep 2000'; readlink /proc/self/ns/mnt");
     let begun = bed.sh("cat /srv/levels/begun");
     assert_eq!(left.text(), format!("1\n{begun}"));
     bed.sh(&format!("kill {bob}"));

@@ -52,12 +52,14 @@ impl Sleeper<'_> {
         outcome.text()
     }
 
-    /// Kills the process that would close the session.
+    /// Kills the process that would close the session, and waits until it is gone.
+    #[track_caller]
     pub fn kill_monitor(&self) {
-        self.bed.sh(&format!(
-            "kill -9 $(pgrep -f '^sshd.*{} .priv.')",
-            self.user
-        ));
+        let monitor = self
+            .bed
+            .sh(&format!("pgrep -f '^sshd.*{} .priv.'", self.user));
+        self.bed.sh(&format!("kill -9 {monitor}"));
+        self.bed.wait_until(&format!("[ ! -e /proc/{monitor} ]"));
     }
 
     /// Kills the session's process, and waits until sshd has closed the session, if it can.

@@ -59,7 +59,8 @@ fn install_ours(bed: &Bed) {
         .unwrap_or_else(|e| panic!("jns beside {}: {e}", built.display()));
 }
 
-fn built_module() -> PathBuf {
+/// The module that is installed in beds, with the command beside it.
+pub(super) fn built_module() -> PathBuf {
     std::env::var_os("JNS_MODULE").map_or_else(
         || target_directory().join("release/libpam_jns.so"),
         PathBuf::from,
