@@ -34,10 +34,20 @@ RUN     := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked --no-fail-fast
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
 
+# What the fuzzer builds and collects, and for how many seconds it tries each target.
+FUZZ         := $(abspath $(TARGET))/fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := policy fstab mount_table records
+
+SEEDS_policy      := conf tests/cli/check tests/golden/plans
+SEEDS_fstab       := tests/golden/fstabs
+SEEDS_mount_table := tests/fuzz/seeds/mount_table
+SEEDS_records     := tests/fuzz/seeds/records
+
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all prepare check test demo install uninstall clean help
+.PHONY: all prepare check test demo fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 # Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built a second
 # time as a cdylib alone, in a directory of its own: in one directory the two builds undo each other.
@@ -57,6 +67,7 @@ prepare:
 
 check:
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items
 
@@ -73,6 +84,20 @@ demo:
 	tests/packages openssh-client openssh-server iproute2 netcat-openbsd procps util-linux
 	$(MAKE) all
 	tests/demo
+
+# Sanitizers are unstable features of the compiler, which RUSTC_BOOTSTRAP lets a stable one use; the fuzzer itself is
+# C++. What fails is kept in $(FUZZ)/found: mend it, and put the file among the seeds, which the tests read.
+fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
+
+fuzz-build:
+	command -v c++ >/dev/null || tests/packages g++
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz build --fuzz-dir tests/fuzz --target-dir $(FUZZ)
+
+$(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: fuzz-build
+	mkdir -p $(FUZZ)/found $(FUZZ)/corpus/$*
+	$(FUZZ)/*/release/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(FUZZ)/found/$*- $(FUZZ)/corpus/$* $(SEEDS_$*)
 
 # Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
 # uses the module, and whether the timer runs, is the administrator's decision. An existing store keeps its mode. The
@@ -119,6 +144,7 @@ help:
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make check      formatting, lints and documentation, warnings as errors'
+	@echo 'make fuzz       give each parser $(FUZZ_SECONDS) seconds (FUZZ_SECONDS) of what a fuzzer thinks of (needs C++)'
 	@echo 'make install    install to $(PREFIX) and $(or $(PAMDIR),PAMDIR); DESTDIR and PREFIX as usual'
 	@echo 'make uninstall  remove what install put there, but no files of users'
 	@echo 'make clean      remove what was built'

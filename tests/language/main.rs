@@ -15,6 +15,8 @@ mod cast;
 mod fstabs;
 mod golden;
 mod hostile;
+mod judges;
 mod messages;
 mod plans;
 mod properties;
+mod seeds;

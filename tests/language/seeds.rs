@@ -1,0 +1,45 @@
+//! What the fuzzer starts from, and what it has found, held to what must hold for any bytes.
+
+use crate::judges;
+use std::fs;
+use std::path::Path;
+
+/// Asks `judge` of every file of the directories, and of each without its second half.
+fn ask(judge: fn(&[u8]), directories: &[&str]) {
+    for directory in directories {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let mut asked = 0;
+        let entries = fs::read_dir(&directory).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.is_file()) {
+            let bytes = fs::read(path).unwrap();
+            judge(&bytes);
+            judge(&bytes[..bytes.len() / 2]);
+            asked += 1;
+        }
+        assert!(asked > 0, "{} is empty", directory.display());
+    }
+}
+
+#[test]
+fn policies() {
+    ask(
+        judges::policy,
+        &["conf", "tests/cli/check", "tests/golden/plans"],
+    );
+}
+
+#[test]
+fn fstabs() {
+    ask(judges::fstab, &["tests/golden/fstabs"]);
+}
+
+#[test]
+fn mount_tables() {
+    ask(judges::mount_table, &["tests/fuzz/seeds/mount_table"]);
+}
+
+#[test]
+fn records() {
+    ask(judges::records, &["tests/fuzz/seeds/records"]);
+}
