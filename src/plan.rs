@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
 pub use crate::policy::store::Parent;
-pub use fstab::Fstab;
+pub use fstab::{Fstab, tidy};
 pub use isolation::{Isolation, Wanted};
 pub use program::{Helper, Hook, Volume};
 

@@ -29,7 +29,7 @@ const VERBS: [&str; 10] = [
 ];
 
 /// What `jns import` understands, each with a manual page of its own.
-const IMPORTS: [&str; 1] = ["pam_namespace"];
+const IMPORTS: [&str; 3] = ["fstab", "pam_namespace", "pam_tmpdir"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -369,6 +369,98 @@ fn check_says_what_is_expected_of_it() {
         }
         let expected = fs::read_to_string(&golden).unwrap_or_default();
         assert_eq!(said, expected, "{}", policy.display());
+    }
+}
+
+/// What `jns import` makes of the files in tests/cli/import, beside them. `JNS_BLESS=1` writes it.
+#[test]
+fn import_makes_what_is_expected_of_fstabs_and_tmpdir_confs() {
+    for (file, arguments) in [
+        ("login.fstab", &["fstab"][..]),
+        ("root.fstab", &["fstab", "--root", "/srv/debian"]),
+        ("plain.tmpdir.conf", &["pam_tmpdir"]),
+        ("second-line.tmpdir.conf", &["pam_tmpdir"]),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/cli/import")
+            .join(file);
+        let words = [&["import"], arguments, &["-"]].concat();
+        let output = jns_reading(&words, &fs::read(&file).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let golden = format!("{}.txt", file.display());
+        let said = format!("{}\n--- and says\n{}", out(&output), err(&output));
+        if std::env::var_os("JNS_BLESS").is_some() {
+            fs::write(&golden, &said).unwrap();
+        }
+        assert_eq!(
+            said,
+            fs::read_to_string(&golden).unwrap_or_default(),
+            "{golden}"
+        );
+        let checked = jns_reading(&["check", "-"], &output.stdout);
+        assert_eq!(checked.status.code(), Some(0), "{}", out(&checked));
+    }
+}
+
+#[test]
+fn import_refuses_what_it_cannot_read() {
+    let table: &[(&[&str], &str, i32, &str)] = &[
+        (
+            &["fstab", "-"],
+            "/a /b none bind\n\0",
+            2,
+            "line 2 holds a NUL",
+        ),
+        (
+            &["fstab", "/etc"],
+            "",
+            2,
+            "cannot read /etc: not a regular file",
+        ),
+        (&["fstab"], "", 2, "<FILE>"),
+        (
+            &["fstab", "-", "--root", "srv"],
+            "",
+            2,
+            "cannot use srv: a path must be absolute",
+        ),
+        (
+            &["fstab", "-", "--root", "/proc/1"],
+            "",
+            2,
+            "cannot use /proc/1: ",
+        ),
+        (&["fstab", "-"], "/a /b none bind\n", 0, ""),
+        (&["fstab", "-", "--strict"], "/a /b none bind\n", 0, ""),
+        (&["fstab", "-", "--strict"], "/a /b nfs\n", 1, "--strict"),
+        (
+            &["pam_tmpdir", "-"],
+            "tmpdir=tmp\n",
+            2,
+            "`tmpdir=tmp`: a path must be absolute (<stdin>:1)",
+        ),
+        (&["pam_tmpdir", "-"], "tmpdir=\n", 2, "<stdin>:1"),
+        (
+            &["pam_tmpdir", "/nonexistent"],
+            "",
+            2,
+            "cannot read /nonexistent: ",
+        ),
+    ];
+    for (arguments, text, status, told) in table {
+        let output = jns_reading(&[&["import"], *arguments].concat(), text.as_bytes());
+        assert_eq!(
+            output.status.code(),
+            Some(*status),
+            "{arguments:?} {}",
+            err(&output)
+        );
+        assert!(
+            err(&output).contains(told),
+            "{arguments:?} {}",
+            err(&output)
+        );
+        assert_eq!(out(&output).is_empty(), *status != 0, "{arguments:?}");
     }
 }
 

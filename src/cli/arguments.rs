@@ -367,6 +367,41 @@ pub enum Import {
     /// of their names.
     #[command(name = "pam_namespace")]
     PamNamespace(PamNamespace),
+    /// From tmpdir.conf, the configuration of pam_tmpdir (libpam-tmpdir)
+    ///
+    /// Every user has the same temporary directory in the same place, and TMP, TMPDIR, TEMP and TEMPDIR name it.
+    /// Without FILE it reads /etc/security/tmpdir.conf; where there is none, pam_tmpdir has its directories in
+    /// /tmp/user.
+    #[command(name = "pam_tmpdir")]
+    PamTmpdir(ImportPamTmpdir),
+    /// From an fstab, such as jchroot's, or one with bind mounts
+    ///
+    /// Binds and file systems in memory become rules. What else is to be mounted in a root directory is mounted by
+    /// `fstab = "FILE"` in [[root]], which reads the file at every login.
+    Fstab(ImportFstab),
+}
+
+/// The arguments of `jns import pam_tmpdir`.
+#[derive(Debug, Args)]
+pub struct ImportPamTmpdir {
+    /// The file to read instead; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub manner: ImportManner,
+}
+
+/// The arguments of `jns import fstab`.
+#[derive(Debug, Args)]
+pub struct ImportFstab {
+    /// The fstab; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: String,
+    /// Sessions live in this root directory, and the mount points are in it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<String>,
+    #[command(flatten)]
+    pub manner: ImportManner,
 }
 
 /// The arguments of `jns import pam_namespace`.

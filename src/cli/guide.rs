@@ -379,6 +379,36 @@ const GUIDES: &[Guide] = &[
         statuses: IMPORTED,
     },
     Guide {
+        verb: "import pam_tmpdir",
+        examples: &[
+            (
+                "jns import pam_tmpdir > /etc/security/jns.d/tmpdir.toml",
+                "as root: beside the policy that there is",
+            ),
+            (
+                "jns import pam_tmpdir draft.conf | jns check -",
+                "is what another file says a policy?",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
+    },
+    Guide {
+        verb: "import fstab",
+        examples: &[
+            (
+                "jns import fstab --root /srv/debian debian.fstab",
+                "the policy for what jchroot mounts in /srv/debian",
+            ),
+            (
+                "grep bind /etc/fstab | jns import fstab -",
+                "sessions get the bind mounts, and the host no longer needs them",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
+    },
+    Guide {
         verb: "completions",
         examples: &[(
             "jns completions bash > /etc/bash_completion.d/jns",

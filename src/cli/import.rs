@@ -1,7 +1,9 @@
 //! `jns import`: the policy that another program's configuration amounts to. It reads, and prints.
 
+mod fstab;
 mod input;
 mod pam_namespace;
+mod pam_tmpdir;
 mod policy;
 mod remark;
 
@@ -31,6 +33,10 @@ pub fn run(import: &Import) -> Outcome {
         Import::PamNamespace(arguments) => {
             deliver(pam_namespace::run(arguments), &arguments.manner, screen)
         }
+        Import::PamTmpdir(arguments) => {
+            deliver(pam_tmpdir::run(arguments), &arguments.manner, screen)
+        }
+        Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.manner, screen),
     }
 }
 

@@ -214,8 +214,8 @@ pub(super) fn clone_process_into(
         // SAFETY: it ends the process without running anything of the program's.
         unsafe { libc::_exit(status) }
     }
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let Some(pid) = pid.filter(|pid| pid.as_raw_nonzero().get() > 0) else {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    let Some(pid) = pid.and_then(Pid::from_raw) else {
         return Err(last_errno());
     };
     // SAFETY: the kernel has made the descriptor for this call; it has no other owner.

@@ -219,7 +219,7 @@ impl Reader<'_, '_> {
     /// The mount point; nothing, with a warning, for what mount(8) passes over.
     fn target(&mut self, entry: &Entry) -> Option<AbsPath> {
         let Field { value, span } = &entry.target;
-        let passed_over = |what: &str| Fault::new(format!("{what}; the entry is left out"));
+        let passed_over = |what: &str| Fault::new(what).help("the entry is left out");
         if entry.kind.value == "swap" {
             let fault = passed_over("swap space is no file system");
             self.report.warning(self.text, &entry.kind.span, fault);
@@ -313,7 +313,8 @@ fn fields(line: &str, start: usize) -> Vec<Range<usize>> {
 }
 
 /// A path without repeated and trailing slashes.
-fn tidy(path: &str) -> String {
+#[must_use]
+pub fn tidy(path: &str) -> String {
     let names = path.split('/').filter(|name| !name.is_empty());
     let joined = names.collect::<Vec<_>>().join("/");
     match path.starts_with('/') {

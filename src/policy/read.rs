@@ -95,12 +95,6 @@ fn private(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let per = fields.word_or("per", Per::User);
     let medium = medium(fields, per);
-    if let (Some(Medium::Disk { store: Some(store) }), Some(path)) = (&medium, &path)
-        && store.path == *path
-    {
-        let fault = Fault::new("`store` is the path that it is to cover");
-        fields.error(&fields.span_of("store"), fault);
-    }
     let rule = Private {
         ownership: ownership(fields),
         create: fields.boolean("create").unwrap_or(false),

@@ -26,6 +26,7 @@ mod examples;
 mod ftp;
 mod gc;
 mod hooks;
+mod imports;
 mod isolation;
 mod isolation_attacks;
 mod jobs;

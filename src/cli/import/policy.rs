@@ -84,10 +84,26 @@ impl Table {
         }
     }
 
+    /// The same with a table of strings on one line.
+    pub fn texts_by_name<'v>(
+        self,
+        key: &'static str,
+        values: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> Self {
+        let pairs = values.map(|(name, value)| format!("{name} = {}", written(value)));
+        let pairs: Vec<String> = pairs.collect();
+        self.key(key, format!("{{ {} }}", pairs.join(", ")))
+    }
+
     fn key(mut self, key: &'static str, value: String) -> Self {
         self.keys.push((key, value));
         self
     }
+}
+
+/// A text in which a template of the policy's has no braces of its own.
+pub fn escaped(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
 }
 
 /// A string as TOML writes it.

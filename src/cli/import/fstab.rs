@@ -1,0 +1,301 @@
+//! fstab(5) as rules: binds, file systems in memory, and the root directory that they are for.
+
+use super::input::{self, Input};
+use super::policy::{Policy, Table, escaped};
+use super::{Imported, remark::Remark};
+use crate::cli::arguments::ImportFstab;
+use crate::error::{Error, Origin, Result};
+use crate::plan::{FileSystem, Fstab, Step, View};
+use crate::policy::value::{AbsPath, Propagation};
+use crate::policy::{Diagnostics, Policy as Checked, Severity};
+
+/// What a file system in memory may hold when nothing says how much (tmpfs(5)).
+const HALF: &str = "50%";
+
+/// What `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would mount there.
+const PROVIDED: &[(&str, &str, Option<&str>)] = &[
+    ("proc", "/proc", None),
+    ("mqueue", "/dev/mqueue", None),
+    ("sysfs", "/sys", Some("/sys is read-only")),
+    (
+        "devpts",
+        "/dev/pts",
+        Some("/dev/pts is the host's, so that a terminal keeps its name"),
+    ),
+    (
+        "devtmpfs",
+        "/dev",
+        Some("/dev has the devices that every program needs, and no others"),
+    ),
+];
+
+/// The keys of `[[tmpfs]]` for what mount(8) calls otherwise.
+const MEMORY: &[(&str, &str)] = &[
+    ("size", "size"),
+    ("mode", "mode"),
+    ("uid", "owner"),
+    ("gid", "group"),
+];
+
+/// Reads the fstab that the arguments name.
+///
+/// # Errors
+///
+/// It cannot be read as text, or the root directory is no absolute path.
+pub fn run(arguments: &ImportFstab) -> Result<Imported> {
+    let root = arguments.root.as_deref().map(root).transpose()?;
+    let input = input::read(&arguments.file)?;
+    let mut import = Import {
+        root,
+        ..Import::default()
+    };
+    for (origin, line) in input.lines() {
+        import.line(&origin, line);
+    }
+    Ok(import.finish(&input))
+}
+
+fn root(path: &str) -> Result<Table> {
+    let path = AbsPath::new(path).map_err(|reason| Error::new("use", path, reason))?;
+    let table = Table::new("[[root]]").text("path", &escaped(path.as_str()));
+    match refusal(&[&table]) {
+        Some(reason) => Err(Error::new("use", path, reason)),
+        None => Ok(table),
+    }
+}
+
+#[derive(Default)]
+struct Import {
+    root: Option<Table>,
+    entries: Vec<Entry>,
+    remarks: Vec<Remark>,
+}
+
+/// An entry that a rule stands for.
+struct Entry {
+    origin: Origin,
+    path: AbsPath,
+    rule: Table,
+}
+
+impl Import {
+    fn line(&mut self, origin: &Origin, line: &str) {
+        let fstab = match Fstab::parse(&origin.file, line.as_bytes()) {
+            Ok(fstab) => fstab,
+            Err(found) => return self.told(origin, &found),
+        };
+        let is_entry = !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
+        self.told(origin, &fstab.warnings);
+        match fstab.steps.first() {
+            Some(step) => self.step(origin, step),
+            None if is_entry && fstab.warnings.is_empty() => {
+                self.left_out(origin, "`noauto` keeps it from being mounted");
+            }
+            None => {}
+        }
+    }
+
+    fn told(&mut self, origin: &Origin, found: &Diagnostics) {
+        for one in &found.list {
+            // The help of a warning is that the entry is left out.
+            let help = one.help.as_deref();
+            let help = help.filter(|_| one.severity == Severity::Error);
+            self.left_out(origin, &with_help(&one.message, help));
+        }
+    }
+
+    fn step(&mut self, origin: &Origin, step: &Step) {
+        let path = escaped(step.path.as_str());
+        let rule = match &step.view {
+            View::Bind { source, recursive } => Table::new("[[bind]]")
+                .text("source", &escaped(source.as_str()))
+                .text("path", &path)
+                .flag("recursive", *recursive),
+            View::FileSystem(system) if system.kind == "tmpfs" => {
+                self.memory(origin, step, system, &path)
+            }
+            View::FileSystem(system) => return self.other(origin, step, system),
+            _ => return,
+        };
+        self.note_propagation(origin, step);
+        self.entry(origin, step, rule);
+    }
+
+    /// A file system in memory.
+    fn memory(&mut self, origin: &Origin, step: &Step, system: &FileSystem, path: &str) -> Table {
+        let mut table = Table::new("[[tmpfs]]").text("path", path);
+        if !system.options.iter().any(|(key, _)| key == "size") {
+            table = table.text("size", HALF);
+        }
+        for (key, value) in &system.options {
+            let known = MEMORY.iter().find(|(option, _)| option == key);
+            let count = (key == "nr_inodes").then(|| value.as_deref().and_then(number));
+            table = match (known, value, count.flatten()) {
+                (Some((_, key)), Some(value), _) => table.text(key, value),
+                (_, _, Some(count)) => table.number("inodes", Some(count)),
+                _ => {
+                    let message = format!("[[tmpfs]] has nothing for the option {key}");
+                    self.different(origin, &message);
+                    table
+                }
+            };
+        }
+        if step.attributes.no_suid.is_none() || step.attributes.no_dev.is_none() {
+            self.different(
+                origin,
+                "[[tmpfs]] is nosuid and nodev where nothing is said of them",
+            );
+        }
+        table
+    }
+
+    /// A file system that no rule mounts.
+    fn other(&mut self, origin: &Origin, step: &Step, system: &FileSystem) {
+        let (kind, path) = (&system.kind, step.path.as_str());
+        let is_it = |(known, place, _): &&(&str, &str, _)| known == kind && *place == path;
+        let provided = PROVIDED.iter().find(is_it).filter(|_| self.root.is_some());
+        match provided {
+            Some((_, _, None)) => {}
+            Some(("sysfs", _, _)) if step.attributes.read_only == Some(true) => {}
+            Some((_, _, Some(how))) => self.different(origin, how),
+            None => {
+                let what = format!("no rule mounts a file system of type {kind}");
+                let else_ = match self.root {
+                    Some(_) => "`fstab` in [[root]] does, for all of a file",
+                    None => "sessions see what the host has mounted",
+                };
+                self.left_out(origin, &with_help(&what, Some(else_)));
+            }
+        }
+    }
+
+    fn note_propagation(&mut self, origin: &Origin, step: &Step) {
+        if step.propagation == Some(Propagation::Private) {
+            let message = "mounts of the host's travel to it as `propagation` in [settings] says";
+            self.different(origin, message);
+        }
+    }
+
+    /// Adds the rule, if the language takes it.
+    fn entry(&mut self, origin: &Origin, step: &Step, rule: Table) {
+        let words = step.attributes.words().into_iter().map(String::from);
+        let rule = rule
+            .flag("create", step.create)
+            .filled_texts("options", &words.collect::<Vec<_>>())
+            .flag("optional", step.optional)
+            .comment(&origin.to_string());
+        let tables: Vec<&Table> = self.root.iter().chain([&rule]).collect();
+        match refusal(&tables) {
+            Some(reason) => {
+                self.remarks
+                    .retain(|remark| remark.origin.line != origin.line);
+                self.left_out(origin, &reason);
+            }
+            None => self.entries.push(Entry {
+                origin: origin.clone(),
+                path: step.path.clone(),
+                rule,
+            }),
+        }
+    }
+
+    /// The policy: what is mounted over later on is not seen in the end, or is, where rules are in another order.
+    fn finish(mut self, input: &Input) -> Imported {
+        let mut policy = Policy {
+            head: head(&input.file, self.root.is_some()),
+            ..Policy::default()
+        };
+        policy.rules.extend(self.root.take());
+        let mut entries = std::mem::take(&mut self.entries).into_iter();
+        while let Some(entry) = entries.next() {
+            let covers = |later: &&Entry| entry.path.is_within(&later.path);
+            let later = entries.as_slice().iter().find(covers);
+            match later.map(|later| (later.origin.line, later.path == entry.path)) {
+                Some((line, true)) => {
+                    self.left_out(&entry.origin, &format!("line {line} mounts over it"));
+                    continue;
+                }
+                Some((line, false)) => {
+                    let message = format!("line {line} mounts over it, and here it is seen");
+                    self.different(&entry.origin, &message);
+                }
+                None => {}
+            }
+            policy.rules.push(entry.rule);
+        }
+        let mut remarks = self.remarks;
+        remarks.sort_by_key(|remark| remark.origin.line);
+        Imported { policy, remarks }
+    }
+
+    fn left_out(&mut self, origin: &Origin, message: &str) {
+        self.remarks.push(Remark::left_out(origin, message));
+    }
+
+    fn different(&mut self, origin: &Origin, message: &str) {
+        self.remarks.push(Remark::different(origin, message));
+    }
+}
+
+fn head(file: &str, has_root: bool) -> Vec<String> {
+    let mut head = vec![
+        format!("The mounts of {file}, for every session but those that [settings] exempts:"),
+        "root's and those of system accounts (uid 1-999), where nothing else is said.".to_owned(),
+    ];
+    if has_root {
+        head.push("Paths are in the root directory; sources of binds are the host's.".to_owned());
+    }
+    head
+}
+
+/// Why the language refuses these rules, if it does.
+fn refusal(rules: &[&Table]) -> Option<String> {
+    let text: String = rules.iter().map(ToString::to_string).collect();
+    let found = Checked::parse(&[("", text.as_bytes())]).err()?;
+    let error = found
+        .list
+        .into_iter()
+        .find(|one| one.severity == Severity::Error)?;
+    Some(with_help(&error.message, error.help.as_deref()))
+}
+
+fn with_help(message: &str, help: Option<&str>) -> String {
+    match help {
+        Some(help) => format!("{message}; {help}"),
+        None => message.to_owned(),
+    }
+}
+
+/// A number as the kernel reads it: `10k` is 10240.
+fn number(text: &str) -> Option<u64> {
+    const UNITS: &[(char, u64)] = &[('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30)];
+    let unit = UNITS.iter().find_map(|(suffix, factor)| {
+        let digits = text.strip_suffix([*suffix, suffix.to_ascii_uppercase()])?;
+        Some((digits, *factor))
+    });
+    let (digits, factor) = unit.unwrap_or((text, 1));
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_the_kernels() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("10", Some(10)),
+            ("10k", Some(10240)),
+            ("2M", Some(2 << 20)),
+            ("1g", Some(1 << 30)),
+            ("", None),
+            ("k", None),
+            ("1kk", None),
+            ("99999999999999999999", None),
+            ("17179869184g", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! pam_tmpdir's configuration as a policy that keeps each user's temporary directory where it is.
+
+use super::input::{self, Input};
+use super::policy::{Policy, Table, escaped};
+use super::{Imported, remark::Remark};
+use crate::cli::arguments::ImportPamTmpdir;
+use crate::error::{Error, Origin, Result};
+use crate::plan::tidy;
+use crate::policy::value::AbsPath;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The one file that pam_tmpdir reads. It need not exist.
+const FILE: &str = "/etc/security/tmpdir.conf";
+
+/// Where the users' directories are when the file names no other place.
+const DIRECTORY: &str = "/tmp/user";
+
+/// What pam_tmpdir sets, in its order.
+const VARIABLES: &[&str] = &["TMP", "TMPDIR", "TEMP", "TEMPDIR"];
+
+/// Reads the configuration that the arguments name.
+///
+/// # Errors
+///
+/// The file cannot be read as text, or names a directory in which pam_tmpdir makes nothing.
+pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
+    let mut remarks = Vec::new();
+    let input = match &arguments.file {
+        None if matches!(Path::new(FILE).try_exists(), Ok(false)) => None,
+        file => Some(input::read(file.as_deref().unwrap_or(FILE))?),
+    };
+    let origin = input
+        .as_ref()
+        .map_or_else(without_file, |input| input.at(0));
+    let found = input.and_then(|input| setting(&input, &mut remarks));
+    let directory = match found {
+        Some((at, value)) => path(&value).map_err(|reason| {
+            Error::new("import", format_args!("`tmpdir={value}`"), reason).at(&at)
+        })?,
+        None => DIRECTORY.to_owned(),
+    };
+    remarks.extend(differences(&origin, &directory));
+    let policy = policy(&origin, &directory);
+    Ok(Imported { policy, remarks })
+}
+
+fn without_file() -> Origin {
+    let file = Arc::from(FILE);
+    Origin { file, line: 0 }
+}
+
+/// A directory that can have pam_tmpdir's mode, 0711, and be root's alone to change.
+fn path(value: &str) -> std::result::Result<String, &'static str> {
+    let path = tidy(value);
+    AbsPath::new(&path).map(|path| path.to_string())
+}
+
+/// What the file says, and where. pam_tmpdir (0.09) reads two lines for each that it looks at, so every second
+/// one is nothing to it; it takes the first `tmpdir=` of the others, and blanks as part of a word.
+fn setting(input: &Input, remarks: &mut Vec<Remark>) -> Option<(Origin, String)> {
+    let mut found = None;
+    for (origin, line) in input.lines() {
+        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let reason = match key {
+            "tmpdir" if origin.line.is_multiple_of(2) => {
+                "pam_tmpdir passes over every second line, so it has never been in force"
+            }
+            "tmpdir" if found.is_some() => "the first one counts",
+            "tmpdir" => {
+                found = Some((origin, value.to_owned()));
+                continue;
+            }
+            _ => "`tmpdir` is all that pam_tmpdir knows, with no blanks around it",
+        };
+        remarks.push(Remark::left_out(&origin, reason));
+    }
+    found
+}
+
+fn policy(origin: &Origin, directory: &str) -> Policy {
+    let instance = format!("{}/{{uid}}", escaped(directory));
+    let private = Table::new("[[private]]")
+        .comment(
+            "The directory appears where it is: no file moves, and no program finds another path.",
+        )
+        .text("path", &instance)
+        .text("store", &instance)
+        .text("mode", "0700")
+        .text("owner", "{user}")
+        .flag("create", true)
+        .flag("optional", true);
+    let variables = VARIABLES.iter().map(|name| (*name, instance.as_str()));
+    Policy {
+        head: vec![format!(
+            "What pam_tmpdir does by {origin}, in a mount namespace of the user's."
+        )],
+        rules: vec![
+            private,
+            Table::new("[[env]]").texts_by_name("set", variables),
+        ],
+        ..Policy::default()
+    }
+}
+
+/// What no rule does as pam_tmpdir does it.
+fn differences(origin: &Origin, directory: &str) -> Vec<Remark> {
+    let parent = format!(
+        "{directory} is not made at login: let systemd-tmpfiles make it at boot, by a line \
+         `d {directory} 0711 root root` in /etc/tmpfiles.d"
+    );
+    let exempt = "root and system accounts (uid 1-999) have neither the directory nor the variables: they are \
+                  exempt from namespaces where [settings] does not say otherwise";
+    let nosuid = "the directory is nosuid and nodev";
+    let messages = [parent.as_str(), exempt, nosuid];
+    messages
+        .map(|message| Remark::different(origin, message))
+        .to_vec()
+}
