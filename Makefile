@@ -47,7 +47,7 @@ SEEDS_records     := tests/fuzz/seeds/records
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all prepare check test demo fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all prepare check test demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 # Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built a second
 # time as a cdylib alone, in a directory of its own: in one directory the two builds undo each other.
@@ -84,6 +84,11 @@ demo:
 	tests/packages openssh-client openssh-server iproute2 netcat-openbsd procps util-linux
 	$(MAKE) all
 	tests/demo
+
+sanitize:
+	tests/toolchain
+	tests/packages gcc netcat-openbsd openssh-client openssh-server pamtester procps util-linux
+	tests/sanitize
 
 # Sanitizers are unstable features of the compiler, which RUSTC_BOOTSTRAP lets a stable one use; the fuzzer itself is
 # C++. What fails is kept in $(FUZZ)/found: mend it, and put the file among the seeds, which the tests read.
@@ -145,6 +150,7 @@ help:
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make check      formatting, lints and documentation, warnings as errors'
 	@echo 'make fuzz       give each parser $(FUZZ_SECONDS) seconds (FUZZ_SECONDS) of what a fuzzer thinks of (needs C++)'
+	@echo 'make sanitize   look for errors in memory while sessions open and close (root, Debian or Ubuntu)'
 	@echo 'make install    install to $(PREFIX) and $(or $(PAMDIR),PAMDIR); DESTDIR and PREFIX as usual'
 	@echo 'make uninstall  remove what install put there, but no files of users'
 	@echo 'make clean      remove what was built'
