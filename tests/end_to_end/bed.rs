@@ -5,6 +5,7 @@ mod ledger;
 #[path = "../kernel/numbers.rs"]
 pub mod numbers;
 mod outcome;
+mod patience;
 mod sleeper;
 mod state;
 mod subject;
@@ -14,6 +15,7 @@ mod userland;
 mod views;
 
 pub use outcome::Outcome;
+pub use patience::deadline;
 pub use state::State;
 pub use subject::Subject;
 pub use terminal::Terminal;
@@ -26,9 +28,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// How long one command may take in a bed, in seconds: only a hang takes that long.
-const PATIENCE: &str = "100";
 
 /// A test that cannot be run here says why, and fails where every test has to run.
 macro_rules! skip {
@@ -138,11 +137,11 @@ impl Bed {
 
     /// Runs a program in the bed's host view as root, without a terminal, and waits for it.
     pub fn exec(&self, words: &[&str]) -> Outcome {
-        let pid = self.init.to_string();
+        let (pid, patience) = (self.init.to_string(), patience::OF_COMMANDS.to_string());
         let mut command = Command::new("nsenter");
         command
             .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w"])
-            .args(["timeout", "-k", "1", PATIENCE])
+            .args(["timeout", "-k", "1", &patience])
             .args(words)
             .env_clear()
             .env(
@@ -232,7 +231,8 @@ impl Bed {
 impl Drop for Bed {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        // What keeps it from ending was listed.
+        let _ = patience::wait_for(&mut self.keeper);
     }
 }
 
@@ -279,6 +279,7 @@ fn start_init(lower: &Path) -> Child {
 fn pid_of_init(keeper: &mut Child) -> Option<u32> {
     let mut line = String::new();
     let stdout = keeper.stdout.take()?;
+    assert!(patience::is_answered(&stdout), "the bed is not made");
     BufReader::new(stdout).read_line(&mut line).ok()?;
     line.trim().parse().ok()
 }

@@ -87,7 +87,7 @@ impl Bed {
         let state = "find /home/alice -printf '%p %y %m %u %s %T@\\n'";
         let home = self.sh(state);
         let login = self.run(&format!(
-            "timeout 20 su alice -c '{NAMESPACE}; ls /tmp; cat /etc/forged 2>/dev/null; true'"
+            "timeout 80 su alice -c '{NAMESPACE}; ls /tmp; cat /etc/forged 2>/dev/null; true'"
         ));
         assert_ne!(login.status.code(), Some(124), "{what}: the login hangs");
         if login.succeeded() {
@@ -267,10 +267,10 @@ fn a_lock_that_is_never_given_back_keeps_nobody_out() {
                  flock {kind} /run/jns/lock/{lock} sleep 100000 </dev/null >/dev/null 2>&1 &"
             ));
             bed.wait_until(&format!("! flock -n -x /run/jns/lock/{lock} true"));
-            let seen = bed.run("timeout 20 su alice -c 'ls /tmp /dev/shm'");
+            let seen = bed.run("timeout 80 su alice -c 'ls /tmp /dev/shm'");
             let case = format!("{kind} {lock}, pinned: {pinned}");
             assert_eq!(seen.text(), "/dev/shm:\n\n/tmp:", "{case}");
-            assert!(bed.run("timeout 20 su bob -c true").succeeded(), "{case}");
+            assert!(bed.run("timeout 80 su bob -c true").succeeded(), "{case}");
             bed.sh("pkill -x sleep; ! pgrep -x flock || sleep 0.1");
             bed.su("alice", "true").text();
         }

@@ -1,6 +1,6 @@
 //! Under systemd: user managers and what they start, runtime directories, lingering, and our own units.
 
-use crate::bed::{Bed, Outcome, bed, ours_only};
+use crate::bed::{Bed, Outcome, bed, deadline, ours_only};
 use crate::jobs::run_at_once;
 use std::time::{Duration, Instant};
 
@@ -72,9 +72,17 @@ impl Bed {
     #[track_caller]
     fn reboot(&self) {
         self.run("systemctl soft-reboot"); // it is killed like everything else
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !self.run("systemctl is-system-running").succeeded() {
-            assert!(Instant::now() < deadline, "it does not boot again");
+        let deadline = deadline();
+        loop {
+            let state =
+                self.run("systemctl is-system-running; systemctl --failed; systemctl list-jobs");
+            if state.stdout.starts_with("running") {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not boot again: {state:#?}"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -52,7 +52,7 @@ impl Journal {
         sender
             .send_to(MARK.as_bytes(), &self.path)
             .expect("the log is read");
-        let seen = self.marks.recv_timeout(Duration::from_secs(10));
+        let seen = self.marks.recv_timeout(Duration::from_secs(100));
         seen.expect("the log is read to its end");
         self.lines.lock().expect("no reader panicked").clone()
     }

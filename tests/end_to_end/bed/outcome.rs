@@ -1,5 +1,6 @@
 //! What became of a command.
 
+use super::patience::wait_for;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::{Command, ExitStatus, Stdio};
@@ -21,16 +22,22 @@ impl Outcome {
     pub fn of(mut command: Command) -> Self {
         let mut stdout = tempfile::tempfile().expect("a temporary file");
         let mut stderr = tempfile::tempfile().expect("a temporary file");
-        let status = command
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(stdout.try_clone().expect("a descriptor"))
             .stderr(stderr.try_clone().expect("a descriptor"))
-            .status()
+            .spawn()
             .expect("the command starts");
+        let status = wait_for(&mut child);
+        let (stdout, stderr) = (contents(&mut stdout), contents(&mut stderr));
+        let Some(status) = status else {
+            let _ = child.kill();
+            panic!("{command:?} does not end, and wrote:\n{stdout}\n{stderr}");
+        };
         Self {
             status,
-            stdout: contents(&mut stdout),
-            stderr: contents(&mut stderr),
+            stdout,
+            stderr,
         }
     }
 

@@ -1,11 +1,9 @@
 //! What a machine consists of, before and after a login.
 
+use super::patience::deadline;
 use super::{Bed, Subject};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// How long a session may take to go away after its client has gone.
-const SETTLING: Duration = Duration::from_secs(10);
 
 /// Mounts, processes, namespaces, descriptors and files of a bed's host view. Each is a set of lines, so
 /// that what differs can be shown. The directories of `/run/jns` and its locks are not among them.
@@ -99,7 +97,7 @@ impl State {
 
     #[track_caller]
     fn assert_settles(&self, bed: &Bed, forgive: impl Fn(&mut Self)) {
-        let deadline = Instant::now() + SETTLING;
+        let deadline = deadline();
         loop {
             let mut now = bed.state();
             forgive(&mut now);

@@ -1,7 +1,9 @@
 //! A terminal.
 
 use super::Bed;
+use super::patience::{deadline, tell_processes};
 use rustix::pty::{ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,23 +43,33 @@ impl Terminal {
     /// Waits until this text is shown after what was expected before.
     #[track_caller]
     pub fn expect(&mut self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = deadline();
         let mut buffer = [0; 4096];
         loop {
             if let Some((_, rest)) = self.screen.split_once(text) {
                 self.screen = rest.to_owned();
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "no {text:?} in {:?}",
-                self.screen
-            );
+            if Instant::now() > deadline {
+                tell_processes();
+                panic!("no {text:?} in {:?} on {}", self.screen, self.name);
+            }
             match self.master.read(&mut buffer) {
                 Ok(length) => self.screen += &String::from_utf8_lossy(&buffer[..length]),
                 Err(_) => std::thread::sleep(Duration::from_millis(10)), // nothing there, or hung up
             }
         }
+    }
+
+    /// Gives it another size, rows and columns at once.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.master, size).expect("a terminal has a size");
     }
 
     /// Types.
