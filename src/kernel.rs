@@ -8,6 +8,7 @@ pub mod file;
 pub mod filesystem;
 pub mod helper;
 pub mod init;
+pub mod label;
 mod limits;
 pub mod mount;
 pub mod mount_table;

@@ -73,6 +73,12 @@ impl<'a> Layer<'a> {
         })
     }
 
+    /// The root of what is written.
+    #[must_use]
+    pub fn upper(&self) -> &OwnedFd {
+        &self.upper
+    }
+
     /// A detached overlay: what is at `lower`, without what is mounted beneath it, with the layer above.
     /// [`layer_of`] tells the layer from its source in mount tables.
     ///

@@ -16,6 +16,7 @@ mod container;
 mod garbage;
 mod helper;
 mod isolation;
+mod labels;
 mod overlays;
 mod own;
 mod races;

@@ -111,6 +111,7 @@ impl<'p> Build<'p> {
         let path = instance.directory.as_str();
         let made = Draft::directory(parent, form, path);
         let (draft, made) = self.note_vanished(made)?;
+        self.label_like(&made, covered, path)?;
         if instance.lifetime == Lifetime::Session {
             let status = rustix::fs::fstat(&made)
                 .map_err(|errno| Error::from_errno("examine", path, errno))?;

@@ -5,13 +5,15 @@ use super::{Build, BuiltView, Held, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Form, open_directory};
+use crate::kernel::label;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
 use crate::kernel::overlay::{Layer, Manner};
 use crate::kernel::walk::{Place, Trust, identity};
 use crate::plan::{Instance, Shape, Step, View};
 use crate::policy::value::{Component, Size};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Stat;
+use rustix::io::Errno;
 use std::rc::Rc;
 
 /// A mount, and what stays visible of what it covers.
@@ -104,6 +106,9 @@ impl<'p> Build<'p> {
         };
         let mount = mount::memory(&memory, attributes & !attribute::READ_ONLY, path)?;
         let mount = Rc::new(mount);
+        if let View::Memory { .. } = &step.view {
+            self.label_memory(&mount, place, path)?;
+        }
         let root = Root {
             directory: &mount,
             mount: &mount,
@@ -154,6 +159,9 @@ impl<'p> Build<'p> {
         let (opened, is_new) = self.open_layer(layer, place)?;
         let form = self.possible(form_of(&Shape::default(), &place.status));
         let layer = Layer::open(Rc::new(opened), form, directory)?;
+        if is_new {
+            self.label_like(layer.upper(), place, directory)?;
+        }
         let manner = Manner {
             attributes: like_covered(&step.attributes, covered).bits(),
             is_new,
@@ -186,6 +194,27 @@ impl<'p> Build<'p> {
         );
         mount::prepare(&mount, false, change, Travel::Neither, path)?;
         Ok(Rc::new(mount))
+    }
+}
+
+impl Build<'_> {
+    /// Gives what stands for `covered` the SELinux label of that. A caller without rights may label little, and
+    /// what they make is labelled by the policy of the machine as all that they make.
+    pub(super) fn label_like(&self, made: impl AsFd, covered: &Place, path: &str) -> Result<()> {
+        match (label::copy(made, covered, path), self.trust) {
+            (_, Trust::Caller(_)) => Ok(()),
+            (labelled, _) => labelled,
+        }
+    }
+
+    /// The same for the root of a file system in memory, which would have the label of such ones.
+    fn label_memory(&self, mount: &OwnedFd, covered: &Place, path: &str) -> Result<()> {
+        match open_directory(mount, ".") {
+            Ok(root) => self.label_like(root, covered, path),
+            // In a mode that keeps a caller without rights out.
+            Err(Errno::ACCESS) => Ok(()),
+            Err(errno) => Err(Error::from_errno("open", path, errno)),
+        }
     }
 }
 
