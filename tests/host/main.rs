@@ -28,6 +28,7 @@ mod descriptors;
 mod faults;
 mod forced_panic;
 mod logs;
+mod odd_objects;
 mod policy_files;
 mod programs;
 mod quiet;

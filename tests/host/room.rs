@@ -122,6 +122,15 @@ impl Room {
         self.whole_stack(&text);
     }
 
+    /// Writes a PAM stack of pam_namespace with these lines of namespace.conf; `/mnt/inst` is for instances.
+    pub fn stack_of_pam_namespace(&self, lines: &str) {
+        directory("/mnt/inst", 0, 0);
+        directory("/mnt/security/namespace.d", 0o755, 0);
+        file("/mnt/security/namespace.conf", lines);
+        bind("/mnt/security", "/etc/security");
+        self.whole_stack("session required pam_namespace.so\nsession required pam_permit.so\n");
+    }
+
     /// Writes the PAM stack, line by line.
     pub fn whole_stack(&self, text: &str) {
         file(&format!("{CONFDIR}/{SERVICE}"), text);
