@@ -183,9 +183,9 @@ fn attempt(
     build.check_order()?;
     let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
     if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
-        let applied = build.publish(Namespace::own()?.identity())?;
-        return Ok(applied.map(|applied| Entered {
-            applied,
+        let namespace = Namespace::own()?.identity();
+        return Ok(build.publish()?.then(|| Entered {
+            applied: build.finish(namespace),
             journey: None,
         }));
     }
@@ -211,21 +211,23 @@ fn attempt(
     };
     let opening = open_volumes(plan, subject, &mut build, &inside)?;
     build.run_hooks(subject)?;
-    let applied = build.publish(namespaces.mount.identity())?;
-    Ok(applied.map(|mut applied| {
-        applied.sources.extend(companions.sources());
-        let (init, membership) = companions.take_init();
-        applied.init = init;
-        let journey = Journey {
-            opening,
-            membership,
-            namespaces,
-            departure,
-        };
-        Entered {
-            applied: applied.with_volumes(journey.opening.volumes()),
-            journey: Some(journey),
-        }
+    if !build.publish()? {
+        return Ok(None);
+    }
+    build.run_inits(subject)?;
+    let mut applied = build.finish(namespaces.mount.identity());
+    applied.sources.extend(companions.sources());
+    let (init, membership) = companions.take_init();
+    applied.init = init;
+    let journey = Journey {
+        opening,
+        membership,
+        namespaces,
+        departure,
+    };
+    Ok(Some(Entered {
+        applied: applied.with_volumes(journey.opening.volumes()),
+        journey: Some(journey),
     }))
 }
 

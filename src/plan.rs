@@ -21,7 +21,7 @@ pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunA
 pub use crate::policy::store::Parent;
 pub use fstab::{Fstab, tidy};
 pub use isolation::{Isolation, Wanted};
-pub use program::{Helper, Hook, Volume};
+pub use program::{Helper, Hook, Init, Volume};
 
 /// Everything that is done for one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Plan {
     pub volumes: Vec<Volume>,
     /// Programs that are run for it, in the order of the policy.
     pub hooks: Vec<Hook>,
+    /// Programs that prepare what the steps show, in the order of the steps.
+    pub inits: Vec<Init>,
     /// Who has the namespace.
     pub sharing: Sharing,
     /// The session's environment by name.
@@ -258,7 +260,8 @@ impl Plan {
     }
 
     /// What the namespace is made by, as a SHA-256 in hexadecimal: plans with the same digest give the same
-    /// view. Where in the policy the rules stand, the environment and hooks make no difference.
+    /// view. Where in the policy the rules stand, the environment, hooks
+    /// and inits make no difference.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut text = format!("{:?} {:?}", self.propagation, self.store);
@@ -325,7 +328,11 @@ impl Plan {
         let volumes = self.volumes.iter();
         let volumes = volumes.flat_map(|volume| [&volume.open].into_iter().chain(&volume.close));
         let hooks = self.hooks.iter().map(|hook| &hook.helper);
-        volumes.chain(hooks).chain(self.instance_hooks())
+        let inits = self.inits.iter().map(|init| &init.helper);
+        volumes
+            .chain(hooks)
+            .chain(inits)
+            .chain(self.instance_hooks())
     }
 
     fn instance_hooks(&self) -> impl Iterator<Item = &Helper> {
@@ -341,7 +348,8 @@ impl Plan {
         let hooks = self.hooks.iter().filter(created);
         let hooks = hooks.map(|hook| hook.helper.timeout);
         let instances = self.instance_hooks().map(|hook| hook.timeout);
-        let all = volumes.chain(hooks).chain(instances);
+        let inits = self.inits.iter().map(|init| init.helper.timeout);
+        let all = volumes.chain(hooks).chain(instances).chain(inits);
         all.fold(Duration::ZERO, Duration::saturating_add)
     }
 

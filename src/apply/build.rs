@@ -377,23 +377,28 @@ impl<'p> Build<'p> {
         root.chain(views).collect()
     }
 
-    /// Gives the new instances their names. `None`: another login was first with one of them.
+    /// Gives the new instances their names; not all of them where another login was first with one.
     ///
     /// What has to be removed then is removed when the build is dropped, and that has to be after the way
     /// back: in the new namespace something is mounted in it. That includes an instance that got its name
     /// before the renaming of a later one failed, which takes an I/O error or a full file system.
-    pub(super) fn publish(&mut self, namespace: Identity) -> Result<Option<Applied>> {
+    pub(super) fn publish(&mut self) -> Result<bool> {
         while let Some((draft, instance)) = self.undo.next_instance() {
             let path = instance.directory.as_str();
             let name = path.rsplit('/').next().unwrap_or(path);
             if draft.publish(name, path)? == Publication::Preceded {
                 self.undo.keep_public();
-                return Ok(None);
+                return Ok(false);
             }
             self.undo.have_published(instance);
         }
+        Ok(true)
+    }
+
+    /// Lets everything stay that was made, and tells what it is.
+    pub(super) fn finish(&mut self, namespace: Identity) -> Applied {
         self.undo.keep_public();
-        Ok(Some(Applied {
+        Applied {
             namespace,
             paths: self.paths(),
             notes: std::mem::take(&mut self.notes),
@@ -404,7 +409,7 @@ impl<'p> Build<'p> {
             init: None,
             volumes: Vec::new(),
             lacks_volume: self.lacks_volume,
-        }))
+        }
     }
 }
 

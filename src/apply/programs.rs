@@ -9,7 +9,7 @@ use crate::kernel::process::{self, Process};
 use crate::kernel::secret::Secret;
 use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
-use crate::kernel::walk::{Place, Trust, Walker};
+use crate::kernel::walk::{Place, Trust, Walker, identity};
 use crate::plan::{self, Password, Plan, RunAs, Volume};
 
 /// For whom a plan is applied.
@@ -58,10 +58,45 @@ impl Subject<'_> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Helper {
             argv: helper.argv.clone(),
-            environment: all.map(owned).collect(),
+            environment: Some(all.map(owned).collect()),
             person: self.person(helper.run_as),
             timeout: helper.timeout,
         }
+    }
+
+    /// Runs the program of an `init` for what `path` shows: `instance`, a directory on disk, or memory. Its
+    /// arguments are those that pam_namespace gives. The instance's own path can lead elsewhere in the session's
+    /// view, where it is covered or the user has a hand in it: then `path` is named twice.
+    ///
+    /// # Errors
+    ///
+    /// The user could let `path` lead elsewhere, or it failed ([`Helper::run`]).
+    pub fn prepare(
+        &self,
+        program: &plan::Helper,
+        path: &str,
+        instance: Option<&str>,
+        is_new: bool,
+    ) -> Result<()> {
+        let walker = Walker::new(self.trust.of_root())?;
+        let shown = walker.open(path, &[])?;
+        let is_shown = |instance: &&str| {
+            let found = walker.open(instance, &[]);
+            found.is_ok_and(|found| identity(&found.status) == identity(&shown.status))
+        };
+        let instance = match instance {
+            Some(directory) => Some(directory).filter(is_shown).unwrap_or(path),
+            None => "tmpfs",
+        };
+        let new = if is_new { "1" } else { "0" };
+        let arguments = [path, instance, new, self.user].map(str::to_owned);
+        let helper = Helper {
+            argv: program.argv.iter().cloned().chain(arguments).collect(),
+            environment: None,
+            person: self.person(program.run_as),
+            timeout: program.timeout,
+        };
+        helper.run(b"")
     }
 
     fn person(&self, run_as: RunAs) -> Option<Person> {

@@ -42,6 +42,8 @@ pub struct Draft {
     flags: AtFlags,
     /// What is in a directory that has no name yet goes with it.
     is_filled: bool,
+    /// Device and inode of a directory that may be filled.
+    identity: Option<(u64, u64)>,
 }
 
 /// Without it, of two logins that make one directory each, the second could take away the first one's.
@@ -67,9 +69,9 @@ impl Draft {
         let failed = |errno| Error::from_errno("create", path, errno);
         let name = temporary_name().map_err(failed)?;
         rustix::fs::mkdirat(parent, &name, Mode::RWXU).map_err(failed)?;
-        let draft = Self::made(parent, name, FileType::Directory);
+        let mut draft = Self::made(parent, name, FileType::Directory);
         let directory = open_directory(parent, &draft.name).map_err(failed)?;
-        check_untouched(&directory, path)?;
+        draft.identity = Some(check_untouched(&directory, path)?);
         shape(&directory, form).map_err(failed)?;
         Ok((draft, directory))
     }
@@ -100,6 +102,7 @@ impl Draft {
             name,
             flags,
             is_filled: false,
+            identity: None,
         }
     }
 
@@ -121,6 +124,21 @@ impl Draft {
         }
     }
 
+    /// Takes its name from a directory again, so that it is removed with what was put into it meanwhile. What cannot
+    /// be taken away stays: it is as good as one that a login has used.
+    pub fn withdraw(&mut self) {
+        let Ok(name) = temporary_name() else { return };
+        let Self { parent, .. } = &self;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(parent, &self.name, parent, &name, flags) {
+            Ok(()) => {
+                self.name = name;
+                self.is_filled = true;
+            }
+            Err(errno) => log::warn!("{}", Error::from_errno("remove", &self.name, errno)),
+        }
+    }
+
     /// Its present name in the directory that holds it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -134,16 +152,21 @@ impl Draft {
     }
 
     fn remove(&self) -> Result<()> {
-        let Self { parent, name, .. } = self;
+        let Self {
+            parent,
+            name,
+            identity,
+            ..
+        } = self;
         match rustix::fs::unlinkat(parent, name, self.flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(Errno::NOTEMPTY | Errno::EXIST) if self.is_filled && is_temporary(name) => {
-                let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(|errno| Error::from_errno("remove", name, errno))?;
-                remove_tree(parent, name, walk::identity(&status), name)
-            }
-            // Another login has begun to use a directory that this one made.
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => match identity {
+                Some(made) if self.is_filled && is_temporary(name) => {
+                    remove_tree(parent, name, *made, name)
+                }
+                // Another login has begun to use a directory that this one made.
+                _ => Ok(()),
+            },
             Err(errno) => Err(Error::from_errno("remove", name, errno)),
         }
     }
@@ -223,8 +246,8 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> std::result::Result<Owne
 }
 
 /// In a directory that a user may write to, the new entry can be exchanged before it is opened. Only an
-/// empty directory of root's own may be given away.
-fn check_untouched(directory: &OwnedFd, path: &str) -> Result<()> {
+/// empty directory of root's own may be given away. Gives its device and inode.
+fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
     let failed = |errno| Error::from_errno("create", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
     let empty = names(Dir::read_from(directory).map_err(failed)?)
@@ -237,7 +260,7 @@ fn check_untouched(directory: &OwnedFd, path: &str) -> Result<()> {
             "somebody exchanged the new directory",
         ));
     }
-    Ok(())
+    Ok(walk::identity(&status))
 }
 
 /// Owner first: chown(2) takes the set-id bits away.

@@ -43,8 +43,8 @@ const NOT_RUN: i32 = 127;
 pub struct Helper {
     /// The program, absolute, and its arguments.
     pub argv: Vec<String>,
-    /// Its environment besides `PATH`.
-    pub environment: Vec<(String, String)>,
+    /// Its environment besides `PATH`; nothing for one without any variable.
+    pub environment: Option<Vec<(String, String)>>,
     /// Whose rights it has; nothing for those of the calling process.
     pub person: Option<Person>,
     /// How long it may take.
@@ -211,9 +211,11 @@ impl Start {
         input: &[u8],
         path: String,
     ) -> std::result::Result<(Self, Watched), Errno> {
-        let variables = helper.environment.iter();
+        let named = helper.environment.as_ref();
+        let always = named.map(|_| PATH.to_owned());
+        let variables = named.into_iter().flatten();
         let variables = variables.map(|(name, value)| format!("{name}={value}"));
-        let environment = std::iter::once(PATH.to_owned()).chain(variables);
+        let environment = always.into_iter().chain(variables);
         let ids = |person: &Person| Ids {
             uid: Uid::from_raw(person.uid),
             gid: Gid::from_raw(person.gid),

@@ -5,7 +5,7 @@ use crate::apply::Subject;
 use crate::error::Result;
 use crate::kernel::helper::Helper;
 use crate::login::Login;
-use crate::plan::{self, Hook, OnFailure, RunAs, When};
+use crate::plan::{self, Hook, Init, OnFailure, RunAs, When};
 use serde::{Deserialize, Serialize};
 
 /// A hook, as a stamp has it.
@@ -36,6 +36,53 @@ impl Noted {
         let ran = ran.map_err(|error| error.of(&self.origin));
         self.on_failure.weigh(ran, |error| log::warn!("{error}"))
     }
+}
+
+/// The program that prepares what a path shows, as a stamp has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Preparation {
+    path: String,
+    instance: Option<String>,
+    pub(super) helper: plan::Helper,
+    on_failure: OnFailure,
+    /// Its place in the policy.
+    origin: String,
+}
+
+impl Preparation {
+    /// Those of a plan.
+    pub(super) fn of(inits: &[Init]) -> Vec<Self> {
+        let noted = |init: &Init| Self {
+            path: init.path.to_string(),
+            instance: init.instance.as_ref().map(ToString::to_string),
+            helper: init.helper.clone(),
+            on_failure: init.on_failure,
+            origin: init.origin.to_string(),
+        };
+        inits.iter().map(noted).collect()
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<()> {
+        let instance = self.instance.as_deref();
+        let ran = subject.prepare(&self.helper, &self.path, instance, false);
+        let ran = ran.map_err(|error| error.of(&self.origin));
+        self.on_failure.weigh(ran, |error| log::warn!("{error}"))
+    }
+}
+
+/// Prepares what the session is shown in a namespace that another login has made: those of `paths` that it covers.
+/// Where this one has made it, that was done.
+///
+/// # Errors
+///
+/// One whose failure denies the session has failed.
+pub(super) fn prepare(inits: &[Preparation], paths: &[String], login: &Login) -> Result<()> {
+    if inits.is_empty() {
+        return Ok(());
+    }
+    let subject = subject_of(login, false, None)?;
+    let mut shown = inits.iter().filter(|init| paths.contains(&init.path));
+    shown.try_for_each(|init| init.run(&subject))
 }
 
 /// Runs those for the opening session, in its namespace.

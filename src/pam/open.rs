@@ -235,9 +235,14 @@ fn enter(
     remember(handle, admission, login, &outcome, arguments)
 }
 
-/// The admission, with the programs run that are run for each session.
+/// The admission, with the programs run that are run for each session: an instance is prepared by whoever makes the
+/// namespace, and again by those who join it.
 fn with_hooks(admission: Admission, outcome: &Outcome, login: &Login) -> Result<Admission> {
-    match hooks::open(&outcome.hooks, login) {
+    let prepared = match admission.joined {
+        true => hooks::prepare(&outcome.inits, &admission.paths, login),
+        false => Ok(()),
+    };
+    match prepared.and_then(|()| hooks::open(&outcome.hooks, login)) {
         Ok(()) => Ok(admission),
         Err(error) => {
             admission.retreat();

@@ -1,7 +1,7 @@
 //! The quick way to a shared namespace: what shaped a plan is noted, and while none of it changes the next
 //! login of that user by that service need not read the policy to know what its plan would be.
 
-use super::hooks::Noted;
+use super::hooks::{Noted, Preparation};
 use crate::error::Result;
 use crate::kernel::file::Version;
 use crate::login::{GroupName, Login, Needs};
@@ -60,6 +60,8 @@ pub(super) struct Outcome {
     pub policy: Vec<PolicyFile>,
     /// What is run for each session.
     pub hooks: Vec<Noted>,
+    /// What prepares what it is shown.
+    pub inits: Vec<Preparation>,
     /// Whether the plan has volumes.
     pub has_volumes: bool,
 }
@@ -185,6 +187,7 @@ impl Outcome {
                 .collect(),
             policy: loaded.files.iter().map(file).collect(),
             hooks: Noted::of(&plan.hooks),
+            inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
         }
     }

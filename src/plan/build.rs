@@ -1,7 +1,9 @@
 //! From the rules that apply to the steps of a plan.
 
 use super::root::base;
-use super::{Helper, Hook, Instance, Lifetime, NewRoot, Plan, Shape, Sharing, Step, Variable};
+use super::{
+    Helper, Hook, Init, Instance, Lifetime, NewRoot, Plan, Shape, Sharing, Step, Variable,
+};
 use super::{Isolation, View, Volume, Wanted};
 use crate::error::{Error, Origin, Result};
 use crate::login::{Accounts, Login};
@@ -41,6 +43,7 @@ pub fn plan(
         isolation: Isolation::default(),
         volumes: Vec::new(),
         hooks: Vec::new(),
+        inits: Vec::new(),
         sharing: Sharing::User,
         environment: BTreeMap::new(),
     };
@@ -53,6 +56,8 @@ pub fn plan(
     // `Path` of the standard library would do the same: `/a-b` comes after `/a/b`, so that what lies
     // beneath a path stands right behind it.
     plan.steps
+        .sort_by(|one, other| one.path.components().cmp(other.path.components()));
+    plan.inits
         .sort_by(|one, other| one.path.components().cmp(other.path.components()));
     plan.volumes
         .sort_by(|one, other| one.path.components().cmp(other.path.components()));
@@ -149,9 +154,37 @@ impl Builder<'_> {
             }
             // Several may be selected, with different paths; the last one wins.
             (Kind::Root(root), Some(path)) => plan.root = Some(self.root(root, path, rule)?),
-            _ => plan.steps.extend(self.step(ruling)?),
+            _ => {
+                let step = self.step(ruling)?;
+                let init = step
+                    .as_ref()
+                    .map(|step| self.init(step, rule))
+                    .transpose()?;
+                plan.inits.extend(init.flatten());
+                plan.steps.extend(step);
+            }
         }
         Ok(())
+    }
+
+    fn init(&self, step: &Step, rule: &Rule) -> Result<Option<Init>> {
+        let Some(init) = rule.kind.init() else {
+            return Ok(None);
+        };
+        let program = init.program.expand(self.login);
+        let program = program.map_err(|reason| misfit("init", &init.program, reason, rule))?;
+        let instance = step.view.instance();
+        Ok(Some(Init {
+            path: step.path.clone(),
+            instance: instance.map(|instance| instance.directory.clone()),
+            helper: Helper {
+                argv: vec![program.to_string()],
+                run_as: RunAs::Root,
+                timeout: HELPER_TIMEOUT,
+            },
+            on_failure: init.on_failure,
+            origin: rule.origin.clone(),
+        }))
     }
 
     fn isolate(&self, isolate: &Isolate, rule: &Rule, isolation: &mut Isolation) -> Result<()> {

@@ -34,6 +34,21 @@ pub struct Volume {
     pub origin: Origin,
 }
 
+/// A program that prepares what a path shows, at every login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Init {
+    /// The path.
+    pub path: AbsPath,
+    /// The directory on disk that the path shows; nothing where it shows memory.
+    pub instance: Option<AbsPath>,
+    /// The program, without the arguments that it is given.
+    pub helper: Helper,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+    /// The rule's place in the policy.
+    pub origin: Origin,
+}
+
 /// A program that is run at a moment of the session's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {

@@ -1,7 +1,7 @@
 //! A plan as text: one line a step.
 
 use super::{
-    FileSystem, Helper, Hook, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure,
+    FileSystem, Helper, Hook, Init, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure,
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::Origin;
@@ -19,6 +19,7 @@ impl fmt::Display for Plan {
         let steps = own.chain(&self.steps).map(row);
         let volumes = self.volumes.iter().map(volume_row);
         let hooks = self.hooks.iter().map(hook_row);
+        let inits = self.inits.iter().map(init_row);
         let variables = self.environment.iter().map(|(name, variable)| {
             let value = format!("is {}", visible(&variable.value));
             [
@@ -32,6 +33,7 @@ impl fmt::Display for Plan {
             .chain(steps)
             .chain(isolation_rows(&self.isolation))
             .chain(volumes)
+            .chain(inits)
             .chain(hooks)
             .chain(variables)
             .collect();
@@ -129,11 +131,26 @@ fn volume_row(volume: &Volume) -> Row {
     ]
 }
 
-fn hook_row(hook: &Hook) -> Row {
-    let failure = match hook.on_failure {
+fn init_row(init: &Init) -> Row {
+    let (program, failure) = (helper(&init.helper), failure(init.on_failure));
+    let path = visible(init.path.as_str());
+    [
+        "init".to_owned(),
+        format!("prepares {path} at every login by {program}, {failure}"),
+        String::new(),
+        visible_origin(&init.origin),
+    ]
+}
+
+fn failure(on_failure: OnFailure) -> &'static str {
+    match on_failure {
         OnFailure::Deny => "denies the login if it fails",
         OnFailure::Warn => "warns if it fails",
-    };
+    }
+}
+
+fn hook_row(hook: &Hook) -> Row {
+    let failure = failure(hook.on_failure);
     [
         format!("hook {}", word_of(hook.when)),
         format!("runs {}, {failure}", helper(&hook.helper)),

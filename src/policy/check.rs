@@ -2,7 +2,7 @@
 
 use super::read::Draft;
 use super::report::{Fault, Report};
-use super::rule::{Kind, Per, Private, Selectors, Tmpfs};
+use super::rule::{Kind, Per, Selectors};
 use super::settings::{Namespaces, Settings};
 use super::text::Text;
 use super::value::AbsPath;
@@ -30,8 +30,6 @@ pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
 /// What of a rule this version cannot do yet, as its header and key.
 pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
     match kind {
-        Kind::Private(Private { init: Some(_), .. }) => Some("[[private]] init"),
-        Kind::Tmpfs(Tmpfs { init: Some(_), .. }) => Some("[[tmpfs]] init"),
         Kind::Private(private) => match private.per {
             Per::Context => Some("[[private]] per = \"context\""),
             Per::Level => Some("[[private]] per = \"level\""),

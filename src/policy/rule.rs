@@ -401,7 +401,8 @@ impl Kind {
     }
 
     /// What is run at every login for what the rule shows.
-    fn init(&self) -> Option<&Init> {
+    #[must_use]
+    pub fn init(&self) -> Option<&Init> {
         match self {
             Self::Private(rule) => rule.init.as_ref(),
             Self::Tmpfs(rule) => rule.init.as_ref(),

@@ -25,6 +25,7 @@ mod enter;
 mod examples;
 mod ftp;
 mod gc;
+mod handover;
 mod hooks;
 mod imports;
 mod isolation;

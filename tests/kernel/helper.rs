@@ -16,7 +16,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 const PLAIN: Helper = Helper {
     argv: Vec::new(),
-    environment: Vec::new(),
+    environment: Some(Vec::new()),
     person: Some(Person {
         uid: 0,
         gid: 0,
@@ -43,7 +43,7 @@ fn shell(script: &str) -> (Result<()>, Vec<String>) {
 }
 
 fn shell_within(script: &str, timeout: Duration) -> (Result<()>, Vec<String>) {
-    let environment = vec![("JNS_INSTANCE".to_owned(), mark())];
+    let environment = Some(vec![("JNS_INSTANCE".to_owned(), mark())]);
     let helper = Helper {
         environment,
         timeout,
@@ -143,8 +143,8 @@ fn it_has_nothing_of_its_host() {
         let script = "env | grep -vE '^(PWD|SHLVL|_|OLDPWD)=' | sort; pwd; umask; echo fds: $(ls /proc/self/fd)
             read -r line; echo \"read '$line'\"
             grep -E '^(SigBlk|SigIgn)' /proc/self/status | tr '\\t' ' '
-            ps -o tty=,sess=,pgid= $$ | { read -r tty session group; echo $tty $((session == group)) $((group == $$)); }";
-        let environment = vec![("JNS_USER".to_owned(), "some body=x".to_owned())];
+            ps -o tty=,sess=,pgid= $$ | { read -r tty session group; echo \"$tty\" $((session == group)) $((group == $$)); }";
+        let environment = Some(vec![("JNS_USER".to_owned(), "some body=x".to_owned())]);
         let (result, told) = run(
             &["/bin/bash", "-c", script],
             Helper {

@@ -199,6 +199,7 @@ pub fn plan(steps: Vec<Step>) -> Plan {
         isolation: Isolation::default(),
         volumes: Vec::new(),
         hooks: Vec::new(),
+        inits: Vec::new(),
         sharing: Sharing::Session { because: None },
         environment: BTreeMap::new(),
     }

@@ -1,11 +1,13 @@
 //! Programs that are run for new instances, before these get their names: an instance whose program has failed
-//! never was there.
+//! never was there. Those that prepare what is shown are run when it has its name, which they are told; an instance
+//! for which one of them has failed loses that name again.
 
 use super::Build;
 use crate::apply::programs::Subject;
 use crate::error::{Error, Result};
 use crate::kernel::walk::{Place, Trust};
 use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
+use crate::policy::value::AbsPath;
 
 impl Build<'_> {
     /// Whether the user could let a path by which root's programs know a new instance lead elsewhere.
@@ -53,6 +55,27 @@ impl Build<'_> {
             for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
                 draft.expect_content();
                 run(hook, subject, &facts)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Build<'_> {
+    /// Runs those that prepare what is shown, at its paths, in the order in which it was attached.
+    pub(in crate::apply) fn run_inits(&self, subject: &Subject<'_>) -> Result<()> {
+        let views = self.views.iter().map(|view| view.step);
+        for step in views.filter(|step| !self.is_of_root(step)) {
+            let is_new = match step.view.instance() {
+                Some(instance) => self.undo.has_published(instance),
+                None => true,
+            };
+            let inits = self.plan.inits.iter();
+            for init in inits.filter(|init| init.path == step.path) {
+                let instance = init.instance.as_ref().map(AbsPath::as_str);
+                let ran = subject.prepare(&init.helper, init.path.as_str(), instance, is_new);
+                let ran = ran.map_err(|error| error.at(&init.origin));
+                init.on_failure.weigh(ran, |error| log::warn!("{error}"))?;
             }
         }
         Ok(())

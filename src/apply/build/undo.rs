@@ -20,6 +20,8 @@ enum Reach<'p> {
     Public,
     /// A new instance: it has no name until everything else has worked; then it gets its own.
     Instance(&'p Instance),
+    /// A new instance that has got its name, for which programs are still to be run.
+    Named(&'p Instance),
     /// It is in that new instance.
     Within(&'p Instance),
 }
@@ -63,16 +65,24 @@ impl<'p> Undo<'p> {
     pub(super) fn new_instances(&mut self) -> impl Iterator<Item = (&mut Draft, &'p Instance)> {
         self.0.iter_mut().filter_map(|made| match made.reach {
             Reach::Instance(instance) => Some((&mut made.draft, instance)),
-            Reach::Public | Reach::Within(_) => None,
+            Reach::Public | Reach::Named(_) | Reach::Within(_) => None,
         })
     }
 
-    pub(super) fn have_published(&mut self, instance: &Instance) {
+    pub(super) fn have_published(&mut self, instance: &'p Instance) {
         for made in &mut self.0 {
-            if matches!(made.reach, Reach::Instance(of) | Reach::Within(of) if of == instance) {
-                made.reach = Reach::Public;
+            match made.reach {
+                Reach::Instance(of) if of == instance => made.reach = Reach::Named(instance),
+                Reach::Within(of) if of == instance => made.reach = Reach::Public,
+                _ => {}
             }
         }
+    }
+
+    /// Whether it is one that was made for this login.
+    pub(super) fn has_published(&self, instance: &Instance) -> bool {
+        let mut all = self.0.iter();
+        all.any(|made| matches!(made.reach, Reach::Named(of) if of == instance))
     }
 
     /// Lets stay what others may already use.
@@ -80,7 +90,7 @@ impl<'p> Undo<'p> {
         let all = std::mem::take(&mut self.0);
         for made in all {
             match made.reach {
-                Reach::Public => made.draft.keep(),
+                Reach::Public | Reach::Named(_) => made.draft.keep(),
                 Reach::Instance(_) | Reach::Within(_) => self.0.push(made),
             }
         }
@@ -89,8 +99,10 @@ impl<'p> Undo<'p> {
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        while let Some(provisional) = self.0.pop() {
-            drop(provisional);
+        while let Some(mut made) = self.0.pop() {
+            if let Reach::Named(_) = made.reach {
+                made.draft.withdraw();
+            }
         }
     }
 }

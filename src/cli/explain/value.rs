@@ -5,8 +5,8 @@ use crate::cli::doctor::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{
-    Helper, Hook, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape, Sharing,
-    Step, View, Volume, Wanted,
+    Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape,
+    Sharing, Step, View, Volume, Wanted,
 };
 use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
@@ -114,6 +114,7 @@ pub fn plan(plan: &Plan) -> Value {
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "isolation": isolation(&plan.isolation),
         "volumes": plan.volumes.iter().map(volume).collect::<Vec<_>>(),
+        "inits": plan.inits.iter().map(init).collect::<Vec<_>>(),
         "hooks": plan.hooks.iter().map(hook).collect::<Vec<_>>(),
         "environment": environment,
     })
@@ -173,6 +174,16 @@ fn hook(hook: &Hook) -> Value {
         "on_failure": word_of(hook.on_failure),
     });
     with_place(value, &hook.origin)
+}
+
+fn init(init: &Init) -> Value {
+    let value = json!({
+        "path": init.path.as_str(),
+        "instance": init.instance.as_ref().map(AbsPath::as_str),
+        "run": helper(&init.helper),
+        "on_failure": word_of(init.on_failure),
+    });
+    with_place(value, &init.origin)
 }
 
 fn helper(helper: &Helper) -> Value {

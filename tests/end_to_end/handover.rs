@@ -1,0 +1,266 @@
+//! Directories that pam_namespace has made, and those that it would make: the same ones, by the same names, with the
+//! same programs run for them.
+
+use crate::bed::{Bed, Subject, bed, ours_only};
+
+impl Bed {
+    /// Protects su by this policy; pam_namespace by that line, with those arguments. Both find `/t/poly`, for
+    /// everybody, and `/t/inst`, where instances are, closed.
+    fn hand_over(&self, policy: &str, line: &str, arguments: &str) {
+        self.sh("mkdir -p -m 755 /t && mkdir -m 1777 /t/poly && mkdir -m 0 /t/inst");
+        self.policy(&format!("[settings]\nexempt = [\"root\"]\n{policy}"));
+        match self.subject {
+            Subject::Ours => self.protect("su"),
+            Subject::Theirs => {
+                self.write("/etc/security/namespace.conf", format!("{line}\n"));
+                self.protect_with("su", "required", arguments);
+            }
+        }
+    }
+
+    /// Adds a user of that name without a home.
+    fn add_user(&self, name: &str, uid: u32) {
+        self.sh(&format!(
+            "echo '{name}:*:{uid}:{uid}::/:/bin/sh' >>/etc/passwd"
+        ));
+    }
+
+    /// Makes a program for `init` that notes its arguments and its environment, and then does `more`.
+    fn note_init(&self, more: &str) {
+        let script = format!(
+            "#!/bin/sh\necho \"$#: $*\" $(tr '\\0' ' ' </proc/$$/environ) >>/srv/noted\n{more}\n"
+        );
+        self.write("/srv/init", script);
+        self.sh("chmod 755 /srv/init && : >/srv/noted");
+    }
+
+    /// What was noted since the last time.
+    fn noted(&self) -> String {
+        self.sh("cat /srv/noted; : >/srv/noted")
+    }
+}
+
+const POLY: &str = "[[private]]\npath = \"/t/poly\"\nstore = \"/t/inst/{user}\"\n";
+
+#[test]
+fn long_names_are_cut_and_hashed() {
+    let bed = bed!();
+    let policy = format!("{POLY}hash = \"long\"\n");
+    bed.hand_over(&policy, "/t/poly /t/inst/ user root", "");
+    let names = [80, 81, 100].map(|length| "u".repeat(length));
+    for (name, uid) in names.iter().zip(3001..) {
+        bed.add_user(name, uid);
+        assert_eq!(
+            bed.su(name, "touch /t/poly/mine && id -u").text(),
+            uid.to_string()
+        );
+    }
+    let cut = "u".repeat(47);
+    let expected = [
+        format!("{cut}_819c5b0f2c4d63c5149f620125c9d2fc"),
+        format!("{cut}_{}", md5_of(&bed, &names[2])),
+        names[0].clone(),
+    ];
+    let mut expected = expected.map(|name| format!("/t/inst/{name}/mine"));
+    expected.sort();
+    let found = bed.sh("find /t/inst -type f | LC_ALL=C sort");
+    assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+}
+
+fn md5_of(bed: &Bed, text: &str) -> String {
+    bed.sh(&format!("printf %s {text} | md5sum | cut -d' ' -f1"))
+}
+
+#[test]
+fn hashed_names_begin_with_what_stands_before_them() {
+    let bed = bed!();
+    let policy =
+        "[[private]]\npath = \"/t/poly\"\nstore = \"/t/inst/of-{user}\"\nhash = \"always\"\n";
+    bed.hand_over(policy, "/t/poly /t/inst/of- user root", "gen_hash");
+    bed.su("alice", "touch /t/poly/mine").text();
+    let expected = "/t/inst/of-6384e2b2184bcbf58eccf10ca7a6563c/mine";
+    assert_eq!(bed.sh("find /t/inst -type f"), expected);
+}
+
+#[test]
+fn a_store_may_lie_below_what_is_covered() {
+    let bed = bed!();
+    bed.hand_over(
+        "[[private]]\npath = \"/var/tmp\"\nstore = \"/var/tmp/tmp-inst/{user}\"\n",
+        "/var/tmp /var/tmp/tmp-inst/ user root",
+        "",
+    );
+    bed.sh("mkdir -m 0 /var/tmp/tmp-inst && rm -f /var/tmp/mine");
+    let before = bed.state();
+    for seen in ["", "mine"] {
+        assert_eq!(
+            bed.su("alice", "ls -A /var/tmp; touch /var/tmp/mine")
+                .text(),
+            seen
+        );
+    }
+    assert_eq!(
+        bed.sh("cat /var/tmp/mine 2>&1 || find /var/tmp/tmp-inst -name mine"),
+        "cat: /var/tmp/mine: No such file or directory\n/var/tmp/tmp-inst/alice/mine"
+    );
+    assert_eq!(bed.su("bob", "ls -A /var/tmp").text(), "");
+    if bed.subject == Subject::Ours {
+        bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
+        bed.wait_until("pgrep -f '^sleep 600'");
+        assert_eq!(bed.su("alice", "ls -A /var/tmp").text(), "mine");
+        assert!(bed.sh("jns ps").contains("alice"));
+        bed.sh("jns gc");
+        let shown = bed.sh("jns explain alice --service su");
+        assert!(shown.contains("/var/tmp/tmp-inst/alice"), "{shown}");
+        bed.sh("pkill -f '^sleep 600' || true; jns gc");
+    }
+    assert_eq!(bed.sh("ls /var/tmp/tmp-inst"), "alice\nbob");
+    bed.sh("rm -r /var/tmp/tmp-inst/*");
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn programs_that_prepare_are_told_the_same_at_every_login() {
+    let bed = bed!();
+    bed.note_init("");
+    let policy = format!(
+        "namespace = \"session\"\n{POLY}init = \"/srv/init\"\n\
+         [[tmpfs]]\npath = \"/dev/shm\"\ninit = \"/srv/init\"\n"
+    );
+    let lines = "/dev/shm tmpfs tmpfs:iscript=/srv/init root\n\
+                 /t/poly /t/inst/ user:iscript=/srv/init root";
+    bed.hand_over(&policy, lines, "");
+    for new in ["1", "0"] {
+        assert!(bed.su("alice", "true").succeeded());
+        let expected = format!("4: /dev/shm tmpfs 1 alice\n4: /t/poly /t/inst/alice {new} alice");
+        assert_eq!(bed.noted(), expected);
+    }
+}
+
+/// Also where the policy is not read again.
+#[test]
+fn what_another_login_prepared_is_not_new() {
+    let bed = bed!();
+    ours_only!("namespaces that several logins share");
+    bed.note_init("");
+    bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
+    bed.sh("touch -d yesterday /etc/security/jns.toml");
+    bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
+    bed.wait_until("pgrep -f '^sleep 600'");
+    for _ in 0..2 {
+        assert!(bed.su("alice", "true").succeeded());
+    }
+    bed.sh("pkill -f '^sleep 600' || true");
+    let of = |new: &str| format!("4: /t/poly /t/inst/alice {new} alice");
+    assert_eq!(bed.noted(), [of("1"), of("0"), of("0")].join("\n"));
+}
+
+#[test]
+fn an_instance_that_could_not_be_prepared_is_taken_back() {
+    let bed = bed!();
+    ours_only!("regard for the exit status of its scripts");
+    bed.note_init("mkdir -p $1/a/b; echo >$2/c; [ -e /srv/may ] || exit 3");
+    bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
+    let before = bed.state();
+    for _ in 0..2 {
+        assert!(!bed.su("alice", "true").succeeded());
+        bed.assert_reason_logged(&["cannot run /srv/init: its exit status is 3", "jns.toml:3"]);
+        assert_eq!(bed.noted(), "4: /t/poly /t/inst/alice 1 alice");
+        assert_eq!(bed.sh("ls -A /t/inst"), "");
+        before.assert_nothing_left(&bed);
+    }
+    bed.sh("touch /srv/may");
+    assert_eq!(bed.su("alice", "ls /t/poly").text(), "a\nc");
+    bed.sh("rm /srv/may");
+    assert!(!bed.su("alice", "true").succeeded());
+    assert_eq!(bed.sh("ls /t/inst/alice"), "a\nc", "an older one stays");
+}
+
+#[test]
+fn what_cannot_prepare_denies_or_warns() {
+    let bed = bed!();
+    ours_only!("on_failure");
+    bed.note_init("exit 3");
+    bed.hand_over("", "", "");
+    let policy = |program: &str, more: &str| format!("{POLY}init = \"{program}\"\n{more}");
+    for (program, before, reason) in [
+        (
+            "/srv/init",
+            "true",
+            "cannot run /srv/init: its exit status is 3",
+        ),
+        (
+            "/srv/none",
+            "true",
+            "cannot open /srv/none: No such file or directory",
+        ),
+        ("/srv/init", "chmod 775 /srv/init", "cannot run /srv/init: "),
+        (
+            "/srv/init",
+            "chmod 644 /srv/init",
+            "cannot run /srv/init: Permission denied",
+        ),
+    ] {
+        bed.sh(before);
+        bed.policy(&policy(program, ""));
+        assert!(!bed.su("alice", "true").succeeded(), "{before}");
+        bed.assert_reason_logged(&[reason]);
+        bed.policy(&policy(program, "on_failure = \"warn\"\n"));
+        assert!(bed.su("alice", "true").succeeded(), "{before}");
+        bed.assert_reason_logged(&[reason]);
+        bed.sh("rm -rf /t/inst/alice");
+    }
+}
+
+/// The user could put a link to a directory of root's there.
+#[test]
+fn no_program_is_led_by_a_user() {
+    let bed = bed!();
+    ours_only!("regard for that");
+    bed.note_init("");
+    bed.hand_over(
+        "[[private]]\npath = \"/t/poly\"\nstore = \"/t/poly/inst/{user}\"\ninit = \"/srv/init\"\n",
+        "",
+        "",
+    );
+    bed.sh("mkdir -m 0 /t/poly/inst");
+    bed.su("alice", "ln -s /etc /t/poly/inst").text();
+    assert!(bed.su("alice", "true").succeeded());
+    let of = |new: &str| format!("4: /t/poly /t/poly {new} alice");
+    assert_eq!(bed.noted(), [of("1"), of("0")].join("\n"));
+
+    bed.sh("install -d -o alice ~alice/own");
+    bed.policy("[[private]]\npath = \"{home}/own\"\ninit = \"/srv/init\"\n");
+    assert!(!bed.su("alice", "true").succeeded());
+    bed.assert_reason_logged(&["cannot use ", "who could replace"]);
+    assert_eq!(bed.noted(), "");
+}
+
+#[test]
+fn the_parent_of_an_instance_keeps_others_out_or_in_their_place() {
+    let bed = bed!();
+    ours_only!("rules with modes of their own");
+    bed.hand_over("", "", "");
+    let any = format!("{POLY}parent = \"any\"\n");
+    for (mode, policy, reason) in [
+        ("0", POLY, None),
+        ("700", POLY, None),
+        ("711", POLY, Some("give the rule `parent = \"any\"`")),
+        ("755", POLY, Some("give the rule `parent = \"any\"`")),
+        ("711", any.as_str(), None),
+        ("755", any.as_str(), None),
+        ("1777", any.as_str(), Some("root alone may write there")),
+        ("777", any.as_str(), Some("is writable by others than root")),
+        ("1770", any.as_str(), Some("root alone may write there")),
+    ] {
+        let group = if mode == "1770" { "team" } else { "root" };
+        bed.sh(&format!("chgrp {group} /t/inst && chmod {mode} /t/inst"));
+        bed.policy(policy);
+        let login = bed.su("alice", "true");
+        assert_eq!(login.succeeded(), reason.is_none(), "{mode} {policy}");
+        if let Some(reason) = reason {
+            bed.assert_reason_logged(&[reason]);
+        }
+        bed.sh("rm -rf /t/inst/alice");
+    }
+}
