@@ -332,7 +332,12 @@ fn logins_at_once_open_it_once() {
     noting(&bed, "[settings]\nnamespace = \"user\"\n");
     bed.protect("su");
     bed.sh("sed -i '1a sleep 1' /srv/open");
-    bed.sh("for i in {1..8}; do su alice -c 'findmnt -no SOURCE /srv/volume >>/tmp/seen; sleep 3' & done; wait");
+    let until_all_are_there = "until [ $(wc -l </tmp/seen) = 8 ]; do sleep 0.1; done";
+    bed.sh(&format!(
+        "for i in {{1..8}}; do
+             su alice -c 'findmnt -no SOURCE /srv/volume >>/tmp/seen; {until_all_are_there}' &
+         done; wait"
+    ));
     assert_eq!(
         bed.sh("sort /tmp/seen | uniq -c | tr -d '\\n'").trim(),
         "8 volume"
