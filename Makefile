@@ -41,8 +41,8 @@ FUZZ_TARGETS := policy fstab mount_table records
 
 SEEDS_policy      := conf tests/cli/check tests/golden/plans
 SEEDS_fstab       := tests/golden/fstabs
-SEEDS_mount_table := tests/fuzz/seeds/mount_table
-SEEDS_records     := tests/fuzz/seeds/records
+SEEDS_mount_table := tests/golden/seeds/mount_table
+SEEDS_records     := tests/golden/seeds/records
 
 export JNS_MODULE ?= $(abspath $(MODULE))
 

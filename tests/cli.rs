@@ -441,6 +441,12 @@ fn import_refuses_what_it_cannot_read() {
         ),
         (&["pam_tmpdir", "-"], "tmpdir=\n", 2, "<stdin>:1"),
         (
+            &["pam_tmpdir", "-"],
+            "tmpdir=/proc/1\n",
+            2,
+            "a path must not be in /proc (<stdin>:1)",
+        ),
+        (
             &["pam_tmpdir", "/nonexistent"],
             "",
             2,

@@ -36,10 +36,10 @@ fn fstabs() {
 
 #[test]
 fn mount_tables() {
-    ask(judges::mount_table, &["tests/fuzz/seeds/mount_table"]);
+    ask(judges::mount_table, &["tests/golden/seeds/mount_table"]);
 }
 
 #[test]
 fn records() {
-    ask(judges::records, &["tests/fuzz/seeds/records"]);
+    ask(judges::records, &["tests/golden/seeds/records"]);
 }

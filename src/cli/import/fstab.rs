@@ -1,13 +1,13 @@
 //! fstab(5) as rules: binds, file systems in memory, and the root directory that they are for.
 
 use super::input::{self, Input};
-use super::policy::{Policy, Table, escaped};
+use super::policy::{Policy, Table, escaped, refusal, with_help};
 use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Origin, Result};
 use crate::plan::{FileSystem, Fstab, Step, View};
 use crate::policy::value::{AbsPath, Propagation};
-use crate::policy::{Diagnostics, Policy as Checked, Severity};
+use crate::policy::{Diagnostics, Severity};
 
 /// What a file system in memory may hold when nothing says how much (tmpfs(5)).
 const HALF: &str = "50%";
@@ -44,7 +44,10 @@ const MEMORY: &[(&str, &str)] = &[
 /// It cannot be read as text, or the root directory is no absolute path.
 pub fn run(arguments: &ImportFstab) -> Result<Imported> {
     let root = arguments.root.as_deref().map(root).transpose()?;
-    let input = input::read(&arguments.file)?;
+    Ok(import(root, &input::read(&arguments.file)?))
+}
+
+fn import(root: Option<Table>, input: &Input) -> Imported {
     let mut import = Import {
         root,
         ..Import::default()
@@ -52,7 +55,7 @@ pub fn run(arguments: &ImportFstab) -> Result<Imported> {
     for (origin, line) in input.lines() {
         import.line(&origin, line);
     }
-    Ok(import.finish(&input))
+    import.finish(input)
 }
 
 fn root(path: &str) -> Result<Table> {
@@ -248,24 +251,6 @@ fn head(file: &str, has_root: bool) -> Vec<String> {
     head
 }
 
-/// Why the language refuses these rules, if it does.
-fn refusal(rules: &[&Table]) -> Option<String> {
-    let text: String = rules.iter().map(ToString::to_string).collect();
-    let found = Checked::parse(&[("", text.as_bytes())]).err()?;
-    let error = found
-        .list
-        .into_iter()
-        .find(|one| one.severity == Severity::Error)?;
-    Some(with_help(&error.message, error.help.as_deref()))
-}
-
-fn with_help(message: &str, help: Option<&str>) -> String {
-    match help {
-        Some(help) => format!("{message}; {help}"),
-        None => message.to_owned(),
-    }
-}
-
 /// A number as the kernel reads it: `10k` is 10240.
 fn number(text: &str) -> Option<u64> {
     const UNITS: &[(char, u64)] = &[('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30)];
@@ -280,6 +265,56 @@ fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// A line of words that are right somewhere.
+    fn line() -> impl Strategy<Value = String> {
+        let source = ["/a", "/{user}", "tmpfs", "LABEL=x", "#", "/a\\040b"];
+        let target = [
+            "/a", "/a/b", "/", "/var/lib", "/proc", "/sys", "/{", "b", "/a\\012",
+        ];
+        let kind = ["none", "tmpfs", "proc", "sysfs", "ext4", "nfs", "swap"];
+        let options = [
+            "bind",
+            "rbind,ro",
+            "noauto",
+            "size=1M",
+            "size=0,mode=9",
+            "uid=1,gid=x",
+            "nr_inodes=1k",
+            "bind,nofail,X-mount.mkdir",
+            "bind,rprivate,nosymfollow",
+            "mode=0700,huge=always",
+        ];
+        let select = |words: &[&'static str]| prop::sample::select(words.to_vec());
+        (
+            select(&source),
+            select(&target),
+            select(&kind),
+            select(&options),
+        )
+            .prop_map(|(source, target, kind, options)| {
+                format!("{source} {target} {kind} {options}")
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// With a root directory and without.
+        #[test]
+        fn what_is_printed_is_always_a_policy(
+            lines in prop::collection::vec(line(), 0..12),
+            has_root in any::<bool>(),
+        ) {
+            let table = has_root.then(|| root("/srv/{a}").unwrap());
+            let (file, text) = (Arc::from("f\n"), lines.join("\n"));
+            let printed = import(table, &Input { file, text }).policy.to_string();
+            let found = crate::policy::Policy::parse(&[("p", printed.as_bytes())]);
+            prop_assert!(found.is_ok(), "{:?}\n{}", found.err(), printed);
+        }
+    }
 
     #[test]
     fn numbers_are_the_kernels() {

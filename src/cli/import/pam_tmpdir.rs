@@ -1,7 +1,7 @@
 //! pam_tmpdir's configuration as a policy that keeps each user's temporary directory where it is.
 
 use super::input::{self, Input};
-use super::policy::{Policy, Table, escaped};
+use super::policy::{Policy, Table, escaped, refusal};
 use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportPamTmpdir;
 use crate::error::{Error, Origin, Result};
@@ -23,7 +23,7 @@ const VARIABLES: &[&str] = &["TMP", "TMPDIR", "TEMP", "TEMPDIR"];
 ///
 /// # Errors
 ///
-/// The file cannot be read as text, or names a directory in which pam_tmpdir makes nothing.
+/// The file cannot be read as text, or names a directory for which there can be no rules.
 pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
     let mut remarks = Vec::new();
     let input = match &arguments.file {
@@ -41,7 +41,13 @@ pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
         None => DIRECTORY.to_owned(),
     };
     remarks.extend(differences(&origin, &directory));
-    let policy = policy(&origin, &directory);
+    let policy = Policy {
+        head: vec![format!(
+            "What pam_tmpdir does by {origin}, in a mount namespace of the user's."
+        )],
+        rules: rules(&directory),
+        ..Policy::default()
+    };
     Ok(Imported { policy, remarks })
 }
 
@@ -50,10 +56,14 @@ fn without_file() -> Origin {
     Origin { file, line: 0 }
 }
 
-/// A directory that can have pam_tmpdir's mode, 0711, and be root's alone to change.
-fn path(value: &str) -> std::result::Result<String, &'static str> {
-    let path = tidy(value);
-    AbsPath::new(&path).map(|path| path.to_string())
+/// The directory that `tmpdir=` names, or why there can be no rules for it.
+fn path(value: &str) -> std::result::Result<String, String> {
+    let path = AbsPath::new(&tidy(value))?.to_string();
+    let rules = rules(&path);
+    match refusal(&rules.iter().collect::<Vec<_>>()) {
+        Some(reason) => Err(reason),
+        None => Ok(path),
+    }
 }
 
 /// What the file says, and where. pam_tmpdir (0.09) reads two lines for each that it looks at, so every second
@@ -80,7 +90,7 @@ fn setting(input: &Input, remarks: &mut Vec<Remark>) -> Option<(Origin, String)>
     found
 }
 
-fn policy(origin: &Origin, directory: &str) -> Policy {
+fn rules(directory: &str) -> Vec<Table> {
     let instance = format!("{}/{{uid}}", escaped(directory));
     let private = Table::new("[[private]]")
         .comment(
@@ -93,16 +103,10 @@ fn policy(origin: &Origin, directory: &str) -> Policy {
         .flag("create", true)
         .flag("optional", true);
     let variables = VARIABLES.iter().map(|name| (*name, instance.as_str()));
-    Policy {
-        head: vec![format!(
-            "What pam_tmpdir does by {origin}, in a mount namespace of the user's."
-        )],
-        rules: vec![
-            private,
-            Table::new("[[env]]").texts_by_name("set", variables),
-        ],
-        ..Policy::default()
-    }
+    vec![
+        private,
+        Table::new("[[env]]").texts_by_name("set", variables),
+    ]
 }
 
 /// What no rule does as pam_tmpdir does it.

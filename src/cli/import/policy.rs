@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use crate::cli::terminal::harmless;
+use crate::policy::{self, Severity};
 use std::fmt;
 use toml_writer::{TomlStringBuilder, TomlWrite};
 
@@ -98,6 +99,25 @@ impl Table {
     fn key(mut self, key: &'static str, value: String) -> Self {
         self.keys.push((key, value));
         self
+    }
+}
+
+/// Why the language refuses these rules, if it does.
+pub fn refusal(rules: &[&Table]) -> Option<String> {
+    let text: String = rules.iter().map(ToString::to_string).collect();
+    let found = policy::Policy::parse(&[("", text.as_bytes())]).err()?;
+    let error = found
+        .list
+        .into_iter()
+        .find(|one| one.severity == Severity::Error)?;
+    Some(with_help(&error.message, error.help.as_deref()))
+}
+
+/// What is wrong, and what to do about it.
+pub fn with_help(message: &str, help: Option<&str>) -> String {
+    match help {
+        Some(help) => format!("{message}; {help}"),
+        None => message.to_owned(),
     }
 }
 
