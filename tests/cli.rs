@@ -7,6 +7,9 @@
     clippy::unwrap_used
 )]
 
+#[path = "cli/import.rs"]
+mod import;
+
 use serde_json::Value;
 use std::fs;
 use std::io::Write;

@@ -89,8 +89,9 @@ pub enum Verb {
     Run(Box<Run>),
     /// Write the policy that another program's configuration amounts to
     ///
-    /// The policy goes to standard output; what of the configuration it does not carry, or does differently, is
-    /// said on standard error, each with its file and line. Nothing else is written, and nothing is run.
+    /// The policy goes to standard output. Remarks go to standard error, each with its file and line: what the
+    /// policy leaves out, what it does in a different way, and what is doubtful: done alike, and hardly what was
+    /// meant. Nothing else is written, and nothing is run.
     #[command(subcommand, arg_required_else_help = true)]
     Import(Import),
     /// Print the completions for a shell
@@ -364,7 +365,12 @@ pub enum Import {
     ///
     /// Every user finds the same files in the same places: instances stay where pam_namespace has made them.
     /// Without FILE it reads /etc/security/namespace.conf and then /etc/security/namespace.d/*.conf, in byte order
-    /// of their names.
+    /// of their names. Whether SELinux is enabled, which scripts there are and which directories `create` need not
+    /// make is asked of this machine, and so are the users and groups that `create` names.
+    ///
+    /// Remarks go to standard error: what the policy leaves out, what it does in a different way, and what is
+    /// doubtful: done alike, and hardly what was meant. Initialization scripts keep their arguments; their failures
+    /// are logged and refuse nobody.
     #[command(name = "pam_namespace")]
     PamNamespace(PamNamespace),
     /// From tmpdir.conf, the configuration of pam_tmpdir (libpam-tmpdir)
@@ -413,6 +419,11 @@ pub struct PamNamespace {
     /// Heed the arguments that this PAM service's stack gives to pam_namespace.so
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
+    /// Examine the files of the system installed under this directory, such as a mounted image
+    ///
+    /// For FILE, PAM stacks, scripts, and whether it has SELinux; a FILE that is named is read where it is.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
     #[command(flatten)]
     pub manner: ImportManner,
 }
@@ -420,7 +431,7 @@ pub struct PamNamespace {
 /// How a policy is delivered.
 #[derive(Debug, Args)]
 pub struct ImportManner {
-    /// Write no policy if anything would be left out or done differently
+    /// Write no policy if there is anything to remark
     #[arg(long)]
     pub strict: bool,
     /// Print one JSON document

@@ -10,7 +10,7 @@ mod privileges;
 mod processes;
 mod programs;
 mod sshd;
-mod stack;
+pub mod stack;
 mod store;
 mod tree;
 mod units;

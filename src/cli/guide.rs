@@ -21,15 +21,15 @@ const USAGE: (u8, &str) = (2, "the command line was not understood");
 const IMPORTED: &[(u8, &str)] = &[
     (
         0,
-        "the policy was printed, even if something was left out or is done differently",
+        "the policy was printed, even if there are remarks: left out, different, doubtful",
     ),
     (
         1,
-        "with --strict: something would be left out or done differently; no policy was printed",
+        "with --strict: there are remarks, and no policy was printed",
     ),
     (
         2,
-        "the command line was not understood, or the configuration could not be read as text",
+        "the command line was not understood, or the configuration cannot be read as text",
     ),
 ];
 
@@ -40,7 +40,8 @@ const IMPORT_KEYS: &[(&str, &str)] = &[
     ("rules", "the number of its rules"),
     (
         "remarks[]",
-        "what is not as it was: fate (left-out or different), file, line (0: of the whole), message",
+        "what to look at: fate (left-out; different; doubtful: done alike, and hardly meant), file, line (0: the \
+         whole), message",
     ),
     ("error", "alone: why nothing can be imported"),
 ];

@@ -10,7 +10,8 @@ mod remark;
 use crate::cli::arguments::{Import, ImportManner};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Screen, count, harmless};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::policy::source::LIMIT;
 use policy::Policy;
 use remark::Remark;
 use serde_json::json;
@@ -41,7 +42,7 @@ pub fn run(import: &Import) -> Outcome {
 }
 
 fn deliver(imported: Result<Imported>, manner: &ImportManner, screen: Screen) -> Outcome {
-    match imported {
+    match imported.and_then(readable) {
         Ok(imported) if manner.json => as_json(&imported, manner.strict),
         Ok(imported) => as_text(&imported, manner.strict, screen),
         Err(error) if manner.json => Outcome {
@@ -52,6 +53,18 @@ fn deliver(imported: Result<Imported>, manner: &ImportManner, screen: Screen) ->
             status: BAD_INPUT,
             ..Outcome::failure(harmless(&error.to_string()))
         },
+    }
+}
+
+/// The same, if the policy is not larger than one may be.
+fn readable(imported: Imported) -> Result<Imported> {
+    match imported.policy.to_string().len() {
+        size if size <= LIMIT => Ok(imported),
+        size => Err(Error::new(
+            "write",
+            "the policy",
+            format!("it would have {size} bytes, and may have {LIMIT}"),
+        )),
     }
 }
 

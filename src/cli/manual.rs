@@ -153,6 +153,8 @@ mod tests {
                 "jns-run.1",
                 "jns-import.1",
                 "jns-import-pam_namespace.1",
+                "jns-import-pam_tmpdir.1",
+                "jns-import-fstab.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

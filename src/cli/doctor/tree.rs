@@ -45,14 +45,24 @@ impl Tree {
     ///
     /// It cannot be read, or is no regular file.
     pub fn read(&self, path: &str) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        self.file(path)?.take(LIMIT).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A regular file, to be read.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or is no regular file.
+    pub fn file(&self, path: &str) -> io::Result<File> {
         // Without O_NONBLOCK, opening a FIFO would wait for somebody to write into it.
-        let file = File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(self.open(path, flags)?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let mut bytes = Vec::new();
-        file.take(LIMIT).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(file)
     }
 
     /// The names in a directory, sorted; none if it cannot be read.

@@ -1,9 +1,8 @@
 //! The files that are imported: text of a bearable size, whoever owns it.
 
+use crate::cli::doctor::Tree;
 use crate::cli::outcome::reason;
 use crate::error::{Error, Origin, Result};
-use rustix::fs::{CWD, Mode, OFlags};
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -40,31 +39,33 @@ impl Input {
     }
 }
 
-/// Reads a file; `-` is standard input.
+/// Reads a file that an argument names; `-` is standard input.
 ///
 /// # Errors
 ///
 /// It cannot be read, is no regular file, is larger than 1 MiB, has a line of more than 64 KiB, or is not text:
 /// it holds a NUL or is not UTF-8.
 pub fn read(name: &str) -> Result<Input> {
-    let (file, bytes) = match name {
-        "-" => (STDIN, bytes(io::stdin().lock())),
-        path => (path, open(path).and_then(bytes)),
-    };
+    match name {
+        "-" => input(STDIN, bytes(io::stdin().lock())),
+        path => read_in(&Tree::host(), path),
+    }
+}
+
+/// The same for a file of a system.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_in(tree: &Tree, path: &str) -> Result<Input> {
+    input(path, tree.file(path).and_then(bytes))
+}
+
+fn input(file: &str, bytes: io::Result<Vec<u8>>) -> Result<Input> {
     let bytes = bytes.map_err(|e| Error::new("read", file, reason(&e)))?;
     let text = text(bytes).map_err(|reason| Error::new("read", file, reason))?;
     let file = Arc::from(file);
     Ok(Input { file, text })
-}
-
-fn open(path: &str) -> io::Result<File> {
-    // Without O_NONBLOCK, opening a FIFO would wait for somebody to write into it.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("not a regular file")),
-    }
 }
 
 fn bytes(source: impl Read) -> io::Result<Vec<u8>> {

@@ -1,7 +1,5 @@
 //! A policy as it is written: tables with comments, and keys in a chosen order.
 
-#![allow(dead_code)]
-
 use crate::cli::terminal::harmless;
 use crate::policy::{self, Severity};
 use std::fmt;

@@ -1,7 +1,5 @@
 //! What a policy does not carry of the configuration it was made from, or does differently.
 
-#![allow(dead_code)]
-
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::error::Origin;
 use serde_json::{Value, json};
@@ -13,6 +11,24 @@ pub enum Fate {
     LeftOut,
     /// The policy does it in another way.
     Different,
+    /// The policy does the same, and that is hardly what was meant.
+    Doubtful,
+}
+
+const FATES: [(Fate, &str, &str, Tone); 3] = [
+    (Fate::LeftOut, "left out", "left-out", Tone::Bad),
+    (Fate::Different, "different", "different", Tone::Warning),
+    (Fate::Doubtful, "doubtful", "doubtful", Tone::Warning),
+];
+
+impl Fate {
+    /// In a sentence and in JSON, and how it is painted.
+    fn said(self) -> (&'static str, &'static str, Tone) {
+        let found = FATES.iter().find(|(fate, ..)| *fate == self);
+        found.map_or(("", "", Tone::Faint), |(_, text, key, tone)| {
+            (text, key, *tone)
+        })
+    }
 }
 
 /// One thing that will not be as it was.
@@ -37,6 +53,11 @@ impl Remark {
         Self::new(origin, Fate::Different, message)
     }
 
+    /// Something that the policy does as well, and that is hardly what was meant.
+    pub fn doubtful(origin: &Origin, message: impl Into<String>) -> Self {
+        Self::new(origin, Fate::Doubtful, message)
+    }
+
     fn new(origin: &Origin, fate: Fate, message: impl Into<String>) -> Self {
         Self {
             origin: origin.clone(),
@@ -47,10 +68,8 @@ impl Remark {
 
     /// `FILE:LINE: left out: why`.
     pub fn render(&self, screen: Screen) -> String {
-        let fate = match self.fate {
-            Fate::LeftOut => screen.paint(Tone::Bad, "left out"),
-            Fate::Different => screen.paint(Tone::Warning, "different"),
-        };
+        let (fate, _, tone) = self.fate.said();
+        let fate = screen.paint(tone, fate);
         let origin = harmless(&self.origin.to_string());
         format!("{origin}: {fate}: {}", harmless(&self.message))
     }
@@ -58,10 +77,7 @@ impl Remark {
     /// The remark as JSON.
     pub fn as_json(&self) -> Value {
         json!({
-            "fate": match self.fate {
-                Fate::LeftOut => "left-out",
-                Fate::Different => "different",
-            },
+            "fate": self.fate.said().1,
             "file": self.origin.file.as_ref(),
             "line": self.origin.line,
             "message": self.message,

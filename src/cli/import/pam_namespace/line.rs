@@ -1,0 +1,92 @@
+//! One line of namespace.conf, understood as pam_namespace understands it.
+
+use super::method::{self, Flags, Method};
+use super::syntax::{self, Template};
+use super::users::{self, Users};
+use super::{Notes, Setting};
+use crate::cli::import::remark::Remark;
+use crate::error::Origin;
+
+/// A line about one directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands.
+    pub origin: Origin,
+    /// As it stands there, without its comment.
+    pub text: String,
+    /// The directory, as a template.
+    pub path: String,
+    /// What the names of instances are put behind, as a template.
+    pub prefix: String,
+    /// How instances are told apart.
+    pub method: Method,
+    /// What stands behind the method.
+    pub flags: Flags,
+    /// Whom it is about.
+    pub users: Users,
+}
+
+/// Understands a line; nothing where it says nothing, or pam_namespace refuses it.
+pub fn read(
+    origin: &Origin,
+    text: &str,
+    setting: &Setting,
+    remarks: &mut Vec<Remark>,
+) -> Option<Line> {
+    let text = syntax::uncommented(text);
+    if text.is_empty() {
+        return None;
+    }
+    let mut notes = Notes::new(origin, remarks);
+    match understand(origin, text, &mut notes) {
+        Ok(line) => Some(line),
+        Err(reason) => {
+            notes.left_out(format!("{reason}; {}", setting.module.verdict()));
+            None
+        }
+    }
+}
+
+fn understand(origin: &Origin, text: &str, notes: &mut Notes<'_>) -> Result<Line, String> {
+    let words = syntax::words(text);
+    let mut list = words.list.iter();
+    let path = list.next().ok_or("there is no directory")?;
+    let prefix = list.next().ok_or("there is no instance prefix")?;
+    let method = list.next().ok_or("there is no method")?;
+    let users = list.next();
+    if words.unclosed {
+        notes.doubtful(
+            "a quote is not closed: the word goes on to the end of the line, or to the first `#`",
+        );
+    }
+    if let Some(more) = list.next() {
+        notes.doubtful(format!(
+            "pam_namespace passes over `{more}` and what follows it"
+        ));
+    }
+    let (method, flags) = method::read(method, notes)?;
+    Ok(Line {
+        origin: origin.clone(),
+        text: text.trim_end().to_owned(),
+        path: syntax::whole(&path_template(path, true, notes)?),
+        prefix: syntax::tidied(&path_template(prefix, method != Method::Tmpfs, notes)?),
+        method,
+        flags,
+        users: users::read(users.map(String::as_str), notes),
+    })
+}
+
+/// The template of a path, judged as pam_namespace does it: by its text.
+fn path_template(word: &str, absolute: bool, notes: &mut Notes<'_>) -> Result<String, String> {
+    let Template { text, unknown } = syntax::template(word);
+    if absolute && !text.starts_with('/') && !text.starts_with("{home}") {
+        return Err(format!("`{word}` is not absolute"));
+    }
+    if text.contains("..") {
+        return Err(format!("`{word}` has `..` in it"));
+    }
+    if let Some(unknown) = unknown.filter(|_| absolute) {
+        notes.doubtful(format!("`{unknown}` is no variable but stands for itself"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,288 @@
+//! The rule that stands for a line, and what can be wrong between several.
+
+use super::line::Line;
+use super::memory;
+use super::method::{Create, Method};
+use super::users::Users;
+use super::{Notes, Setting, settings};
+use crate::cli::import::policy::{Policy as Written, Table, escaped};
+use crate::cli::import::remark::Remark;
+use crate::error::Origin;
+use crate::policy::{Policy, Severity};
+use nix::unistd::User;
+use rustix::fs::Stat;
+use std::collections::BTreeMap;
+
+/// The script that is run where a line names none.
+const SCRIPT: &str = "/etc/security/namespace.init";
+
+/// What relative names of scripts are below.
+const SCRIPTS: &str = "/etc/security/namespace.d/";
+
+/// The mode of a directory that `create` makes without one: 0777 less a login's usual umask.
+const CREATED: u32 = 0o755;
+
+/// A rule, and what of it is compared with other rules.
+#[derive(Debug)]
+pub struct Draft {
+    /// The rule.
+    pub table: Table,
+    origin: Origin,
+    path: String,
+    users: Users,
+    store: Option<String>,
+}
+
+/// The rule that does what `line` does; nothing where there is none.
+pub fn draft(line: &Line, setting: &Setting, remarks: &mut Vec<Remark>) -> Option<Draft> {
+    let mut notes = Notes::new(&line.origin, remarks);
+    if line.users.is_nobody() {
+        notes.doubtful("the line is about nobody");
+        return None;
+    }
+    let drafted = match line.method {
+        Method::Tmpfs => Ok((tmpfs(line, setting, &mut notes), None)),
+        _ => private(line, setting, &mut notes).map(|(table, store)| (table, Some(store))),
+    };
+    let drafted = drafted.and_then(|(table, store)| accepted(table).map(|table| (table, store)));
+    match drafted {
+        Ok((table, store)) => Some(Draft {
+            table,
+            origin: line.origin.clone(),
+            path: line.path.clone(),
+            users: line.users.clone(),
+            store,
+        }),
+        Err(reason) => {
+            notes.left_out(reason);
+            None
+        }
+    }
+}
+
+/// `table`, if it passes as a policy of its own.
+fn accepted(table: Table) -> Result<Table, String> {
+    let policy = Written {
+        settings: Some(settings()),
+        rules: vec![table],
+        ..Written::default()
+    };
+    let judged = Policy::parse(&[("", policy.to_string().as_bytes())]);
+    if let Err(diagnostics) = judged {
+        let mut errors = diagnostics
+            .list
+            .into_iter()
+            .filter(|found| found.severity == Severity::Error);
+        let first = errors.next().map(|error| error.message);
+        return Err(first.unwrap_or_else(|| String::from("there is no such rule")));
+    }
+    policy.rules.into_iter().next().ok_or_else(String::new)
+}
+
+fn tmpfs(line: &Line, setting: &Setting, notes: &mut Notes<'_>) -> Table {
+    let table = line.users.add(begin("[[tmpfs]]", line));
+    let table = memory::add(table, line.flags.mount.as_deref(), notes);
+    let table = table.flag("create", line.flags.create.is_some());
+    with_script(table, line, setting, notes)
+}
+
+fn begin(header: &'static str, line: &Line) -> Table {
+    Table::new(header)
+        .comment(&format!(
+            "{}: {}",
+            line.origin,
+            line.text.replace('\t', " ")
+        ))
+        .text("path", &line.path)
+}
+
+fn private(
+    line: &Line,
+    setting: &Setting,
+    notes: &mut Notes<'_>,
+) -> Result<(Table, String), String> {
+    let (per, name) = told_apart(line, setting, notes)?;
+    let store = format!("{}{name}", line.prefix);
+    let hash = match (line.method, setting.module.hashes) {
+        (Method::Tmpdir, _) => None,
+        (_, true) => Some("always"),
+        (_, false) => Some("long"),
+    };
+    let table = line.users.add(begin("[[private]]", line));
+    let table = table
+        .optional_text("per", per)
+        .text("store", &store)
+        .optional_text("hash", hash);
+    let table = table.optional_text("parent", setting.module.any_parent.then_some("any"));
+    let table = created(table, line, setting, notes)?;
+    Ok((with_script(table, line, setting, notes), store))
+}
+
+/// What `per` says, and the name of an instance behind its prefix.
+fn told_apart(
+    line: &Line,
+    setting: &Setting,
+    notes: &mut Notes<'_>,
+) -> Result<(Option<&'static str>, &'static str), String> {
+    let shared = line.flags.shared;
+    match line.method {
+        Method::User | Method::Tmpfs => Ok((None, "{user}")),
+        Method::Tmpdir => {
+            if !setting.module.cleans {
+                notes.different(
+                    "a session's directory is removed at its end, as with `unmount_on_close`",
+                );
+            }
+            Ok((Some("session"), "{session}"))
+        }
+        Method::Context | Method::Level if !setting.selinux && shared => Err(
+            "`shared` needs SELinux; without it pam_namespace gives nobody an instance".to_owned(),
+        ),
+        Method::Context | Method::Level if !setting.selinux => {
+            notes.doubtful("without SELinux, pam_namespace takes the method `user` instead");
+            Ok((None, "{user}"))
+        }
+        Method::Context => Ok((Some("context"), if shared { "{context}" } else { "{user}" })),
+        Method::Level => Ok((Some("level"), if shared { "{level}" } else { "{user}" })),
+    }
+}
+
+/// `table` with what `create` says. The owner and the mode count for a directory that is made; an instance has
+/// those of the directory that it covers, if that is there.
+fn created(
+    table: Table,
+    line: &Line,
+    setting: &Setting,
+    notes: &mut Notes<'_>,
+) -> Result<Table, String> {
+    let Some(create) = &line.flags.create else {
+        return Ok(table);
+    };
+    let (owner, group) = owners(create, setting)?;
+    let is_fixed = !line.path.contains('{');
+    if is_fixed && setting.tree.exists(&line.path) {
+        return Ok(table.flag("create", true));
+    }
+    if !is_fixed {
+        notes.different("where the directory is there already, its instances too have the mode and owner of `create`");
+    }
+    let mode = format!("{:04o}", create.mode.unwrap_or(CREATED));
+    Ok(table
+        .flag("create", true)
+        .text("mode", &mode)
+        .text("owner", &owner)
+        .text("group", &group))
+}
+
+/// The owner and the group of a directory that is made: the user's own where nobody is named.
+fn owners(create: &Create, setting: &Setting) -> Result<(String, String), String> {
+    let own = || String::from("{gid}");
+    let Some(owner) = &create.owner else {
+        let group = create.group.clone().unwrap_or_else(own);
+        return Ok((String::from("{user}"), group));
+    };
+    let account = User::from_name(owner).ok().flatten();
+    let account = account.ok_or_else(|| {
+        format!(
+            "there is no user `{owner}` to create it for; {}",
+            setting.module.verdict()
+        )
+    })?;
+    let group = create.group.clone();
+    Ok((
+        owner.clone(),
+        group.unwrap_or_else(|| account.gid.to_string()),
+    ))
+}
+
+/// `table` with the script that is run at every login.
+fn with_script(table: Table, line: &Line, setting: &Setting, notes: &mut Notes<'_>) -> Table {
+    if line.flags.no_init {
+        return table;
+    }
+    let own = line
+        .flags
+        .script
+        .as_deref()
+        .map(|script| match script.starts_with('/') {
+            true => script.to_owned(),
+            false => format!("{SCRIPTS}{script}"),
+        });
+    let script = own.as_deref().unwrap_or(SCRIPT);
+    match setting.tree.stat(script) {
+        Ok(facts) => tell_unusable(script, &facts, notes),
+        Err(_) => {
+            if own.is_some() {
+                notes.doubtful(format!(
+                    "there is no {script}; pam_namespace goes on without"
+                ));
+            }
+            return table;
+        }
+    }
+    // Whatever the script's exit status is, pam_namespace lets the login go on.
+    table
+        .text("init", &escaped(script))
+        .text("on_failure", "warn")
+}
+
+fn tell_unusable(script: &str, facts: &Stat, notes: &mut Notes<'_>) {
+    if facts.st_mode & 0o111 == 0 {
+        notes.different(format!(
+            "{script} cannot be executed, for which pam_namespace refuses every login; here it is logged"
+        ));
+    }
+}
+
+/// The rules that can stand beside each other.
+pub fn reconciled(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
+    let drafts = without_hidden(drafts, remarks);
+    without_common_instances(drafts, remarks)
+}
+
+/// Of several rules for one path and the same users only the last can be seen.
+fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
+    let mut later: BTreeMap<String, Vec<(Users, Origin)>> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for draft in drafts.into_iter().rev() {
+        let mut notes = Notes::new(&draft.origin, remarks);
+        let above = later.entry(draft.path.clone()).or_default();
+        if let Some((_, origin)) = above.iter().find(|(users, _)| users.are(&draft.users)) {
+            notes.left_out(format!(
+                "{origin} covers {} for the same users, and hides what this does",
+                draft.path
+            ));
+            continue;
+        }
+        if let Some((_, origin)) = above.first() {
+            notes.doubtful(format!(
+                "{origin} covers {}, too, and hides it where both apply",
+                draft.path
+            ));
+        }
+        above.push((draft.users.clone(), draft.origin.clone()));
+        kept.push(draft);
+    }
+    kept.reverse();
+    kept
+}
+
+/// Of several paths with the same instances only the first can have them.
+fn without_common_instances(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
+    let mut first: BTreeMap<String, (String, Origin)> = BTreeMap::new();
+    let alone = |draft: &Draft| {
+        let Some(store) = draft.store.clone() else {
+            return true;
+        };
+        let own = (draft.path.clone(), draft.origin.clone());
+        let (path, origin) = first.entry(store).or_insert(own);
+        if *path == draft.path {
+            return true;
+        }
+        let said =
+            format!("its instances are those of {path} ({origin}): give them another prefix");
+        Notes::new(&draft.origin, remarks).left_out(said);
+        false
+    };
+    drafts.into_iter().filter(alone).collect()
+}
