@@ -184,8 +184,8 @@ pub enum Medium {
 /// The directory that a `[[private]]` rule shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// The directory itself. Its parent must exist unless it lies in the plan's store, where missing
-    /// directories are made for root alone.
+    /// The directory itself. Its parent is made for root alone where it is missing, and in the plan's store all
+    /// that is missing.
     pub directory: AbsPath,
     /// What the directory that holds it may be like.
     pub parent: Parent,

@@ -212,6 +212,19 @@ fn what_cannot_prepare_denies_or_warns() {
     }
 }
 
+#[test]
+fn a_missing_parent_is_made_closed() {
+    let bed = bed!();
+    bed.hand_over(POLY, "/t/poly /t/inst/ user root", "");
+    bed.sh("rmdir /t/inst");
+    bed.su("alice", "touch /t/poly/mine").text();
+    assert_eq!(bed.sh("stat -c '%a %u %g' /t/inst"), "0 0 0");
+    assert_eq!(bed.sh("find /t/inst -type f"), "/t/inst/alice/mine");
+    bed.sh("mv /t/inst /t/away");
+    bed.sh("install -d -o bob -m 0 /t/inst");
+    assert!(!bed.su("alice", "true").succeeded(), "bob's");
+}
+
 /// The user could put a link to a directory of root's there.
 #[test]
 fn no_program_is_led_by_a_user() {

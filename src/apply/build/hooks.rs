@@ -63,7 +63,15 @@ impl Build<'_> {
 
 impl Build<'_> {
     /// Runs those that prepare what is shown, at its paths, in the order in which it was attached.
-    pub(in crate::apply) fn run_inits(&self, subject: &Subject<'_>) -> Result<()> {
+    pub(in crate::apply) fn run_inits(&mut self, subject: &Subject<'_>) -> Result<()> {
+        let prepared = self.prepare(subject);
+        if prepared.is_err() {
+            self.undo.withdraw();
+        }
+        prepared
+    }
+
+    fn prepare(&self, subject: &Subject<'_>) -> Result<()> {
         let views = self.views.iter().map(|view| view.step);
         for step in views.filter(|step| !self.is_of_root(step)) {
             let is_new = match step.view.instance() {

@@ -137,7 +137,13 @@ impl<'p> Build<'p> {
             .strip_prefix(self.plan.store.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
         let Some((below, name)) = within.and_then(|rest| rest.rsplit_once('/')) else {
-            let (parent, name) = self.walker.open_parent(path, &[])?;
+            let (parent, name) = match self.walker.open_parent(path, &[]) {
+                Err(missing) if missing.is_missing() => {
+                    self.make_parent(path, missing)?;
+                    self.walker.open_parent(path, &[])?
+                }
+                found => found?,
+            };
             check_parent(instance, &parent, form)?;
             if !matches!(self.trust, Trust::Caller(_)) {
                 check_alone(&parent, path)?;
@@ -146,6 +152,26 @@ impl<'p> Build<'p> {
             return Ok((parent.descriptor, name, replaceable));
         };
         Ok((self.store_directory(below)?, name, false))
+    }
+
+    /// Makes the missing directory that holds an instance, closed to everybody, with the mode that pam_namespace
+    /// gives it and insists on. Only root makes directories there: in the user's own, the user can.
+    fn make_parent(&mut self, instance: &str, missing: Error) -> Result<()> {
+        let (path, _) = instance.rsplit_once('/').unwrap_or_default();
+        let (holder, name) = self.walker.open_parent(path, &[])?;
+        if holder.is_users() || matches!(self.trust, Trust::Caller(_)) {
+            return Err(missing);
+        }
+        let form = Form {
+            mode: 0,
+            uid: 0,
+            gid: 0,
+        };
+        let (mut draft, _) = Draft::directory(&holder.descriptor, form, path)?;
+        if draft.publish(name, path)? == Publication::Done {
+            self.undo.push(draft);
+        }
+        Ok(())
     }
 
     /// The directory `below` the store, made for root alone where it is missing.

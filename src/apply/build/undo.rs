@@ -85,6 +85,13 @@ impl<'p> Undo<'p> {
         all.any(|made| matches!(made.reach, Reach::Named(of) if of == instance))
     }
 
+    /// Takes their names from the new instances again, which then go with what was put into them.
+    pub(super) fn withdraw(&mut self) {
+        let named = |made: &&mut Provisional<'_>| matches!(made.reach, Reach::Named(_));
+        let named = self.0.iter_mut().filter(named);
+        named.for_each(|made| made.draft.withdraw());
+    }
+
     /// Lets stay what others may already use.
     pub(super) fn keep_public(&mut self) {
         let all = std::mem::take(&mut self.0);
@@ -99,10 +106,8 @@ impl<'p> Undo<'p> {
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        while let Some(mut made) = self.0.pop() {
-            if let Reach::Named(_) = made.reach {
-                made.draft.withdraw();
-            }
+        while let Some(provisional) = self.0.pop() {
+            drop(provisional);
         }
     }
 }
