@@ -24,6 +24,7 @@ mod kernel;
 
 mod accounts;
 mod arguments;
+mod attacks;
 mod descriptors;
 mod faults;
 mod forced_panic;

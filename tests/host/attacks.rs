@@ -1,0 +1,284 @@
+//! Users who exchange what their sessions are made of for links to what is not theirs, at every moment of an open
+//! and as often as they can. Where pam_namespace can be told to do the same, it shows that the attack can be won.
+
+use crate::kernel::{directory, mounts_at, tree};
+use crate::room::{CONFDIR, Room, in_room, module, program};
+use std::os::unix::fs::{lchown, symlink};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What is not the user's.
+const VICTIM: &str = "/mnt/victim";
+const ALICE: u32 = 2001;
+/// How often each of the races is run, and how often pam_namespace gets a chance to lose one.
+const ATTEMPTS: usize = 20_000;
+
+const SETTINGS: &str = "[settings]\nnamespace = \"session\"\nstore = \"/mnt/var/lib/jns\"\n";
+
+/// An attack, as the racer is told about it.
+#[derive(Clone, Copy)]
+struct Attack {
+    /// What is exchanged for a link to the victim, and that link.
+    names: (&'static str, &'static str),
+    /// Directories that are there besides `/mnt/home/alice/a`, of the user's and of root's.
+    theirs: &'static [&'static str],
+    roots: &'static [&'static str],
+    /// The rule that is attacked, and the line of namespace.conf that says the same.
+    rule: &'static str,
+    line: &'static str,
+    /// Where something must be mounted in sessions that open.
+    place: &'static str,
+    /// Where the victim must not be seen in them.
+    shown: &'static str,
+}
+
+/// A directory above the one that is covered.
+const ON_THE_WAY: Attack = Attack {
+    names: ("/mnt/home/alice/a", "/mnt/home/alice/b"),
+    theirs: &["/mnt/home/alice/a/t"],
+    roots: &["/mnt/victim/t"],
+    rule: "[[private]]\npath = \"/mnt/home/alice/a/t\"\n",
+    line: "/mnt/home/alice/a/t /mnt/inst/ user root\n",
+    place: "/mnt/home/alice",
+    shown: "-",
+};
+
+/// The one that is covered itself.
+const AT_THE_END: Attack = Attack {
+    rule: "[[private]]\npath = \"/mnt/home/alice/a\"\n",
+    line: "/mnt/home/alice/a /mnt/inst/ user root\n",
+    ..ON_THE_WAY
+};
+
+/// A directory above one that is made; the victim has one of that name.
+const CREATION: Attack = Attack {
+    theirs: &[],
+    rule: "[[private]]\npath = \"/mnt/home/alice/a/t\"\ncreate = true\n",
+    line: "/mnt/home/alice/a/t /mnt/inst/ user:create root\n",
+    ..ON_THE_WAY
+};
+
+/// The same; the victim has none, so that one could be made there. Debian's pam_namespace was mended in that.
+const CREATION_ELSEWHERE: Attack = Attack {
+    roots: &[VICTIM],
+    line: "",
+    ..CREATION
+};
+
+/// The directory that is about to be given its name.
+const TEMPORARY: Attack = Attack {
+    names: ("/mnt/home/alice/a/.jns-*", "/mnt/home/alice/a/b"),
+    line: "",
+    ..CREATION
+};
+
+/// A directory that a link of root's leads through.
+const BEHIND_A_LINK: Attack = Attack {
+    rule: "[[private]]\npath = \"/mnt/link/t\"\n",
+    line: "/mnt/link/t /mnt/inst/ user root\n",
+    ..ON_THE_WAY
+};
+
+/// A directory above an instance that the user keeps.
+const INSTANCE: Attack = Attack {
+    theirs: &[],
+    roots: &[VICTIM],
+    rule: "[[private]]\npath = \"/mnt/t\"\nstore = \"/mnt/home/{user}/a/t\"\nmode = \"700\"\nowner = \"{user}\"\n",
+    line: "",
+    place: "/mnt/t",
+    shown: "/mnt/t",
+    ..ON_THE_WAY
+};
+
+/// A new instance before it has its name.
+const TEMPORARY_INSTANCE: Attack = Attack {
+    names: TEMPORARY.names,
+    ..INSTANCE
+};
+
+/// A directory above the source of a bind.
+const SOURCE: Attack = Attack {
+    rule: "[[bind]]\nsource = \"/mnt/home/alice/a/t\"\npath = \"/mnt/t\"\n",
+    line: "",
+    place: "/mnt/t",
+    shown: "/mnt/t",
+    ..ON_THE_WAY
+};
+
+/// An entry that stays visible, in a directory like `/tmp`.
+const KEPT: Attack = Attack {
+    names: ("/mnt/t/kept", "/mnt/t/b"),
+    theirs: &["/mnt/t/kept"],
+    rule: "[[private]]\npath = \"/mnt/t\"\nkeep = [\"kept\"]\n",
+    line: "",
+    place: "/mnt/t",
+    shown: "/mnt/t/kept",
+    ..ON_THE_WAY
+};
+
+/// How the sessions of a racer ended.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    opened: usize,
+    refused: usize,
+    strayed: usize,
+}
+
+impl Attack {
+    fn furnish(&self) {
+        for path in self.roots {
+            directory(path, 0o755, 0);
+        }
+        for path in ["/mnt/home/alice/a"].iter().chain(self.theirs) {
+            directory(path, 0o755, ALICE);
+        }
+        symlink(VICTIM, self.names.1).unwrap();
+        lchown(self.names.1, Some(ALICE), Some(ALICE)).unwrap();
+        symlink("/mnt/home/alice/a", "/mnt/link").unwrap();
+    }
+
+    /// Runs the racer with that module in the room's stack.
+    fn run(&self, module: &PathBuf, mode: &[String]) -> Counts {
+        let racer = Command::new(program("racer"))
+            .arg(CONFDIR)
+            .arg(module)
+            .args([self.names.0, self.names.1, VICTIM, self.place, self.shown])
+            .args(mode)
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(racer.status.success(), "{racer:?}");
+        let text = String::from_utf8(racer.stdout).unwrap();
+        print!("{}: {text}", module.display());
+        let last = text.lines().last().unwrap_or_default();
+        let count = |what| {
+            let mut words = last.split(' ');
+            let at = words.position(|word| word == what).unwrap();
+            last.split(' ').nth(at - 1).unwrap().parse().unwrap()
+        };
+        Counts {
+            opened: count("opened"),
+            refused: count("refused"),
+            strayed: count("strayed"),
+        }
+    }
+
+    /// The attack on pam_namespace succeeds at least once.
+    fn assert_can_be_won(&self, room: &Room, mode: &[String]) {
+        room.stack_of_pam_namespace(self.line);
+        let counts = self.run(&PathBuf::from("pam_namespace.so"), mode);
+        assert!(
+            counts.strayed > 0,
+            "pam_namespace withstood it: either the attack is too weak to show anything, or it was mended \
+             ({counts:?})"
+        );
+    }
+
+    /// The module under test does not lose, and nothing is anywhere else afterwards.
+    fn assert_is_lost(&self, room: &Room, mode: &[String]) -> Counts {
+        room.policy(format!("{SETTINGS}{}", self.rule));
+        let before = tree(VICTIM);
+        let counts = self.run(&module(), mode);
+        assert_eq!(counts.strayed, 0, "{counts:?}");
+        let is_left_out = self.rule.contains("keep");
+        assert!(
+            counts.opened > 0 && (counts.refused > 0 || is_left_out),
+            "{counts:?}"
+        );
+        assert_eq!(mounts_at(VICTIM), [""; 0]);
+        assert_eq!(tree(VICTIM), before);
+        counts
+    }
+}
+
+/// Exchanges the names at every pair of moments of an open.
+fn at_every_moment(attack: Attack) {
+    in_room(move |room| {
+        attack.furnish();
+        let step = ["step".to_owned()];
+        let counts = attack.assert_is_lost(room, &step);
+        assert_eq!(room.errors().len(), counts.refused, "each has its reason");
+        if !attack.line.is_empty() {
+            attack.assert_can_be_won(room, &step);
+        }
+    });
+}
+
+/// Exchanges the names all the time.
+fn as_often_as_possible(attack: Attack) {
+    in_room(move |room| {
+        attack.furnish();
+        room.stop_listening();
+        let until = |losses: usize| ["race".to_owned(), ATTEMPTS.to_string(), losses.to_string()];
+        if !attack.line.is_empty() {
+            attack.assert_can_be_won(room, &until(3));
+        }
+        room.stack("");
+        attack.assert_is_lost(room, &until(1));
+    });
+}
+
+#[test]
+fn a_directory_on_the_way_exchanged_at_every_moment() {
+    at_every_moment(ON_THE_WAY);
+}
+
+#[test]
+fn a_directory_that_is_covered_exchanged_at_every_moment() {
+    at_every_moment(AT_THE_END);
+}
+
+#[test]
+fn a_directory_above_one_that_is_made_exchanged_at_every_moment() {
+    at_every_moment(CREATION);
+}
+
+#[test]
+fn a_directory_above_one_that_could_be_made_elsewhere_exchanged_at_every_moment() {
+    at_every_moment(CREATION_ELSEWHERE);
+}
+
+#[test]
+fn a_directory_before_it_has_its_name_exchanged_at_every_moment() {
+    at_every_moment(TEMPORARY);
+}
+
+#[test]
+fn a_directory_behind_a_link_of_roots_exchanged_at_every_moment() {
+    at_every_moment(BEHIND_A_LINK);
+}
+
+#[test]
+fn a_directory_above_an_instance_exchanged_at_every_moment() {
+    at_every_moment(INSTANCE);
+}
+
+#[test]
+fn an_instance_before_it_has_its_name_exchanged_at_every_moment() {
+    at_every_moment(TEMPORARY_INSTANCE);
+}
+
+#[test]
+fn a_directory_above_a_source_exchanged_at_every_moment() {
+    at_every_moment(SOURCE);
+}
+
+#[test]
+fn a_kept_entry_exchanged_at_every_moment() {
+    at_every_moment(KEPT);
+}
+
+#[test]
+fn a_directory_on_the_way_exchanged_all_the_time() {
+    as_often_as_possible(ON_THE_WAY);
+}
+
+#[test]
+fn a_directory_above_one_that_is_made_exchanged_all_the_time() {
+    as_often_as_possible(CREATION);
+}
+
+#[test]
+fn a_kept_entry_exchanged_all_the_time() {
+    as_often_as_possible(KEPT);
+}
