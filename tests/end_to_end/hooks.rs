@@ -1,6 +1,6 @@
 //! Programs of the administrator's that are run for sessions.
 
-use crate::bed::{Bed, bed, ours_only};
+use crate::bed::{Bed, Subject, bed, ours_only};
 
 /// Notes what it is told and who it is.
 const NOTE: &str =
@@ -180,4 +180,47 @@ fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
     }
     bed.take_notes(&format!("{work}{hook}as = \"user\"\n"));
     assert_eq!(bed.su("alice", "ls ~/work").text(), "made-by-alice");
+}
+
+/// What a caller of su gives it, so that a shell or a program that it names does something else: each of them makes
+/// `/srv/lured`.
+const HOSTILE: &str = "env PATH=/home/alice/bin:$PATH BASH_ENV=/home/alice/evil ENV=/home/alice/evil \
+    SHELLOPTS=xtrace 'PS4=$(touch /srv/lured)' 'BASH_FUNC_ls%%=() { touch /srv/lured; }' HOSTILE=1";
+
+/// CVE-2010-3853: the environment of who calls su reached namespace.init, which root runs.
+#[test]
+fn nothing_of_the_callers_environment_reaches_a_program_of_roots() {
+    let bed = bed!();
+    let script = "#!/bin/bash\nid >>/srv/told; ls / >>/srv/told\nenv >>/srv/told\n";
+    bed.sh("mkdir /home/alice/bin");
+    for path in ["/srv/prepare", "/etc/security/namespace.init"] {
+        bed.write(path, script);
+    }
+    bed.write(
+        "/home/alice/bin/id",
+        "#!/bin/sh\n/usr/bin/touch /srv/lured\n",
+    );
+    bed.write("/home/alice/evil", "/usr/bin/touch /srv/lured\n");
+    bed.sh("chmod 755 /srv/prepare /etc/security/namespace.init /home/alice/bin/id");
+    bed.sh(&format!("{HOSTILE} /srv/prepare; rm /srv/lured /srv/told"));
+
+    let run = "run = [\"/srv/prepare\"]";
+    bed.policy(&format!(
+        "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/prepare\"]\n\
+         [[hook]]\nwhen = \"created\"\n{run}\n[[hook]]\nwhen = \"open\"\n{run}\n\
+         [[hook]]\nwhen = \"close\"\n{run}\n"
+    ));
+    bed.protect("su");
+    bed.sh(&format!("{HOSTILE} su alice -c true"));
+    let told = bed.sh("cat /srv/told");
+    let runs = told.lines().filter(|line| line.starts_with("uid=0(root)"));
+    match bed.subject {
+        Subject::Ours => assert_eq!(runs.count(), 4, "{told}"),
+        Subject::Theirs => assert!(runs.count() > 0, "{told}"),
+    }
+    assert!(
+        !told.contains("HOSTILE") && !told.contains("/home/alice"),
+        "{told}"
+    );
+    bed.sh("[ ! -e /srv/lured ]");
 }
