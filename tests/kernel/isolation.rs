@@ -137,8 +137,8 @@ fn where_no_message_queues_are_mounted_none_are() {
 #[test]
 fn users_see_their_own_processes_alone() {
     in_own_namespace(|| {
-        // Who has root's group sees all (proc(5), `gid=`).
-        let user = ["--reuid=2001", "--regid=2001", "--clear-groups"];
+        // Who has root's group sees all (proc(5), `gid=`). Other tests' users have processes meanwhile.
+        let user = ["--reuid=2999", "--regid=2999", "--clear-groups"];
         let seen = || {
             printed(
                 "setpriv",

@@ -8,6 +8,7 @@ use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -82,8 +83,11 @@ impl Sleeper {
         Process::of(self.child.id()).unwrap()
     }
 
-    /// The namespace, when its process has ended.
+    /// The namespace, when its process has ended. It stays open until the test ends: nobody else's on this
+    /// machine gets its number meanwhile, and is taken for it.
     pub fn end(self) -> Identity {
+        let namespace = File::open(format!("/proc/{}/ns/mnt", self.child.id()));
+        std::mem::forget(namespace.unwrap());
         self.namespaces.mount.identity()
     }
 
