@@ -16,6 +16,9 @@ use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 /// The longest message, in bytes; receivers cut at 8 KiB.
 const LONGEST: usize = 8000;
 
+/// How many characters of a service's name are in front of each message: what the message says comes behind it.
+const LONGEST_SERVICE: usize = 64;
+
 /// How long the messages of one hook may wait, together, for a receiver whose queue is full: a burst of
 /// logins loses no line, and a receiver that is stuck holds no login up.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -53,6 +56,7 @@ impl Journal {
         } else {
             LevelFilter::Info
         };
+        let service: String = service.chars().take(LONGEST_SERVICE).collect();
         let line = Line {
             context: format!("{service}:{hook}"),
         };
@@ -192,16 +196,21 @@ pub fn escape(text: &str) -> String {
         let _ = match c {
             '\\' => safe.write_str("\\\\"),
             c if c.is_ascii_control() => write!(safe, "\\x{:02x}", u32::from(c)),
-            c if c.is_control() || is_invisible(c) => write!(safe, "\\u{{{:x}}}", u32::from(c)),
+            c if steers(c) => write!(safe, "\\u{{{:x}}}", u32::from(c)),
             c => safe.write_char(c),
         };
     }
     safe
 }
 
-/// Format characters that terminals and log viewers act upon instead of showing.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Whether terminals and log viewers act upon a character instead of showing it.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    c.is_control() || is_invisible
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::cli::guide;
 use crate::cli::outcome::say;
+use crate::cli::terminal::harmless;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -506,7 +507,10 @@ pub fn explain(usage: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => drop(usage.print()),
-        _ => say(&format!("jns: {}\n", one_line(&usage.to_string()))),
+        _ => say(&format!(
+            "jns: {}\n",
+            harmless(&one_line(&usage.to_string()))
+        )),
     }
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
 }

@@ -1,7 +1,6 @@
 //! Why a verb that becomes a command does not come to run it, and with which status it ends then.
 
 use crate::cli::outcome::{Outcome, reason};
-use crate::cli::terminal::harmless;
 use crate::error::Error;
 use crate::kernel::transition::{self, Program};
 use std::path::Path;
@@ -36,7 +35,7 @@ impl Obstacle {
     pub fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status,
-            ..Outcome::failure(harmless(&self.error.to_string()))
+            ..Outcome::failure(&self.error)
         }
     }
 }

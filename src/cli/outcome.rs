@@ -1,5 +1,7 @@
 //! What a verb has to say, and the one place that says it.
 
+use crate::cli::terminal::harmless;
+use crate::journal::steers;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -29,16 +31,16 @@ impl Outcome {
         }
     }
 
-    /// The same for a JSON value: one document, ended by a newline.
+    /// The same for a JSON value: one document, ended by a newline, and as harmless on a terminal as text is.
     pub fn json(value: &serde_json::Value, clean: bool) -> Self {
-        Self::report(format!("{value:#}\n"), clean)
+        Self::report(format!("{}\n", escaped(&format!("{value:#}"))), clean)
     }
 
-    /// A failure, told on standard error.
+    /// A failure, told on standard error in one line, whatever is in the reason.
     pub fn failure(reason: impl std::fmt::Display) -> Self {
         Self {
             out: String::new(),
-            err: format!("jns: {reason}\n"),
+            err: format!("jns: {}\n", harmless(&reason.to_string())),
             status: FAULT,
         }
     }
@@ -68,6 +70,17 @@ pub fn reason(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
+/// A JSON document in which characters that steer a terminal are written as escapes. It holds them in strings
+/// alone, none of them takes more than one `\u`, and the newlines between its lines stay.
+fn escaped(document: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c.to_string(),
+        c if steers(c) => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    document.chars().map(shown).collect()
+}
+
 fn emit(stream: &mut impl Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()
@@ -82,5 +95,27 @@ mod tests {
         let error = io::Error::from_raw_os_error(libc::ENOENT);
         assert_eq!(reason(&error), "No such file or directory");
         assert_eq!(reason(&io::Error::other("not a file")), "not a file");
+    }
+
+    #[test]
+    fn json_says_the_same_and_steers_no_terminal() {
+        let hostile = "\u{1b}[2J\u{7f}\u{9b}31m\n\u{202e}\u{feff}größe \\ \"";
+        let value = serde_json::json!({ "name": hostile });
+        let shown = Outcome::json(&value, true).out;
+        assert!(!shown.contains(|c| c != '\n' && steers(c)), "{shown:?}");
+        assert_eq!(shown.lines().count(), 3);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"),
+            value
+        );
+    }
+
+    #[test]
+    fn a_failure_is_one_line() {
+        let told = Outcome::failure("cannot find user a\nb\u{1b}[2J: no such account").err;
+        assert_eq!(
+            told,
+            "jns: cannot find user a\\u{a}b\\u{1b}[2J: no such account\n"
+        );
     }
 }

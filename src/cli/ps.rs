@@ -22,7 +22,7 @@ pub fn run(arguments: &Ps, screen: Screen) -> Outcome {
         Err(error) if arguments.json => {
             Outcome::json(&json!({ "error": error.to_string() }), false)
         }
-        Err(error) => Outcome::failure(harmless(&error.to_string())),
+        Err(error) => Outcome::failure(error),
     }
 }
 

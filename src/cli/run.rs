@@ -78,7 +78,7 @@ impl Trouble {
         match self {
             Self::Misuse(Misuse(text)) => Outcome {
                 status: MISUSED,
-                ..Outcome::failure(harmless(text))
+                ..Outcome::failure(text)
             },
             Self::Policy(diagnostics) => Outcome {
                 status: FAILED,

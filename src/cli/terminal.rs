@@ -1,5 +1,6 @@
 //! Colour where there is a terminal to show it, and text that cannot steer one.
 
+use crate::journal::steers;
 use std::io::{IsTerminal, Write};
 
 /// How the report is shown.
@@ -100,17 +101,13 @@ impl Drop for Progress {
 /// cannot move the cursor of the administrator who reads it, or turn the direction of writing around.
 pub fn harmless(text: &str) -> String {
     let shown = |c: char| {
-        if c.is_control() || is_invisible(c) {
+        if steers(c) {
             c.escape_unicode().to_string()
         } else {
             c.to_string()
         }
     };
     text.chars().map(shown).collect()
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// "1 rule", "2 rules".

@@ -87,6 +87,14 @@ static void start_nobody(const char *unused) {
 
 static void set_user(const char *user) { say("user %d\n", pam_set_item(handle, PAM_USER, user)); }
 
+static void set_tty(const char *tty) { say("tty %d\n", pam_set_item(handle, PAM_TTY, tty)); }
+
+static void set_rhost(const char *rhost) { say("rhost %d\n", pam_set_item(handle, PAM_RHOST, rhost)); }
+
+static void set_ruser(const char *ruser) { say("ruser %d\n", pam_set_item(handle, PAM_RUSER, ruser)); }
+
+static void set_service(const char *service) { say("service %d\n", pam_set_item(handle, PAM_SERVICE, service)); }
+
 static void open_session(const char *unused) {
     (void)unused;
     say("open %d\n", pam_open_session(handle, 0));
@@ -379,6 +387,11 @@ static void touch(const char *path) {
         close(fd);
 }
 
+static void empty(const char *path) {
+    if (truncate(path, 0) < 0)
+        die(path);
+}
+
 static void reap(int number) {
     while (waitpid(-1, NULL, WNOHANG) > 0)
         children_that_ended += number == SIGCHLD;
@@ -396,6 +409,10 @@ static const struct word {
     {"start", start},
     {"start-nobody", start_nobody},
     {"user", set_user},
+    {"tty", set_tty},
+    {"rhost", set_rhost},
+    {"ruser", set_ruser},
+    {"service", set_service},
     {"authenticate", authenticate},
     {"open", open_session},
     {"close", close_session},
@@ -422,6 +439,7 @@ static const struct word {
     {"exists", exists},
     {"mkdir", make_directory},
     {"touch", touch},
+    {"empty", empty},
 };
 
 static void run_word(const char *text) {

@@ -28,6 +28,7 @@ mod attacks;
 mod descriptors;
 mod faults;
 mod forced_panic;
+mod foreign;
 mod logs;
 mod odd_objects;
 mod policy_files;
