@@ -131,7 +131,8 @@ impl Template {
     fn path_parts(&self, login: &Login) -> Result<Vec<String>, String> {
         for (fact, _) in self.facts().filter(|(fact, _)| *fact != Fact::Home) {
             let value = fact.value(login);
-            Component::new(&value).map_err(|reason| {
+            let fits = Component::new(&value).map(drop);
+            fits.and_then(|()| is_text(&value)).map_err(|reason| {
                 format!("{{{}}} is \"{}\": {reason}", fact.word(), shortened(&value))
             })?;
         }
@@ -191,8 +192,18 @@ impl Template {
 fn home_path(home: &str) -> Result<String, String> {
     let trimmed = home.trim_end_matches('/');
     let path = AbsPath::new(if trimmed.is_empty() { home } else { trimmed });
+    let path = path.and_then(|path| is_text(home).map(|()| path));
     let path = path.map_err(|reason| format!("{{home}} is \"{}\": {reason}", shortened(home)))?;
     Ok(path.as_str().to_owned())
+}
+
+/// The account database may hold any bytes. Those that are no text have been replaced, and two names would make
+/// one path.
+fn is_text(fact: &str) -> Result<(), &'static str> {
+    match fact.contains(char::REPLACEMENT_CHARACTER) {
+        true => Err("it is not UTF-8"),
+        false => Ok(()),
+    }
 }
 
 fn home_is_a_path(range: &Range<usize>) -> Fault {

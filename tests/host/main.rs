@@ -30,6 +30,7 @@ mod faults;
 mod forced_panic;
 mod foreign;
 mod logs;
+mod names;
 mod odd_objects;
 mod policy_files;
 mod programs;

@@ -19,6 +19,8 @@ pub const STORE: &str = "/mnt/var/lib/jns";
 pub const STORE_PARENT: &str = "/mnt/var/lib";
 /// The directory of the PAM stack.
 pub const CONFDIR: &str = "/mnt/pam.d";
+/// The accounts, which are shown at `/etc/passwd`.
+pub const PASSWD_FILE: &str = "/mnt/accounts/passwd";
 /// The PAM service.
 pub const SERVICE: &str = "jns-host";
 
