@@ -123,8 +123,9 @@ pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
 ///
 /// /proc cannot be read.
 pub fn of_namespace(inode: u64) -> Result<Vec<Process>> {
-    let own = rustix::process::getpid().as_raw_nonzero().get();
-    let is_other = |pid: &u32| i64::from(*pid) != i64::from(own);
+    // What /proc does not show needs no leaving out: getpid(2) may be the number of another process there.
+    let own = Process::own().ok().map(|own| own.pid);
+    let is_other = |pid: &u32| Some(*pid) != own;
     let is_inside = |pid: &u32| inode_of_process(*pid) == Ok(inode);
     let found = all()?.into_iter().filter(is_other).filter(is_inside);
     Ok(found.filter_map(Process::of).collect())
