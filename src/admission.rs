@@ -15,7 +15,7 @@ use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, supplementary};
-use crate::plan::{Plan, RunAs, Sharing};
+use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::{self, remove_unused_pins_of};
 use crate::session::ledger::{CompanionRecord, Shown};
@@ -148,16 +148,14 @@ pub fn admit(
     plan: &Plan,
     digest: &str,
     login: &Login,
-    password: Option<&Secret>,
+    subject: &Subject<'_>,
     directory: &WorkingDirectory,
 ) -> Result<Admission> {
-    let by_user = plan.helpers().any(|helper| helper.run_as == RunAs::User);
-    let subject = subject_of(login, by_user, password)?;
     let alone = Making {
         plan,
         digest,
         login,
-        subject: &subject,
+        subject,
         home: None,
         key: None,
     };
@@ -197,18 +195,17 @@ pub fn admit(
     }
 }
 
-/// For whom programs are run. The user's groups are asked for, which can be slow, where some program is run
-/// `by_user`.
+/// For whom `helpers` are run. The user's groups are asked for, which can be slow, where the user runs one of them.
 ///
 /// # Errors
 ///
 /// The account database failed.
-pub fn subject_of<'s>(
+pub fn subject_of<'s, 'h>(
     login: &'s Login,
-    by_user: bool,
+    mut helpers: impl Iterator<Item = &'h Helper>,
     password: Option<&'s Secret>,
 ) -> Result<Subject<'s>> {
-    let groups = if by_user {
+    let groups = if helpers.any(|helper| helper.run_as == RunAs::User) {
         groups_of(login)?
     } else {
         vec![login.gid]

@@ -1,11 +1,9 @@
 //! Programs that are run when a session opens and when it closes.
 
-use crate::admission::subject_of;
 use crate::apply::Subject;
 use crate::error::Result;
 use crate::kernel::helper::Helper;
-use crate::login::Login;
-use crate::plan::{self, Hook, Init, OnFailure, RunAs, When};
+use crate::plan::{self, Hook, Init, OnFailure, When};
 use serde::{Deserialize, Serialize};
 
 /// A hook, as a stamp has it.
@@ -76,13 +74,13 @@ impl Preparation {
 /// # Errors
 ///
 /// One whose failure denies the session has failed.
-pub(super) fn prepare(inits: &[Preparation], paths: &[String], login: &Login) -> Result<()> {
-    if inits.is_empty() {
-        return Ok(());
-    }
-    let subject = subject_of(login, false, None)?;
+pub(super) fn prepare(
+    inits: &[Preparation],
+    paths: &[String],
+    subject: &Subject<'_>,
+) -> Result<()> {
     let mut shown = inits.iter().filter(|init| paths.contains(&init.path));
-    shown.try_for_each(|init| init.run(&subject))
+    shown.try_for_each(|init| init.run(subject))
 }
 
 /// Runs those for the opening session, in its namespace.
@@ -90,32 +88,15 @@ pub(super) fn prepare(inits: &[Preparation], paths: &[String], login: &Login) ->
 /// # Errors
 ///
 /// One whose failure denies the session has failed.
-pub(super) fn open(hooks: &[Noted], login: &Login) -> Result<()> {
-    if hooks.is_empty() {
-        return Ok(());
-    }
-    let subject = subject(hooks, login)?;
+pub(super) fn open(hooks: &[Noted], subject: &Subject<'_>) -> Result<()> {
     let mut opening = hooks.iter().filter(|hook| hook.when == When::Open);
-    opening.try_for_each(|hook| hook.run(&subject))
+    opening.try_for_each(|hook| hook.run(subject))
 }
 
 /// Those for the end of the session.
-///
-/// # Errors
-///
-/// The user's groups cannot be found out.
-pub(super) fn closing(hooks: &[Noted], login: &Login) -> Result<Vec<Helper>> {
-    let closing = || hooks.iter().filter(|hook| hook.when == When::Close);
-    if closing().next().is_none() {
-        return Ok(Vec::new());
-    }
-    let subject = subject(hooks, login)?;
-    Ok(closing()
+pub(super) fn closing(hooks: &[Noted], subject: &Subject<'_>) -> Vec<Helper> {
+    let closing = hooks.iter().filter(|hook| hook.when == When::Close);
+    closing
         .map(|hook| subject.helper(&hook.helper, &[]))
-        .collect())
-}
-
-fn subject<'l>(hooks: &[Noted], login: &'l Login) -> Result<Subject<'l>> {
-    let by_user = hooks.iter().any(|hook| hook.helper.run_as == RunAs::User);
-    subject_of(login, by_user, None)
+        .collect()
 }

@@ -5,10 +5,11 @@ use super::stamp::{self, Outcome};
 use super::{
     Arguments, Opened, Refusal, Sessions, complement, environment, hooks, password, request, tell,
 };
-use crate::admission::{self, Admission};
-use crate::apply;
+use crate::admission::{self, Admission, subject_of};
+use crate::apply::{self, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::departure::{Departure, WorkingDirectory};
+use crate::kernel::helper::Helper;
 use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
 use crate::kernel::secret::Secret;
@@ -122,18 +123,20 @@ fn join(
     let Ok(Some(outcome)) = stamp::find(&runtime, login, &arguments.source) else {
         return Ok(false);
     };
+    let subject = subject_of(login, outcome.helpers(), None)?;
     let enter = || {
         let joined = admission::join(runtime, login, &outcome.plan, directory);
         let joined = joined.inspect_err(|error| log::debug!("{error}"));
         let joined = joined.ok().flatten();
         joined
-            .map(|joined| with_hooks(joined, &outcome, login))
+            .map(|joined| with_hooks(joined, &outcome, &subject))
             .transpose()
     };
     let Some(admission) = in_environment(handle, &outcome, enter)? else {
         return Ok(false);
     };
-    remember(handle, admission, login, &outcome, arguments)?;
+    let closing = hooks::closing(&outcome.hooks, &subject);
+    remember(handle, admission, login, &outcome, closing, arguments)?;
     Ok(true)
 }
 
@@ -219,9 +222,10 @@ fn enter(
         watched,
     } = case;
     let outcome = Outcome::of(plan, loaded);
+    let subject = subject_of(login, plan.helpers(), password)?;
     let enter = || {
-        let admission = admission::admit(plan, &outcome.plan, login, password, directory)?;
-        with_hooks(admission, &outcome, login).map(Some)
+        let admission = admission::admit(plan, &outcome.plan, login, &subject, directory)?;
+        with_hooks(admission, &outcome, &subject).map(Some)
     };
     let Some(admission) = in_environment(handle, &outcome, enter)? else {
         return Ok(());
@@ -232,17 +236,18 @@ fn enter(
             runtime, login, source, loaded, watched, plan, &outcome,
         ));
     }
-    remember(handle, admission, login, &outcome, arguments)
+    let closing = hooks::closing(&outcome.hooks, &subject);
+    remember(handle, admission, login, &outcome, closing, arguments)
 }
 
 /// The admission, with the programs run that are run for each session: an instance is prepared by whoever makes the
 /// namespace, and again by those who join it.
-fn with_hooks(admission: Admission, outcome: &Outcome, login: &Login) -> Result<Admission> {
+fn with_hooks(admission: Admission, outcome: &Outcome, subject: &Subject<'_>) -> Result<Admission> {
     let prepared = match admission.joined {
-        true => hooks::prepare(&outcome.inits, &admission.paths, login),
+        true => hooks::prepare(&outcome.inits, &admission.paths, subject),
         false => Ok(()),
     };
-    match prepared.and_then(|()| hooks::open(&outcome.hooks, login)) {
+    match prepared.and_then(|()| hooks::open(&outcome.hooks, subject)) {
         Ok(()) => Ok(admission),
         Err(error) => {
             admission.retreat();
@@ -276,6 +281,7 @@ fn remember(
     admission: Admission,
     login: &Login,
     outcome: &Outcome,
+    closing: Vec<Helper>,
     arguments: &Arguments,
 ) -> std::result::Result<(), Refusal> {
     let user = request(handle)?.user;
@@ -305,10 +311,7 @@ fn remember(
         in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
         leave: admission.leave.clone(),
         directories: admission.commit(&login.session),
-        closing: hooks::closing(&outcome.hooks, login).unwrap_or_else(|error| {
-            log::warn!("{error}; nothing will be run when the session ends");
-            Vec::new()
-        }),
+        closing,
         has_volumes: outcome.has_volumes,
     };
     if let Some(sessions) = complement::data::<Sessions>(handle) {

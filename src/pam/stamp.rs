@@ -5,7 +5,7 @@ use super::hooks::{Noted, Preparation};
 use crate::error::Result;
 use crate::kernel::file::Version;
 use crate::login::{GroupName, Login, Needs};
-use crate::plan::{Plan, Sharing};
+use crate::plan::{Helper, Plan, Sharing};
 use crate::policy::source::{self, Watched};
 use crate::policy::{Dependence, Loaded, Source, sha256};
 use crate::session::{PolicyFile, Runtime, STAMPS};
@@ -174,6 +174,12 @@ impl Facts {
 }
 
 impl Outcome {
+    /// The programs that are run for each session.
+    pub(super) fn helpers(&self) -> impl Iterator<Item = &Helper> {
+        let inits = self.inits.iter().map(|init| &init.helper);
+        self.hooks.iter().map(|hook| &hook.helper).chain(inits)
+    }
+
     pub(super) fn of(plan: &Plan, loaded: &Loaded) -> Self {
         let variables = plan.environment.iter();
         let file = |(path, sha256): &(String, String)| PolicyFile {

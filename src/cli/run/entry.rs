@@ -14,7 +14,6 @@ use crate::kernel::namespace::Identity;
 use crate::kernel::secret::Secret;
 use crate::kernel::user_namespace;
 use crate::kernel::walk::Trust;
-use crate::plan::RunAs;
 use crate::session::{NamespaceRecord, Process, Runtime, SessionRecord};
 use std::os::unix::fs::DirBuilderExt;
 
@@ -85,11 +84,7 @@ impl Entry {
 /// The account database failed.
 pub fn subject<'c>(case: &'c Case, password: Option<&'c Secret>) -> Result<Subject<'c>> {
     if case.is_root {
-        let by_user = case
-            .plan
-            .helpers()
-            .any(|helper| helper.run_as == RunAs::User);
-        return admission::subject_of(&case.login, by_user, password);
+        return admission::subject_of(&case.login, case.plan.helpers(), password);
     }
     Ok(Subject {
         trust: CALLER,
@@ -108,7 +103,8 @@ fn admit(
     // Inside, this process may not be in /proc.
     let process = Process::own();
     let digest = case.plan.digest();
-    let mut admission = admission::admit(&case.plan, &digest, &case.login, password, directory)?;
+    let subject = subject(case, password)?;
+    let mut admission = admission::admit(&case.plan, &digest, &case.login, &subject, directory)?;
     let notes = std::mem::take(&mut admission.notes);
     enter::record::write_run(admission.namespace, &case.whom.account, &case.program);
     let record = process.map(|process| record(case, process, &digest, &admission));
