@@ -2,6 +2,7 @@
 //! last, and what is left of the login is looked at. The calls are taken from a trace, so that a call that
 //! is added later is covered without being named.
 
+mod command;
 mod processes;
 mod root;
 mod shared;

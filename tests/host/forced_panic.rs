@@ -3,7 +3,7 @@
 
 use crate::kernel::{exists, tree};
 use crate::report::{assert_same, code};
-use crate::room::{STORE, in_room, target_directory};
+use crate::room::{STORE, in_room, program, target_directory};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -38,7 +38,10 @@ fn a_panic_is_a_refusal_and_nothing_more() {
     in_room(move |room| {
         room.stack_of(module.to_str().unwrap(), "");
         let files = tree("/mnt");
-        for closing in ["close-from=200", "close-from=0"] {
+        for (closing, wish) in [
+            ("close-from=200", "RUST_BACKTRACE=0"),
+            ("close-from=0", "RUST_BACKTRACE=full"),
+        ] {
             let words = [
                 "start=alice",
                 closing,
@@ -48,8 +51,12 @@ fn a_panic_is_a_refusal_and_nothing_more() {
                 "close",
                 "end",
             ];
-            let report = room.drive(&words);
+            let mut driver = Command::new("env");
+            driver.arg(wish).arg(program("driver"));
+            let lines = room.log().len();
+            let report = room.drive_with(driver, &words);
             assert_eq!(report.codes("open"), [code::PERM_DENIED]);
+            assert_eq!(room.log().len(), lines + 1, "one line, whatever is wished");
             assert_same(&report.state("before"), &report.state("after"), closing);
             assert_eq!(tree("/mnt"), files, "{closing}");
             assert!(

@@ -38,4 +38,5 @@ mod quiet;
 mod report;
 mod room;
 mod sessions;
+mod squash;
 mod threads;

@@ -1,7 +1,8 @@
 //! The module does its job in the host process and nothing else.
 
 use crate::report::{Report, assert_same, code};
-use crate::room::in_room;
+use crate::room::{Room, drive_with, in_room, program};
+use std::process::Command;
 
 /// One transaction of alice's.
 const LOGIN: [&str; 4] = ["start=alice", "open", "close", "end"];
@@ -122,5 +123,119 @@ fn the_working_directory_is_found_again_inside() {
             std::path::Path::new(inside).exists(),
             "in the session's directory, not the host's"
         );
+    });
+}
+
+/// What is found in the environment of somebody who wants something of root's programs.
+const LUGGAGE: &[&str] = &[
+    "RUST_BACKTRACE=full",
+    "RUST_LIB_BACKTRACE=1",
+    "RUST_LOG=trace",
+    "RUST_MIN_STACK=1",
+    "LD_PRELOAD=libm.so.6",
+    "LD_LIBRARY_PATH=/mnt/t",
+    "LD_BIND_NOW=1",
+    "GLIBC_TUNABLES=glibc.malloc.perturb=170",
+    "MALLOC_PERTURB_=170",
+    "MALLOC_ARENA_MAX=1",
+    "GCONV_PATH=/mnt/t",
+    "LOCPATH=/mnt/t",
+    "NLSPATH=/mnt/t/%N",
+    "LC_ALL=tr_TR.UTF-8",
+    "LANGUAGE=tr",
+    "TZ=:/mnt/t/zone",
+    "TMPDIR=/mnt/t",
+    "TMP=/mnt/t",
+    "HOME=/mnt/t",
+    "PATH=/mnt/t",
+    "XDG_RUNTIME_DIR=/mnt/t",
+    "XDG_CONFIG_HOME=/mnt/t",
+    "BASH_ENV=/mnt/t/run",
+    "ENV=/mnt/t/run",
+    "SHELLOPTS=xtrace",
+    "PS4=$(touch /mnt/t/was-run)",
+    "IFS=/",
+    "CDPATH=/mnt/t",
+    "HOSTALIASES=/mnt/t/hosts",
+    "RES_OPTIONS=debug",
+    "JNS_USER=root",
+    "JNS_UID=0",
+    "JNS_PATH=/etc",
+    "JNS_INSTANCE=/etc",
+    "TERM=xterm-256color",
+];
+
+/// Everything that is run for a session says what it was given.
+const TALKATIVE: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+hook = ["/bin/sh", "-c", "echo instance; env; pwd; umask; echo /*/passwd; touch ./mnt/t/made"]
+[[hook]]
+when = "created"
+run = ["/usr/bin/env"]
+[[hook]]
+when = "open"
+run = ["/bin/sh", "-c", "echo open; env; id; ulimit -n"]
+[[hook]]
+when = "open"
+as = "user"
+run = ["/usr/bin/env"]
+[[hook]]
+when = "close"
+run = ["/usr/bin/env"]
+[[env]]
+set = { GIVEN = "{user}:{home}" }
+"#;
+
+/// What a login logs and gives the session, without the numbers that are another login's next time.
+fn told_with(room: &Room, variables: &[&str]) -> Vec<String> {
+    let _ = std::fs::remove_dir_all("/mnt/var/lib/jns");
+    let lines = room.log().len();
+    let mut env = Command::new("env");
+    env.args(variables).arg(program("driver"));
+    let words = [
+        "start=alice",
+        "open",
+        "environment=pam",
+        "touch=/mnt/t/file",
+        "close",
+        "end",
+    ];
+    let report = drive_with(env, &words);
+    assert_eq!(report.codes("open"), [code::SUCCESS]);
+    assert!(report.output.stdout.is_empty() && report.output.stderr.is_empty());
+    let unnumbered = |line: String| {
+        let line = line.split("/.jns-").next().unwrap_or_default();
+        let mut rest = line.split(|c: char| c.is_ascii_digit()).collect::<Vec<_>>();
+        rest.retain(|part| !part.is_empty());
+        rest.join("#")
+    };
+    let log = room.log().split_off(lines).into_iter().map(unnumbered);
+    log.chain(report.lines).collect()
+}
+
+#[test]
+fn the_environment_of_the_host_process_has_no_say() {
+    in_room(|room| {
+        room.policy(TALKATIVE);
+        room.stack("debug");
+        let plain = told_with(room, &[]);
+        for expected in [
+            "JNS_USER=alice",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "open",
+            "pam GIVEN=alice:/mnt/home/alice",
+        ] {
+            let told = plain.iter().any(|line| line.ends_with(expected));
+            assert!(told, "no {expected} in {plain:#?}");
+        }
+        let laden = told_with(room, LUGGAGE);
+        let (plain, laden): (Vec<&str>, Vec<&str>) = (
+            plain.iter().map(String::as_str).collect(),
+            laden.iter().map(String::as_str).collect(),
+        );
+        assert_same(&plain, &laden, "with variables");
     });
 }

@@ -6,7 +6,7 @@ use crate::room::drive_with;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// What the marker before the module looks for, and the one after it.
 #[derive(Debug, Clone, Copy)]
@@ -99,10 +99,41 @@ impl Trace {
         self.0.iter().position(|line| line.contains(&quoted))
     }
 
+    /// Runs another command under strace with these expressions for `-e`.
+    pub fn of_command(expressions: &[&str], command: &[&str]) -> (Output, Self) {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", FILE]);
+        for expression in expressions {
+            strace.args(["-e", expression]);
+        }
+        let output = strace.args(command).env_clear().output().unwrap();
+        let text = std::fs::read_to_string(FILE)
+            .unwrap_or_else(|e| panic!("strace wrote no trace: {e}, {output:?}"));
+        std::fs::remove_file(FILE).unwrap();
+        (output, Self(text.lines().map(str::to_owned).collect()))
+    }
+
+    /// Whether some call was made to fail.
+    pub fn has_injected(&self) -> bool {
+        self.0.iter().any(|line| line.contains("(INJECTED)"))
+    }
+
+    /// Every call of a command written in Rust, behind those that bring it to life: the last of these sets the
+    /// stack for signals, the one before asks for it.
+    pub fn calls_of_command(&self) -> Vec<Call> {
+        let lines = self.0.iter().enumerate();
+        let mut stacks = lines.filter(|(_, line)| name_of(line) == Some("sigaltstack"));
+        let (begin, _) = stacks.nth(1).unwrap();
+        self.calls_between(begin, self.0.len())
+    }
+
     /// Every call between the markers, in order.
     pub fn calls_of_module(&self, between: Markers) -> Vec<Call> {
         let position = |marker| self.position(marker).unwrap();
-        let (begin, end) = (position(between.begin), position(between.end));
+        self.calls_between(position(between.begin), position(between.end))
+    }
+
+    fn calls_between(&self, begin: usize, end: usize) -> Vec<Call> {
         let mut numbers = BTreeMap::new();
         let mut calls = Vec::new();
         for (position, line) in self.0.iter().enumerate() {

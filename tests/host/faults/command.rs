@@ -1,0 +1,162 @@
+//! The command, each of whose system calls fails once: it says so, and has done nothing by halves.
+
+use super::trace::{Call, Trace};
+use super::{Fate, MEMORY, errors};
+use crate::kernel::{directory, file, names};
+use crate::room::{Room, in_room, module};
+use std::collections::VecDeque;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+/// What is tried: how it is prepared, the command's words, and what is wrong afterwards.
+#[derive(Clone, Copy)]
+struct Trial {
+    prepare: fn(&Room),
+    words: &'static [&'static str],
+    judge: fn(&Output, &Output) -> Vec<String>,
+}
+
+/// Runs the command as it is, and then again with each of its calls failing in the ways that such a call may.
+fn try_every_call(trial: Trial) {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs: Arc<Mutex<Option<VecDeque<_>>>> = Arc::default();
+    let bad = Arc::new(Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let (jobs, bad) = (Arc::clone(&jobs), Arc::clone(&bad));
+            scope.spawn(move || {
+                in_room(move |room| {
+                    (trial.prepare)(room);
+                    let whole = untouched(trial.words);
+                    loop {
+                        let job = jobs
+                            .lock()
+                            .unwrap()
+                            .get_or_insert_with(|| list(room, trial))
+                            .pop_front();
+                        let Some((call, error)) = job else { return };
+                        let problems = suffer(room, trial, &call, error, &whole);
+                        bad.lock().unwrap().extend(problems);
+                    }
+                });
+            });
+        }
+    });
+    let bad = bad.lock().unwrap();
+    assert!(
+        bad.is_empty(),
+        "{} went wrong:\n{}",
+        bad.len(),
+        bad.join("\n")
+    );
+}
+
+fn command() -> String {
+    module().with_file_name("jns").display().to_string()
+}
+
+fn untouched(words: &[&str]) -> Output {
+    Command::new(command())
+        .args(words)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
+    (trial.prepare)(room);
+    let program = command();
+    let (output, trace) =
+        Trace::of_command(&["trace=all"], &[&[program.as_str()], trial.words].concat());
+    assert!(output.status.success(), "{output:?}");
+    let mut calls = trace.calls_of_command();
+    // Without memory a program written in Rust is ended, whatever it is.
+    calls.retain(|call| !MEMORY.contains(&call.name.as_str()));
+    assert!(calls.len() > 10, "{calls:?}");
+    let jobs: VecDeque<_> = calls
+        .iter()
+        .flat_map(|call| {
+            let errors = errors(&call.name)
+                .into_iter()
+                .filter_map(|fate| match fate {
+                    Fate::Error(error) => Some((call.clone(), error)),
+                    _ => None,
+                });
+            errors.take(1)
+        })
+        .collect();
+    println!(
+        "{:?}: {} calls, {} runs",
+        trial.words,
+        calls.len(),
+        jobs.len()
+    );
+    jobs
+}
+
+fn suffer(room: &Room, trial: Trial, call: &Call, error: &str, whole: &Output) -> Option<String> {
+    (trial.prepare)(room);
+    let (traced, injection) = (
+        format!("trace={}", call.name),
+        format!("inject={}:error={error}:when={}", call.name, call.number),
+    );
+    let program = command();
+    let words = [&[program.as_str()], trial.words].concat();
+    let (output, trace) = Trace::of_command(&[&traced, &injection], &words);
+    let mut problems = said(&output, call.name == "write");
+    if !trace.has_injected() {
+        problems.push("nothing was injected".to_owned());
+    }
+    problems.extend((trial.judge)(&output, whole));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    (!problems.is_empty()).then(|| format!("{error} at {call}: {problems:#?}\n{out}{err}"))
+}
+
+/// What is wrong with what it says: a failure has its reason, unless that is what could not be written.
+fn said(output: &Output, is_mute: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    let err = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => {}
+        Some(1) if is_mute => {}
+        Some(1 | 2) if err.lines().any(|line| line.starts_with("jns: cannot ")) => {}
+        other => problems.push(format!("its status is {other:?}")),
+    }
+    if err.contains("panicked") {
+        problems.push("it panicked".to_owned());
+    }
+    problems
+}
+
+/// A configuration in which users are looked up.
+const NAMESPACE_CONF: &str = "\
+# comment
+/mnt/t     /mnt/inst/t/   user   root,alice
+/mnt/home  /mnt/inst/h-   user   ~bob
+/mnt/m     tmpfs          tmpfs:mntopts=size=1M,nosuid
+";
+
+#[test]
+fn every_call_of_an_import_fails_once() {
+    try_every_call(Trial {
+        prepare: |_| {
+            directory("/mnt/etc", 0o755, 0);
+            file("/mnt/etc/namespace.conf", NAMESPACE_CONF);
+        },
+        words: &["import", "pam_namespace", "/mnt/etc/namespace.conf"],
+        judge: |output, whole| {
+            let mut problems = Vec::new();
+            let same = (&output.stdout, &output.stderr) == (&whole.stdout, &whole.stderr);
+            if output.status.success() && !same {
+                problems.push("it succeeds with another policy".to_owned());
+            }
+            if names("/mnt/etc") != ["jns.toml", "namespace.conf"] {
+                problems.push("it leaves files".to_owned());
+            }
+            problems
+        },
+    });
+}
