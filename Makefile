@@ -3,6 +3,8 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO   ?= cargo
+# `selinux` builds with SELinux: FEATURES=selinux.
+FEATURES ?=
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -30,6 +32,7 @@ MODULE  := $(TARGET)/release/libpam_jns.so
 COMMAND := $(TARGET)/release/jns
 
 NEXTEST := $(shell command -v cargo-nextest)
+WITH    := $(if $(FEATURES),--features $(FEATURES))
 RUN     := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked --no-fail-fast
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
@@ -52,8 +55,8 @@ export JNS_MODULE ?= $(abspath $(MODULE))
 # Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built a second
 # time as a cdylib alone, in a directory of its own: in one directory the two builds undo each other.
 all:
-	$(CARGO) build --locked --release --bin jns
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib --target-dir $(TARGET)/module
+	$(CARGO) build --locked --release $(WITH) --bin jns
+	$(CARGO) rustc --locked --release $(WITH) --lib --crate-type cdylib --target-dir $(TARGET)/module
 	cmp -s $(TARGET)/module/release/libpam_jns.so $(MODULE) || \
 	    install -m 0644 $(TARGET)/module/release/libpam_jns.so $(MODULE)
 
@@ -75,6 +78,9 @@ test: prepare
 	$(MAKE) all
 	$(RUN)
 	$(if $(NEXTEST),$(CARGO) test --locked --doc)
+	$(CARGO) clippy --locked --all-targets --features selinux -- -D warnings
+	$(RUN) --features selinux --lib --test language
+	$(RUN) --features selinux --test kernel labels
 	JNS_BED=debian13 $(RUN_BED)
 	JNS_UNDER_TEST=theirs $(RUN_BED)
 	tests/demo
@@ -146,6 +152,7 @@ clean:
 
 help:
 	@echo 'make            build $(MODULE) and $(COMMAND)'
+	@echo 'make FEATURES=selinux   the same with SELinux (needs libselinux1-dev and libclang-dev)'
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make check      formatting, lints and documentation, warnings as errors'

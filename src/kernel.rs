@@ -23,6 +23,8 @@ pub mod removal;
 mod rights;
 pub mod root;
 pub mod secret;
+#[cfg(feature = "selinux")]
+pub mod selinux;
 pub mod supervision;
 mod sys;
 pub mod transition;

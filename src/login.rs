@@ -1,6 +1,8 @@
 //! The facts about one login, and the accounts they come from.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "selinux")]
+use crate::kernel::{label, selinux};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
 use serde::{Deserialize, Serialize};
@@ -62,15 +64,44 @@ pub struct Needs {
     pub group_name: bool,
 }
 
-/// Where names of users and groups become ids. Real logins ask the system ([`Nss`]); tests have a table.
+/// What the label of an instance has of the session's SELinux context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// What the SELinux policy says of such a directory and that context (`type_member` and `range_transition`
+    /// rules).
+    Context,
+    /// The level.
+    Level,
+}
+
+/// The SELinux label of an instance, and what it follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The label.
+    pub context: String,
+    /// The label of the directory that the instance covers.
+    pub covered: String,
+}
+
+/// Where names of users and groups become ids, and sessions have a SELinux context. Real logins ask the system
+/// ([`Nss`]); tests have a table.
 pub trait Accounts {
     /// The id of the user of that name, if there is one.
     fn uid(&self, user: &str) -> Option<u32>;
     /// The id of the group of that name, if there is one.
     fn gid(&self, group: &str) -> Option<u32>;
+    /// The label of the login's instance of the directory `path`; nothing on a machine without SELinux.
+    ///
+    /// # Errors
+    ///
+    /// The directory has no label or does not exist, or the SELinux policy has no answer.
+    fn label(&self, login: &Login, path: &str, basis: Basis) -> Result<Option<Label>> {
+        let _ = (login, path, basis);
+        Ok(None)
+    }
 }
 
-/// The system's account database, through the reentrant calls of getpwnam(3) and getgrnam(3).
+/// The system's account database, through the reentrant calls of getpwnam(3) and getgrnam(3), and its SELinux.
 #[derive(Debug, Clone, Copy)]
 pub struct Nss;
 
@@ -89,6 +120,22 @@ impl Accounts for Nss {
         }
         let found = Group::from_name(group).ok()??;
         Some(found.gid.as_raw())
+    }
+
+    /// By libselinux, where the module is built with it.
+    #[cfg(feature = "selinux")]
+    fn label(&self, login: &Login, path: &str, basis: Basis) -> Result<Option<Label>> {
+        if !selinux::is_enabled() {
+            return Ok(None);
+        }
+        let unlabelled = || Error::new("use", path, "it has no SELinux label");
+        let covered = label::at(path)?.ok_or_else(unlabelled)?;
+        let session = selinux::session_context(&login.user, &login.service)?;
+        let context = match basis {
+            Basis::Context => selinux::member(&session, &covered)?,
+            Basis::Level => selinux::with_level(&covered, &session)?,
+        };
+        Ok(Some(Label { context, covered }))
     }
 }
 

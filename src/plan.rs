@@ -17,6 +17,7 @@ use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use crate::login::Label;
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
 pub use crate::policy::store::Parent;
 pub use fstab::{Fstab, tidy};
@@ -187,12 +188,36 @@ pub struct Instance {
     /// The directory itself. Its parent is made for root alone where it is missing, and in the plan's store all
     /// that is missing.
     pub directory: AbsPath,
+    /// Which SELinux label it gets when it is created.
+    pub labelling: Labelling,
     /// What the directory that holds it may be like.
     pub parent: Parent,
     /// How long it is kept.
     pub lifetime: Lifetime,
     /// The program that is run when it is created.
     pub hook: Option<Helper>,
+}
+
+/// Which SELinux label an instance gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labelling {
+    /// That of the covered directory, if it has one.
+    Covered,
+    /// The same, because this machine has no SELinux: the rule is by context or level, and works by user.
+    Lacking,
+    /// One that follows from the session's context.
+    Own(Label),
+}
+
+impl Labelling {
+    /// The label that follows from the session's context, if it has one.
+    #[must_use]
+    pub fn own(&self) -> Option<&Label> {
+        match self {
+            Self::Own(label) => Some(label),
+            Self::Covered | Self::Lacking => None,
+        }
+    }
 }
 
 /// How long an instance is kept.

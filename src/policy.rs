@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use template::Fact;
 
-pub(crate) use check::{covers_store, unsupported_part};
+pub(crate) use check::{covers_store, lacks_labels};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::sha256;
 pub use fields::{word, word_of};
@@ -72,6 +72,8 @@ pub struct Dependence {
     pub rhost: bool,
     /// Accounts besides the login's own: some owner or group is looked up by its name.
     pub accounts: bool,
+    /// SELinux: some rule gives each context or level its own.
+    pub labels: bool,
 }
 
 /// A name that a principal of the policy mentions although there is no such user or group: `alice` or
@@ -135,6 +137,7 @@ impl Policy {
         Dependence {
             tty: any(|rule| rule.selectors.ttys.is_some()),
             rhost: any(|rule| rule.selectors.rhosts.is_some()),
+            labels: any(|rule| rule.kind.label().is_some()),
             accounts: any(|rule| rule.kind.owners().any(|name| !name.is_of_login())),
         }
     }

@@ -697,7 +697,7 @@ fn a_login_that_would_be_refused_is_said_to_be() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         out(&output)
-            .contains("refused: cannot apply [[private]] per = \"level\": not supported yet"),
+            .contains("refused: cannot apply `per = \"level\"`: this build is without SELinux"),
         "{}",
         out(&output)
     );

@@ -31,7 +31,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "login",
-        &["error"],
+        &["kernel::label", "kernel::selinux", "error"],
         "facts about a login do not depend on what is made of them",
     ),
     room(

@@ -7,6 +7,7 @@
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
 use super::file;
+use super::label;
 use super::limits;
 use super::output::Output;
 use super::rights;
@@ -283,7 +284,10 @@ impl Start {
         sys::close_on_exec_from(3)?;
         match &self.person {
             Some(ids) if !ids.uid.is_root() => {}
-            _ => limits::lift(),
+            _ => {
+                limits::lift();
+                label::forget_program_context()?;
+            }
         }
         if let Some(ids) = &self.person {
             ids.take()?;

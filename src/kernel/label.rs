@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd};
-use rustix::fs::XattrFlags;
+use rustix::fs::{Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
 /// The attribute that holds a label (xattr(7)).
@@ -22,6 +22,21 @@ pub fn is_enforceable() -> bool {
     let found = rustix::fs::statfs(path);
     // On 32-bit machines it is a negative number.
     found.is_ok_and(|found| found.f_type as u32 == magic)
+}
+
+/// Lets the next program that this thread becomes have the context that the policy gives it here, whatever
+/// pam_selinux(8) has set for those of the session.
+///
+/// # Errors
+///
+/// The error number with which it cannot be said, where there is SELinux.
+pub(super) fn forget_program_context() -> std::result::Result<(), Errno> {
+    if !is_enforceable() {
+        return Ok(());
+    }
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let context = rustix::fs::open("/proc/thread-self/attr/exec", flags, Mode::empty())?;
+    rustix::io::write(&context, &[]).map(drop)
 }
 
 /// The label of what is open, even if only as a place (`O_PATH`); nothing where its file system keeps none.

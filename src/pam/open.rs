@@ -15,7 +15,7 @@ use crate::kernel::namespace::Root;
 use crate::kernel::secret::Secret;
 use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
-use crate::plan::Plan;
+use crate::plan::{Labelling, Plan, Step};
 use crate::policy::source::{self, Watched};
 use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
 use crate::session::origin::return_to_origin;
@@ -178,6 +178,7 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         apply::read_fstab(&mut plan, Trust::Root)?;
         Ok(plan)
     });
+    plan.iter().for_each(warn_of_lacking_labels);
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
         return Ok(Judgement::Observe(Box::new(plan), login));
     }
@@ -388,6 +389,16 @@ fn account(request: Request) -> std::result::Result<Login, Refusal> {
 fn warn_of_unknown_principals(policy: &Policy) {
     for (principal, origin) in policy.unknown_principals(&Nss, LOOKED_UP) {
         log::warn!("{principal} names nobody ({origin})");
+    }
+}
+
+fn warn_of_lacking_labels(plan: &Plan) {
+    for step in &plan.steps {
+        let labelling = step.view.instance().map(|instance| &instance.labelling);
+        if labelling == Some(&Labelling::Lacking) {
+            let Step { path, origin, .. } = step;
+            log::warn!("this machine has no SELinux: {path} is private by user ({origin})");
+        }
     }
 }
 

@@ -131,7 +131,7 @@ pub(super) fn note(
             .values()
             .any(|variable| of_session(&variable.value))
         && !words.any(|word| of_session(word));
-    if dependence.accounts || !lasting || !watched.iter().all(settled) {
+    if dependence.accounts || dependence.labels || !lasting || !watched.iter().all(settled) {
         return Ok(());
     }
     let stamp = Stamp {

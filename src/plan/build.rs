@@ -2,7 +2,8 @@
 
 use super::root::base;
 use super::{
-    Helper, Hook, Init, Instance, Lifetime, NewRoot, Plan, Shape, Sharing, Step, Variable,
+    Helper, Hook, Init, Instance, Labelling, Lifetime, NewRoot, Plan, Shape, Sharing, Step,
+    Variable,
 };
 use super::{Isolation, View, Volume, Wanted};
 use crate::error::{Error, Origin, Result};
@@ -14,7 +15,7 @@ use crate::policy::rule::{
 use crate::policy::store::{Parent, Store};
 use crate::policy::template::{Fact, NameTemplate, Template};
 use crate::policy::value::{AbsPath, Attributes, Component};
-use crate::policy::{HELPER_TIMEOUT, covers_store, unsupported_part};
+use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,14 +93,14 @@ fn refuse(ruling: &Ruling<'_>) -> Result<()> {
     if let Verdict::Fails(error) = &ruling.verdict {
         return Err(error.clone());
     }
-    match unsupported_part(&ruling.rule.kind) {
-        Some(part) => Err(not_supported(part, &ruling.rule.origin)),
-        None => Ok(()),
+    let (kind, origin) = (&ruling.rule.kind, &ruling.rule.origin);
+    match (kind.label(), lacks_labels()) {
+        (Some(per), Some(reason)) => {
+            let part = format!("`per = \"{}\"`", word_of(per));
+            Err(Error::new("apply", part, reason).at(origin))
+        }
+        _ => Ok(()),
     }
-}
-
-fn not_supported(part: &str, origin: &Origin) -> Error {
-    Error::new("apply", part, "not supported yet").at(origin)
 }
 
 fn distinct_instances(steps: &[Step]) -> Result<()> {
@@ -267,7 +268,11 @@ impl Builder<'_> {
             return Err(Error::new("cover", path, reason).at(&rule.origin));
         }
         let step = match &rule.kind {
-            Kind::Private(private) => self.private(private, path, rule)?,
+            Kind::Private(private) => match self.private(private, path, rule) {
+                // Its path, of which the label is asked, is not there to be covered.
+                Err(missing) if rule.optional && missing.is_missing() => return Ok(None),
+                step => step?,
+            },
             Kind::Tmpfs(tmpfs) => self.tmpfs(tmpfs, path, rule)?,
             Kind::Bind(bind) => self.bind(bind, path, rule)?,
             Kind::Hide(hide) => self.hide(hide, path, rule)?,
@@ -340,11 +345,13 @@ impl Builder<'_> {
     }
 
     fn overlay(&self, overlay: &Overlay, path: &AbsPath, rule: &Rule) -> Result<Step> {
-        let named = overlay.store.as_ref().map(|template| {
-            let expanded = template.expand(self.login);
-            expanded.map_err(|reason| misfit("store", template, reason, rule))
-        });
-        let layer = self.instance(named.transpose()?, overlay.per, path, rule)?;
+        let directory = match &overlay.store {
+            Some(template) => template
+                .expand(self.login)
+                .map_err(|reason| misfit("store", template, reason, rule))?,
+            None => self.default_instance(overlay.per, path, None, rule)?,
+        };
+        let layer = self.instance(directory, overlay.per, path, rule)?;
         let view = View::Overlay { layer };
         Ok(step(rule, path, view, overlay.options, false))
     }
@@ -356,30 +363,38 @@ impl Builder<'_> {
         path: &AbsPath,
         rule: &Rule,
     ) -> Result<Instance> {
-        let named = store.map(|store| {
-            let expanded = store.expand(self.login);
-            expanded.map_err(|reason| misfit("store", &store.path, reason, rule))
-        });
+        let labelling = self.labelling(per, path, rule)?;
+        let label = labelling.own().map(|label| label.context.as_str());
+        let directory = match store {
+            Some(store) => store
+                .expand(self.login, label)
+                .map_err(|reason| misfit("store", &store.path, reason, rule))?,
+            None => self.default_instance(per, path, label, rule)?,
+        };
         Ok(Instance {
+            labelling,
             parent: store.map_or_else(Parent::default, |store| store.parent),
-            ..self.instance(named.transpose()?, per, path, rule)?
+            ..self.instance(directory, per, path, rule)?
         })
     }
 
-    /// The directory of a rule about `path`: the one that it names, if it does.
+    fn labelling(&self, per: Per, path: &AbsPath, rule: &Rule) -> Result<Labelling> {
+        let Some(basis) = per.basis() else {
+            return Ok(Labelling::Covered);
+        };
+        let label = self.accounts.label(self.login, path.as_str(), basis);
+        let label = label.map_err(|error| error.at(&rule.origin))?;
+        Ok(label.map_or(Labelling::Lacking, Labelling::Own))
+    }
+
+    /// The instance in `directory` of a rule about `path`.
     fn instance(
         &self,
-        named: Option<AbsPath>,
+        directory: AbsPath,
         per: Per,
         path: &AbsPath,
         rule: &Rule,
     ) -> Result<Instance> {
-        let directory = match named {
-            Some(directory) => directory,
-            None => self
-                .default_instance(per, path)
-                .map_err(|e| e.at(&rule.origin))?,
-        };
         if directory == *path {
             let reason = "it is the path of the rule itself";
             return Err(Error::new("use the store", directory, reason).at(&rule.origin));
@@ -394,6 +409,7 @@ impl Builder<'_> {
         };
         Ok(Instance {
             directory,
+            labelling: Labelling::Covered,
             parent: Parent::default(),
             lifetime,
             hook: None,
@@ -401,9 +417,16 @@ impl Builder<'_> {
     }
 
     /// The directory under the store for an instance of `path` whose rule names none.
-    fn default_instance(&self, per: Per, path: &AbsPath) -> Result<AbsPath> {
-        let failed = |reason: String| Error::new("name the instance of", path, reason);
-        let name = instance_name(path);
+    fn default_instance(
+        &self,
+        per: Per,
+        path: &AbsPath,
+        label: Option<&str>,
+        rule: &Rule,
+    ) -> Result<AbsPath> {
+        let failed =
+            |reason: String| Error::new("name the instance of", path, reason).at(&rule.origin);
+        let name = instance_name(path, label);
         if name.len() > LONGEST_NAME {
             return Err(failed(
                 "the path is too long for a name; give the rule a `store`".into(),
@@ -512,12 +535,13 @@ fn id(text: &str) -> Option<u32> {
     id.filter(|id| *id != u32::MAX)
 }
 
-/// One component that names `path` and no other path: `/` becomes `-`, and what that could be taken for
-/// is written as in an URL.
-fn instance_name(path: &AbsPath) -> String {
+/// One component that names `path` and no other path, and its label where it has one of its own: `/` becomes `-`,
+/// and what that could be taken for is written as in an URL, so that no path has `%:` in its name.
+fn instance_name(path: &AbsPath, label: Option<&str>) -> String {
     let components = path.components();
     let escaped: Vec<String> = components
         .map(|name| name.replace('%', "%25").replace('-', "%2d"))
         .collect();
-    escaped.join("-")
+    let label = label.map(|label| format!("%:{label}"));
+    escaped.join("-") + &label.unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! A plan as text: one line a step.
 
 use super::{
-    FileSystem, Helper, Hook, Init, Instance, Ipc, Isolation, Lifetime, Network, NewRoot, OnFailure,
+    FileSystem, Helper, Hook, Init, Instance, Ipc, Isolation, Labelling, Lifetime, Network,
+    NewRoot, OnFailure,
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::Origin;
@@ -253,6 +254,11 @@ impl fmt::Display for Instance {
         match self.lifetime {
             Lifetime::Kept => {}
             Lifetime::Session => f.write_str(" for the session")?,
+        }
+        match &self.labelling {
+            Labelling::Covered => {}
+            Labelling::Lacking => f.write_str(" by user, without SELinux")?,
+            Labelling::Own(label) => write!(f, " labelled {}", visible(&label.context))?,
         }
         match self.parent {
             Parent::Closed => {}

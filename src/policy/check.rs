@@ -1,5 +1,6 @@
 //! What can be wrong between rules that are right by themselves.
 
+use super::fields::word_of;
 use super::read::Draft;
 use super::report::{Fault, Report};
 use super::rule::{Kind, Per, Selectors};
@@ -17,7 +18,7 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     checker.repeated_paths(drafts);
     checker.shared_instances(drafts);
     checker.covered_store(drafts, &settings.store);
-    checker.unsupported(drafts);
+    checker.without_labels(drafts);
     checker.contested_layers(drafts, settings.namespace);
 }
 
@@ -27,28 +28,10 @@ pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
     covers.then(|| format!("{path} would cover the store {store}"))
 }
 
-/// What of a rule this version cannot do yet, as its header and key.
-pub fn unsupported_part(kind: &Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Private(private) => match private.per {
-            Per::Context => Some("[[private]] per = \"context\""),
-            Per::Level => Some("[[private]] per = \"level\""),
-            Per::User | Per::Session | Per::Group => None,
-        },
-        Kind::Overlay(overlay) => match overlay.per {
-            Per::Context => Some("[[overlay]] per = \"context\""),
-            Per::Level => Some("[[overlay]] per = \"level\""),
-            Per::User | Per::Session | Per::Group => None,
-        },
-        Kind::Tmpfs(_)
-        | Kind::Bind(_)
-        | Kind::Hide(_)
-        | Kind::Env(_)
-        | Kind::Isolate(_)
-        | Kind::Root(_)
-        | Kind::Volume(_)
-        | Kind::Hook(_) => None,
-    }
+/// Why rules by SELinux context or level do not work, if they do not.
+pub fn lacks_labels() -> Option<&'static str> {
+    let reason = "this build is without SELinux; `make FEATURES=selinux` makes one with it";
+    (!cfg!(feature = "selinux")).then_some(reason)
 }
 
 struct Checker<'a, 't> {
@@ -129,10 +112,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn unsupported(&mut self, drafts: &[Draft]) {
+    fn without_labels(&mut self, drafts: &[Draft]) {
+        let Some(reason) = lacks_labels() else {
+            return;
+        };
         for draft in drafts {
-            if let Some(part) = unsupported_part(&draft.rule.kind) {
-                let message = format!("{part} is not supported yet");
+            if let Some(per) = draft.rule.kind.label() {
+                let message = format!("`per = \"{}\"`: {reason}", word_of(per));
                 let fault = Fault::new(message).help("logins to which it applies are refused");
                 self.warning(draft, fault);
             }

@@ -1,6 +1,6 @@
 //! From the fields of a table to a rule of its kind.
 
-use super::fields::{Fields, Vocabulary, Word, unknown_word};
+use super::fields::{Fields, Vocabulary, Word, unknown_word, word_of};
 use super::report::Fault;
 use super::rule::{
     Bind, Env, Hide, Hook, Init, Isolate, Kind, Medium, Network, OnFailure, Overlay, Ownership,
@@ -8,7 +8,7 @@ use super::rule::{
 };
 use super::settings::listed;
 use super::store;
-use super::template::{Fact, PathTemplate, Template};
+use super::template::{Fact, InstanceTemplate, PathTemplate, Template};
 use super::value::{Attributes, Component, Mode, Size, VariableName};
 use crate::error::Origin;
 use std::collections::BTreeMap;
@@ -146,12 +146,21 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
 
 /// `store`, which has to tell those apart for whom the instances are.
 fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTemplate> {
-    let store: PathTemplate = fields.word("store")?;
+    let InstanceTemplate(store) = fields.word("store")?;
     let (word, facts): (_, &[Fact]) = match per? {
-        Per::User | Per::Context | Per::Level => ("user", &[Fact::User, Fact::Uid, Fact::Home]),
+        Per::User => ("user", &[Fact::User, Fact::Uid, Fact::Home]),
         Per::Session => ("session", &[Fact::Session]),
         Per::Group => ("group", &[Fact::Group, Fact::Gid]),
+        Per::Context => ("context", &[Fact::Context]),
+        Per::Level => ("level", &[Fact::Level]),
     };
+    for label in Fact::LABELS.iter().filter(|label| !facts.contains(label)) {
+        if store.mentions(&[*label]) {
+            let name = word_of(*label);
+            let fault = Fault::new(format!("`{{{name}}}` needs `per = \"{name}\"`"));
+            fields.error(&fields.span_of("store"), fault);
+        }
+    }
     if !store.mentions(facts) {
         let fault = Fault::new(format!("every {word} would have the same `store`"));
         fields.error(
@@ -240,6 +249,10 @@ fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 fn overlay(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let per = fields.word_or("per", Per::User);
+    if matches!(per, Some(Per::Context | Per::Level)) {
+        let words = "must be \"user\", \"session\" or \"group\" for an overlay";
+        fields.refuse(&["per"], words);
+    }
     let rule = Overlay {
         store: instance(fields, per),
         options: options(fields),

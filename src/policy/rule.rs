@@ -7,6 +7,7 @@ use super::store::Store;
 use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
 use crate::error::{Error, Origin, Result};
+use crate::login::Basis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -358,6 +359,18 @@ impl OnFailure {
     }
 }
 
+impl Per {
+    /// What the label of an instance has of the session's SELinux context, where it has anything.
+    #[must_use]
+    pub fn basis(self) -> Option<Basis> {
+        match self {
+            Self::User | Self::Session | Self::Group => None,
+            Self::Context => Some(Basis::Context),
+            Self::Level => Some(Basis::Level),
+        }
+    }
+}
+
 impl Private {
     /// The instance that the rule names itself.
     #[must_use]
@@ -486,6 +499,15 @@ impl Kind {
                 .iter()
                 .any(|name| name.mentions(facts))
             || hostname.is_some_and(|name| name.mentions(facts))
+    }
+
+    /// The `per` of a rule whose instances follow from the session's SELinux context.
+    #[must_use]
+    pub fn label(&self) -> Option<Per> {
+        match self {
+            Self::Private(rule) => Some(rule.per).filter(|per| per.basis().is_some()),
+            _ => None,
+        }
     }
 
     /// The path that the rule covers, for kinds that have one.

@@ -82,19 +82,30 @@ impl Hash {
 }
 
 impl Store {
-    /// The instance of `login`.
+    /// The instance of `login`, with the label that it has by `per = "context"` or `"level"`. Without SELinux
+    /// there is none, and the instance is the user's.
     ///
     /// # Errors
     ///
-    /// Why a fact does not fit into a path.
-    pub fn expand(&self, login: &Login) -> Result<AbsPath, String> {
-        match self.hashed {
-            None => self.path.expand(login),
-            Some(Hashed { hash, name }) => {
-                let change = |name: &str| hash.of(name);
-                self.path.expand_with_name(login, name, change)
-            }
+    /// Why a fact does not fit into a path, or that without SELinux everybody would have this instance.
+    pub fn expand(&self, login: &Login, label: Option<&str>) -> Result<AbsPath, String> {
+        let is_named_by_label = self.path.mentions(Fact::LABELS);
+        if is_named_by_label && label.is_none() && !self.path.mentions(&[Fact::User, Fact::Uid]) {
+            return Err("without SELinux everybody would have the same one".to_owned());
         }
+        let path = self.path.labelled(label)?;
+        let Some(Hashed { hash, name }) = self.hashed else {
+            return path.expand(login);
+        };
+        let unlabelled = name
+            .iter()
+            .copied()
+            .filter(|fact| !Fact::LABELS.contains(fact));
+        let name: Vec<Fact> = match label {
+            Some(_) => name.to_vec(),
+            None => unlabelled.collect(),
+        };
+        path.expand_with_name(login, &name, |name| hash.of(name))
     }
 }
 
@@ -149,7 +160,9 @@ fn hashed(
 /// What pam_namespace gives instances their names by.
 fn names(per: Per) -> &'static [&'static [Fact]] {
     match per {
-        Per::User | Per::Context | Per::Level => &[&[Fact::User]],
+        Per::User => &[&[Fact::User]],
+        Per::Context => &[&[Fact::Context, Fact::User], &[Fact::Context]],
+        Per::Level => &[&[Fact::Level, Fact::User], &[Fact::Level]],
         Per::Session | Per::Group => &[],
     }
 }

@@ -44,12 +44,23 @@ pub enum Fact {
     Service,
     /// `{session}`: a name that no other session has.
     Session,
+    /// `{context}`: the SELinux label of the instance, in its `store` alone.
+    Context,
+    /// `{level}`: the same, where it differs from the covered directory's in the level alone.
+    Level,
+}
+
+impl Fact {
+    /// Those that follow from the directory that is covered, not from the login alone.
+    pub const LABELS: &[Self] = &[Self::Context, Self::Level];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Part {
     Literal(String),
     Fact(Fact, Range<usize>),
+    /// What a fact is, where it was known before.
+    Value(Fact, String),
 }
 
 impl Vocabulary for Fact {
@@ -61,6 +72,8 @@ impl Vocabulary for Fact {
         ("home", Self::Home),
         ("service", Self::Service),
         ("session", Self::Session),
+        ("context", Self::Context),
+        ("level", Self::Level),
     ];
 }
 
@@ -74,6 +87,8 @@ impl Fact {
             Self::Home => login.home.clone(),
             Self::Service => login.service.clone(),
             Self::Session => login.session.clone(),
+            // It has taken its place by then ([`PathTemplate::labelled`]).
+            Self::Context | Self::Level => String::new(),
         }
     }
 
@@ -153,7 +168,7 @@ impl Template {
 
     fn filled(&self, value: impl Fn(Fact) -> String) -> impl Iterator<Item = String> {
         self.parts.iter().map(move |part| match part {
-            Part::Literal(text) => text.clone(),
+            Part::Literal(text) | Part::Value(_, text) => text.clone(),
             Part::Fact(fact, _) => value(*fact),
         })
     }
@@ -168,7 +183,7 @@ impl Template {
             }
             let (last, before) = rest.split_last()?;
             rest = before;
-            if !matches!(last, Part::Fact(found, _) if found == fact) {
+            if !matches!(last, Part::Fact(found, _) | Part::Value(found, _) if found == fact) {
                 return None;
             }
         }
@@ -177,9 +192,40 @@ impl Template {
 
     fn facts(&self) -> impl Iterator<Item = (Fact, &Range<usize>)> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Literal(_) => None,
+            Part::Literal(_) | Part::Value(..) => None,
             Part::Fact(fact, range) => Some((*fact, range)),
         })
+    }
+
+    /// The template that is written so, which may have the label of an instance in it.
+    fn with_labels(text: &str) -> Result<Self, Fault> {
+        Ok(Self {
+            written: text.to_owned(),
+            parts: split(text)?,
+        })
+    }
+
+    /// The same with `label` for `{context}` and `{level}`; without one, they and a `_` behind them stand for
+    /// nothing, as in pam_namespace's names.
+    fn labelled(&self, label: Option<&str>) -> Self {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut is_behind = false;
+        for part in &self.parts {
+            match (part, label) {
+                (Part::Fact(fact, _), _) if Fact::LABELS.contains(fact) => {
+                    parts.extend(label.map(|label| Part::Value(*fact, label.to_owned())));
+                    is_behind = label.is_none();
+                    continue;
+                }
+                (Part::Literal(text), None) if is_behind => {
+                    push_literal(&mut parts, text.strip_prefix('_').unwrap_or(text));
+                }
+                _ => parts.push(part.clone()),
+            }
+            is_behind = false;
+        }
+        let written = self.written.clone();
+        Self { written, parts }
     }
 
     fn refuse_home(&self) -> Result<(), Fault> {
@@ -213,10 +259,18 @@ fn home_is_a_path(range: &Range<usize>) -> Fault {
 
 impl Word for Template {
     fn parse(text: &str) -> Result<Self, Fault> {
-        Ok(Self {
-            written: text.to_owned(),
-            parts: split(text)?,
-        })
+        let template = Self::with_labels(text)?;
+        let label = template
+            .facts()
+            .find(|(fact, _)| Fact::LABELS.contains(fact));
+        match label.map(|(fact, range)| (fact.word(), range.clone())) {
+            Some((word, range)) => {
+                let place =
+                    format!("`{{{word}}}` can only stand in a `store` with `per = \"{word}\"`");
+                Err(Fault::new(place).within(range))
+            }
+            None => Ok(template),
+        }
     }
 }
 
@@ -231,7 +285,7 @@ fn split(text: &str) -> Result<Vec<Part>, Fault> {
         let (part, length) = braced(brace, offset)?;
         match part {
             Part::Literal(literal) => push_literal(&mut parts, &literal),
-            fact @ Part::Fact(..) => parts.push(fact),
+            fact => parts.push(fact),
         }
         rest = brace.get(length..).unwrap_or_default();
     }
@@ -320,6 +374,20 @@ impl PathTemplate {
         expanded(&self.0.path_text(login)?)
     }
 
+    /// The same with the label of an instance: for `{context}` and `{level}`. Without one, they and a `_` behind them
+    /// stand for nothing.
+    ///
+    /// # Errors
+    ///
+    /// The label cannot be a name.
+    pub fn labelled(&self, label: Option<&str>) -> Result<Self, String> {
+        if let Some(label) = label {
+            Component::new(label)
+                .map_err(|reason| format!("the label is \"{}\": {reason}", shortened(label)))?;
+        }
+        Ok(Self(self.0.labelled(label)))
+    }
+
     /// Whether it ends in a name that consists of `facts`, with `_` in between.
     #[must_use]
     pub fn ends_in(&self, facts: &[Fact]) -> bool {
@@ -364,7 +432,23 @@ impl From<PathTemplate> for Template {
 
 impl Word for PathTemplate {
     fn parse(text: &str) -> Result<Self, Fault> {
-        let template = Template::parse(text)?;
+        Self::checked(Template::parse(text)?)
+    }
+}
+
+/// The template of an instance's path, which may have the instance's label in it.
+pub(super) struct InstanceTemplate(pub(super) PathTemplate);
+
+impl Word for InstanceTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let template = Template::with_labels(text)?;
+        PathTemplate::checked(template).map(Self)
+    }
+}
+
+impl PathTemplate {
+    fn checked(template: Template) -> Result<Self, Fault> {
+        let text = template.written.as_str();
         let misplaced = |(fact, range): &(Fact, &Range<usize>)| {
             *fact == Fact::Home && (range.start != 0 || !is_home_or_below(text, range.end))
         };

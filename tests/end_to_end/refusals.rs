@@ -214,14 +214,14 @@ fn an_unknown_module_argument() {
 }
 
 #[test]
-fn a_rule_that_is_not_supported_yet() {
+fn a_rule_for_a_build_with_selinux() {
     let bed = bed!();
-    ours_only!("list of what is not supported");
+    ours_only!("build without SELinux");
     bed.sh("mkdir /srv/base");
     let policy = format!("{TMP}[[private]]\npath = \"/srv/base\"\nper = \"level\"\n");
     bed.assert_policy_refused(
         &policy,
-        &["level", "not supported yet", "/etc/security/jns.toml:3"],
+        &["level", "FEATURES=selinux", "/etc/security/jns.toml:3"],
     );
 }
 

@@ -4,7 +4,7 @@ use crate::own::*;
 use pam_jns::apply::{Entered, enter};
 use pam_jns::kernel::departure::WorkingDirectory;
 use pam_jns::kernel::label;
-use pam_jns::plan::{Plan, Step};
+use pam_jns::plan::{Label, Labelling, Plan, Step, View};
 use pam_jns::policy::value::Size;
 use rustix::fs::XattrFlags;
 use std::fs::File;
@@ -110,5 +110,48 @@ fn a_label_that_no_file_system_keeps_is_refused_where_it_matters() {
             "{refusal}"
         );
         label::copy(&lost, &kept, "/t").unwrap();
+    });
+}
+
+/// `per = "context"`: a label of its own, which was found where the covered directory had `covered`.
+fn by_context(covered: &str) -> Plan {
+    let label = Label {
+        context: "staff_u:object_r:user_tmp_t:s0".to_owned(),
+        covered: covered.to_owned(),
+    };
+    let mut step = private("/mnt/t", INSTANCE, &[]);
+    if let View::Instance { instance, .. } = &mut step.view {
+        instance.labelling = Labelling::Own(label);
+    }
+    plan(vec![step])
+}
+
+#[test]
+fn a_label_of_its_own_is_given_where_the_covered_directory_has_the_one_that_it_was_found_for() {
+    in_own_namespace(|| {
+        labelled_t();
+        for _ in ["new", "there"] {
+            let inside = entered(&by_context(LABEL));
+            let label = label::at("/mnt/t").unwrap();
+            drop(inside);
+            assert_eq!(label.as_deref(), Some("staff_u:object_r:user_tmp_t:s0"));
+        }
+    });
+}
+
+#[test]
+fn a_directory_that_was_relabelled_or_exchanged_meanwhile_is_not_covered() {
+    in_own_namespace(|| {
+        labelled_t();
+        let before = state();
+        let refusal = enter(
+            &by_context("system_u:object_r:etc_t:s0"),
+            USER,
+            &WorkingDirectory::own(),
+        );
+        let refusal = refusal.map(drop).unwrap_err().to_string();
+        assert!(refusal.contains(LABEL), "{refusal}");
+        assert!(refusal.starts_with("cannot cover /mnt/t: "), "{refusal}");
+        assert_eq!(state(), before);
     });
 }

@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
 use pam_jns::error::Origin;
 use pam_jns::plan::{
-    Instance, Isolation, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
+    Instance, Isolation, Labelling, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
 };
 use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
 use std::collections::BTreeMap;
@@ -236,6 +236,7 @@ fn components(names: &[&str]) -> Vec<Component> {
 pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
     let instance = Instance {
         directory: path(directory),
+        labelling: Labelling::Covered,
         parent: Parent::Closed,
         lifetime: Lifetime::Kept,
         hook: None,
@@ -252,6 +253,7 @@ pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
 pub fn session(covered: &str, directory: &str) -> Step {
     let instance = Instance {
         directory: path(directory),
+        labelling: Labelling::Covered,
         parent: Parent::Closed,
         lifetime: Lifetime::Session,
         hook: None,
@@ -268,6 +270,7 @@ pub fn session(covered: &str, directory: &str) -> Step {
 pub fn overlaid(covered: &str, directory: &str) -> Step {
     let layer = Instance {
         directory: path(directory),
+        labelling: Labelling::Covered,
         parent: Parent::Closed,
         lifetime: Lifetime::Kept,
         hook: None,

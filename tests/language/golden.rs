@@ -12,11 +12,19 @@ pub fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
-        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .filter(|path| path.extension().is_some_and(|e| e == extension) && is_for_this_build(path))
         .collect();
     files.sort();
     assert!(!files.is_empty(), "nothing in {}", directory.display());
     files
+}
+
+/// Whether the file is not about what builds with SELinux do otherwise.
+fn is_for_this_build(path: &Path) -> bool {
+    let is_other = path
+        .file_stem()
+        .is_some_and(|stem| stem == "without-selinux");
+    !(is_other && cfg!(feature = "selinux"))
 }
 
 /// Compares `found` with what `file` holds, or makes the file hold it when `JNS_GOLDEN=write`.

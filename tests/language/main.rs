@@ -16,6 +16,7 @@ mod fstabs;
 mod golden;
 mod hostile;
 mod judges;
+mod labels;
 mod messages;
 mod plans;
 mod properties;

@@ -111,14 +111,14 @@ fn all_errors_of_all_files_are_reported_in_their_order() {
 #[test]
 fn colour_surrounds_the_message_and_the_underline() {
     let found = said_about(
-        "[settings]\nmode = \"x\\u001b\"\n[[private]]\npath = \"/r\"\nper = \"context\"\n",
+        "[settings]\nmode = \"x\\u001b\"\n[[overlay]]\npath = \"/r\"\nper = \"group\"\n",
     );
     let rendered: Vec<String> = found.list.iter().map(|one| one.render(true)).collect();
     let expected = [
         "\u{1b}[1;31mp:2:8: unknown value \"x\\u{1b}\"; expected one of \"enforce\", \"observe\"\u{1b}[0m\n  \
             mode = \"x\\u001b\"\n         \u{1b}[1;31m^^^^^^^^^\u{1b}[0m",
-        "\u{1b}[1;33mp:3:1: warning: [[private]] per = \"context\" is not supported yet; logins to which it applies are refused\u{1b}[0m\n  \
-            [[private]]\n  \u{1b}[1;33m^^^^^^^^^^^\u{1b}[0m",
+        "\u{1b}[1;33mp:3:1: warning: users of a group have namespaces of their own, and one alone can write to a layer; the other users' logins are refused meanwhile\u{1b}[0m\n  \
+            [[overlay]]\n  \u{1b}[1;33m^^^^^^^^^^^\u{1b}[0m",
     ];
     assert_eq!(rendered, expected);
 }

@@ -3,6 +3,7 @@
 use super::{Build, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{self, Draft, Form, Publication};
+use crate::kernel::label;
 use crate::kernel::walk::{self, Place, Trust, identity};
 use crate::plan::{Instance, Lifetime, Parent, Step, View};
 use rustix::fd::OwnedFd;
@@ -38,6 +39,7 @@ impl<'p> Build<'p> {
             return Err(Error::new("open", &step.path, "it has no instance"));
         };
         let path = instance.directory.as_str();
+        check_covered(instance, covered)?;
         let (parent, name, replaceable) = self.instance_parent(instance, form)?;
         let opened = match find_instance(&parent, name, instance)? {
             Some(found) => {
@@ -111,7 +113,10 @@ impl<'p> Build<'p> {
         let path = instance.directory.as_str();
         let made = Draft::directory(parent, form, path);
         let (draft, made) = self.note_vanished(made)?;
-        self.label_like(&made, covered, path)?;
+        match instance.labelling.own() {
+            Some(own) => label::give(&made, &own.context, path)?,
+            None => self.label_like(&made, covered, path)?,
+        }
         if instance.lifetime == Lifetime::Session {
             let status = rustix::fs::fstat(&made)
                 .map_err(|errno| Error::from_errno("examine", path, errno))?;
@@ -269,6 +274,23 @@ impl<'p> Build<'p> {
             found => found,
         }
     }
+}
+
+/// What an instance's own label and name were made of must hold of the directory that is covered in fact.
+fn check_covered(instance: &Instance, covered: &Place) -> Result<()> {
+    let Some(own) = instance.labelling.own() else {
+        return Ok(());
+    };
+    let found = label::of(covered, &covered.path)?;
+    if found.as_ref() == Some(&own.covered) {
+        return Ok(());
+    }
+    let found = found.unwrap_or_else(|| "none".to_owned());
+    let reason = format!(
+        "its SELinux label is {found}, and was {} a moment before",
+        own.covered
+    );
+    Err(Error::new("cover", &covered.path, reason))
 }
 
 /// An instance that is there; a session's must not be.

@@ -225,6 +225,7 @@ fn view(view: &View) -> Value {
             "view": "instance",
             "directory": instance.directory.as_str(),
             "parent": Some(instance.parent).filter(|parent| *parent == Parent::Any).map(word_of),
+            "label": instance.labelling.own().map(|label| &label.context),
             "lifetime": lifetime(instance),
             "hook": instance.hook.as_ref().map(|hook| &hook.argv),
             "shape": shape(s),

@@ -142,8 +142,18 @@ fn told_apart(
             notes.doubtful("without SELinux, pam_namespace takes the method `user` instead");
             Ok((None, "{user}"))
         }
-        Method::Context => Ok((Some("context"), if shared { "{context}" } else { "{user}" })),
-        Method::Level => Ok((Some("level"), if shared { "{level}" } else { "{user}" })),
+        Method::Context => Ok((
+            Some("context"),
+            if shared {
+                "{context}"
+            } else {
+                "{context}_{user}"
+            },
+        )),
+        Method::Level => Ok((
+            Some("level"),
+            if shared { "{level}" } else { "{level}_{user}" },
+        )),
     }
 }
 
