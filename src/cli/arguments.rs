@@ -384,7 +384,7 @@ pub enum Import {
     /// From an fstab, such as jchroot's, or one with bind mounts
     ///
     /// Binds and file systems in memory become rules. What else is to be mounted in a root directory is mounted by
-    /// `fstab = "FILE"` in [[root]], which reads the file at every login.
+    /// `fstab = "FILE"` in a rule of the kind root, which reads the file at every login.
     Fstab(ImportFstab),
 }
 
