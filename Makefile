@@ -81,7 +81,7 @@ test: prepare
 	$(CARGO) clippy --locked --all-targets --features selinux -- -D warnings
 	$(RUN) --features selinux --lib --test language
 	$(RUN) --features selinux --test kernel labels
-	JNS_BED=debian13 $(RUN_BED)
+	JNS_BED=debian13 $(RUN_BED) --test parity
 	JNS_UNDER_TEST=theirs $(RUN_BED)
 	tests/demo
 

@@ -102,12 +102,26 @@ impl Bed {
         Self::make_numbered(Number::Lowest)
     }
 
+    /// The same with one of the two modules, whatever is under test elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Why no bed can be made here.
+    #[allow(dead_code, reason = "tests/parity makes one of each")]
+    pub fn make_for(subject: Subject) -> Result<Self, String> {
+        Self::start(Number::Lowest, subject)
+    }
+
     /// The same with a mount namespace of that number.
     ///
     /// # Errors
     ///
     /// Why no bed can be made here.
     pub fn make_numbered(number: Number) -> Result<Self, String> {
+        Self::start(number, Subject::chosen())
+    }
+
+    fn start(number: Number, subject: Subject) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("only root can make a bed".to_owned());
         }
@@ -119,7 +133,7 @@ impl Bed {
             keeper,
             init,
             journal: Some(journal),
-            subject: Subject::chosen(),
+            subject,
         };
         bed.subject.install(&bed);
         Ok(bed)

@@ -23,12 +23,6 @@ impl Bed {
         self.wait_until("[ -e /run/sshd.pid ]"); // it is written when the port is open
     }
 
-    /// Waits until sshd has closed every session: a client is gone before its monitor is.
-    #[track_caller]
-    pub fn wait_for_logouts(&self) {
-        self.wait_until("[ $(pgrep -c ^sshd) = 1 ]");
-    }
-
     /// Runs a script in an ssh session, logged in by key.
     pub fn ssh(&self, user: &str, script: &str) -> Outcome {
         self.exec(&[

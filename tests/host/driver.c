@@ -31,7 +31,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SERVICE "jns-host"
 #define REPORT_SIZE (8 << 20)
 /* The number from which descriptors of the driver's own are out of the way of those it gives away. */
 #define OUT_OF_THE_WAY 200
@@ -43,7 +42,7 @@ static struct report {
     char text[REPORT_SIZE];
 } *report;
 
-static const char *confdir;
+static const char *confdir, *service = "jns-host";
 static pam_handle_t *handle;
 static pid_t child;
 static volatile sig_atomic_t children_that_ended;
@@ -77,13 +76,15 @@ static const struct pam_conv conversation = {no_conversation, NULL};
 /* Transactions. */
 
 static void start(const char *user) {
-    say("start %d\n", pam_start_confdir(SERVICE, user, &conversation, confdir, &handle));
+    say("start %d\n", pam_start_confdir(service, user, &conversation, confdir, &handle));
 }
 
 static void start_nobody(const char *unused) {
     (void)unused;
     start(NULL);
 }
+
+static void use_stack(const char *name) { service = name; }
 
 static void set_user(const char *user) { say("user %d\n", pam_set_item(handle, PAM_USER, user)); }
 
@@ -365,6 +366,17 @@ static void scan(const char *shifted) {
     say("scan %d\n", found > 0);
 }
 
+/* What a shell prints where this process is. */
+static void run_shell(const char *script) {
+    char line[8192];
+    FILE *output = popen(script, "re");
+    if (!output)
+        die("popen");
+    while (fgets(line, sizeof line, output))
+        say("%s", line);
+    say("status %d\n", pclose(output));
+}
+
 static void set_locale(const char *name) { setlocale(LC_ALL, name); }
 
 static void ask_time(const char *label) {
@@ -408,6 +420,7 @@ static const struct word {
 } words[] = {
     {"start", start},
     {"start-nobody", start_nobody},
+    {"stack", use_stack},
     {"user", set_user},
     {"tty", set_tty},
     {"rhost", set_rhost},
@@ -433,6 +446,7 @@ static const struct word {
     {"remember-home", remember_home},
     {"go-home", go_home},
     {"scan", scan},
+    {"sh", run_shell},
     {"children", treat_children},
     {"locale", set_locale},
     {"time", ask_time},

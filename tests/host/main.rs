@@ -34,6 +34,7 @@ mod names;
 mod odd_objects;
 mod policy_files;
 mod programs;
+mod programs_in_c;
 mod quiet;
 mod report;
 mod room;

@@ -29,6 +29,12 @@ impl Bed {
             pid: self.sh("cat /root/session"),
         }
     }
+
+    /// Waits until sshd has closed every session: a client is gone before its monitor is.
+    #[track_caller]
+    pub fn wait_for_logouts(&self) {
+        self.wait_until("[ $(pgrep -c ^sshd) = 1 ]");
+    }
 }
 
 impl Sleeper<'_> {

@@ -1,0 +1,85 @@
+//! The words of the table.
+
+/// A machine, what happens there, and how the two modules compare.
+pub struct Case {
+    /// Makes the machine, in a shell of its host.
+    pub machine: &'static str,
+    /// /etc/security/namespace.conf.
+    pub conf: &'static str,
+    /// The module options of pam_namespace in the service `login`.
+    pub login: &'static str,
+    /// The same in the service `su`.
+    pub su: &'static str,
+    /// What is done, in this order.
+    pub acts: &'static [Act],
+    /// How what is seen compares.
+    pub verdict: Verdict,
+    /// The same where pam_namespace is that of Linux-PAM 1.7, if it behaves in another way there.
+    pub since_1_7: Option<Verdict>,
+}
+
+/// `/t/poly` with a file of the host's, instances in `/t/inst`, everybody but root isolated; alice and bob log in.
+pub const USUAL: Case = Case {
+    machine: "",
+    conf: "/t/poly /t/inst/ user root\n",
+    login: "",
+    su: "unmnt_remnt",
+    acts: &[
+        Act::Login("alice", "echo mine >/t/poly/of-alice; ls /t/poly"),
+        Act::Login("bob", "ls /t/poly"),
+    ],
+    verdict: Verdict::Same(&[]),
+    since_1_7: None,
+};
+
+/// Something that is done on both machines.
+pub enum Act {
+    /// A session of `login`: what root sees in it, what the user's script prints in it, its end.
+    Login(&'static str, &'static str),
+    /// A session of `login`, opened and closed: whether it is refused, and what it leaves on the host.
+    Brief(&'static str),
+    /// These words of the driver in tests/host, in one process; each `sh=LOOK` is what root sees there.
+    Process(&'static [&'static str]),
+    /// The same with the codes as the modules give them.
+    Codes(&'static [&'static str]),
+    /// A script of the host.
+    Host(&'static str),
+}
+
+/// How the two sides compare.
+pub enum Verdict {
+    /// Both see the same. The words stand in what the import and the log told about it.
+    Same(&'static [&'static str]),
+    /// They see the same but for what is listed.
+    Differs(Difference),
+}
+
+/// A documented difference. Each text is part of at least one line that only that side sees, and each such line
+/// has one of them.
+pub struct Difference {
+    /// The item of the manual page.
+    pub manual: &'static str,
+    /// What only pam_namespace's side sees.
+    pub theirs: &'static [&'static str],
+    /// What only this module's side sees.
+    pub ours: &'static [&'static str],
+    /// Words of what the import and the log told about it.
+    pub told: &'static [&'static str],
+}
+
+impl Case {
+    /// Every item of the manual page that the case shows.
+    pub fn documented(&self) -> impl Iterator<Item = &'static str> {
+        let verdicts = [Some(&self.verdict), self.since_1_7.as_ref()];
+        verdicts.into_iter().flatten().filter_map(Verdict::manual)
+    }
+}
+
+impl Verdict {
+    fn manual(&self) -> Option<&'static str> {
+        match self {
+            Self::Same(_) => None,
+            Self::Differs(difference) => Some(difference.manual),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What is refused, and what a machine looks like when something is wrong.
+
+use super::cases;
+use crate::case::{Act, Case, Difference, USUAL, Verdict};
+
+const ALICE: &[Act] = &[Act::Brief("alice")];
+
+cases! {
+    a_missing_directory_denies = Case {
+        conf: "/t/missing /t/inst/ user root\n",
+        acts: ALICE,
+        verdict: Verdict::Same(&["/t/missing"]),
+        ..USUAL
+    };
+    nothing_stays_of_half_a_view = Case {
+        conf: "/t/poly /t/inst/ user root\n/t/missing /t/inst/missing- user root\n",
+        acts: &[Act::Login("alice", "true")],
+        verdict: Verdict::Differs(Difference {
+            manual: "a login that fails leaves no mount, no namespace and no new instance",
+            theirs: &["view of its own", "mount /inst/alice", "/t/inst/alice"],
+            ours: &["view of the host", "/t/poly/of-host"],
+            told: &["/t/missing"],
+        }),
+        ..USUAL
+    };
+    the_code_of_a_refusal = Case {
+        conf: "/t/missing /t/inst/ user root\n",
+        acts: &[Act::Codes(&["stack=login", "start=alice", "open", "end"])],
+        verdict: Verdict::Differs(Difference {
+            manual: "a refusal is PAM_PERM_DENIED, and not PAM_SESSION_ERR, after which sudo goes on",
+            theirs: &["open 14"],
+            ours: &["open 6"],
+            told: &["/t/missing"],
+        }),
+        ..USUAL
+    };
+    a_parent_of_instances_with_another_mode = Case {
+        machine: "chmod 755 /t/inst",
+        acts: ALICE,
+        verdict: Verdict::Same(&["/t/inst"]),
+        ..USUAL
+    };
+    a_parent_of_instances_that_only_root_may_enter = Case {
+        machine: "chmod 700 /t/inst",
+        acts: ALICE,
+        verdict: Verdict::Differs(Difference {
+            manual: "the parent of instances may have the modes 0700 and 0711 too",
+            theirs: &["open refused"],
+            ours: &["open 0", "close 0", "/t/inst/alice d 1777"],
+            told: &[],
+        }),
+        ..USUAL
+    };
+    a_parent_of_instances_that_a_user_owns = Case {
+        machine: "chown bob /t/inst",
+        acts: ALICE,
+        verdict: Verdict::Same(&["/t/inst"]),
+        ..USUAL
+    };
+    a_parent_of_instances_that_is_missing = Case {
+        machine: "rmdir /t/inst",
+        acts: ALICE,
+        ..USUAL
+    };
+    two_lines_for_one_directory = Case {
+        conf: "/t/poly /t/inst/one- user root\n/t/poly /t/inst/two- user root\n",
+        verdict: Verdict::Differs(Difference {
+            manual: "of two lines for one directory the last is imported, whose instances are what people see",
+            theirs: &["/t/inst/one-"],
+            ours: &[],
+            told: &["namespace.conf:1: left out"],
+        }),
+        ..USUAL
+    };
+    two_directories_with_one_instance = Case {
+        machine: "mkdir -m 1777 /t/more",
+        conf: "/t/poly /t/inst/ user root\n/t/more /t/inst/ user root\n",
+        verdict: Verdict::Differs(Difference {
+            manual: "of two lines whose instances would be one directory the first is imported",
+            theirs: &["mount /inst/alice /t/more", "mount /inst/bob /t/more",],
+            ours: &[],
+            told: &["namespace.conf:2: left out"],
+        }),
+        ..USUAL
+    };
+    a_link_of_roots_is_followed = Case {
+        machine: "mv /t/poly /t/real; ln -s /t/real /t/poly",
+        ..USUAL
+    };
+    a_link_of_roots_that_leads_to_a_users_directory = Case {
+        machine: "mv /t/poly ~alice/poly; chown alice ~alice/poly; ln -s ~alice/poly /t/poly",
+        acts: &[Act::Brief("bob")],
+        verdict: Verdict::Differs(Difference {
+            manual: "what a link leads to is judged like every other path",
+            theirs: &["open 0", "/t/inst/bob", "close 0"],
+            ours: &["open refused"],
+            told: &["/t/poly"],
+        }),
+        ..USUAL
+    };
+    a_link_of_a_user = Case {
+        machine: "mv /t/poly /t/real; ln -s /t/real /t/poly; chown -h alice /t/poly",
+        acts: ALICE,
+        verdict: Verdict::Differs(Difference {
+            manual: "a link that belongs to a user is refused as a private directory",
+            theirs: &["open 0", "/t/inst/alice", "close 0"],
+            ours: &["open refused"],
+            told: &["/t/poly is a symbolic link that belongs to uid 2001"],
+        }),
+        ..USUAL
+    };
+    a_link_in_a_users_directory = Case {
+        machine: "mv /t/poly /t/real; ln -s /t/real ~alice/poly",
+        conf: "$HOME/poly /t/inst/ user root\n",
+        acts: ALICE,
+        verdict: Verdict::Same(&["/home/alice/poly"]),
+        ..USUAL
+    };
+    an_instance_that_is_a_link = Case {
+        machine: "mkdir /t/elsewhere; ln -s /t/elsewhere /t/inst/alice",
+        acts: ALICE,
+        verdict: Verdict::Differs(Difference {
+            manual: "an instance that is a link is refused",
+            theirs: &["open 0", "close 0"],
+            ours: &["open refused"],
+            told: &["/t/inst/alice"],
+        }),
+        since_1_7: Some(Verdict::Same(&["/t/inst/alice"])),
+        ..USUAL
+    };
+    an_instance_that_is_a_file = Case {
+        machine: "echo file >/t/inst/alice",
+        acts: ALICE,
+        verdict: Verdict::Same(&["/t/inst/alice"]),
+        ..USUAL
+    };
+    an_instance_that_a_crash_left_without_its_mode = Case {
+        machine: "install -d -m 0400 /t/inst/alice",
+        acts: &[Act::Login("alice", "touch /t/poly/x")],
+        verdict: Verdict::Differs(Difference {
+            manual: "at every login, an instance has the mode and owner of what it covers, whatever a crash or a user made of it",
+            theirs: &["/t/poly d 400", "/t/inst/alice d 400", "Permission denied", "status 256"],
+            ours: &["/t/poly d 1777", "/t/inst/alice d 1777", "/t/inst/alice/x", "status 0"],
+            told: &[],
+        }),
+        ..USUAL
+    };
+    an_instance_that_a_script_gave_away = Case {
+        machine: "install -d -m 0 ~alice/.inst; printf '%s\\n' '#!/bin/sh' 'chown $4 $1' >/usr/sbin/give
+            chmod 755 /usr/sbin/give",
+        conf: "/t/poly $HOME/.inst/ user:iscript=/usr/sbin/give root\n",
+        acts: &[Act::Brief("alice"), Act::Brief("alice")],
+        verdict: Verdict::Differs(Difference {
+            manual: "in a home, an instance that a script gave to the user is refused at the next login",
+            theirs: &["open 0", "close 0"],
+            ours: &["open refused"],
+            told: &["/home/alice/.inst/alice: it belongs to uid 2001"],
+        }),
+        ..USUAL
+    };
+    a_hardened_directory_stays_hardened = Case {
+        machine: "mount -t tmpfs -o mode=1777,nosuid,noexec,noatime hard /t/poly",
+        verdict: Verdict::Differs(Difference {
+            manual: "an instance has the mount options of what it covers",
+            theirs: &["mount /inst/alice /t/poly rw,nosuid,nodev,relatime", "mount /inst/bob /t/poly rw,nosuid,nodev,relatime"],
+            ours: &["rw,nosuid,nodev,noexec,noatime"],
+            told: &[],
+        }),
+        ..USUAL
+    };
+    a_service_without_rights = Case {
+        acts: &[Act::Process(&["stack=login", "start=alice", "drop=21", "open", "close", "end"])],
+        verdict: Verdict::Same(&["CAP_SYS_ADMIN"]),
+        ..USUAL
+    };
+    closing_as_the_user = Case {
+        acts: &[Act::Process(&["stack=login", "start=alice", "open", "uids=2001,2001", "close", "end"])],
+        ..USUAL
+    };
+    a_user_whom_nobody_knows = Case {
+        acts: &[Act::Process(&["stack=login", "start=nosuch", "open", "sh=LOOK", "close", "end"])],
+        ..USUAL
+    };
+    no_configuration_at_all = Case {
+        conf: "",
+        ..USUAL
+    };
+}

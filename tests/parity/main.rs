@@ -1,0 +1,40 @@
+//! The same sessions under pam_namespace and under this module, compared with each other.
+//!
+//! Each case is a row of one table: a machine, its namespace.conf, and what is done there. It is played twice, in
+//! two throw-away roots: in one with pam_namespace; in the other the administrator has moved over, by
+//! `jns import pam_namespace` and one changed line of /etc/pam.d. What the two sides then see is the same, line by
+//! line, or differs just as DIFFERENCES FROM pam_namespace in pam_jns(8) tells.
+//!
+//! `JNS_BED=debian13` compares with the pam_namespace of Linux-PAM 1.7. `JNS_UNDER_TEST` has no meaning here.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and starts programs"
+)]
+
+#[path = "../end_to_end"]
+mod sandbox {
+    #[allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "other tests use the rest"
+    )]
+    pub mod bed;
+}
+use sandbox::bed;
+
+#[path = "../host/programs_in_c.rs"]
+mod programs_in_c;
+
+mod case;
+mod cases;
+mod manual;
+mod side;
+mod verdict;

@@ -1,0 +1,98 @@
+//! Two accounts, compared.
+
+use crate::bed::{Subject, skip};
+use crate::case::{Case, Difference, Verdict};
+use crate::side::{Account, play};
+
+/// Plays a case on both sides and holds what they saw against its verdict.
+#[track_caller]
+pub fn assert_compares(case: &Case) {
+    let (theirs, ours) = std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| play(case, Subject::Theirs));
+        let ours = play(case, Subject::Ours);
+        (
+            theirs.join().expect("pam_namespace's side can be played"),
+            ours,
+        )
+    });
+    let (theirs, ours) = match (theirs, ours) {
+        (Ok(theirs), Ok(ours)) => (theirs, ours),
+        (Err(reason), _) | (_, Err(reason)) => skip!("{reason}"),
+    };
+    let newer = case.since_1_7.as_ref().filter(|_| theirs.is_1_7);
+    let wrong = judge(newer.unwrap_or(&case.verdict), &theirs, &ours);
+    assert!(
+        wrong.is_empty(),
+        "{}\n{}",
+        wrong.join("\n"),
+        report(&theirs, &ours)
+    );
+}
+
+/// What speaks against a verdict.
+fn judge(verdict: &Verdict, theirs: &Account, ours: &Account) -> Vec<String> {
+    let nothing = Difference {
+        manual: "",
+        theirs: &[],
+        ours: &[],
+        told: &[],
+    };
+    match verdict {
+        Verdict::Same(told) => {
+            let difference = Difference { told, ..nothing };
+            judge_difference(&difference, theirs, ours)
+        }
+        Verdict::Differs(difference) => judge_difference(difference, theirs, ours),
+    }
+}
+
+fn judge_difference(expected: &Difference, theirs: &Account, ours: &Account) -> Vec<String> {
+    let their_own = beyond(&theirs.seen, &ours.seen);
+    let our_own = beyond(&ours.seen, &theirs.seen);
+    let mut wrong = unexplained("pam_namespace", &their_own, expected.theirs);
+    wrong.extend(unexplained("pam_jns", &our_own, expected.ours));
+    wrong.extend(missing("told", expected.told, &ours.told));
+    wrong
+}
+
+/// The lines that one list has more often than the other.
+fn beyond<'a>(list: &'a [String], other: &[String]) -> Vec<&'a str> {
+    let mut left: Vec<_> = other.iter().collect();
+    let is_more = |line: &&String| match left.iter().position(|known| known == line) {
+        Some(at) => {
+            left.swap_remove(at);
+            false
+        }
+        None => true,
+    };
+    list.iter().filter(is_more).map(String::as_str).collect()
+}
+
+/// Lines that none of the texts is part of, and texts that are part of none of the lines.
+fn unexplained(side: &str, lines: &[&str], texts: &[&str]) -> Vec<String> {
+    let lines_left = lines
+        .iter()
+        .filter(|line| !texts.iter().any(|text| line.contains(text)));
+    let texts_left = texts
+        .iter()
+        .filter(|text| !lines.iter().any(|line| line.contains(*text)));
+    let lines_left = lines_left.map(|line| format!("only {side} has: {line}"));
+    let texts_left = texts_left.map(|text| format!("only {side} should have: {text}"));
+    lines_left.chain(texts_left).collect()
+}
+
+fn missing(kind: &str, words: &[&str], text: &str) -> Vec<String> {
+    let missing = words.iter().filter(|word| !text.contains(*word));
+    missing.map(|word| format!("not {kind}: {word}")).collect()
+}
+
+fn report(theirs: &Account, ours: &Account) -> String {
+    let side = |name: &str, account: &Account| {
+        format!(
+            "== {name} saw ==\n{}\n== and was told ==\n{}\n",
+            account.seen.join("\n"),
+            account.told
+        )
+    };
+    side("pam_namespace", theirs) + &side("pam_jns", ours)
+}
