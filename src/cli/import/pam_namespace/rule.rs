@@ -220,7 +220,10 @@ fn with_script(table: Table, line: &Line, setting: &Setting, notes: &mut Notes<'
         });
     let script = own.as_deref().unwrap_or(SCRIPT);
     match setting.tree.stat(script) {
-        Ok(facts) => tell_unusable(script, &facts, notes),
+        Ok(facts) => {
+            tell_unusable(script, &facts, notes);
+            tell_giving(line, script, notes);
+        }
         Err(_) => {
             if own.is_some() {
                 notes.doubtful(format!(
@@ -240,6 +243,16 @@ fn tell_unusable(script: &str, facts: &Stat, notes: &mut Notes<'_>) {
     if facts.st_mode & 0o111 == 0 {
         notes.different(format!(
             "{script} cannot be executed, for which pam_namespace refuses every login; here it is logged"
+        ));
+    }
+}
+
+/// The published recipes whose scripts begin with `chown "$4" "$1"` have their instances in the users' homes.
+fn tell_giving(line: &Line, script: &str, notes: &mut Notes<'_>) {
+    if line.flags.script.is_some() && line.prefix.starts_with("{home}") {
+        notes.different(format!(
+            "an instance below the user's home that {script} gives to the user, unlike the directory it covers, is \
+             refused from the next login on: users could put any directory of theirs there"
         ));
     }
 }
