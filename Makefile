@@ -40,12 +40,13 @@ RUN_BED := $(RUN) --test end_to_end
 # What the fuzzer builds and collects, and for how many seconds it tries each target.
 FUZZ         := $(abspath $(TARGET))/fuzz
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := policy fstab mount_table records
+FUZZ_TARGETS := policy fstab namespace_conf mount_table records
 
-SEEDS_policy      := conf tests/cli/check tests/golden/plans
-SEEDS_fstab       := tests/golden/fstabs
-SEEDS_mount_table := tests/golden/seeds/mount_table
-SEEDS_records     := tests/golden/seeds/records
+SEEDS_policy         := conf tests/cli/check tests/golden/plans
+SEEDS_fstab          := tests/golden/fstabs
+SEEDS_namespace_conf := tests/cli/import/pam_namespace
+SEEDS_mount_table    := tests/golden/seeds/mount_table
+SEEDS_records        := tests/golden/seeds/records
 
 export JNS_MODULE ?= $(abspath $(MODULE))
 

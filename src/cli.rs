@@ -12,7 +12,7 @@ mod enter;
 mod explain;
 mod gc;
 mod guide;
-mod import;
+pub mod import;
 mod manual;
 mod obstacle;
 mod outcome;

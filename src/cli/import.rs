@@ -41,6 +41,16 @@ pub fn run(import: &Import) -> Outcome {
     }
 }
 
+/// The policy that a namespace.conf(5) amounts to, as text, with the directories and the SELinux of this system.
+///
+/// # Errors
+///
+/// `bytes` are no text of bearable size, or the policy would be larger than one may be.
+pub fn policy_of_namespace_conf(bytes: &[u8]) -> Result<String> {
+    let imported = pam_namespace::of_bytes(bytes).and_then(readable)?;
+    Ok(imported.policy.to_string())
+}
+
 fn deliver(imported: Result<Imported>, manner: &ImportManner, screen: Screen) -> Outcome {
     match imported.and_then(readable) {
         Ok(imported) if manner.json => as_json(&imported, manner.strict),

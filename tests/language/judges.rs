@@ -2,6 +2,7 @@
 //! a fuzzer makes of them.
 
 use crate::cast::{Machine, alice, bob, root};
+use pam_jns::cli::import;
 use pam_jns::kernel::mount_table;
 use pam_jns::plan::{Fstab, Plan};
 use pam_jns::policy::{Diagnostics, Policy};
@@ -50,6 +51,17 @@ pub fn fstab(bytes: &[u8]) {
     }
     if let Err(error) = Fstab::of("fstab", bytes) {
         printable(&error.to_string());
+    }
+}
+
+/// What is made of a namespace.conf is a policy.
+pub fn namespace_conf(bytes: &[u8]) {
+    match import::policy_of_namespace_conf(bytes) {
+        Ok(policy) => {
+            let judged = Policy::parse(&[("p", policy.as_bytes())]);
+            assert!(judged.is_ok(), "{policy}\n{:?}", judged.err());
+        }
+        Err(error) => printable(&error.to_string()),
     }
 }
 

@@ -35,6 +35,11 @@ fn fstabs() {
 }
 
 #[test]
+fn namespace_confs() {
+    ask(judges::namespace_conf, &["tests/cli/import/pam_namespace"]);
+}
+
+#[test]
 fn mount_tables() {
     ask(judges::mount_table, &["tests/golden/seeds/mount_table"]);
 }

@@ -211,8 +211,10 @@ impl Import {
         policy.rules.extend(self.root.take());
         let mut entries = std::mem::take(&mut self.entries).into_iter();
         while let Some(entry) = entries.next() {
+            let rest = entries.as_slice();
+            let same = rest.iter().find(|later| entry.path == later.path);
             let covers = |later: &&Entry| entry.path.is_within(&later.path);
-            let later = entries.as_slice().iter().find(covers);
+            let later = same.or_else(|| rest.iter().find(covers));
             match later.map(|later| (later.origin.line, later.path == entry.path)) {
                 Some((line, true)) => {
                     self.left_out(&entry.origin, &format!("line {line} mounts over it"));
@@ -314,6 +316,21 @@ mod tests {
             let found = crate::policy::Policy::parse(&[("p", printed.as_bytes())]);
             prop_assert!(found.is_ok(), "{:?}\n{}", found.err(), printed);
         }
+    }
+
+    #[test]
+    fn of_two_mounts_at_one_path_the_last_counts_whatever_is_between() {
+        let (file, text) = (
+            Arc::from("f"),
+            String::from("/a /x/b none bind\n/c /x none bind\n/d /x/b none bind\n"),
+        );
+        let imported = import(None, &Input { file, text });
+        let remarks = imported
+            .remarks
+            .iter()
+            .map(|remark| remark.message.as_str());
+        assert_eq!(remarks.collect::<Vec<_>>(), ["line 3 mounts over it"]);
+        assert_eq!(imported.policy.rules.len(), 2);
     }
 
     #[test]

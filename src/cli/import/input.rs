@@ -61,6 +61,15 @@ pub fn read_in(tree: &Tree, path: &str) -> Result<Input> {
     input(path, tree.file(path).and_then(bytes))
 }
 
+/// The same for what is in memory.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn of(file: &str, content: &[u8]) -> Result<Input> {
+    input(file, bytes(content))
+}
+
 fn input(file: &str, bytes: io::Result<Vec<u8>>) -> Result<Input> {
     let bytes = bytes.map_err(|e| Error::new("read", file, reason(&e)))?;
     let text = text(bytes).map_err(|reason| Error::new("read", file, reason))?;

@@ -73,12 +73,28 @@ pub fn run(arguments: &PamNamespace) -> Result<Imported> {
     };
     let mut remarks = Vec::new();
     let module = module(arguments, &tree, &mut remarks)?;
-    let setting = Setting {
-        selinux: tree.exists("/sys/fs/selinux/enforce"),
-        tree,
-        module,
-    };
-    Ok(convert(&inputs, &setting, remarks))
+    Ok(convert(&inputs, &Setting::of(tree, module), remarks))
+}
+
+/// The same for one file of this system, under a module without arguments.
+///
+/// # Errors
+///
+/// `bytes` are no text.
+pub fn of_bytes(bytes: &[u8]) -> Result<Imported> {
+    let input = input::of(MAIN, bytes)?;
+    let setting = Setting::of(Tree::host(), Module::default());
+    Ok(convert(&[input], &setting, Vec::new()))
+}
+
+impl Setting {
+    fn of(tree: Tree, module: Module) -> Self {
+        Self {
+            selinux: tree.exists("/sys/fs/selinux/enforce"),
+            tree,
+            module,
+        }
+    }
 }
 
 fn tree(arguments: &PamNamespace) -> Result<Tree> {
