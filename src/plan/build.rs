@@ -351,7 +351,11 @@ impl Builder<'_> {
                 .map_err(|reason| misfit("store", template, reason, rule))?,
             None => self.default_instance(overlay.per, path, None, rule)?,
         };
-        let layer = self.instance(directory, overlay.per, path, rule)?;
+        if directory == *path {
+            let reason = "the layer would be what it is on";
+            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
+        }
+        let layer = self.instance(directory, overlay.per, rule)?;
         let view = View::Overlay { layer };
         Ok(step(rule, path, view, overlay.options, false))
     }
@@ -374,7 +378,7 @@ impl Builder<'_> {
         Ok(Instance {
             labelling,
             parent: store.map_or_else(Parent::default, |store| store.parent),
-            ..self.instance(directory, per, path, rule)?
+            ..self.instance(directory, per, rule)?
         })
     }
 
@@ -387,18 +391,8 @@ impl Builder<'_> {
         Ok(label.map_or(Labelling::Lacking, Labelling::Own))
     }
 
-    /// The instance in `directory` of a rule about `path`.
-    fn instance(
-        &self,
-        directory: AbsPath,
-        per: Per,
-        path: &AbsPath,
-        rule: &Rule,
-    ) -> Result<Instance> {
-        if directory == *path {
-            let reason = "it is the path of the rule itself";
-            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
-        }
+    /// The instance in `directory`.
+    fn instance(&self, directory: AbsPath, per: Per, rule: &Rule) -> Result<Instance> {
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
             return Err(Error::new("use the store", directory, reason).at(&rule.origin));
