@@ -91,7 +91,8 @@ fn a_shell_inside_has_jobs_of_its_own() {
         terminal.expect("atwork");
         terminal.send("\x1a");
         terminal.expect("Stopped");
-        terminal.send("kill %1; wait; echo wai''ted\r");
+        // Bash does not wait for a job that it has not yet noticed to go on, and does not exit while one is stopped.
+        terminal.send("kill %1; while [ \"$(jobs -ps)\" ]; do sleep 0.1; done; echo wai''ted\r");
         terminal.expect("waited");
         // The whole of it stops, and comes back with the terminal.
         terminal.send("suspend\r");
