@@ -3,6 +3,7 @@
 //! is added later is covered without being named.
 
 mod command;
+mod imported;
 mod processes;
 mod root;
 mod shared;
@@ -136,6 +137,8 @@ enum Scene {
     FirstLogin,
     /// An open: the user's instances exist.
     LaterLogin,
+    /// An open as pam_namespace does it.
+    Imported,
     /// An open into another root directory.
     NewRoot,
     /// A close of such a session.
@@ -170,6 +173,14 @@ impl Scene {
 
     fn is_root(self) -> bool {
         matches!(self, Self::NewRoot | Self::RootLogout)
+    }
+
+    /// The kinds of namespaces that such a session has of its own.
+    fn namespaces(self) -> &'static [&'static str] {
+        match self {
+            Self::Imported => &["mnt"],
+            _ => &["mnt", "ipc", "uts", "net"],
+        }
     }
 
     fn is_close(self) -> bool {
@@ -333,6 +344,8 @@ fn furnish(room: &Room, scene: Scene) {
         shared::furnish(room);
     } else if scene.is_root() {
         root::furnish(room);
+    } else if scene == Scene::Imported {
+        imported::furnish(room);
     } else {
         room.policy(POLICY);
     }
@@ -409,7 +422,7 @@ fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole
         Fate::Error(_) if scene.is_close() => whole.compare_closed(&report),
         Fate::Error(_) => match report.codes("open")[..] {
             [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(&report),
-            [code::SUCCESS] => whole.compare(&report),
+            [code::SUCCESS] => whole.compare(&report, scene.namespaces()),
             [code::PERM_DENIED | code::USER_UNKNOWN] => {
                 verdict::of_refused(&report, &before, &room.log().split_off(lines))
             }

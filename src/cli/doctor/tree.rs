@@ -67,12 +67,20 @@ impl Tree {
 
     /// The names in a directory, sorted; none if it cannot be read.
     pub fn list(&self, path: &str) -> Vec<String> {
-        let Ok(directory) = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) else {
-            return Vec::new();
-        };
-        let mut names = names_in(directory.as_fd());
+        self.entries(path).unwrap_or_default()
+    }
+
+    /// The names in a directory, sorted; none if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn entries(&self, path: &str) -> io::Result<Vec<String>> {
+        let directory = present(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY))?;
+        let names = directory.map(|directory| names_in(directory.as_fd()));
+        let mut names = names.transpose()?.unwrap_or_default();
         names.sort();
-        names
+        Ok(names)
     }
 
     /// Facts about what `path` leads to.
@@ -82,6 +90,15 @@ impl Tree {
     /// It does not exist or cannot be reached.
     pub fn stat(&self, path: &str) -> io::Result<Stat> {
         Ok(fs::fstat(self.open(path, OFlags::PATH)?)?)
+    }
+
+    /// The same; nothing where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be reached.
+    pub fn find(&self, path: &str) -> io::Result<Option<Stat>> {
+        present(self.stat(path))
     }
 
     /// The file system that `path` lies on: its kind, and its space and flags.
@@ -108,15 +125,23 @@ impl Tree {
     }
 }
 
-fn names_in(directory: BorrowedFd<'_>) -> Vec<String> {
-    let Ok(entries) = fs::Dir::read_from(directory) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != "." && name != "..")
-        .collect()
+fn names_in(directory: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::Dir::read_from(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match found {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 #[cfg(test)]

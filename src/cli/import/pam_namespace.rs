@@ -19,6 +19,8 @@ use crate::error::{Error, Origin, Result};
 use module::Module;
 
 const MAIN: &str = "/etc/security/namespace.conf";
+/// What there is where the kernel has SELinux.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
 const DROP_INS: &str = "/etc/security/namespace.d";
 
 /// What decides about lines besides themselves.
@@ -73,7 +75,7 @@ pub fn run(arguments: &PamNamespace) -> Result<Imported> {
     };
     let mut remarks = Vec::new();
     let module = module(arguments, &tree, &mut remarks)?;
-    Ok(convert(&inputs, &Setting::of(tree, module), remarks))
+    convert(&inputs, &Setting::of(tree, module)?, remarks)
 }
 
 /// The same for one file of this system, under a module without arguments.
@@ -83,17 +85,19 @@ pub fn run(arguments: &PamNamespace) -> Result<Imported> {
 /// `bytes` are no text.
 pub fn of_bytes(bytes: &[u8]) -> Result<Imported> {
     let input = input::of(MAIN, bytes)?;
-    let setting = Setting::of(Tree::host(), Module::default());
-    Ok(convert(&[input], &setting, Vec::new()))
+    let setting = Setting::of(Tree::host(), Module::default())?;
+    convert(&[input], &setting, Vec::new())
 }
 
 impl Setting {
-    fn of(tree: Tree, module: Module) -> Self {
-        Self {
-            selinux: tree.exists("/sys/fs/selinux/enforce"),
+    fn of(tree: Tree, module: Module) -> Result<Self> {
+        let found = tree.find(SELINUX);
+        let found = found.map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
+        Ok(Self {
+            selinux: found.is_some(),
             tree,
             module,
-        }
+        })
     }
 }
 
@@ -106,7 +110,9 @@ fn tree(arguments: &PamNamespace) -> Result<Tree> {
 
 /// The files that pam_namespace reads, in its order.
 fn installed(tree: &Tree) -> Result<Vec<Input>> {
-    let names = tree.list(DROP_INS).into_iter();
+    let names = tree.entries(DROP_INS);
+    let names = names.map_err(|e| Error::new("list", DROP_INS, reason(&e)))?;
+    let names = names.into_iter();
     let drop_ins = names.filter(|name| name.ends_with(".conf") && !name.starts_with('.'));
     let paths = drop_ins.map(|name| format!("{DROP_INS}/{name}"));
     let paths = std::iter::once(MAIN.to_owned()).chain(paths);
@@ -123,13 +129,14 @@ fn module(arguments: &PamNamespace, tree: &Tree, remarks: &mut Vec<Remark>) -> R
     Ok(Module::default())
 }
 
-fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Imported {
+fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Result<Imported> {
     let lines = inputs.iter().flat_map(Input::lines);
-    let drafts = lines.filter_map(|(origin, text)| {
-        let line = line::read(&origin, text, setting, &mut remarks)?;
-        rule::draft(&line, setting, &mut remarks)
-    });
-    let drafts: Vec<rule::Draft> = drafts.collect();
+    let mut drafts = Vec::new();
+    for (origin, text) in lines {
+        if let Some(line) = line::read(&origin, text, setting, &mut remarks) {
+            drafts.extend(rule::draft(&line, setting, &mut remarks)?);
+        }
+    }
     let drafts = rule::reconciled(drafts, &mut remarks);
     let place = |remark: &Remark| {
         let file = inputs
@@ -141,14 +148,14 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Imp
         )
     };
     remarks.sort_by_key(place);
-    Imported {
+    Ok(Imported {
         policy: Policy {
             head: head(inputs, setting),
             settings: Some(settings()),
             rules: drafts.into_iter().map(|draft| draft.table).collect(),
         },
         remarks,
-    }
+    })
 }
 
 /// The settings under which sessions get what they got from pam_namespace.
@@ -202,7 +209,7 @@ mod tests {
             file: Arc::from("n.conf"),
             text: text.to_owned(),
         };
-        convert(&[input], &setting, Vec::new())
+        convert(&[input], &setting, Vec::new()).unwrap()
     }
 
     /// Words that mean something in one place or another, and some that do nowhere.

@@ -67,11 +67,8 @@ impl Trace {
         let text = std::fs::read(FILE)
             .unwrap_or_else(|e| panic!("strace wrote no trace: {e}, {report:?}"));
         std::fs::remove_file(FILE).unwrap();
-        let lines = String::from_utf8_lossy(&text)
-            .lines()
-            .map(str::to_owned)
-            .collect();
-        (report, Self(lines))
+        let text = String::from_utf8_lossy(&text);
+        (report, Self(of_first_process(&text)))
     }
 
     /// Waits until the driver that is being traced is stopped, and says which process that is; nothing when
@@ -183,6 +180,14 @@ impl Trace {
             missed("nothing was injected inside")
         }
     }
+}
+
+/// The lines about the driver itself. Calls are counted for each process by itself: what is injected into the driver
+/// happens to the programs that a policy has run, too.
+fn of_first_process(text: &str) -> Vec<String> {
+    let driver = text.split(' ').next().unwrap_or_default();
+    let is_drivers = |line: &&str| line.split(' ').next() == Some(driver);
+    text.lines().filter(is_drivers).map(str::to_owned).collect()
 }
 
 /// The call's name in a line `PID NAME(ARGUMENTS) = RESULT`.

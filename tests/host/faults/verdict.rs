@@ -27,8 +27,8 @@ impl Whole {
         }
     }
 
-    /// What is wrong with a session that was opened: it has everything.
-    pub fn compare(&self, report: &Report) -> Vec<String> {
+    /// What is wrong with a session that was opened: it has everything, in other namespaces of these kinds.
+    pub fn compare(&self, report: &Report, namespaces: &[&str]) -> Vec<String> {
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files());
         let before = process(report, "before");
@@ -36,7 +36,7 @@ impl Whole {
         problems.compare("the process", &before, &after);
         problems.compare("the process at its end", &before, &closed);
         let exchanged = report.exchanged("before", "after");
-        problems.compare("the namespaces", &["mnt", "ipc", "uts", "net"], &exchanged);
+        problems.compare("the namespaces", namespaces, &exchanged);
         problems.silent(report);
         problems.0
     }

@@ -7,7 +7,8 @@ use super::users::Users;
 use super::{Notes, Setting, settings};
 use crate::cli::import::policy::{Policy as Written, Table, escaped};
 use crate::cli::import::remark::Remark;
-use crate::error::Origin;
+use crate::cli::outcome::reason;
+use crate::error::{Error, Origin};
 use crate::policy::{Policy, Severity};
 use nix::unistd::User;
 use rustix::fs::Stat;
@@ -33,19 +34,39 @@ pub struct Draft {
     store: Option<String>,
 }
 
+/// What of a line the system has.
+struct Found {
+    /// The script to run.
+    script: Option<String>,
+    /// Whether the directory is there that the line has made where it is missing.
+    is_created: bool,
+}
+
 /// The rule that does what `line` does; nothing where there is none.
-pub fn draft(line: &Line, setting: &Setting, remarks: &mut Vec<Remark>) -> Option<Draft> {
+///
+/// # Errors
+///
+/// It cannot be found out whether the system has what the line names.
+pub fn draft(
+    line: &Line,
+    setting: &Setting,
+    remarks: &mut Vec<Remark>,
+) -> Result<Option<Draft>, Error> {
     let mut notes = Notes::new(&line.origin, remarks);
     if line.users.is_nobody() {
         notes.doubtful("the line is about nobody");
-        return None;
+        return Ok(None);
     }
+    let found = Found {
+        script: script(line, setting, &mut notes)?,
+        is_created: is_created(line, setting)?,
+    };
     let drafted = match line.method {
-        Method::Tmpfs => Ok((tmpfs(line, setting, &mut notes), None)),
-        _ => private(line, setting, &mut notes).map(|(table, store)| (table, Some(store))),
+        Method::Tmpfs => Ok((tmpfs(line, &found, &mut notes), None)),
+        _ => private(line, setting, &found, &mut notes).map(|(table, store)| (table, Some(store))),
     };
     let drafted = drafted.and_then(|(table, store)| accepted(table).map(|table| (table, store)));
-    match drafted {
+    Ok(match drafted {
         Ok((table, store)) => Some(Draft {
             table,
             origin: line.origin.clone(),
@@ -57,7 +78,19 @@ pub fn draft(line: &Line, setting: &Setting, remarks: &mut Vec<Remark>) -> Optio
             notes.left_out(reason);
             None
         }
+    })
+}
+
+fn is_created(line: &Line, setting: &Setting) -> Result<bool, Error> {
+    match line.flags.create {
+        Some(_) if !line.path.contains('{') => Ok(find(&line.path, setting)?.is_some()),
+        _ => Ok(false),
     }
+}
+
+fn find(path: &str, setting: &Setting) -> Result<Option<Stat>, Error> {
+    let found = setting.tree.find(path);
+    found.map_err(|e| Error::new("examine", path, reason(&e)))
 }
 
 /// `table`, if it passes as a policy of its own.
@@ -79,11 +112,11 @@ fn accepted(table: Table) -> Result<Table, String> {
     policy.rules.into_iter().next().ok_or_else(String::new)
 }
 
-fn tmpfs(line: &Line, setting: &Setting, notes: &mut Notes<'_>) -> Table {
+fn tmpfs(line: &Line, found: &Found, notes: &mut Notes<'_>) -> Table {
     let table = line.users.add(begin("[[tmpfs]]", line));
     let table = memory::add(table, line.flags.mount.as_deref(), notes);
     let table = table.flag("create", line.flags.create.is_some());
-    with_script(table, line, setting, notes)
+    with_script(table, found)
 }
 
 fn begin(header: &'static str, line: &Line) -> Table {
@@ -99,6 +132,7 @@ fn begin(header: &'static str, line: &Line) -> Table {
 fn private(
     line: &Line,
     setting: &Setting,
+    found: &Found,
     notes: &mut Notes<'_>,
 ) -> Result<(Table, String), String> {
     let (per, name) = told_apart(line, setting, notes)?;
@@ -114,8 +148,11 @@ fn private(
         .text("store", &store)
         .optional_text("hash", hash);
     let table = table.optional_text("parent", setting.module.any_parent.then_some("any"));
-    let table = created(table, line, setting, notes)?;
-    Ok((with_script(table, line, setting, notes), store))
+    let table = match found.is_created {
+        true => table.flag("create", true),
+        false => created(table, line, setting, notes)?,
+    };
+    Ok((with_script(table, found), store))
 }
 
 /// What `per` says, and the name of an instance behind its prefix.
@@ -169,11 +206,7 @@ fn created(
         return Ok(table);
     };
     let (owner, group) = owners(create, setting)?;
-    let is_fixed = !line.path.contains('{');
-    if is_fixed && setting.tree.exists(&line.path) {
-        return Ok(table.flag("create", true));
-    }
-    if !is_fixed {
+    if line.path.contains('{') {
         notes.different("where the directory is there already, its instances too have the mode and owner of `create`");
     }
     let mode = format!("{:04o}", create.mode.unwrap_or(CREATED));
@@ -205,38 +238,38 @@ fn owners(create: &Create, setting: &Setting) -> Result<(String, String), String
     ))
 }
 
-/// `table` with the script that is run at every login.
-fn with_script(table: Table, line: &Line, setting: &Setting, notes: &mut Notes<'_>) -> Table {
+/// `table` with the script that is run at every login. Whatever its exit status is, pam_namespace lets the login
+/// go on.
+fn with_script(table: Table, found: &Found) -> Table {
+    match &found.script {
+        Some(script) => table
+            .text("init", &escaped(script))
+            .text("on_failure", "warn"),
+        None => table,
+    }
+}
+
+/// The script that is run at every login.
+fn script(line: &Line, setting: &Setting, notes: &mut Notes<'_>) -> Result<Option<String>, Error> {
     if line.flags.no_init {
-        return table;
+        return Ok(None);
     }
-    let own = line
-        .flags
-        .script
-        .as_deref()
-        .map(|script| match script.starts_with('/') {
-            true => script.to_owned(),
-            false => format!("{SCRIPTS}{script}"),
-        });
-    let script = own.as_deref().unwrap_or(SCRIPT);
-    match setting.tree.stat(script) {
-        Ok(facts) => {
-            tell_unusable(script, &facts, notes);
-            tell_giving(line, script, notes);
+    let own = line.flags.script.as_deref();
+    let script = match own {
+        Some(script) if !script.starts_with('/') => format!("{SCRIPTS}{script}"),
+        script => script.unwrap_or(SCRIPT).to_owned(),
+    };
+    let Some(facts) = find(&script, setting)? else {
+        if own.is_some() {
+            notes.doubtful(format!(
+                "there is no {script}; pam_namespace goes on without"
+            ));
         }
-        Err(_) => {
-            if own.is_some() {
-                notes.doubtful(format!(
-                    "there is no {script}; pam_namespace goes on without"
-                ));
-            }
-            return table;
-        }
-    }
-    // Whatever the script's exit status is, pam_namespace lets the login go on.
-    table
-        .text("init", &escaped(script))
-        .text("on_failure", "warn")
+        return Ok(None);
+    };
+    tell_unusable(&script, &facts, notes);
+    tell_giving(line, &script, notes);
+    Ok(Some(script))
 }
 
 fn tell_unusable(script: &str, facts: &Stat, notes: &mut Notes<'_>) {

@@ -1,0 +1,53 @@
+//! Faults on the way into what a policy imported from pam_namespace's configuration says.
+
+use super::{Fate, Scene, campaign, errors};
+use crate::kernel::directory;
+use crate::room::Room;
+
+/// Every key that only such policies have. What an `init` is told of an instance that it did not see made is
+/// nothing that later logins differ in.
+const POLICY: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+namespace = "session"
+[[private]]
+path = "/mnt/t"
+store = "/mnt/var/lib/closed/of-{user}"
+hash = "always"
+init = "/bin/true"
+[[private]]
+path = "/mnt/s"
+store = "/mnt/s/inside/{user}"
+hash = "long"
+parent = "any"
+[[tmpfs]]
+path = "/mnt/m"
+size = "1M"
+init = "/bin/true"
+on_failure = "warn"
+[[env]]
+set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+"#;
+
+/// How often the module waits for a program, and reads what that wrote, depends on how fast the program is. The
+/// reads are failed in the other campaigns. That signals are let through again cannot fail.
+const NOT_COUNTED: &[&str] = &["ppoll", "read", "rt_sigprocmask"];
+
+#[test]
+fn every_call_of_an_imported_login_fails_once() {
+    campaign(Scene::Imported, |call| {
+        let counted = !NOT_COUNTED.contains(&call.name.as_str());
+        let fates = errors(&call.name).into_iter();
+        fates.take(usize::from(counted)).collect()
+    });
+}
+
+#[test]
+fn every_call_of_an_imported_login_is_its_last() {
+    campaign(Scene::Imported, |_| vec![Fate::Kill]);
+}
+
+pub fn furnish(room: &Room) {
+    directory("/mnt/s/inside", 0o711, 0);
+    room.policy(POLICY);
+}
