@@ -108,11 +108,22 @@ pub fn forget_runtime() {
     let mut mounts = mounts_at(RUNTIME);
     mounts.sort(); // they are in the order of numbers that are used again
     for mount in mounts.iter().rev() {
-        nix::mount::umount(mount.as_str()).unwrap();
+        unmount(mount);
     }
     if exists(RUNTIME) {
         std::fs::remove_dir_all(RUNTIME).unwrap();
     }
+}
+
+/// Unmounts, with the patience that the kernel needs over what a process had open that has just ended.
+fn unmount(mount: &str) {
+    for _ in 0..100 {
+        match nix::mount::umount(mount) {
+            Err(nix::errno::Errno::EBUSY) => std::thread::sleep(Duration::from_millis(50)),
+            done => return done.unwrap(),
+        }
+    }
+    panic!("{mount} is in use");
 }
 
 /// A session that is stopped at a call, and another one meanwhile; what is wrong with them.
