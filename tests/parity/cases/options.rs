@@ -26,6 +26,13 @@ const TWICE: &[Act] = &[
     Act::Login("alice", "ls /t/poly"),
 ];
 
+const UNRUN: Difference = Difference {
+    manual: "an init script that is killed or cannot be run is logged, and denies nobody",
+    theirs: &["open refused"],
+    ours: &["open 0", "close 0"],
+    told: &["namespace.init"],
+};
+
 cases! {
     a_script_runs_at_every_login = Case {
         machine: script!("/etc/security/namespace.init", "755", ":"),
@@ -60,6 +67,18 @@ cases! {
         machine: script!("/etc/security/namespace.init", "755", "exit 3"),
         acts: TWICE,
         verdict: Verdict::Same(&["namespace.init"]),
+        ..USUAL
+    };
+    a_script_that_is_killed = Case {
+        machine: script!("/etc/security/namespace.init", "755", "kill -9 $$"),
+        acts: &[Act::Brief("alice")],
+        verdict: Verdict::Differs(UNRUN),
+        ..USUAL
+    };
+    a_script_that_cannot_be_run = Case {
+        machine: script!("/etc/security/namespace.init", "644", ":"),
+        acts: &[Act::Brief("alice")],
+        verdict: Verdict::Differs(UNRUN),
         ..USUAL
     };
     a_script_that_is_missing = Case {
