@@ -1,12 +1,16 @@
 //! The command, each of whose system calls fails once: it says so, and has done nothing by halves.
 
+use super::shared::{RUNTIME, forget_runtime};
 use super::trace::{Call, Trace};
 use super::{Fate, MEMORY, errors};
-use crate::kernel::{directory, file, names};
-use crate::room::{Room, in_room, module};
+use crate::kernel::{directory, exists, file, names, tree};
+use crate::report::code;
+use crate::room::{Room, STORE, in_room, module};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 /// What is tried: how it is prepared, the command's words, and what is wrong afterwards.
 #[derive(Clone, Copy)]
@@ -51,12 +55,22 @@ fn try_every_call(trial: Trial) {
     );
 }
 
+/// A command that runs its words with few processes to see, for what looks at all of them, in the mount namespace
+/// of the room.
+pub fn among_few() -> Command {
+    let script = r#"mount -t proc proc /proc && "$@"; status=$?; umount /proc; exit $status"#;
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "sh", "-c", script, "sh"]);
+    command
+}
+
 fn command() -> String {
     module().with_file_name("jns").display().to_string()
 }
 
 fn untouched(words: &[&str]) -> Output {
-    Command::new(command())
+    among_few()
+        .arg(command())
         .args(words)
         .env_clear()
         .output()
@@ -159,4 +173,97 @@ fn every_call_of_an_import_fails_once() {
             problems
         },
     });
+}
+
+/// Under which a shared namespace remains of a session whose process was killed, with what goes with it.
+const SHARED: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+[[isolate]]
+ipc = "own"
+"#;
+
+/// Under which a directory remains.
+const OWN: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+[[private]]
+path = "/mnt/s"
+per = "session"
+"#;
+
+#[test]
+fn every_call_of_a_collection_fails_once() {
+    try_every_call(Trial {
+        prepare: |room| {
+            for path in ["/mnt/t", "/mnt/s"] {
+                directory(path, 0o1777, 0);
+            }
+            forget_runtime();
+            if exists(STORE) {
+                std::fs::remove_dir_all(STORE).unwrap();
+            }
+            for (policy, file) in [(SHARED, "touch=/mnt/t/letter"), (OWN, "touch=/mnt/s/x")] {
+                room.policy(policy);
+                let killed = room.drive(&["start=alice", "open", file]);
+                assert_eq!(killed.codes("open"), [code::SUCCESS]);
+            }
+            let remains = remains();
+            for place in [
+                "/run/jns/ns/",
+                "/run/jns/session/",
+                "/mnt/var/lib/jns/session/",
+            ] {
+                let is_there = |path: &String| path.starts_with(place);
+                assert!(remains.iter().any(is_there), "{place}: {remains:?}");
+            }
+        },
+        words: COLLECTION,
+        judge: |output, whole| {
+            let mut problems = Vec::new();
+            if output.status.success() && !remains().is_empty() && output.stdout == whole.stdout {
+                problems.push(format!("it does not tell of {:?}", remains()));
+            }
+            let_time_pass();
+            let after = untouched(COLLECTION);
+            if !after.status.success() || !remains().is_empty() {
+                problems.push(format!(
+                    "the next one leaves {:?}, and says {after:?}",
+                    remains()
+                ));
+            }
+            if !tree(STORE).iter().any(|path| path.ends_with("/letter")) {
+                problems.push("a file of the user's is gone".to_owned());
+            }
+            problems
+        },
+    });
+}
+
+const COLLECTION: &[&str] = &["gc", "--config", crate::room::POLICY];
+
+/// A directory of a session of which nobody knows is taken for one that is being made, for ten minutes.
+fn let_time_pass() {
+    let made = SystemTime::now() - Duration::from_secs(700);
+    let sessions = format!("{STORE}/session");
+    if exists(&sessions) {
+        for name in names(&sessions) {
+            let directory = File::open(format!("{sessions}/{name}")).unwrap();
+            directory.set_modified(made).unwrap();
+        }
+    }
+}
+
+/// What sessions have left behind.
+fn remains() -> Vec<String> {
+    let places = ["ns", "namespace", "session"].map(|name| format!("{RUNTIME}/{name}"));
+    let places = places.into_iter().chain([format!("{STORE}/session")]);
+    let remaining = places
+        .filter(|place| exists(place))
+        .flat_map(|place| tree(&place));
+    remaining.collect()
 }

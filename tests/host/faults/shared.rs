@@ -45,7 +45,7 @@ network = "none"
 "#;
 
 /// Where the module keeps what it knows.
-const RUNTIME: &str = "/run/jns";
+pub const RUNTIME: &str = "/run/jns";
 
 #[test]
 fn every_call_of_a_creation_fails_once() {

@@ -98,8 +98,8 @@ impl Trace {
 
     /// Runs another command under strace with these expressions for `-e`.
     pub fn of_command(expressions: &[&str], command: &[&str]) -> (Output, Self) {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-o", FILE]);
+        let mut strace = super::command::among_few();
+        strace.args(["strace", "-f", "-o", FILE]);
         for expression in expressions {
             strace.args(["-e", expression]);
         }
