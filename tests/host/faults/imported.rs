@@ -44,7 +44,10 @@ fn every_call_of_an_imported_login_fails_once() {
 
 #[test]
 fn every_call_of_an_imported_login_is_its_last() {
-    campaign(Scene::Imported, |_| vec![Fate::Kill]);
+    campaign(Scene::Imported, |call| {
+        let counted = !NOT_COUNTED.contains(&call.name.as_str());
+        counted.then_some(Fate::Kill).into_iter().collect()
+    });
 }
 
 pub fn furnish(room: &Room) {
