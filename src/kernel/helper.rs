@@ -355,6 +355,7 @@ impl Watch<'_> {
     /// Waits until the program has ended, and reads what it writes meanwhile; `false` when the time is up.
     fn wait(&mut self, timeout: Duration) -> bool {
         let began = Instant::now();
+        let mut writes = true;
         loop {
             let left = timeout.saturating_sub(began.elapsed());
             let Ok(left) = Timespec::try_from(left) else {
@@ -365,7 +366,10 @@ impl Watch<'_> {
                 PollFd::new(&self.child.pidfd, PollFlags::IN),
                 PollFd::new(&output, PollFlags::IN),
             ];
-            let count = match poll(&mut events, Some(&left)) {
+            // A pipe that nobody writes to any more is ready for ever.
+            let watched = if writes { 2 } else { 1 };
+            let watched = events.get_mut(..watched).unwrap_or_default();
+            let count = match poll(watched, Some(&left)) {
                 Err(Errno::INTR) => continue,
                 Err(_) | Ok(0) => return false,
                 Ok(count) => count,
@@ -375,7 +379,7 @@ impl Watch<'_> {
                 return true;
             }
             if count > 0 {
-                self.output.read();
+                writes = self.output.read();
             }
         }
     }
