@@ -59,9 +59,7 @@ impl Build<'_> {
         }
         Ok(())
     }
-}
 
-impl Build<'_> {
     /// Runs those that prepare what is shown, at its paths, in the order in which it was attached.
     pub(in crate::apply) fn run_inits(&mut self, subject: &Subject<'_>) -> Result<()> {
         let prepared = self.prepare(subject);

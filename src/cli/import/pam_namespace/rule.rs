@@ -39,7 +39,7 @@ struct Found {
     /// The script to run.
     script: Option<String>,
     /// Whether the directory is there that the line has made where it is missing.
-    is_created: bool,
+    is_there: bool,
 }
 
 /// The rule that does what `line` does; nothing where there is none.
@@ -59,7 +59,7 @@ pub fn draft(
     }
     let found = Found {
         script: script(line, setting, &mut notes)?,
-        is_created: is_created(line, setting)?,
+        is_there: has_directory(line, setting)?,
     };
     let drafted = match line.method {
         Method::Tmpfs => Ok((tmpfs(line, &found, &mut notes), None)),
@@ -81,7 +81,7 @@ pub fn draft(
     })
 }
 
-fn is_created(line: &Line, setting: &Setting) -> Result<bool, Error> {
+fn has_directory(line: &Line, setting: &Setting) -> Result<bool, Error> {
     match line.flags.create {
         Some(_) if !line.path.contains('{') => Ok(find(&line.path, setting)?.is_some()),
         _ => Ok(false),
@@ -148,7 +148,7 @@ fn private(
         .text("store", &store)
         .optional_text("hash", hash);
     let table = table.optional_text("parent", setting.module.any_parent.then_some("any"));
-    let table = match found.is_created {
+    let table = match found.is_there {
         true => table.flag("create", true),
         false => created(table, line, setting, notes)?,
     };
