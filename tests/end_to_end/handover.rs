@@ -144,13 +144,7 @@ fn what_another_login_prepared_is_not_new() {
     ours_only!("namespaces that several logins share");
     bed.note_init("");
     bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
-    bed.sh("touch -d yesterday /etc/security/jns.toml");
-    bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
-    bed.wait_until("pgrep -f '^sleep 600'");
-    for _ in 0..2 {
-        assert!(bed.su("alice", "true").succeeded());
-    }
-    bed.sh("pkill -f '^sleep 600' || true");
+    bed.join_a_session_twice();
     let of = |new: &str| format!("4: /t/poly /t/inst/alice {new} alice");
     assert_eq!(bed.noted(), [of("1"), of("0"), of("0")].join("\n"));
 }

@@ -7,6 +7,18 @@ const NOTE: &str =
     "#!/bin/sh\necho \"$1 $(id -un) $JNS_USER $JNS_UID $JNS_SERVICE $JNS_PATH\" >>/srv/noted\n";
 
 impl Bed {
+    /// Has a session of alice's, which two more join and leave before it ends. The policy is old enough for what it
+    /// says to be remembered.
+    pub fn join_a_session_twice(&self) {
+        self.sh("touch -d yesterday /etc/security/jns.toml");
+        self.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
+        self.wait_until("pgrep -f '^sleep 600'");
+        for _ in 0..2 {
+            assert!(self.su("alice", "true").succeeded());
+        }
+        self.sh("pkill -f '^sleep 600' || true");
+    }
+
     fn take_notes(&self, policy: &str) {
         self.write("/srv/note", NOTE);
         self.sh("chmod 755 /srv/note && : >/srv/noted && chmod 666 /srv/noted");
@@ -63,13 +75,7 @@ fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
          [[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\", \"open\"]\n\
          [[hook]]\nwhen = \"close\"\nrun = [\"/srv/note\", \"close\"]\n",
     );
-    bed.sh("touch -d yesterday /etc/security/jns.toml");
-    bed.sh("su alice -c 'touch /srv/in; sleep 600' & sleep 0.1");
-    bed.wait_until("pgrep -f '^sleep 600'");
-    for _ in 0..2 {
-        assert!(bed.su("alice", "true").succeeded());
-    }
-    bed.sh("pkill -f '^sleep 600' || true");
+    bed.join_a_session_twice();
     bed.wait_until("[ $(grep -c close /srv/noted) = 3 ]");
     let words = bed.sh("cut -d' ' -f1 /srv/noted | tr '\\n' ' '");
     assert_eq!(words.trim(), "created open open close open close close");
