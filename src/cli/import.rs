@@ -6,6 +6,7 @@ mod pam_namespace;
 mod pam_tmpdir;
 mod policy;
 mod remark;
+mod tmpfs;
 
 use crate::cli::arguments::{Import, ImportManner};
 use crate::cli::outcome::Outcome;

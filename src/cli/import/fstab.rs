@@ -2,15 +2,13 @@
 
 use super::input::{self, Input};
 use super::policy::{Policy, Table, escaped, refusal, with_help};
+use super::tmpfs::{HALF, number};
 use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Origin, Result};
 use crate::plan::{FileSystem, Fstab, Step, View};
 use crate::policy::value::{AbsPath, Propagation};
 use crate::policy::{Diagnostics, Severity};
-
-/// What a file system in memory may hold when nothing says how much (tmpfs(5)).
-const HALF: &str = "50%";
 
 /// What `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would mount there.
 const PROVIDED: &[(&str, &str, Option<&str>)] = &[
@@ -251,17 +249,6 @@ fn head(file: &str, has_root: bool) -> Vec<String> {
         head.push("Paths are in the root directory; sources of binds are the host's.".to_owned());
     }
     head
-}
-
-/// A number as the kernel reads it: `10k` is 10240.
-fn number(text: &str) -> Option<u64> {
-    const UNITS: &[(char, u64)] = &[('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30)];
-    let unit = UNITS.iter().find_map(|(suffix, factor)| {
-        let digits = text.strip_suffix([*suffix, suffix.to_ascii_uppercase()])?;
-        Some((digits, *factor))
-    });
-    let (digits, factor) = unit.unwrap_or((text, 1));
-    digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A policy as it is written: tables with comments, and keys in a chosen order.
 
 use crate::cli::terminal::harmless;
-use crate::policy::{self, Severity};
+use crate::policy::{self, Diagnostic, Severity};
 use std::fmt;
 use toml_writer::{TomlStringBuilder, TomlWrite};
 
@@ -102,13 +102,16 @@ impl Table {
 
 /// Why the language refuses these rules, if it does.
 pub fn refusal(rules: &[&Table]) -> Option<String> {
-    let text: String = rules.iter().map(ToString::to_string).collect();
-    let found = policy::Policy::parse(&[("", text.as_bytes())]).err()?;
-    let error = found
-        .list
-        .into_iter()
-        .find(|one| one.severity == Severity::Error)?;
+    let error = first_error(rules)?;
     Some(with_help(&error.message, error.help.as_deref()))
+}
+
+/// The first error that the language finds in a policy of these tables.
+pub fn first_error(tables: &[&Table]) -> Option<Diagnostic> {
+    let text: String = tables.iter().map(ToString::to_string).collect();
+    let found = policy::Policy::parse(&[("", text.as_bytes())]).err()?;
+    let mut list = found.list.into_iter();
+    list.find(|one| one.severity == Severity::Error)
 }
 
 /// What is wrong, and what to do about it.

@@ -2,13 +2,11 @@
 
 use super::Notes;
 use crate::cli::import::policy::Table;
+use crate::cli::import::tmpfs::{HALF, number};
 use crate::policy::value::Attributes;
 
 /// A page, in bytes, as tmpfs counts `nr_blocks` on most machines.
 const PAGE: u64 = 4096;
-
-/// What tmpfs(5) takes without `size`.
-const HALF: &str = "50%";
 
 /// A file system in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,21 +137,6 @@ fn text_of_size(bytes: u64) -> String {
         (number > 0 && number.checked_shl(*power) == Some(bytes)).then(|| format!("{number}{unit}"))
     });
     whole.unwrap_or_else(|| bytes.to_string())
-}
-
-/// A number with a unit, as the kernel reads it, other than in octal and hexadecimal.
-fn number(text: &str) -> Option<u64> {
-    let unit = text.chars().last()?.to_ascii_lowercase();
-    let power = "kmgtpe".find(unit).and_then(|at| u32::try_from(at).ok());
-    let power = power.map(|at| at.saturating_add(1).saturating_mul(10));
-    let digits = match power {
-        Some(_) => text.get(..text.len().saturating_sub(1))?,
-        None => text,
-    };
-    let is_decimal =
-        digits == "0" || !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
-    let number: u64 = digits.parse().ok().filter(|_| is_decimal)?;
-    number.checked_mul(1_u64.checked_shl(power.unwrap_or(0))?)
 }
 
 fn mode(text: &str) -> Option<String> {

@@ -5,11 +5,10 @@ use super::memory;
 use super::method::{Create, Method};
 use super::users::Users;
 use super::{Notes, Setting, settings};
-use crate::cli::import::policy::{Policy as Written, Table, escaped};
+use crate::cli::import::policy::{Table, escaped, first_error};
 use crate::cli::import::remark::Remark;
 use crate::cli::outcome::reason;
 use crate::error::{Error, Origin};
-use crate::policy::{Policy, Severity};
 use nix::unistd::User;
 use rustix::fs::Stat;
 use std::collections::BTreeMap;
@@ -95,21 +94,10 @@ fn find(path: &str, setting: &Setting) -> Result<Option<Stat>, Error> {
 
 /// `table`, if it passes as a policy of its own.
 fn accepted(table: Table) -> Result<Table, String> {
-    let policy = Written {
-        settings: Some(settings()),
-        rules: vec![table],
-        ..Written::default()
-    };
-    let judged = Policy::parse(&[("", policy.to_string().as_bytes())]);
-    if let Err(diagnostics) = judged {
-        let mut errors = diagnostics
-            .list
-            .into_iter()
-            .filter(|found| found.severity == Severity::Error);
-        let first = errors.next().map(|error| error.message);
-        return Err(first.unwrap_or_else(|| String::from("there is no such rule")));
+    match first_error(&[&settings(), &table]) {
+        Some(error) => Err(error.message),
+        None => Ok(table),
     }
-    policy.rules.into_iter().next().ok_or_else(String::new)
 }
 
 fn tmpfs(line: &Line, found: &Found, notes: &mut Notes<'_>) -> Table {
