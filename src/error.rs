@@ -149,3 +149,13 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+/// Whether terminals and log viewers act upon a character instead of showing it.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    c.is_control() || is_invisible
+}

@@ -4,6 +4,7 @@
 //! non-blocking socket is opened when the hook begins, in the host's view of `/dev/log`, and closed when
 //! it ends. Where nobody listens, messages are lost rather than the login held up.
 
+use crate::error::steers;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
@@ -201,16 +202,6 @@ pub fn escape(text: &str) -> String {
         };
     }
     safe
-}
-
-/// Whether terminals and log viewers act upon a character instead of showing it.
-#[must_use]
-pub fn steers(c: char) -> bool {
-    let is_invisible = matches!(
-        c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    );
-    c.is_control() || is_invisible
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a verb has to say, and the one place that says it.
 
 use crate::cli::terminal::harmless;
-use crate::journal::steers;
+use crate::error::steers;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Colour where there is a terminal to show it, and text that cannot steer one.
 
-use crate::journal::steers;
+use crate::error::steers;
 use std::io::{IsTerminal, Write};
 
 /// How the report is shown.

@@ -5,7 +5,7 @@ use super::{
     NewRoot, OnFailure,
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
-use crate::error::Origin;
+use crate::error::{Origin, steers};
 use crate::policy::value::{Component, Size};
 use crate::policy::word_of;
 use std::fmt;
@@ -305,9 +305,9 @@ fn visible_origin(origin: &Origin) -> String {
     visible(&origin.to_string())
 }
 
-/// Text without control characters: a plan goes to terminals and logs.
+/// Text that steers no terminal: a plan goes to terminals and logs.
 fn visible(text: &str) -> String {
-    let shown = text.chars().map(|character| match character.is_control() {
+    let shown = text.chars().map(|character| match steers(character) {
         true => character.escape_default().to_string(),
         false => character.to_string(),
     });

@@ -1,5 +1,6 @@
 //! What is wrong with a policy, at its line and column.
 
+use crate::error::steers;
 use std::fmt;
 use std::sync::Arc;
 
@@ -117,12 +118,8 @@ impl Place {
 fn harmless(character: char) -> char {
     match character {
         '\t' => ' ',
-        '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => char::REPLACEMENT_CHARACTER,
-        control if control.is_control() => char::REPLACEMENT_CHARACTER,
-        other => other,
+        character if steers(character) => char::REPLACEMENT_CHARACTER,
+        character => character,
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::kernel::{exists, names};
 use crate::report::code;
 use crate::room::{CONFDIR, POLICY, Room, in_room, module, word};
-use pam_jns::journal::steers;
+use pam_jns::error::steers;
 use pam_jns::session::SessionRecord;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
