@@ -131,19 +131,20 @@ fn a_pin_of_another_namespace_is_left_alone() {
 }
 
 /// As where a login is killed between making the file and binding the namespace to it.
+/// No other test has these users: what is bound to their pins in any namespace of the machine counts.
 #[test]
 fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
     in_own_namespace(|| {
         let runtime = runtime();
         Pins::open(&runtime).unwrap();
-        for uid in [2001, 2002, 2003] {
+        for uid in [7901, 7902, 7903] {
             file(&pin_path(uid), "");
         }
-        age(&pin_path(2001), OLD);
-        age(&pin_path(2003), OLD);
+        age(&pin_path(7901), OLD);
+        age(&pin_path(7903), OLD);
         let bind = format!(
             "mount --bind /proc/self/ns/net {} && exec sleep 1000",
-            pin_path(2003)
+            pin_path(7903)
         );
         let mut elsewhere = Command::new("unshare")
             .args(["-m", "sh", "-c", &bind])
@@ -152,17 +153,17 @@ fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
         let table = format!("/proc/{}/mountinfo", elsewhere.id());
         while !std::fs::read_to_string(&table)
             .unwrap()
-            .contains(&pin_path(2003))
+            .contains(&pin_path(7903))
         {
             std::thread::yield_now();
         }
         let found = gc();
         elsewhere.kill().unwrap();
         elsewhere.wait().unwrap();
-        assert_eq!(removed(&found), [pin_path(2001)]);
+        assert_eq!(removed(&found), [pin_path(7901)]);
         assert_eq!(
             names("/run/jns/ns"),
-            [key(2002), key(2003)],
+            [key(7902), key(7903)],
             "new, and bound elsewhere"
         );
     });
