@@ -5,6 +5,7 @@ use super::read::Draft;
 use super::report::{Fault, Report};
 use super::rule::{Kind, Per, Selectors};
 use super::settings::{Namespaces, Settings};
+use super::template::Fact;
 use super::text::Text;
 use super::value::AbsPath;
 use crate::error::Origin;
@@ -17,6 +18,7 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     let mut checker = Checker { texts, report };
     checker.repeated_paths(drafts);
     checker.shared_instances(drafts);
+    checker.joined_names(drafts);
     checker.covered_store(drafts, &settings.store);
     checker.without_labels(drafts);
     checker.contested_layers(drafts, settings.namespace);
@@ -39,7 +41,7 @@ struct Checker<'a, 't> {
     report: &'a mut Report,
 }
 
-impl Checker<'_, '_> {
+impl<'a, 't> Checker<'a, 't> {
     /// In one file, the same path for the same logins: the first rule could never apply.
     fn repeated_paths(&mut self, drafts: &[Draft]) {
         let mut groups: BTreeMap<_, Vec<&Draft>> = BTreeMap::new();
@@ -84,18 +86,36 @@ impl Checker<'_, '_> {
     fn shared_instances(&mut self, drafts: &[Draft]) {
         let mut seen = BTreeMap::new();
         for draft in drafts {
-            let (store, path) = match &draft.rule.kind {
-                Kind::Private(private) => (private.store().map(|store| &store.path), &private.path),
-                Kind::Overlay(overlay) => (overlay.store.as_ref(), &overlay.path),
-                _ => continue,
+            let kind = &draft.rule.kind;
+            let (Some((_, store)), Some(path)) = (kind.store(), kind.path()) else {
+                continue;
             };
-            let Some(store) = store else { continue };
             let (first_path, first) = *seen
                 .entry(store.to_string())
                 .or_insert((path, &draft.rule.origin));
             if first_path != path {
                 let fault = Fault::new(format!("{first} has a rule with the same `store`"));
                 self.error(draft, &draft.store, fault);
+            }
+        }
+    }
+
+    /// Facts that stand side by side in a name, so that nothing shows where one ends: two users can have one
+    /// instance. The second is refused where it is the first one's, and is in it too where all may write to it.
+    fn joined_names(&mut self, drafts: &[Draft]) {
+        for draft in drafts {
+            let Some((per @ (Per::User | Per::Group), store)) = draft.rule.kind.store() else {
+                continue;
+            };
+            let is_reported = !store.mentions(per.told_by()) || store.mentions(Fact::LABELS);
+            if !is_reported && !store.tells(per.told_by()) {
+                let word = word_of(per);
+                let message = format!("two {word}s can have the same `store`");
+                let help = format!("let `{{{word}}}` be a name of its own: put `/` around it");
+                if let Some(text) = self.text_of(draft) {
+                    let fault = Fault::new(message).help(help);
+                    self.report.warning(text, &draft.store, fault);
+                }
             }
         }
     }
@@ -145,7 +165,7 @@ impl Checker<'_, '_> {
 
     fn warning(&mut self, draft: &Draft, fault: Fault) {
         let line = draft.rule.origin.line;
-        if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
+        if let Some(text) = self.text_of(draft) {
             self.report.warning(text, &text.line_span(line), fault);
         }
     }
@@ -155,9 +175,13 @@ impl Checker<'_, '_> {
     }
 
     fn error_with(&mut self, draft: &Draft, span: &Range<usize>, fault: impl FnOnce() -> Fault) {
-        if let Some(text) = self.texts.iter().find(|text| text.rank() == draft.rank) {
+        if let Some(text) = self.text_of(draft) {
             self.report.error_with(text, span, fault);
         }
+    }
+
+    fn text_of(&self, draft: &Draft) -> Option<&'a Text<'t>> {
+        self.texts.iter().find(|text| text.rank() == draft.rank)
     }
 }
 

@@ -147,13 +147,8 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
 /// `store`, which has to tell those apart for whom the instances are.
 fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTemplate> {
     let InstanceTemplate(store) = fields.word("store")?;
-    let (word, facts): (_, &[Fact]) = match per? {
-        Per::User => ("user", &[Fact::User, Fact::Uid, Fact::Home]),
-        Per::Session => ("session", &[Fact::Session]),
-        Per::Group => ("group", &[Fact::Group, Fact::Gid]),
-        Per::Context => ("context", &[Fact::Context]),
-        Per::Level => ("level", &[Fact::Level]),
-    };
+    let per = per?;
+    let (word, facts) = (word_of(per), per.told_by());
     for label in Fact::LABELS.iter().filter(|label| !facts.contains(label)) {
         if store.mentions(&[*label]) {
             let name = word_of(*label);

@@ -360,6 +360,18 @@ impl OnFailure {
 }
 
 impl Per {
+    /// The facts one of which tells apart those for whom the instances are.
+    #[must_use]
+    pub fn told_by(self) -> &'static [Fact] {
+        match self {
+            Self::User => &[Fact::User, Fact::Uid, Fact::Home],
+            Self::Session => &[Fact::Session],
+            Self::Group => &[Fact::Group, Fact::Gid],
+            Self::Context => &[Fact::Context],
+            Self::Level => &[Fact::Level],
+        }
+    }
+
     /// What the label of an instance has of the session's SELinux context, where it has anything.
     #[must_use]
     pub fn basis(self) -> Option<Basis> {
@@ -400,11 +412,21 @@ impl Kind {
         }
     }
 
+    /// The instance or the layer that the rule names itself, and whose it is.
+    #[must_use]
+    pub fn store(&self) -> Option<(Per, &PathTemplate)> {
+        let (per, store) = match self {
+            Self::Private(rule) => (rule.per, rule.store().map(|store| &store.path)),
+            Self::Overlay(rule) => (rule.per, rule.store.as_ref()),
+            _ => return None,
+        };
+        store.map(|store| (per, store))
+    }
+
     /// Every template of the rule that becomes a path.
     fn path_templates(&self) -> Vec<&PathTemplate> {
         let more = match self {
-            Self::Private(rule) => rule.store().map(|store| &store.path),
-            Self::Overlay(rule) => rule.store.as_ref(),
+            Self::Private(_) | Self::Overlay(_) => self.store().map(|(_, store)| store),
             Self::Bind(rule) => Some(&rule.source),
             Self::Root(rule) => rule.fstab.as_ref(),
             _ => None,

@@ -190,6 +190,26 @@ impl Template {
         Some(rest.len())
     }
 
+    /// Whether what one of `facts` is can be read from the path that this makes, whatever the other facts are. From
+    /// that of `{user}{uid}` it cannot: user `a` with id 12 and user `a1` with id 2 have the same.
+    fn tells(&self, facts: &[Fact]) -> bool {
+        let marked = self.fill(|fact| {
+            let mark = match fact {
+                _ if !facts.contains(&fact) => OTHER,
+                Fact::Uid | Fact::Gid => NUMBER,
+                _ => WORD,
+            };
+            mark.to_string()
+        });
+        let mut names = marked.split('/');
+        names.any(|name| {
+            let mut marks = name.chars().filter(|character| is_mark(*character));
+            let first = marks.next().filter(|mark| *mark != OTHER);
+            let is_alone = first.is_some_and(|first| marks.all(|mark| mark == first));
+            is_alone || is_number_set_off(name.chars()) || is_number_set_off(name.chars().rev())
+        })
+    }
+
     fn facts(&self) -> impl Iterator<Item = (Fact, &Range<usize>)> {
         self.parts.iter().filter_map(|part| match part {
             Part::Literal(_) | Part::Value(..) => None,
@@ -272,6 +292,23 @@ impl Word for Template {
             None => Ok(template),
         }
     }
+}
+
+/// In place of a fact that is sought, which is any text or digits alone, and of one that is not. No text has them.
+const WORD: char = '\0';
+const NUMBER: char = '\u{1}';
+const OTHER: char = '\u{2}';
+
+fn is_mark(character: char) -> bool {
+    [WORD, NUMBER, OTHER].contains(&character)
+}
+
+/// Whether the fact that comes first is a number, and something shows where it ends.
+fn is_number_set_off(name: impl Iterator<Item = char>) -> bool {
+    let mut rest = name.skip_while(|character| !is_mark(*character));
+    let is_number = rest.next() == Some(NUMBER);
+    let next = rest.next();
+    is_number && next.is_some_and(|next| !is_mark(next) && !next.is_ascii_digit())
 }
 
 /// The literal text and the facts of a template.
@@ -357,6 +394,12 @@ impl PathTemplate {
     #[must_use]
     pub fn mentions(&self, facts: &[Fact]) -> bool {
         self.0.mentions(facts)
+    }
+
+    /// Whether two logins for which one of `facts` differs have different paths, whatever else differs.
+    #[must_use]
+    pub fn tells(&self, facts: &[Fact]) -> bool {
+        self.0.tells(facts)
     }
 
     /// The path itself, if it is the same for every login.

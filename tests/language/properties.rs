@@ -5,7 +5,7 @@ use pam_jns::login::Login;
 use pam_jns::plan::{Plan, View};
 use pam_jns::policy::{Policy, select};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn parsed(text: &str) -> Policy {
     match Policy::parse(&[("p", text.as_bytes())]) {
@@ -67,6 +67,11 @@ fn rules() -> impl Strategy<Value = Vec<String>> {
             .filter(|rule| seen.insert(tail(rule)))
             .collect()
     })
+}
+
+/// Numbers that are easily taken for each other where nothing shows where they end.
+fn number() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![1, 11, 111])
 }
 
 fn plan(text: &str, login: &Login) -> Plan {
@@ -146,6 +151,28 @@ proptest! {
         applied.sort();
         planned.sort();
         prop_assert_eq!(applied, planned);
+    }
+
+    /// Where no warning says that users can have one store, they cannot, whatever their names, ids and services are.
+    #[test]
+    fn users_share_no_store_without_a_warning(
+        pieces in prop::collection::vec(prop::sample::select(
+            vec!["{user}", "{user}", "{uid}", "{uid}", "{gid}", "{service}", "-", "1", "/"],
+        ), 1..6),
+        facts in prop::collection::vec(("[a1-]{1,2}", number(), number(), "[a1-]{1,2}"), 30),
+    ) {
+        let text = format!("[[private]]\npath = \"/x\"\nstore = \"/s/{}\"\n", pieces.concat());
+        if let Ok(loaded) = Policy::parse(&[("p", text.as_bytes())]) && loaded.warnings.is_empty() {
+            let (_, store) = loaded.policy.rules[0].kind.store().unwrap();
+            let mut seen = BTreeMap::new();
+            for (user, uid, gid, service) in facts {
+                let login = Login { user, uid, gid, service, ..alice() };
+                if let Ok(path) = store.expand(&login) {
+                    let (name, id) = seen.entry(path).or_insert((login.user.clone(), uid));
+                    prop_assert!(*name == login.user || *id == uid, "{text}{name} {id} {login:?}");
+                }
+            }
+        }
     }
 
     /// A fact with a slash, one that climbs, or one with bytes that are no text never gets into a path.
