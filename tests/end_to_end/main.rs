@@ -27,6 +27,7 @@ mod ftp;
 mod gc;
 mod handover;
 mod hooks;
+mod hostile;
 mod imports;
 mod isolation;
 mod isolation_attacks;
