@@ -5,6 +5,21 @@ use crate::case::{Act, Case, Difference, USUAL, Verdict};
 
 const ALICE: &[Act] = &[Act::Brief("alice")];
 
+/// A session where /proc is not mounted, and how often its instance is on the host.
+const WITHOUT_PROC: &[Act] = &[Act::Host(
+    "cd /; umount -l /proc
+     driver /run/report /etc/pam.d stack=login start=alice open 'sh=ls -A /t/poly; touch /t/poly/of-alice' close end
+     mount -t proc -o nosuid,nodev,noexec proc /proc
+     cat /run/report; grep -c /inst/alice /proc/self/mountinfo",
+)];
+
+const REFUSED_WITHOUT_PROC: Verdict = Verdict::Differs(Difference {
+    manual: "without /proc a login works, and its instance does not appear on the host",
+    theirs: &["open 14", "close 6", "of-host", "/t/poly/of-alice"],
+    ours: &["open 0", "close 0", "/t/inst/alice/of-alice"],
+    told: &[],
+});
+
 cases! {
     a_missing_directory_denies = Case {
         conf: "/t/missing /t/inst/ user root\n",
@@ -171,6 +186,23 @@ cases! {
     a_service_without_rights = Case {
         acts: &[Act::Process(&["stack=login", "start=alice", "drop=21", "open", "close", "end"])],
         verdict: Verdict::Same(&["CAP_SYS_ADMIN"]),
+        ..USUAL
+    };
+    a_service_without_proc = Case {
+        acts: WITHOUT_PROC,
+        verdict: Verdict::Differs(Difference {
+            manual: "without /proc a login works, and its instance does not appear on the host",
+            theirs: &["mount /inst/alice /t/poly", "1", "host Some(0)", "/t/poly/of-alice"],
+            ours: &["0", "host Some(1)", "/t/poly/of-host"],
+            told: &[],
+        }),
+        since_1_7: Some(REFUSED_WITHOUT_PROC),
+        ..USUAL
+    };
+    a_service_without_proc_where_nothing_may_travel = Case {
+        login: "mount_private",
+        acts: WITHOUT_PROC,
+        since_1_7: Some(REFUSED_WITHOUT_PROC),
         ..USUAL
     };
     closing_as_the_user = Case {
