@@ -19,12 +19,13 @@ pub fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the file is not about what builds with SELinux do otherwise.
+/// Whether the file is not about what the other build does: the one with SELinux, or the one without.
 fn is_for_this_build(path: &Path) -> bool {
-    let is_other = path
-        .file_stem()
-        .is_some_and(|stem| stem == "without-selinux");
-    !(is_other && cfg!(feature = "selinux"))
+    let others = match cfg!(feature = "selinux") {
+        true => "without-selinux",
+        false => "selinux",
+    };
+    path.file_stem().is_none_or(|stem| stem != others)
 }
 
 /// Compares `found` with what `file` holds, or makes the file hold it when `JNS_GOLDEN=write`.

@@ -2,7 +2,7 @@
 
 use crate::cast::{Machine, alice, bob, root};
 use crate::golden;
-use pam_jns::login::Login;
+use pam_jns::login::{Accounts, Login};
 use pam_jns::plan::Plan;
 use pam_jns::policy::{Policy, Ruling, Selection, Verdict, select};
 use std::fmt::Write;
@@ -13,9 +13,19 @@ fn plans_are_those_of_the_golden_files() {
     for file in golden::files("plans", "toml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = fs::read(&file).unwrap();
-        let found = told(&[(name, &text)]);
+        let found = told(&[(name, &text)], &Machine);
         golden::compare(&file.with_extension("plan"), &found);
     }
+}
+
+/// The same build there: instances are the users' own, and what would be everybody's is refused.
+#[cfg(feature = "selinux")]
+#[test]
+fn plans_by_label_are_those_of_the_user_on_a_machine_without_selinux() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plans");
+    let text = fs::read(directory.join("selinux.toml")).unwrap();
+    let found = told(&[("selinux.toml", &text)], &crate::cast::Unlabelled);
+    golden::compare(&directory.join("selinux-lacking.plan"), &found);
 }
 
 /// The built-in default, whose golden file shows what a machine without a policy does.
@@ -25,19 +35,19 @@ fn the_built_in_default_does_what_its_golden_file_says() {
     let text = pam_jns::policy::source::BUILT_IN.as_bytes();
     golden::compare(
         &directory.join("built-in.plan"),
-        &told(&[("built-in", text)]),
+        &told(&[("built-in", text)], &Machine),
     );
 }
 
 /// What each of the cast gets from a policy.
-fn told(files: &[(&str, &[u8])]) -> String {
+fn told(files: &[(&str, &[u8])], machine: &dyn Accounts) -> String {
     let loaded = Policy::parse(files).unwrap_or_else(|found| panic!("{found}"));
     let mut text = String::new();
     for login in [alice(), bob(), root()] {
         let selection = select(&loaded.policy, &login);
         writeln!(text, "# {} by {}", login.user, login.service).unwrap();
         text.push_str(&verdicts(&selection));
-        writeln!(text, "{}\n", plan(&loaded.policy, &login)).unwrap();
+        writeln!(text, "{}\n", plan(&loaded.policy, &login, machine)).unwrap();
     }
     text
 }
@@ -73,8 +83,8 @@ fn verdict(ruling: &Ruling<'_>) -> String {
     )
 }
 
-fn plan(policy: &Policy, login: &Login) -> String {
-    match Plan::new(policy, login, &Machine) {
+fn plan(policy: &Policy, login: &Login, machine: &dyn Accounts) -> String {
+    match Plan::new(policy, login, machine) {
         Ok(plan) => format!(
             "=> {}\n{plan}",
             if plan.is_empty() {
@@ -106,7 +116,7 @@ fn the_defaults_are_those_of_the_built_in_policy() {
 fn a_later_file_replaces_settings_and_wins_with_its_rules() {
     let first = b"[settings]\nmode = \"observe\"\nexempt = [\"alice\"]\n[[tmpfs]]\npath = \"/x\"\n";
     let second = b"[settings]\nexempt = [\"bob\"]\n[[hide]]\npath = \"/x\"\n";
-    let told = told(&[("10.toml", first), ("20.toml", second)]);
+    let told = told(&[("10.toml", first), ("20.toml", second)], &Machine);
     let alice = told.split("\n\n").next().unwrap();
     let expected = "# alice by sshd\n10.toml:4 [[tmpfs]] /x: lost to 20.toml:3\n20.toml:3 [[hide]] /x: applies\n\
         => a view of its own\n/x  nothing  ro,nosuid,nodev  20.toml:3";
