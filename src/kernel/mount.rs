@@ -251,10 +251,33 @@ pub fn attach(mount: impl AsFd, target: impl AsFd, path: &str) -> Result<()> {
 ///
 /// umount2(2) failed.
 pub fn detach(path: &str) -> Result<()> {
+    unmount(path).map_err(|errno| Error::from_errno("unmount", path, errno))
+}
+
+/// Takes the mount `id` out of this namespace, with all that is mounted beneath it, if it is at `path`. No link is
+/// followed, and the path is walked once: what is exchanged meanwhile leads to no other mount. As umount2(2) knows no
+/// descriptors, the calling thread is then in the directory that holds it.
+///
+/// # Errors
+///
+/// The path has a link in it or is missing, that directory cannot be entered, or umount2(2) failed.
+pub fn detach_from(path: &str, id: u64) -> Result<()> {
+    let failed = |errno| Error::from_errno("unmount", path, errno);
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = reopen(if parent.is_empty() { "/" } else { parent })?;
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    let found = rustix::fs::statx(&parent, name, flags, StatxFlags::empty()).map_err(failed)?;
+    if found.stx_mnt_id != id {
+        return Ok(());
+    }
+    rustix::process::fchdir(&parent).map_err(failed)?;
+    unmount(name).map_err(failed)
+}
+
+fn unmount(path: &str) -> std::result::Result<(), Errno> {
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-    nix::mount::umount2(path, flags)
-        .map_err(|errno| Error::from_errno("unmount", path, sys::of_nix(errno)))
+    nix::mount::umount2(path, flags).map_err(sys::of_nix)
 }
 
 /// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.

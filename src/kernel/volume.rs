@@ -44,14 +44,14 @@ impl Volume {
 
 /// Closes volumes, last one first, in the calling thread's namespace, which must be theirs; those that another
 /// session has closed, which ended at the same moment, are left alone. What goes wrong is logged; they are unmounted
-/// all the same.
+/// all the same. The thread's working directory may be another one then.
 pub fn close(volumes: &[Volume]) {
     for volume in volumes.iter().rev().filter(|one| one.is_mounted()) {
         if let Some(close) = &volume.close {
             log_failure(close.run(b""));
         }
         if volume.is_mounted() {
-            log_failure(mount::detach(&volume.path));
+            log_failure(mount::detach_from(&volume.path, volume.mount));
         }
     }
 }

@@ -3,10 +3,13 @@
 use crate::own::*;
 use pam_jns::apply::{SessionDirectory, apply, remove_session_directory};
 use pam_jns::error::Error;
+use pam_jns::kernel::mount;
+use pam_jns::kernel::volume::{self, Volume};
 use pam_jns::kernel::walk::Trust;
 use pam_jns::plan::Plan;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -186,4 +189,62 @@ fn a_path_made_by_a_login_that_fails_stays_with_those_who_use_it() {
             },
         );
     });
+}
+
+/// A volume is closed where it was opened, or stays.
+#[test]
+fn a_volume_whose_directory_is_exchanged_takes_no_other_mount_with_it() {
+    in_own_namespace(|| {
+        for path in ["/mnt/alice", "/mnt/alice/a", "/mnt/alice/a/t"] {
+            directory(path, 0o755, USER);
+        }
+        directory("/mnt/victim", 0o755, 0);
+        directory("/mnt/victim/t", 0o755, 0);
+        memory("/mnt/victim/t");
+        symlink("/mnt/victim", "/mnt/alice/b").unwrap();
+        let close = |mount| {
+            let path = "/mnt/alice/a/t".to_owned();
+            volume::close(&[Volume {
+                path,
+                mount,
+                daemons: Vec::new(),
+                close: None,
+            }]);
+        };
+        let (mut closed, mut stayed) = (0, 0);
+        let swap = || exchange("/mnt/alice/a", "/mnt/alice/b");
+        against(swap, || {
+            while closed < 100 || stayed < 100 {
+                let opened = loop {
+                    let path = mount::reopen("/mnt/alice/a/t");
+                    if let Ok(place) = path {
+                        break place;
+                    }
+                };
+                let beneath = format!("/proc/thread-self/fd/{}", opened.as_raw_fd());
+                memory(&beneath);
+                let id = mount_ids_at_alices()[0];
+                close(id);
+                match mount_ids_at_alices().is_empty() {
+                    true => closed += 1,
+                    false => stayed += 1,
+                }
+                while !mount_ids_at_alices().is_empty() {
+                    close(id);
+                }
+                assert_eq!(mounts_at("/mnt/victim"), ["/mnt/victim/t"]);
+            }
+        });
+    });
+}
+
+/// The ids of the mounts in alice's directory, wherever it is called what.
+fn mount_ids_at_alices() -> Vec<u64> {
+    let table = mounts();
+    let at_alices = table.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let (id, point) = (fields.next()?, fields.nth(3)?);
+        point.starts_with("/mnt/alice").then(|| id.parse().unwrap())
+    });
+    at_alices.collect()
 }
