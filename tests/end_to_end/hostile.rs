@@ -446,6 +446,7 @@ impl Bed {
         let shown = self.jns(&["ps"]).text();
         assert!(!shown.contains(|c| c != '\n' && steers(c)), "{shown:?}");
         assert!(!shown.contains("\n<86>"), "{shown:?}");
+        assert!(shown.contains("odd\\u{1b}["), "{shown:?}");
         assert_eq!(self.records(since).len(), 1);
         self.only_session()
     }
