@@ -193,11 +193,14 @@ fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
 const HOSTILE: &str = "env PATH=/home/alice/bin:$PATH BASH_ENV=/home/alice/evil ENV=/home/alice/evil \
     SHELLOPTS=xtrace 'PS4=$(touch /srv/lured)' 'BASH_FUNC_ls%%=() { touch /srv/lured; }' HOSTILE=1";
 
-/// CVE-2010-3853: the environment of who calls su reached namespace.init, which root runs.
+/// CVE-2010-3853: the environment of who calls su reached namespace.init, which root runs. That is still given the
+/// caller's descriptors, working directory and groups, which programs of this module's are not.
 #[test]
-fn nothing_of_the_callers_environment_reaches_a_program_of_roots() {
+fn nothing_of_the_callers_reaches_a_program_of_roots() {
+    const ROOT: &str = "uid=0(root) gid=0(root) groups=0(root)";
     let bed = bed!();
-    let script = "#!/bin/bash\nid >>/srv/told; ls / >>/srv/told\nenv >>/srv/told\n";
+    let script = "#!/bin/bash\nid >>/srv/told; ls / >>/srv/told\nenv -u PWD >>/srv/told\n\
+                  { id; pwd -P; /bin/ls -l /proc/$$/fd; } >>/srv/held\n";
     bed.sh("mkdir /home/alice/bin");
     for path in ["/srv/prepare", "/etc/security/namespace.init"] {
         bed.write(path, script);
@@ -208,25 +211,67 @@ fn nothing_of_the_callers_environment_reaches_a_program_of_roots() {
     );
     bed.write("/home/alice/evil", "/usr/bin/touch /srv/lured\n");
     bed.sh("chmod 755 /srv/prepare /etc/security/namespace.init /home/alice/bin/id");
-    bed.sh(&format!("{HOSTILE} /srv/prepare; rm /srv/lured /srv/told"));
+    let call = |command: &str| {
+        let caller = "cd /home/alice; exec 7<evil 200</home/alice <evil";
+        bed.sh(&format!("{caller}; {HOSTILE} {command}"));
+    };
+    call("/srv/prepare");
+    let held = bed.sh("cat /srv/held; rm /srv/lured /srv/told /srv/held");
+    for bait in [
+        "/home/alice\n",
+        "0 -> /home/alice/evil",
+        "200 -> /home/alice\n",
+        "7 -> /home/alice/evil",
+    ] {
+        assert!(held.contains(bait), "{bait}: {held}");
+    }
 
     let run = "run = [\"/srv/prepare\"]";
     bed.policy(&format!(
-        "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/prepare\"]\n\
+        "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/prepare\"]\ninit = \"/srv/prepare\"\n\
+         [[tmpfs]]\npath = \"/dev/shm\"\ninit = \"/srv/prepare\"\n\
          [[hook]]\nwhen = \"created\"\n{run}\n[[hook]]\nwhen = \"open\"\n{run}\n\
          [[hook]]\nwhen = \"close\"\n{run}\n"
     ));
     bed.protect("su");
-    bed.sh(&format!("{HOSTILE} su alice -c true"));
-    let told = bed.sh("cat /srv/told");
-    let runs = told.lines().filter(|line| line.starts_with("uid=0(root)"));
+    call("su alice -c true");
+    let (told, held) = (bed.sh("cat /srv/told"), bed.sh("cat /srv/held"));
+    let runs = |text: &str| text.lines().filter(|line| *line == ROOT).count();
     match bed.subject {
-        Subject::Ours => assert_eq!(runs.count(), 4, "{told}"),
-        Subject::Theirs => assert!(runs.count() > 0, "{told}"),
+        Subject::Ours => {
+            assert_eq!((runs(&told), runs(&held)), (6, 6), "{told}{held}");
+            assert!(!held.contains("/home/alice"), "{held}");
+        }
+        Subject::Theirs => assert!(told.contains("uid=0(root)"), "{told}"),
     }
     assert!(
         !told.contains("HOSTILE") && !told.contains("/home/alice"),
         "{told}"
     );
     bed.sh("[ ! -e /srv/lured ]");
+}
+
+/// What a program may do depends on them, whether the policy names a group or not.
+#[test]
+fn a_program_of_the_users_has_all_the_users_groups_and_roots_has_none() {
+    let bed = bed!();
+    ours_only!("hooks");
+    let hook = |when: &str, who: &str| {
+        format!(
+            "[[hook]]\nwhen = \"{when}\"\nas = \"{who}\"\n\
+             run = [\"/bin/sh\", \"-c\", \"echo {when}: $(id -G) >>/srv/noted\"]\n"
+        )
+    };
+    let hooks = ["created", "open", "close"].map(|when| hook(when, "user") + &hook(when, "root"));
+    bed.take_notes(&format!("[[private]]\npath = \"/tmp\"\n{}", hooks.concat()));
+    bed.sh("touch -d yesterday /etc/security/jns.toml");
+    let (created, rest) = (
+        "created: 2001 2100\ncreated: 0\n",
+        "open: 2001 2100\nopen: 0\nclose: 2001 2100\nclose: 0",
+    );
+    // The second session joins without a look at the policy.
+    for expected in [format!("{created}{rest}"), rest.to_owned(), rest.to_owned()] {
+        bed.su("alice", "true").text();
+        assert_eq!(bed.notes(), expected);
+    }
 }
