@@ -19,6 +19,7 @@ mod isolation;
 mod labels;
 mod overlays;
 mod own;
+mod processes;
 mod races;
 mod removal;
 mod roots;
