@@ -4,7 +4,9 @@ use super::finding::{Area, Finding};
 use super::pam::{MANAGER, MODULE, after_ours, has_line};
 use super::stack::{self, Entry, Stack};
 use super::tree::Tree;
+use super::units;
 use crate::policy::rule::Processes;
+use crate::policy::settings::Namespaces;
 use crate::policy::{Kind, Policy, Rule};
 
 /// Modules that look for the process itself in /proc, where it is not to be found any more.
@@ -20,7 +22,36 @@ pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
         let rule = rules.iter().find(|rule| is_for(rule, &stack.service))?;
         Some(of_stack(&stack, rule))
     });
-    concerned.flatten().collect()
+    let killed = policy
+        .rules
+        .iter()
+        .find_map(|rule| of_logind(tree, policy, rule));
+    concerned.flatten().chain(killed).collect()
+}
+
+/// The init of a PID namespace, and what serves a volume, is in the control group of the login that made the namespace,
+/// and goes with it where logind ends all that is in there.
+fn of_logind(tree: &Tree, policy: &Policy, rule: &Rule) -> Option<Finding> {
+    let (lost, last) = match &rule.kind {
+        Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own) => (
+            "all sessions of a user are killed when the first of them ends",
+            "the end of the last one takes all processes with it",
+        ),
+        Kind::Volume(_) => (
+            "the volumes of all sessions of a user are lost when the first of them ends",
+            "volumes are closed with the last of them",
+        ),
+        _ => return None,
+    };
+    let is_shared = policy.settings.namespace == Namespaces::User;
+    let told = units::kill_user_processes(tree).filter(|_| is_shared)?;
+    let what = format!("{lost}, for {}: KillUserProcesses is on", rule.origin);
+    let advice = format!("turn it off for logind: {last}; or say `namespace = \"session\"`");
+    Some(
+        Finding::warning(Area::Policy, what)
+            .at(&told)
+            .advise(advice),
+    )
 }
 
 fn is_for(rule: &Rule, service: &str) -> bool {
@@ -67,8 +98,12 @@ mod tests {
         std::fs::create_dir_all(&services).unwrap();
         std::fs::write(services.join(service), stack).unwrap();
         let tree = Tree::under(root.path()).unwrap();
+        summaries(&tree, policy)
+    }
+
+    fn summaries(tree: &Tree, policy: &str) -> Vec<String> {
         let loaded = Policy::parse(&[("p", policy.as_bytes())]).unwrap();
-        let found = findings(&tree, &loaded.policy).into_iter();
+        let found = findings(tree, &loaded.policy).into_iter();
         found.map(|finding| finding.summary).collect()
     }
 
@@ -91,6 +126,45 @@ mod tests {
                 expected,
                 "{service}: {stack}"
             );
+        }
+    }
+
+    #[test]
+    fn what_logind_kills_with_the_first_session_is_told() {
+        let volume = "[[volume]]\npath = \"/v\"\nopen = [\"/bin/true\"]\n";
+        let apart = format!("[settings]\nnamespace = \"session\"\n{OWN}");
+        let hidden = OWN.replace("own", "hidden");
+        let sessions = "all sessions of a user are killed when the first of them ends, for p:1: \
+                        KillUserProcesses is on";
+        let volumes = "the volumes of all sessions of a user are lost when the first of them ends, for p:1: \
+                       KillUserProcesses is on";
+        let (on, off) = (
+            "[Login]\nKillUserProcesses=yes\n",
+            "[Login]\nKillUserProcesses=no\n",
+        );
+        let (main, more) = (
+            "usr/lib/systemd/logind.conf",
+            "etc/systemd/logind.conf.d/a.conf",
+        );
+        for (policy, files, expected) in [
+            (OWN, &[(main, on)][..], &[sessions][..]),
+            (OWN, &[(more, on)], &[sessions]),
+            (OWN, &[(main, off), (more, on)], &[sessions]),
+            (OWN, &[(main, on), (more, off)], &[]),
+            (OWN, &[(main, "[Login]\n#KillUserProcesses=yes\n")], &[]),
+            (OWN, &[], &[]),
+            (volume, &[(main, on)], &[volumes]),
+            (&apart, &[(main, on)], &[]),
+            (&hidden, &[(main, on)], &[]),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            for (path, text) in files {
+                let path = root.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            let tree = Tree::under(root.path()).unwrap();
+            assert_eq!(summaries(&tree, policy), expected, "{policy} {files:?}");
         }
     }
 }

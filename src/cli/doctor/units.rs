@@ -65,12 +65,26 @@ struct Setting {
     origin: Origin,
 }
 
+/// Where systemd looks for what its own daemons are told.
+const CONFIGURATIONS: [&str; 4] = [
+    "/etc/systemd",
+    "/run/systemd",
+    "/usr/local/lib/systemd",
+    "/usr/lib/systemd",
+];
+
 /// What the sandboxes of a system's daemons mean for their sessions.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
-    UNITS
-        .iter()
-        .flat_map(|unit| of_unit(unit, &settings(tree, unit)))
-        .collect()
+    let judge = |unit: &&str| {
+        let name = format!("{unit}.service");
+        let mut own = DIRECTORIES
+            .iter()
+            .map(|directory| format!("{directory}/{name}"));
+        let is_there = own.any(|path| tree.exists(&path));
+        let settings = is_there.then(|| settings(tree, &DIRECTORIES, &name));
+        settings.map_or_else(Vec::new, |settings| of_unit(unit, &settings))
+    };
+    UNITS.iter().flat_map(judge).collect()
 }
 
 /// Whether systemd is the first process.
@@ -160,10 +174,22 @@ fn is_off(value: &str) -> bool {
     matches!(value, "" | "no" | "false" | "off" | "0" | "default" | "all")
 }
 
-/// The settings of a unit that are in force: the last of each key, drop-ins after the unit's own file.
-fn settings(tree: &Tree, unit: &str) -> Vec<Setting> {
+/// Where logind is told to end what is left of a session, if it is (logind.conf(5)).
+pub fn kill_user_processes(tree: &Tree) -> Option<Origin> {
+    let settings = settings(tree, &CONFIGURATIONS, "logind.conf");
+    let mut kills = settings
+        .into_iter()
+        .filter(|setting| setting.key == "KillUserProcesses");
+    kills
+        .find(|setting| !is_off(&setting.value))
+        .map(|setting| setting.origin)
+}
+
+/// The settings of a unit, or of a daemon, that are in force: the last of each key, drop-ins after its own file.
+fn settings(tree: &Tree, directories: &[&str], name: &str) -> Vec<Setting> {
     let mut last: Vec<Setting> = Vec::new();
-    for mut setting in files(tree, unit).iter().flat_map(|file| read(tree, file)) {
+    let files = files(tree, directories, name);
+    for mut setting in files.iter().flat_map(|file| read(tree, file)) {
         let earlier = last.iter().position(|earlier| earlier.key == setting.key);
         if let Some(earlier) = earlier.map(|at| last.remove(at)) {
             setting.value = merged(&setting.key, &earlier.value, setting.value);
@@ -188,13 +214,13 @@ fn merged(key: &str, earlier: &str, later: String) -> String {
     }
 }
 
-fn files(tree: &Tree, unit: &str) -> Vec<String> {
-    let own = DIRECTORIES.map(|directory| format!("{directory}/{unit}.service"));
-    let Some(main) = own.into_iter().find(|path| tree.exists(path)) else {
-        return Vec::new();
-    };
+fn files(tree: &Tree, directories: &[&str], name: &str) -> Vec<String> {
+    let within = directories.iter();
+    let mut own = within.map(|directory| format!("{directory}/{name}"));
+    let main = own.find(|path| tree.exists(path));
     let mut drop_ins: Vec<(String, String)> = Vec::new();
-    for directory in DIRECTORIES.map(|directory| format!("{directory}/{unit}.service.d")) {
+    for directory in directories {
+        let directory = format!("{directory}/{name}.d");
         for name in tree.list(&directory) {
             let hidden = drop_ins.iter().any(|(earlier, _)| *earlier == name);
             if name.ends_with(".conf") && !hidden {
@@ -204,7 +230,7 @@ fn files(tree: &Tree, unit: &str) -> Vec<String> {
     }
     drop_ins.sort();
     let rest = drop_ins.into_iter().map(|(_, path)| path);
-    std::iter::once(main).chain(rest).collect()
+    main.into_iter().chain(rest).collect()
 }
 
 fn read(tree: &Tree, file: &str) -> Vec<Setting> {
