@@ -1,10 +1,14 @@
 //! The processes of a namespace, which are those that have to end with what was opened there.
 
 use crate::own::*;
-use nix::mount::{MntFlags, umount2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use pam_jns::apply::apply;
 use pam_jns::kernel::namespace::Namespace;
 use pam_jns::kernel::process::{Process, of_namespace};
+use pam_jns::plan::{Helper, Password, Plan, RunAs, Volume};
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// A process in the calling thread's namespace, which ends with the value.
 struct Sleeping(Child);
@@ -115,4 +119,53 @@ fn a_proc_that_cannot_be_listed_is_an_error() {
         let told = of_namespace(inode).unwrap_err().to_string();
         assert!(told.starts_with("cannot list /proc: "), "{told}");
     });
+}
+
+/// A plan with a volume that a process serves.
+fn served() -> Plan {
+    let script = "mount -t tmpfs volume $JNS_PATH; setsid sleep 1000 <>/dev/null >&0 2>&0 &";
+    let open = Helper {
+        argv: ["/bin/sh", "-c", script].map(str::to_owned).into(),
+        run_as: RunAs::Root,
+        timeout: Duration::from_secs(60),
+    };
+    let volume = Volume {
+        path: path("/mnt/volume"),
+        open,
+        close: None,
+        password: Password::None,
+        optional: false,
+        origin: origin(),
+    };
+    Plan {
+        volumes: vec![volume],
+        ..plan(Vec::new())
+    }
+}
+
+/// The processes are looked for from the host, whose /proc shows all of them; not where that is another one than
+/// the thread sees.
+#[test]
+fn those_that_serve_a_volume_are_known_in_a_chroot_too() {
+    for chrooted in [false, true] {
+        in_own_namespace(move || {
+            directory("/mnt/volume", 0o755, 0);
+            if chrooted {
+                directory("/mnt/root", 0o755, 0);
+                let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+                mount(Some("/"), "/mnt/root", None::<&str>, flags, None::<&str>).unwrap();
+                nix::unistd::chroot("/mnt/root").unwrap();
+                std::env::set_current_dir("/").unwrap();
+            }
+            let applied = apply(&served(), 2001).unwrap();
+            let [volume] = applied.volumes.as_slice() else {
+                panic!("{applied:?}");
+            };
+            let [daemon] = volume.daemons.as_slice() else {
+                panic!("{volume:?}, chrooted: {chrooted}");
+            };
+            let pid = Pid::from_raw(daemon.pid.cast_signed()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+        });
+    }
 }
