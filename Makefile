@@ -108,7 +108,7 @@ fuzz-build:
 
 $(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: fuzz-build
 	mkdir -p $(FUZZ)/found $(FUZZ)/corpus/$*
-	$(FUZZ)/*/release/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	$(FUZZ)/*/release/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
 	    -artifact_prefix=$(FUZZ)/found/$*- $(FUZZ)/corpus/$* $(SEEDS_$*)
 
 # Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
