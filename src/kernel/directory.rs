@@ -245,6 +245,16 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> std::result::Result<Owne
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
+/// An `O_PATH` descriptor of a directory, never of a link.
+///
+/// # Errors
+///
+/// As [`open_directory`].
+pub fn find_directory(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty())
+}
+
 /// In a directory that a user may write to, the new entry can be exchanged before it is opened. Only an
 /// empty directory of root's own may be given away. Gives its device and inode.
 fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
@@ -307,7 +317,9 @@ pub fn verify(
     if !repairable {
         return Err(Error::new("use", path, difference(found, form)));
     }
-    shape(directory, form).map_err(failed)
+    // It may be open as a place alone.
+    let opened = open_directory(directory, ".").map_err(failed)?;
+    shape(&opened, form).map_err(failed)
 }
 
 fn difference(found: Form, wanted: Form) -> String {

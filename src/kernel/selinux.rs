@@ -17,7 +17,8 @@ pub fn is_enabled() -> bool {
 }
 
 /// The context that the session's programs will have: the one that is set for the next execve(2), as
-/// pam_selinux(8) does it, or else the one that the user gets by that service from where this process is.
+/// pam_selinux(8) does it, or else the one that the user gets by that service from where this process is, or else
+/// that of this process: where the policy names none, as for su(1) from an unconfined shell, nothing will change it.
 ///
 /// # Errors
 ///
@@ -25,7 +26,11 @@ pub fn is_enabled() -> bool {
 pub fn session_context(user: &str, service: &str) -> Result<String> {
     let context = match SecurityContext::of_next_exec(true).transpose() {
         Some(set) => set,
-        None => default_context(user, service),
+        None => default_context(user, service).or_else(|failure| match reason(&failure) {
+            // Of libselinux 3.4, when neither the default contexts nor the failsafe context fit the user.
+            Some(Errno::INVAL) => SecurityContext::current(true),
+            _ => Err(failure),
+        }),
     };
     let object = format_args!("the SELinux context of {user}");
     told(context.and_then(|context| text(&context)), "find", object)
@@ -93,14 +98,15 @@ fn c_string(text: &str) -> Answer<CString> {
 
 /// What libselinux answered; where it has a reason of the kernel's, that, and else its own words.
 fn told<T>(answer: Answer<T>, verb: &'static str, object: impl Display) -> Result<T> {
-    answer.map_err(|failure| {
-        let cause = std::error::Error::source(&failure);
-        let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
-        match cause.and_then(Errno::from_io_error) {
-            Some(errno) => Error::from_errno(verb, object, errno),
-            None => Error::new(verb, object, failure),
-        }
+    answer.map_err(|failure| match reason(&failure) {
+        Some(errno) => Error::from_errno(verb, object, errno),
+        None => Error::new(verb, object, failure),
     })
+}
+
+fn reason(failure: &Failure) -> Option<Errno> {
+    let cause = std::error::Error::source(failure)?;
+    Errno::from_io_error(cause.downcast_ref::<std::io::Error>()?)
 }
 
 #[cfg(test)]

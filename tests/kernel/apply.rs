@@ -767,6 +767,24 @@ fn without_a_capability_the_reason_names_it() {
     }
 }
 
+/// As SELinux lets sshd(8) search a user's instance, and not read it.
+#[test]
+fn an_instance_that_the_process_may_not_read_is_shown() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    in_own_namespace(|| {
+        directory("/mnt/t", 0o1733, USER);
+        inside(plan(vec![private_t()]), |_| {
+            fs::write("/mnt/t/mine", "").unwrap()
+        });
+        let mut sets = capabilities(None).unwrap();
+        sets.effective
+            .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+        set_capabilities(None, sets).unwrap();
+        assert!(fs::read_dir(INSTANCE).is_err());
+        inside(plan(vec![private_t()]), |_| assert!(exists("/mnt/t/mine")));
+    });
+}
+
 #[test]
 fn a_chrooted_process_gets_its_root_back() {
     in_own_namespace(|| {

@@ -77,7 +77,9 @@ impl<'p> Build<'p> {
         let (opened, is_new) = match find_instance(&parent, name, layer)? {
             Some(found) => {
                 check_layer(&found, form, path)?;
-                (found, false)
+                let opened = directory::open_directory(&found, ".");
+                let opened = opened.map_err(|errno| Error::from_errno("open", path, errno))?;
+                (opened, false)
             }
             None => {
                 self.check_programs(layer, covered, replaceable)?;
@@ -293,10 +295,11 @@ fn check_covered(instance: &Instance, covered: &Place) -> Result<()> {
     Err(Error::new("cover", &covered.path, reason))
 }
 
-/// An instance that is there; a session's must not be.
+/// A place that is an instance; a session's must not be there. It is not opened for reading: SELinux policies let login
+/// programs find polyinstantiated directories, and not list them.
 fn find_instance(parent: &Rc<OwnedFd>, name: &str, instance: &Instance) -> Result<Option<OwnedFd>> {
     let path = instance.directory.as_str();
-    match directory::open_directory(parent, name) {
+    match directory::find_directory(parent, name) {
         Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
             "create",
             path,
