@@ -131,7 +131,7 @@ install: $(MODULE) $(COMMAND)
 	    > $(DESTDIR)$(UNITDIR)/jns-gc.service
 	install -m 0644 conf/systemd/jns-gc.timer $(DESTDIR)$(UNITDIR)
 	install -m 0644 conf/tmpfiles.d/jns.conf $(DESTDIR)$(TMPFILESDIR)
-	install -m 0644 conf/jns.toml $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
+	install -m 0644 conf/jns.toml conf/selinux/jns.cil $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
 

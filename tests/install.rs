@@ -23,6 +23,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("usr/lib/systemd/system/jns-gc.service", 0o644),
     ("usr/lib/systemd/system/jns-gc.timer", 0o644),
     ("usr/lib/tmpfiles.d/jns.conf", 0o644),
+    ("usr/share/doc/pam_jns/jns.cil", 0o644),
     ("usr/share/doc/pam_jns/jns.toml", 0o644),
     ("usr/share/doc/pam_jns/README.md", 0o644),
     ("usr/share/doc/pam_jns/pam.d-examples/sshd", 0o644),
