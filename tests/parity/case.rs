@@ -2,6 +2,8 @@
 
 /// A machine, what happens there, and how the two modules compare.
 pub struct Case {
+    /// Whether the machine has SELinux: the sandboxes show it, if the machine that they are on has it.
+    pub selinux: bool,
     /// Makes the machine, in a shell of its host.
     pub machine: &'static str,
     /// /etc/security/namespace.conf.
@@ -20,6 +22,7 @@ pub struct Case {
 
 /// `/t/poly` with a file of the host's, instances in `/t/inst`, everybody but root isolated; alice and bob log in.
 pub const USUAL: Case = Case {
+    selinux: false,
     machine: "",
     conf: "/t/poly /t/inst/ user root\n",
     login: "",

@@ -3,6 +3,7 @@
 mod methods;
 mod options;
 mod refusals;
+mod selinux;
 mod sessions;
 mod sites;
 
@@ -24,6 +25,7 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, Case)> {
         methods::ROWS,
         options::ROWS,
         refusals::ROWS,
+        selinux::ROWS,
         sessions::ROWS,
         sites::ROWS,
     ]

@@ -17,6 +17,13 @@ mkdir -m 0 /t/inst
 echo host >/t/poly/of-host
 ";
 
+/// What shows a machine's SELinux to programs there. Labels that mounts of the sandbox give are not those of a machine.
+const SELINUX: &str = "
+mkdir -p /sys/fs/selinux
+mount -t selinuxfs selinuxfs /sys/fs/selinux
+chcon -t tmp_t /t/poly /t/inst
+";
+
 /// What is seen from where it runs: the view, the mounts, files with owners and content. Of a mount it tells what
 /// people notice: what of its file system is where, its options, how large it is. What another mount covers is left
 /// out.
@@ -74,6 +81,9 @@ pub fn play(case: &Case, subject: Subject) -> Result<Account, String> {
 
 fn prepare(bed: &Bed, case: &Case) {
     bed.sh(MACHINE);
+    if case.selinux {
+        bed.sh(SELINUX);
+    }
     bed.sh(case.machine);
     bed.write("/etc/security/namespace.conf", case.conf);
     for (service, options) in [("login", case.login), ("su", case.su)] {
