@@ -111,14 +111,12 @@ fn in_one_line(found: &Diagnostics) -> Error {
     };
     let place = first.place.as_ref();
     let place = place.map(|place| format!(":{}:{}", place.line, place.column));
-    let help = first.help.as_ref().map(|help| format!("; {help}"));
     let rest = found.errors().saturating_sub(1).saturating_add(found.more);
     let more = (rest > 0).then(|| format!("; and {rest} more"));
-    let reason = [Some(first.message.clone()), help, more];
     Error::new(
         "use",
         format_args!("{}{}", first.file, place.unwrap_or_default()),
-        reason.into_iter().flatten().collect::<String>(),
+        format_args!("{}{}", first.told(), more.unwrap_or_default()),
     )
 }
 

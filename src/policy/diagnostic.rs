@@ -61,6 +61,14 @@ const BEFORE: usize = 40;
 const AFTER: usize = 80;
 
 impl Diagnostic {
+    /// The message and the help, in one line that steers no terminal.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let help = self.help.iter().flat_map(|help| ["; ", help]);
+        let said = std::iter::once(self.message.as_str()).chain(help);
+        said.flat_map(str::chars).map(harmless).collect()
+    }
+
     /// The lines for a terminal: the message as [`fmt::Display`] has it, the source line, and an
     /// underline; the last two are missing when the file could not be read. `colour` adds SGR sequences.
     #[must_use]
@@ -132,12 +140,7 @@ impl fmt::Display for Diagnostic {
         if self.severity == Severity::Warning {
             write!(f, " warning:")?;
         }
-        let message: String = self.message.chars().map(harmless).collect();
-        write!(f, " {message}")?;
-        match &self.help {
-            Some(help) => write!(f, "; {}", help.chars().map(harmless).collect::<String>()),
-            None => Ok(()),
-        }
+        write!(f, " {}", self.told())
     }
 }
 

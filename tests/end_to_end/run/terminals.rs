@@ -62,6 +62,8 @@ fn control_z_stops_it_and_fg_lets_it_go_on() {
     each(|bed, terminal| {
         terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; cat; echo at''end'\r");
         terminal.expect("atwork");
+        // A shell that waits for what it starts to become the program cannot stop.
+        bed.wait_until("pgrep -x cat");
         for _ in 0..3 {
             terminal.send("\x1a");
             terminal.expect("Stopped");
