@@ -3,6 +3,7 @@
 mod methods;
 mod options;
 mod refusals;
+#[cfg(feature = "selinux")]
 mod selinux;
 mod sessions;
 mod sites;
@@ -25,6 +26,7 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, Case)> {
         methods::ROWS,
         options::ROWS,
         refusals::ROWS,
+        #[cfg(feature = "selinux")]
         selinux::ROWS,
         sessions::ROWS,
         sites::ROWS,

@@ -5,8 +5,8 @@
 //! `jns import pam_namespace` and one changed line of /etc/pam.d. What the two sides then see is the same, line by
 //! line, or differs just as DIFFERENCES FROM pam_namespace in pam_jns(8) tells.
 //!
-//! Cases by SELinux context and level are part of the suite only with the feature `selinux`, and with a module built
-//! with it, on a machine where /sys/fs/selinux is mounted. They were seen on Debian 12, permissive.
+//! Cases by SELinux context and level are part of the suite with the feature `selinux`, and need a module built with it
+//! and a machine where /sys/fs/selinux is mounted. They were seen on Debian 12, permissive.
 //!
 //! `JNS_BED=debian13` compares with the pam_namespace of Linux-PAM 1.7. `JNS_UNDER_TEST` has no meaning here.
 
