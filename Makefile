@@ -94,7 +94,7 @@ demo:
 
 sanitize:
 	tests/toolchain
-	tests/packages gcc netcat-openbsd openssh-client openssh-server pamtester procps util-linux
+	tests/packages gcc netcat-openbsd openssh-client openssh-server pamtester procps util-linux valgrind
 	tests/sanitize
 
 # Sanitizers are unstable features of the compiler, which RUSTC_BOOTSTRAP lets a stable one use; the fuzzer itself is
