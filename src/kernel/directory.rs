@@ -245,16 +245,6 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> std::result::Result<Owne
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
-/// An `O_PATH` descriptor of a directory, never of a link.
-///
-/// # Errors
-///
-/// As [`open_directory`].
-pub fn find_directory(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::empty())
-}
-
 /// In a directory that a user may write to, the new entry can be exchanged before it is opened. Only an
 /// empty directory of root's own may be given away. Gives its device and inode.
 fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {

@@ -332,12 +332,23 @@ fn enter(parent: &Place, name: &str, trust: Trust) -> std::result::Result<Place,
 ///
 /// The error number of openat(2).
 pub fn open_entry(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(&parent, name, flags | OFlags::DIRECTORY, Mode::empty()) {
-        Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, flags, Mode::empty()),
+    match find_directory(&parent, name) {
+        Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, PLACE, Mode::empty()),
         other => other,
     }
 }
+
+/// The same of a directory alone.
+///
+/// # Errors
+///
+/// The error number of openat(2): ENOTDIR for whatever is none, and for a link.
+pub fn find_directory(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+    rustix::fs::openat(parent, name, PLACE | OFlags::DIRECTORY, Mode::empty())
+}
+
+/// How a place is opened that is not to be read, and never where a link leads.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a file below `parent`, a directory of root's own. A link on the way is an error, whoever made it.
 ///

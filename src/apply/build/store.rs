@@ -299,7 +299,7 @@ fn check_covered(instance: &Instance, covered: &Place) -> Result<()> {
 /// programs find polyinstantiated directories, and not list them.
 fn find_instance(parent: &Rc<OwnedFd>, name: &str, instance: &Instance) -> Result<Option<OwnedFd>> {
     let path = instance.directory.as_str();
-    match directory::find_directory(parent, name) {
+    match walk::find_directory(parent, name) {
         Ok(_) if instance.lifetime == Lifetime::Session => Err(Error::new(
             "create",
             path,

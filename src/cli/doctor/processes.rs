@@ -14,44 +14,48 @@ const NEED_PROC: [&str; 3] = ["pam_loginuid", "pam_selinux", "pam_systemd"];
 
 /// What keeps sessions from having them.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
-    let wants = |rule: &&Rule| matches!(&rule.kind, Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own));
-    let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
+    let rules = policy.rules.iter().filter(|rule| has_own(rule));
+    let rules: Vec<&Rule> = rules.collect();
     let names = stack::services(tree).names.into_iter();
     let stacks = names.map(|name| stack::read(tree, &name, "session"));
     let concerned = stacks.filter(has_line).filter_map(|stack| {
         let rule = rules.iter().find(|rule| is_for(rule, &stack.service))?;
         Some(of_stack(&stack, rule))
     });
-    let killed = policy
-        .rules
-        .iter()
-        .find_map(|rule| of_logind(tree, policy, rule));
-    concerned.flatten().chain(killed).collect()
+    concerned.flatten().chain(of_logind(tree, policy)).collect()
+}
+
+fn has_own(rule: &Rule) -> bool {
+    matches!(&rule.kind, Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own))
 }
 
 /// The init of a PID namespace, and what serves a volume, is in the control group of the login that made the namespace,
 /// and goes with it where logind ends all that is in there.
-fn of_logind(tree: &Tree, policy: &Policy, rule: &Rule) -> Option<Finding> {
-    let (lost, last) = match &rule.kind {
-        Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own) => (
-            "all sessions of a user are killed when the first of them ends",
-            "the end of the last one takes all processes with it",
-        ),
-        Kind::Volume(_) => (
-            "the volumes of all sessions of a user are lost when the first of them ends",
-            "volumes are closed with the last of them",
-        ),
-        _ => return None,
-    };
+fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let is_shared = policy.settings.namespace == Namespaces::User;
-    let told = units::kill_user_processes(tree).filter(|_| is_shared)?;
+    let (rule, lost, last) = policy.rules.iter().filter(|_| is_shared).find_map(loss)?;
+    let told = units::kill_user_processes(tree)?;
     let what = format!("{lost}, for {}: KillUserProcesses is on", rule.origin);
     let advice = format!("turn it off for logind: {last}; or say `namespace = \"session\"`");
-    Some(
-        Finding::warning(Area::Policy, what)
-            .at(&told)
-            .advise(advice),
-    )
+    let finding = Finding::warning(Area::Policy, what);
+    Some(finding.at(&told).advise(advice))
+}
+
+/// What is lost of a rule's with the first session of a user, and why it need not be.
+fn loss(rule: &Rule) -> Option<(&Rule, &'static str, &'static str)> {
+    match rule.kind {
+        _ if has_own(rule) => Some((
+            rule,
+            "all sessions of a user are killed when the first of them ends",
+            "the end of the last one takes all processes with it",
+        )),
+        Kind::Volume(_) => Some((
+            rule,
+            "the volumes of all sessions of a user are lost when the first of them ends",
+            "volumes are closed with the last of them",
+        )),
+        _ => None,
+    }
 }
 
 fn is_for(rule: &Rule, service: &str) -> bool {

@@ -77,14 +77,10 @@ const CONFIGURATIONS: [&str; 4] = [
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let judge = |unit: &&str| {
         let name = format!("{unit}.service");
-        let mut own = DIRECTORIES
-            .iter()
-            .map(|directory| format!("{directory}/{name}"));
-        let is_there = own.any(|path| tree.exists(&path));
-        let settings = is_there.then(|| settings(tree, &DIRECTORIES, &name));
-        settings.map_or_else(Vec::new, |settings| of_unit(unit, &settings))
+        own_file(tree, &DIRECTORIES, &name)?;
+        Some(of_unit(unit, &settings(tree, &DIRECTORIES, &name)))
     };
-    UNITS.iter().flat_map(judge).collect()
+    UNITS.iter().filter_map(judge).flatten().collect()
 }
 
 /// Whether systemd is the first process.
@@ -214,10 +210,13 @@ fn merged(key: &str, earlier: &str, later: String) -> String {
     }
 }
 
-fn files(tree: &Tree, directories: &[&str], name: &str) -> Vec<String> {
+fn own_file(tree: &Tree, directories: &[&str], name: &str) -> Option<String> {
     let within = directories.iter();
     let mut own = within.map(|directory| format!("{directory}/{name}"));
-    let main = own.find(|path| tree.exists(path));
+    own.find(|path| tree.exists(path))
+}
+
+fn files(tree: &Tree, directories: &[&str], name: &str) -> Vec<String> {
     let mut drop_ins: Vec<(String, String)> = Vec::new();
     for directory in directories {
         let directory = format!("{directory}/{name}.d");
@@ -230,7 +229,8 @@ fn files(tree: &Tree, directories: &[&str], name: &str) -> Vec<String> {
     }
     drop_ins.sort();
     let rest = drop_ins.into_iter().map(|(_, path)| path);
-    main.into_iter().chain(rest).collect()
+    let own = own_file(tree, directories, name);
+    own.into_iter().chain(rest).collect()
 }
 
 fn read(tree: &Tree, file: &str) -> Vec<Setting> {
