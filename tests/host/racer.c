@@ -21,8 +21,11 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <libgen.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <security/pam_appl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,23 +210,40 @@ static void race(int attempts, int enough) {
 
 /* At every pair of calls. */
 
-/* Which argument of a call is the path that it looks up; -1 for calls without one. */
-static int path_argument(long number) {
-    static const struct call {
-        long number;
-        int argument;
-    } calls[] = {
-        {SYS_openat, 1},    {SYS_openat2, 1},    {SYS_open_tree, 1},  {SYS_move_mount, 3}, {SYS_mount, 1},
-        {SYS_umount2, 0},   {SYS_mkdirat, 1},    {SYS_mknodat, 1},    {SYS_unlinkat, 1},   {SYS_renameat2, 1},
-        {SYS_fchownat, 1},  {SYS_fchmodat, 1},   {SYS_faccessat, 1},  {SYS_readlinkat, 1}, {SYS_statx, 1},
-        {SYS_newfstatat, 1}, {SYS_chdir, 0},     {SYS_chroot, 0},
+/* Calls that look up a path, and which of their arguments it is. */
+static const struct call {
+    unsigned number;
+    int argument;
+} calls[] = {
+    {SYS_openat, 1},     {SYS_openat2, 1},  {SYS_open_tree, 1},  {SYS_move_mount, 3}, {SYS_mount, 1},
+    {SYS_umount2, 0},    {SYS_mkdirat, 1},  {SYS_mknodat, 1},    {SYS_unlinkat, 1},   {SYS_renameat2, 1},
+    {SYS_fchownat, 1},   {SYS_fchmodat, 1}, {SYS_faccessat, 1},  {SYS_readlinkat, 1}, {SYS_statx, 1},
+    {SYS_newfstatat, 1}, {SYS_chdir, 0},    {SYS_chroot, 0},
 #ifdef SYS_open
-        {SYS_open, 0},      {SYS_stat, 0},       {SYS_lstat, 0},      {SYS_access, 0},     {SYS_mkdir, 0},
-        {SYS_rmdir, 0},     {SYS_rename, 0},     {SYS_unlink, 0},     {SYS_readlink, 0},   {SYS_chown, 0},
-        {SYS_lchown, 0},    {SYS_chmod, 0},      {SYS_renameat, 1},
+    {SYS_open, 0},       {SYS_stat, 0},     {SYS_lstat, 0},      {SYS_access, 0},     {SYS_mkdir, 0},
+    {SYS_rmdir, 0},      {SYS_rename, 0},   {SYS_unlink, 0},     {SYS_readlink, 0},   {SYS_chown, 0},
+    {SYS_lchown, 0},     {SYS_chmod, 0},    {SYS_renameat, 1},
 #endif
-    };
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+};
+#define CALLS (sizeof calls / sizeof *calls)
+
+/* Has this process stopped at those calls alone (seccomp(2)), so that it need not be at all others. */
+static void stop_at_calls(void) {
+    struct sock_filter filter[2 * CALLS + 2];
+    size_t length = 0;
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < CALLS; i++) {
+        filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].number, 0, 1);
+        filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+    }
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {length, filter};
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        die("PR_SET_SECCOMP");
+}
+
+static int path_argument(unsigned long number) {
+    for (size_t i = 0; i < CALLS; i++)
         if (calls[i].number == number)
             return calls[i].argument;
     return -1;
@@ -241,10 +261,8 @@ static int is_worth_a_stop(pid_t process) {
     struct __ptrace_syscall_info info;
     if (ptrace(PTRACE_GET_SYSCALL_INFO, process, sizeof info, &info) < 0)
         die("PTRACE_GET_SYSCALL_INFO");
-    if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
-        return 0;
-    int argument = path_argument(info.entry.nr);
-    return argument >= 0 && could_pass_names(process, info.entry.args[argument]);
+    int argument = info.op == PTRACE_SYSCALL_INFO_SECCOMP ? path_argument(info.seccomp.nr) : -1;
+    return argument >= 0 && could_pass_names(process, info.seccomp.args[argument]);
 }
 
 static pid_t start_traced(void) {
@@ -254,10 +272,11 @@ static pid_t start_traced(void) {
         if (ptrace(PTRACE_TRACEME) < 0)
             die("PTRACE_TRACEME");
         raise(SIGSTOP);
+        stop_at_calls();
         _exit(open_session());
     }
     waitpid(process, NULL, 0);
-    if (ptrace(PTRACE_SETOPTIONS, process, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0)
+    if (ptrace(PTRACE_SETOPTIONS, process, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) < 0)
         die("PTRACE_SETOPTIONS");
     return process;
 }
@@ -265,22 +284,20 @@ static pid_t start_traced(void) {
 /* A session for which the names are exchanged before the call of the number FROM, and back before UNTIL. How many
    such calls there were is returned. */
 static int step(int from, int until) {
-    int status, number = 0, signal = 0;
+    int status, number = 0, signal = 0, is_open = 0;
     reset();
     pid_t process = start_traced();
     for (;;) {
-        ptrace(PTRACE_SYSCALL, process, 0, signal);
+        ptrace(PTRACE_CONT, process, 0, signal);
         signal = 0;
-        if (waitpid(process, &status, 0) < 0 || !WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP)
+        if (waitpid(process, &status, 0) < 0 || !WIFSTOPPED(status))
             break;
-        if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+        if (WSTOPSIG(status) == SIGSTOP)
+            is_open = 1;
+        else if (status >> 8 != (SIGTRAP | PTRACE_EVENT_SECCOMP << 8))
             signal = WSTOPSIG(status);
-        else if (is_worth_a_stop(process) && ++number && (number == from || number == until))
+        else if (!is_open && is_worth_a_stop(process) && ++number && (number == from || number == until))
             exchange();
-    }
-    if (WIFSTOPPED(status)) {
-        ptrace(PTRACE_DETACH, process, 0, 0);
-        waitpid(process, &status, 0);
     }
     put_back();
     judge(status);
