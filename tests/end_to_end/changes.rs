@@ -34,8 +34,8 @@ impl Bed {
 
 #[test]
 fn a_changed_policy_gives_the_next_login_another_namespace() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let (old, new) = (policy("", "path = \"/tmp\""), policy("", "path = \"/srv\""));
     bed.begin_with(&old);
     let before = bed.state();
@@ -64,8 +64,8 @@ fn a_changed_policy_gives_the_next_login_another_namespace() {
 
 #[test]
 fn a_change_that_changes_nothing_leaves_them_together() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let text = policy("", "path = \"/tmp\"\nusers = [\"alice\", \"@team\"]");
     bed.begin_with(&text);
     let first = bed.next_login();
@@ -84,8 +84,8 @@ fn a_change_that_changes_nothing_leaves_them_together() {
 /// Neither size nor time of a file tell that it is the same: `cp -p` and a restored backup keep both.
 #[test]
 fn a_policy_is_read_again_however_old_it_looks() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let (old, new) = (policy("", "path = \"/srv\""), policy("", "path = \"/opt\""));
     bed.begin_with(&old);
     bed.sh("mkdir /srv/of-host /opt/of-host");
@@ -112,8 +112,8 @@ fn a_policy_is_read_again_however_old_it_looks() {
 /// What the module remembers for speed may be lost, older or younger than everything else, or nonsense.
 #[test]
 fn what_is_remembered_for_speed_is_never_the_truth() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let text = policy("", "path = \"/srv\"");
     bed.begin_with(&text);
     bed.sh("mkdir /srv/of-host");
@@ -147,8 +147,8 @@ fn what_is_remembered_for_speed_is_never_the_truth() {
 
 #[test]
 fn a_changed_membership_holds_from_the_next_login() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let of_team = policy("", "path = \"/srv/team\"\nusers = [\"@team\"]");
     bed.begin_with(&format!("{of_team}[[private]]\npath = \"/tmp\"\n"));
     bed.sh("mkdir -p /srv/team/of-host");
@@ -179,8 +179,8 @@ fn a_changed_membership_holds_from_the_next_login() {
 
 #[test]
 fn a_changed_account_holds_from_the_next_login() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.begin_with(&policy("", "path = \"{home}/private\"\ncreate = true"));
     let first = bed.next_login();
     bed.sh("cp -a /home/alice /home/moved && sed -i s,:/home/alice:,:/home/moved:, /etc/passwd");
@@ -200,8 +200,8 @@ fn a_changed_account_holds_from_the_next_login() {
 
 #[test]
 fn a_moved_store_holds_from_the_next_login() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     let rule = "path = \"/tmp\"";
     bed.begin_with(&policy("", rule));
     bed.su("alice", "touch /tmp/in-old").text();
@@ -267,8 +267,8 @@ fn a_login_never_lands_in_a_directory_that_is_no_longer_the_instance() {
 
 #[test]
 fn a_login_never_lands_in_a_source_that_is_no_longer_there() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.sh("mkdir -m 755 -p /srv/data /data && touch /srv/data/old");
     bed.begin_with("[[bind]]\nsource = \"/srv/data\"\npath = \"/data\"\n");
     let session = bed.start_session("alice");
@@ -312,8 +312,8 @@ const LATECOMERS: &[(&str, &str)] = &[
 
 #[test]
 fn a_login_lacks_nothing_that_was_missing_when_the_namespace_was_made() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.begin_with(LATER);
     for (come, shown) in LATECOMERS {
         bed.wait_for_stamp();

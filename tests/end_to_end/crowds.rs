@@ -63,8 +63,8 @@ fn at_once(width: usize, login: &str) -> String {
 
 /// `width` logins of alice, twice: all of them are in one namespace.
 fn assert_crowd_meets(width: usize, serve: impl Fn(&Bed), login: &str) {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     serve(&bed);
     let before = bed.state();
@@ -100,8 +100,8 @@ fn sixteen_logins_of_one_user_by_ssh_meet() {
 
 #[test]
 fn a_thousand_logins_of_a_hundred_users_meet_by_user() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     bed.add_users(100);
@@ -140,8 +140,8 @@ fn a_thousand_logins_of_a_hundred_users_meet_by_user() {
 /// A pin for each plan: the policy changes while they come.
 #[test]
 fn logins_under_a_policy_that_changes_all_the_time_get_all_of_one_version() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     let before = bed.state();

@@ -26,8 +26,8 @@ impl Bed {
 
 #[test]
 fn root_becomes_the_user_in_the_namespace_of_the_sessions() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let before = bed.state();
     let session = bed.start_session("alice");
@@ -50,8 +50,8 @@ fn root_becomes_the_user_in_the_namespace_of_the_sessions() {
 
 #[test]
 fn nothing_of_the_callers_environment_comes_along() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let caller =
@@ -67,8 +67,8 @@ fn nothing_of_the_callers_environment_comes_along() {
 
 #[test]
 fn of_several_shared_namespaces_it_is_the_newest() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
     let older = bed.start_session("alice");
     bed.wait_until(&format!(
@@ -90,8 +90,8 @@ fn of_several_shared_namespaces_it_is_the_newest() {
 
 #[test]
 fn the_working_directory_is_one_that_the_user_may_enter() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     bed.sh("mkdir -m 700 /srv/root; mkdir -m 755 /tmp/host-only");
@@ -110,8 +110,8 @@ fn the_working_directory_is_one_that_the_user_may_enter() {
 
 #[test]
 fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let table = [
@@ -136,8 +136,8 @@ fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
 
 #[test]
 fn the_shell_is_a_login_shell_that_has_the_terminal() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let mut terminal = Terminal::open(&bed);
@@ -173,8 +173,8 @@ fn the_shell_is_a_login_shell_that_has_the_terminal() {
 
 #[test]
 fn root_stays_root_only_when_asked_to() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     bed.ssh("alice", "touch /tmp/of-alice").text();
@@ -197,8 +197,8 @@ fn root_stays_root_only_when_asked_to() {
 
 #[test]
 fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh_under(
         "[settings]\nnamespace = \"session\"\n[[private]]\npath = \"/tmp\"\nper = \"session\"\n",
     );
@@ -224,8 +224,8 @@ fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
 /// A number of a process says nothing by itself.
 #[test]
 fn a_session_whose_process_is_another_one_is_not_entered() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let record = bed.only_session();
@@ -261,8 +261,8 @@ fn a_session_whose_process_is_another_one_is_not_entered() {
 /// Who prepares a namespace with a false account database would own whoever enters it as root.
 #[test]
 fn a_namespace_that_a_user_has_made_is_never_entered() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let record = bed.only_session();
@@ -281,8 +281,8 @@ fn a_namespace_that_a_user_has_made_is_never_entered() {
 
 #[test]
 fn users_enter_their_own_namespace_and_nobody_elses() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     bed.ssh("alice", "touch /tmp/of-alice").text();
@@ -338,8 +338,8 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
 
 #[test]
 fn a_set_user_id_bit_opens_nothing() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     bed.sh("chmod u+s /usr/bin/jns");
@@ -359,8 +359,8 @@ fn a_set_user_id_bit_opens_nothing() {
 
 #[test]
 fn the_log_says_who_ran_what_on_one_line() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let namespace = bed.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));

@@ -17,8 +17,8 @@ fn gdm_password_gets_a_namespace() {
 /// Opens and closes a session of this service for alice.
 #[track_caller]
 fn assert_opens(service: &str) {
-    let bed = bed!();
     ours_only!("examples here");
+    let bed = bed!();
     needs!(bed, "pamtester");
     bed.protect(service);
     let before = bed.state();

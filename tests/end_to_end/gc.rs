@@ -44,8 +44,8 @@ impl Bed {
 
 #[test]
 fn a_killed_session_leaves_nothing_when_its_processes_have_ended() {
-    let bed = bed!();
     ours_only!("command that cleans up");
+    let bed = bed!();
     bed.protect("su");
     let pid = bed.killed_session("alice");
     let said = bed.gc();
@@ -68,8 +68,8 @@ fn a_killed_session_leaves_nothing_when_its_processes_have_ended() {
 
 #[test]
 fn directories_of_killed_sessions_go() {
-    let bed = bed!();
     ours_only!("command that cleans up");
+    let bed = bed!();
     bed.protect("su");
     bed.policy(PER_SESSION);
     let pid = bed.killed_session("alice");
@@ -85,8 +85,8 @@ fn directories_of_killed_sessions_go() {
 
 #[test]
 fn a_tmux_server_keeps_its_view() {
-    let bed = bed!();
     ours_only!("command that cleans up");
+    let bed = bed!();
     needs!(bed, "tmux");
     bed.policy(PER_SESSION);
     bed.serve_ssh();
@@ -107,8 +107,8 @@ fn a_tmux_server_keeps_its_view() {
 /// Administrators who call it in a session of theirs are where pins are.
 #[test]
 fn it_works_from_inside_a_session() {
-    let bed = bed!();
     ours_only!("command that cleans up");
+    let bed = bed!();
     bed.protect("su");
     let pid = bed.killed_session("bob");
     bed.end(&pid);
@@ -121,8 +121,8 @@ fn it_works_from_inside_a_session() {
 
 #[test]
 fn collecting_all_the_time_harms_no_login() {
-    let bed = bed!();
     ours_only!("command that cleans up");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("(until [ -e /root/stop ]; do jns gc --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
     let logins = |script: &str| {

@@ -140,8 +140,8 @@ fn programs_that_prepare_are_told_the_same_at_every_login() {
 /// Also where the policy is not read again.
 #[test]
 fn what_another_login_prepared_is_not_new() {
-    let bed = bed!();
     ours_only!("namespaces that several logins share");
+    let bed = bed!();
     bed.note_init("");
     bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
     bed.join_a_session_twice();
@@ -151,8 +151,8 @@ fn what_another_login_prepared_is_not_new() {
 
 #[test]
 fn an_instance_that_could_not_be_prepared_is_taken_back() {
-    let bed = bed!();
     ours_only!("regard for the exit status of its scripts");
+    let bed = bed!();
     bed.note_init("mkdir -p $1/a/b; echo >$2/c; [ -e /srv/may ] || exit 3");
     bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
     let before = bed.state();
@@ -172,8 +172,8 @@ fn an_instance_that_could_not_be_prepared_is_taken_back() {
 
 #[test]
 fn what_cannot_prepare_denies_or_warns() {
-    let bed = bed!();
     ours_only!("on_failure");
+    let bed = bed!();
     bed.note_init("exit 3");
     bed.hand_over("", "", "");
     let policy = |program: &str, more: &str| format!("{POLY}init = \"{program}\"\n{more}");
@@ -222,8 +222,8 @@ fn a_missing_parent_is_made_closed() {
 /// The user could put a link to a directory of root's there.
 #[test]
 fn no_program_is_led_by_a_user() {
-    let bed = bed!();
     ours_only!("regard for that");
+    let bed = bed!();
     bed.note_init("");
     bed.hand_over(
         "[[private]]\npath = \"/t/poly\"\nstore = \"/t/poly/inst/{user}\"\ninit = \"/srv/init\"\n",
@@ -245,8 +245,8 @@ fn no_program_is_led_by_a_user() {
 
 #[test]
 fn the_parent_of_an_instance_keeps_others_out_or_in_their_place() {
-    let bed = bed!();
     ours_only!("rules with modes of their own");
+    let bed = bed!();
     bed.hand_over("", "", "");
     let any = format!("{POLY}parent = \"any\"\n");
     for (mode, policy, reason) in [

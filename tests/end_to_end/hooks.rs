@@ -34,8 +34,8 @@ impl Bed {
 
 #[test]
 fn they_are_run_at_their_moments_and_told_for_whom() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     bed.take_notes(
         "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/note\", \"instance\"]\n\
          [[private]]\npath = \"/var/tmp\"\nper = \"session\"\n\
@@ -67,8 +67,8 @@ fn they_are_run_at_their_moments_and_told_for_whom() {
 
 #[test]
 fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     bed.take_notes(
         "[settings]\nnamespace = \"user\"\n[[private]]\npath = \"/tmp\"\n\
          [[hook]]\nwhen = \"created\"\nrun = [\"/srv/note\", \"created\"]\n\
@@ -83,8 +83,8 @@ fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
 
 #[test]
 fn an_instance_whose_program_failed_never_was_there() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     let fails = "[\"/bin/sh\", \"-c\", \"mkdir -p $JNS_PATH/a/b; echo > $JNS_INSTANCE/c; exit 4\"]";
     for policy in [
         format!("[[private]]\npath = \"/tmp\"\nhook = {fails}\n"),
@@ -105,8 +105,8 @@ fn an_instance_whose_program_failed_never_was_there() {
 
 #[test]
 fn what_a_program_puts_into_a_new_instance_is_there() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     let puts = "[\"/bin/sh\", \"-c\", \"echo one > $JNS_PATH/one; echo two > $JNS_INSTANCE/two\"]";
     bed.take_notes(&format!("[[private]]\npath = \"/tmp\"\nhook = {puts}\n"));
     assert_eq!(bed.su("alice", "cat /tmp/one /tmp/two").text(), "one\ntwo");
@@ -115,8 +115,8 @@ fn what_a_program_puts_into_a_new_instance_is_there() {
 
 #[test]
 fn a_failure_denies_or_is_told_as_the_rule_says() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     for sharing in ["user", "session"] {
         for (when, failure, let_in) in [
             ("open", "deny", false),
@@ -143,8 +143,8 @@ fn a_failure_denies_or_is_told_as_the_rule_says() {
 
 #[test]
 fn a_program_of_roots_that_others_may_write_is_not_run() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     bed.take_notes("[[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\"]\n");
     bed.sh("chmod 777 /srv/note");
     assert!(!bed.su("alice", "true").succeeded());
@@ -165,8 +165,8 @@ done
 
 #[test]
 fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     bed.write("/srv/lured", LURED);
     bed.sh("chmod 755 /srv/lured; su alice -c 'mkdir ~/work'");
     let work = "[[private]]\npath = \"/home/{user}/work\"\n";
@@ -254,8 +254,8 @@ fn nothing_of_the_callers_reaches_a_program_of_roots() {
 /// What a program may do depends on them, whether the policy names a group or not.
 #[test]
 fn a_program_of_the_users_has_all_the_users_groups_and_roots_has_none() {
-    let bed = bed!();
     ours_only!("hooks");
+    let bed = bed!();
     let hook = |when: &str, who: &str| {
         format!(
             "[[hook]]\nwhen = \"{when}\"\nas = \"{who}\"\n\

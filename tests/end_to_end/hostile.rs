@@ -363,8 +363,8 @@ run = [\"/bin/sh\", \"-c\", 'printf \"%s|%s|\" \"$0\" \"$JNS_USER\" >/srv/told',
 
 #[test]
 fn a_name_that_leads_elsewhere_is_refused_where_it_is_part_of_a_path() {
-    let bed = bed!();
     ours_only!("templates");
+    let bed = bed!();
     let accounts: Vec<_> = (3000..).zip(NAMES.iter().chain(UNUSABLE)).collect();
     for (uid, name) in &accounts {
         bed.account(name, *uid, &format!("/home/odd-{uid}"));
@@ -408,8 +408,8 @@ fn a_name_that_leads_elsewhere_is_refused_where_it_is_part_of_a_path() {
 /// The policy's principals are names, and the stacks' conditions ids.
 #[test]
 fn another_name_of_roots_is_judged_by_that_name() {
-    let bed = bed!();
     ours_only!("exemption by name alone");
+    let bed = bed!();
     bed.account(b"toor", 0, "/home/toor");
     bed.serve_ssh();
     bed.protect("su");
@@ -455,8 +455,8 @@ impl Bed {
 /// A name that no file of /dev has; a user cannot give it to a terminal, but root.
 #[test]
 fn the_name_of_a_terminal_is_text() {
-    let bed = bed!();
     ours_only!("record of sessions");
+    let bed = bed!();
     bed.account(b"odd\x1b[2J<86>%s%n{user}", 3000, "/home/odd");
     bed.policy(CURIOUS);
     bed.protect("su");
@@ -483,8 +483,8 @@ fn the_name_of_a_terminal_is_text() {
 /// As its owner has it, who can be the user.
 #[test]
 fn the_name_of_a_host_is_text() {
-    let bed = bed!();
     ours_only!("record of sessions");
+    let bed = bed!();
     bed.sh("sed '1i 127.0.0.1 odd\\x1b[31m<86>pam_jns[1]:%n{user}' /etc/hosts >/srv/hosts; cp /srv/hosts /etc/hosts");
     bed.policy(CURIOUS);
     bed.protect("sshd");

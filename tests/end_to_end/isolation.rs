@@ -31,8 +31,8 @@ impl Bed {
 
 #[test]
 fn a_session_has_its_own_ipc_host_name_and_network() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.sh("mkdir /dev/mqueue && mount -t mqueue mqueue /dev/mqueue && chmod 1777 /dev/mqueue");
     bed.isolate_by(ISOLATED);
     bed.sh("ipcmk -Q; touch /dev/mqueue/of-host");
@@ -67,8 +67,8 @@ fn a_session_has_its_own_ipc_host_name_and_network() {
 
 #[test]
 fn nothing_of_the_network_is_reached() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     needs!(bed, "socat");
     bed.isolate_by(ISOLATED);
     bed.sh("socat ABSTRACT-LISTEN:of-host,fork,reuseaddr EXEC:'echo here' & echo $! >/root/socat");
@@ -88,8 +88,8 @@ fn nothing_of_the_network_is_reached() {
 
 #[test]
 fn other_users_processes_are_hidden() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.isolate_by(ISOLATED);
     let session = bed.start_session("bob");
     let users = "ps -e -o user= | sort -u";
@@ -112,8 +112,8 @@ fn other_users_processes_are_hidden() {
 
 #[test]
 fn a_named_network_is_that_of_ip_netns() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.isolate_by("[settings]\nexempt = [\"root\"]\n[[isolate]]\nnetwork = \"name:blue\"\n");
     let add = "ip netns add blue && ip -n blue link set lo up";
     let refused = bed.su("alice", "true");
@@ -143,8 +143,8 @@ fn a_named_network_is_that_of_ip_netns() {
 
 #[test]
 fn nested_logins_are_in_the_namespaces_of_direct_ones() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     needs!(bed, "sudo");
     bed.prepare_for_nesting();
     bed.policy(ISOLATED);
@@ -189,8 +189,8 @@ fn nested_logins_are_in_the_namespaces_of_direct_ones() {
 /// Something else confines the caller: its network is not that of the session.
 #[test]
 fn who_is_in_another_network_than_the_session_is_stays_where_they_are() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.policy(ISOLATED);
     bed.share();
@@ -204,8 +204,8 @@ fn who_is_in_another_network_than_the_session_is_stays_where_they_are() {
 
 #[test]
 fn a_session_of_its_own_alone_is_left_and_ends_wholly() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.policy(ISOLATED);
     bed.share_nothing();
@@ -227,8 +227,8 @@ fn a_session_of_its_own_alone_is_left_and_ends_wholly() {
 
 #[test]
 fn enter_and_ps_know_all_of_it() {
-    let bed = bed!();
     ours_only!("jns enter");
+    let bed = bed!();
     bed.isolate_by(ISOLATED);
     for share in [true, false] {
         if !share {
@@ -252,8 +252,8 @@ fn enter_and_ps_know_all_of_it() {
 
 #[test]
 fn one_that_users_enter_themselves_says_what_it_is_not() {
-    let bed = bed!();
     ours_only!("jns enter");
+    let bed = bed!();
     bed.isolate_by(ISOLATED);
     let session = bed.start_session("alice");
     let outside = "setpriv --reuid alice --regid alice --init-groups jns enter alice -- hostname";
@@ -269,8 +269,8 @@ fn one_that_users_enter_themselves_says_what_it_is_not() {
 /// A login by each way, with nothing to say about it.
 #[test]
 fn every_way_in_works_without_a_network() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.policy(ISOLATED);
     bed.share();

@@ -26,8 +26,8 @@ impl Bed {
 /// An init that was born in another session's PID namespace ends with that.
 #[test]
 fn who_becomes_another_user_does_not_end_that_ones_sessions_with_their_own() {
-    let bed = bed!();
     ours_only!("isolation");
+    let bed = bed!();
     bed.policy(OWN_PROCESSES);
     bed.share();
     bed.prepare_for_nesting();

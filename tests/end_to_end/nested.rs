@@ -125,8 +125,8 @@ fn way_in((way, user): (&str, &str), level: usize) -> String {
 
 #[test]
 fn su_to_root_inside_a_session_gives_the_hosts_view() {
-    let bed = bed!();
     ours_only!("return to the host's view, unless told to unmount");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.sh(&Bed::marking("host"));
     let before = bed.state();
@@ -175,8 +175,8 @@ fn nested_logins_see_what_direct_ones_see() {
 
 #[test]
 fn nothing_stacks_however_deep() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     bed.prepare_for_nesting();
     for is_shared in ways_of_sharing() {
         if is_shared {
@@ -201,8 +201,8 @@ fn nothing_stacks_however_deep() {
 
 #[test]
 fn what_root_mounts_after_sudo_is_on_the_host_and_in_every_session() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     needs!(bed, "sudo");
     bed.share();
     bed.prepare_for_nesting();
@@ -228,8 +228,8 @@ fn what_root_mounts_after_sudo_is_on_the_host_and_in_every_session() {
 /// Without a number or a pin, another namespace may have got the inode of the one that was made.
 #[test]
 fn a_namespace_that_cannot_be_known_again_is_not_left() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.share_nothing();
     let before = bed.state();
@@ -248,8 +248,8 @@ fn a_namespace_that_cannot_be_known_again_is_not_left() {
 /// Others come back to the host, so what was mounted in the caller's view does not follow them.
 #[test]
 fn what_root_mounts_inside_a_session_stays_there() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.sh("mkdir /srv/inner");
     let before = bed.state();
@@ -284,8 +284,8 @@ const CONFINED: &[(&str, &str)] = &[
 
 #[test]
 fn who_is_confined_by_something_else_stays_confined() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.share();
     bed.sh("mkdir /srv/jail && mount --rbind / /srv/jail && mount --make-rprivate /srv/jail");
@@ -318,8 +318,8 @@ fn who_is_confined_by_something_else_stays_confined() {
 /// A copy of the host's namespace shows the files of its pins, and nothing that is bound to them.
 #[test]
 fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
-    let bed = bed!();
     ours_only!("pins");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.share();
     let session = bed.start_session("alice");
@@ -337,8 +337,8 @@ fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
 /// A sandbox that a user has made has no more rights with su than without.
 #[test]
 fn su_in_a_users_own_user_namespace_leads_nowhere() {
-    let bed = bed!();
     ours_only!("way back from a session");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.share();
     let before = bed.state();
@@ -358,8 +358,8 @@ fn su_in_a_users_own_user_namespace_leads_nowhere() {
 /// A name is not enough: what somebody else has called so on the other side is not where a session begins.
 #[test]
 fn the_working_directory_is_never_somebody_elses_of_the_same_name() {
-    let bed = bed!();
     ours_only!("care for the working directory");
+    let bed = bed!();
     needs!(bed, "sudo");
     bed.prepare_for_nesting();
     bed.sh("su system -c 'mkdir -m 777 /tmp/build && touch /tmp/build/trap'; mkdir /tmp/of-root");

@@ -35,8 +35,8 @@ const LIST: &str = "cd /srv/laid && find . -type f | sort | xargs -r grep -H .";
 
 #[test]
 fn each_user_writes_to_a_layer_of_their_own() {
-    let bed = bed!();
     ours_only!("layers");
+    let bed = bed!();
     bed.lay_over(LAYERS);
     bed.share();
     let before = bed.state();
@@ -58,8 +58,8 @@ fn each_user_writes_to_a_layer_of_their_own() {
 
 #[test]
 fn the_layer_of_a_session_is_gone_after_it() {
-    let bed = bed!();
     ours_only!("layers");
+    let bed = bed!();
     bed.lay_over(OF_SESSION);
     let before = bed.state();
     let change = "rm -r /srv/laid/tool; mkdir -p /srv/laid/a/b; mv /srv/laid/file /srv/laid/a/b; ls /srv/laid";
@@ -73,8 +73,8 @@ fn the_layer_of_a_session_is_gone_after_it() {
 /// What a killed monitor leaves, gc removes; not before the session's processes have ended.
 #[test]
 fn gc_removes_the_layer_of_a_session_that_has_ended() {
-    let bed = bed!();
     ours_only!("layers");
+    let bed = bed!();
     bed.lay_over(OF_SESSION);
     let session = bed.start_session("alice");
     session
@@ -92,8 +92,8 @@ fn gc_removes_the_layer_of_a_session_that_has_ended() {
 
 #[test]
 fn who_would_write_to_a_layer_in_use_is_refused_and_told_why() {
-    let bed = bed!();
     ours_only!("layers");
+    let bed = bed!();
     bed.lay_over(LAYERS);
     bed.share_nothing();
     let session = bed.start_session("alice");

@@ -12,16 +12,16 @@ impl Bed {
 
 #[test]
 fn observing_changes_nothing_and_logs_the_plan() {
-    let bed = bed!();
     ours_only!("mode that only observes");
+    let bed = bed!();
     bed.serve_ssh_under("[settings]\nmode = \"observe\"\n[[private]]\npath = \"/tmp\"\n");
     assert_observed(&bed);
 }
 
 #[test]
 fn the_module_can_be_told_to_observe() {
-    let bed = bed!();
     ours_only!("argument to only observe");
+    let bed = bed!();
     bed.policy("[[private]]\npath = \"/tmp\"\n");
     bed.protect_with("sshd", "required", "observe");
     bed.start_sshd("");
@@ -30,8 +30,8 @@ fn the_module_can_be_told_to_observe() {
 
 #[test]
 fn observing_denies_nobody() {
-    let bed = bed!();
     ours_only!("argument to only observe");
+    let bed = bed!();
     bed.policy("[[private]]\npaht = \"/tmp\"\n");
     bed.protect_with("sshd", "required", "observe");
     bed.start_sshd("");
@@ -55,8 +55,8 @@ fn assert_observed(bed: &Bed) {
 
 #[test]
 fn a_drop_in_overrides_the_built_in_policy() {
-    let bed = bed!();
     ours_only!("built-in policy");
+    let bed = bed!();
     bed.sh("mkdir /etc/security/jns.d");
     bed.write(
         "/etc/security/jns.d/10-who.toml",
@@ -70,8 +70,8 @@ fn a_drop_in_overrides_the_built_in_policy() {
 
 #[test]
 fn a_rule_can_be_for_one_service() {
-    let bed = bed!();
     ours_only!("selector for services");
+    let bed = bed!();
     bed.protect("su");
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\nservices = [\"ssh*\"]\n");
     bed.sh("touch /tmp/of-host");
@@ -84,8 +84,8 @@ fn a_rule_can_be_for_one_service() {
 
 #[test]
 fn a_changed_policy_holds_from_the_next_login() {
-    let bed = bed!();
     ours_only!("promise about it");
+    let bed = bed!();
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
     bed.sh("touch /tmp/of-host");
     assert_eq!(bed.ssh("alice", "ls /tmp").text(), "");

@@ -28,8 +28,8 @@ impl Bed {
 
 #[test]
 fn ps_shows_the_session_alone_and_the_hosts_proc_is_unharmed() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("session");
     let host = "stat -c %d:%i /proc; readlink /proc/self/ns/pid; ps -o comm= -p 1,$$";
     let (before, shown) = (bed.state(), bed.sh(host));
@@ -49,8 +49,8 @@ fn ps_shows_the_session_alone_and_the_hosts_proc_is_unharmed() {
 
 #[test]
 fn what_a_session_leaves_behind_ends_with_it() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("session");
     let left = "setsid sleep 1234 </dev/null >/dev/null 2>&1 & echo here";
     for namespace in ["session", "user"] {
@@ -64,8 +64,8 @@ fn what_a_session_leaves_behind_ends_with_it() {
 
 #[test]
 fn all_that_one_connection_does_is_in_one_namespace() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("session");
     let before = bed.state();
     let ssh = "ssh -S /root/control alice@localhost";
@@ -90,8 +90,8 @@ fn all_that_one_connection_does_is_in_one_namespace() {
 
 #[test]
 fn whatever_is_killed_the_session_ends_wholly() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("session");
     for namespace in ["session", "user"] {
         bed.own_processes(namespace);
@@ -130,8 +130,8 @@ fn whatever_is_killed_the_session_ends_wholly() {
 
 #[test]
 fn two_hundred_logins_leave_no_process_and_no_monitor() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("session");
     let before = bed.state();
     for namespace in ["session", "user"] {
@@ -152,8 +152,8 @@ fn two_hundred_logins_leave_no_process_and_no_monitor() {
 
 #[test]
 fn all_logins_of_a_user_are_in_one_namespace() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     needs!(bed, "cron");
     bed.serve_with_own_processes("user");
     bed.protect("cron");
@@ -185,8 +185,8 @@ fn all_logins_of_a_user_are_in_one_namespace() {
 
 #[test]
 fn every_service_opens_such_sessions() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     needs!(bed, "login", "sudo", "at", "atd");
     bed.own_processes("user");
     bed.sh("touch /run/utmp");
@@ -215,8 +215,8 @@ const VIEW: &str = "readlink /proc/self/ns/{mnt,ipc,uts,net}; ls /tmp";
 
 #[test]
 fn su_and_sudo_inside_get_the_views_of_direct_logins() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.prepare_for_nesting();
     bed.own_processes("user");
     bed.sh("mkdir /srv/by-admin; touch /tmp/of-host");
@@ -261,8 +261,8 @@ fn su_and_sudo_inside_get_the_views_of_direct_logins() {
 
 #[test]
 fn the_hosts_who_knows_the_session() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_ssh();
     bed.sh("touch /run/utmp");
     let told = || {
@@ -285,8 +285,8 @@ fn the_hosts_who_knows_the_session() {
 
 #[test]
 fn enter_joins_the_processes_and_ps_knows_them() {
-    let bed = bed!();
     ours_only!("jns enter");
+    let bed = bed!();
     bed.serve_with_own_processes("user");
     for namespace in ["user", "session"] {
         bed.collect_garbage();
@@ -353,8 +353,8 @@ fn enter_joins_the_processes_and_ps_knows_them() {
 
 #[test]
 fn a_namespace_whose_init_is_gone_is_not_joined_and_collected() {
-    let bed = bed!();
     ours_only!("processes of a session's own");
+    let bed = bed!();
     bed.serve_with_own_processes("user");
     let before = bed.state();
     bed.su("alice", "true").text();

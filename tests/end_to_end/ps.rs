@@ -37,8 +37,8 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_session_is_listed_in_its_namespace() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     assert_eq!(bed.jns(&["ps"]).text(), "no namespaces: no session has one");
     bed.serve_ssh();
     assert_eq!(bed.jns(&["ps"]).text(), "no namespaces: no session has one");
@@ -100,8 +100,8 @@ fn a_session_is_listed_in_its_namespace() {
 
 #[test]
 fn the_list_can_be_of_one_user() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let number = |user| {
@@ -117,8 +117,8 @@ fn the_list_can_be_of_one_user() {
 
 #[test]
 fn what_is_over_is_told_from_what_is_left_over() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let record = bed.only_session();
@@ -151,8 +151,8 @@ fn what_is_over_is_told_from_what_is_left_over() {
 
 #[test]
 fn a_session_of_an_older_policy_is_stale() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
     let session = bed.start_session("alice");
     let stale = || bed.only_namespace()["sessions"][0]["stale"].clone();
@@ -184,8 +184,8 @@ fn a_session_of_an_older_policy_is_stale() {
 /// The plan of such a session holds its name, which is another one at each login.
 #[test]
 fn a_directory_of_the_sessions_own_makes_no_session_stale() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\nper = \"session\"\n");
     let session = bed.start_session("alice");
     let namespace = bed.only_namespace();
@@ -196,8 +196,8 @@ fn a_directory_of_the_sessions_own_makes_no_session_stale() {
 
 #[test]
 fn what_the_disk_holds_is_counted_when_asked() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     session
@@ -218,8 +218,8 @@ fn what_the_disk_holds_is_counted_when_asked() {
 /// Names of hosts and terminals come from outside.
 #[test]
 fn text_from_outside_does_not_steer_the_terminal() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     let record = bed.only_session();
@@ -240,8 +240,8 @@ fn text_from_outside_does_not_steer_the_terminal() {
 
 #[test]
 fn a_record_that_cannot_be_read_hides_no_other() {
-    let bed = bed!();
     ours_only!("command");
+    let bed = bed!();
     bed.serve_ssh();
     let session = bed.start_session("alice");
     bed.sh("cd /run/jns/session; echo '{' >00; mkfifo 01; ln -s 00 02; mkdir 03; touch .jns-1; chown alice 00");

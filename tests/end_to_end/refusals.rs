@@ -68,16 +68,16 @@ fn a_policy_with_a_syntax_error() {
 
 #[test]
 fn a_policy_with_an_unknown_key() {
-    let bed = bed!();
     ours_only!("keys");
+    let bed = bed!();
     let policy = "[[private]]\npath = \"/tmp\"\nprefix = \"x\"\n";
     bed.assert_policy_refused(policy, &["/etc/security/jns.toml:3:1", "prefix"]);
 }
 
 #[test]
 fn a_policy_that_its_group_may_write() {
-    let bed = bed!();
     ours_only!("care for who may write its policy");
+    let bed = bed!();
     bed.policy(TMP);
     bed.sh("chmod 664 /etc/security/jns.toml");
     bed.protect_with("sshd", "required", "");
@@ -86,8 +86,8 @@ fn a_policy_that_its_group_may_write() {
 
 #[test]
 fn a_policy_that_a_user_owns() {
-    let bed = bed!();
     ours_only!("care for who owns its policy");
+    let bed = bed!();
     bed.policy(TMP);
     bed.sh("chown alice /etc/security/jns.toml");
     bed.protect_with("sshd", "required", "");
@@ -96,8 +96,8 @@ fn a_policy_that_a_user_owns() {
 
 #[test]
 fn a_policy_that_is_a_link() {
-    let bed = bed!();
     ours_only!("care for links in place of its policy");
+    let bed = bed!();
     bed.sh("ln -s /etc/hosts /etc/security/jns.toml");
     bed.protect_with("sshd", "required", "");
     bed.assert_refused(&["/etc/security/jns.toml", "link"]);
@@ -105,8 +105,8 @@ fn a_policy_that_is_a_link() {
 
 #[test]
 fn a_policy_that_is_a_fifo() {
-    let bed = bed!();
     ours_only!("care for pipes in place of its policy: it waits for ever");
+    let bed = bed!();
     bed.sh("mkfifo -m 644 /etc/security/jns.toml");
     bed.protect_with("sshd", "required", "");
     bed.assert_refused(&["/etc/security/jns.toml", "regular file"]);
@@ -114,8 +114,8 @@ fn a_policy_that_is_a_fifo() {
 
 #[test]
 fn a_policy_in_a_directory_that_others_may_write() {
-    let bed = bed!();
     ours_only!("care for the directory of its policy");
+    let bed = bed!();
     bed.policy(TMP);
     bed.sh("chmod 777 /etc/security");
     bed.protect_with("sshd", "required", "");
@@ -124,8 +124,8 @@ fn a_policy_in_a_directory_that_others_may_write() {
 
 #[test]
 fn a_named_policy_that_is_missing() {
-    let bed = bed!();
     ours_only!("argument that names a policy");
+    let bed = bed!();
     bed.protect_with("sshd", "required", "config=/etc/missing.toml");
     bed.assert_refused(&["/etc/missing.toml", "No such file"]);
 }
@@ -160,8 +160,8 @@ fn a_store_that_a_user_owns() {
 
 #[test]
 fn a_store_that_is_a_link() {
-    let bed = bed!();
     ours_only!("care for links on the way to its instances");
+    let bed = bed!();
     bed.sh("install -d -o alice -m 755 /srv/of-alice && install -d -m 700 /srv/of-alice/store");
     bed.sh("ln -s /srv/of-alice/store /var/lib/jns");
     bed.protect_with("sshd", "required", "");
@@ -178,8 +178,8 @@ fn instance_of_alice(bed: &Bed) -> String {
 
 #[test]
 fn an_instance_that_was_replaced_by_a_link() {
-    let bed = bed!();
     ours_only!("care for links in place of instances, in version 1.5.2");
+    let bed = bed!();
     let instance = instance_of_alice(&bed);
     bed.sh(&format!(
         "mv {instance} {instance}.was && ln -s /etc {instance}"
@@ -207,16 +207,16 @@ fn a_host_process_that_may_not_mount() {
 
 #[test]
 fn an_unknown_module_argument() {
-    let bed = bed!();
     ours_only!("check of its arguments");
+    let bed = bed!();
     bed.protect_with("sshd", "required", "conifg=/etc/security/jns.toml");
     bed.assert_refused(&["conifg"]);
 }
 
 #[test]
 fn a_rule_for_a_build_with_selinux() {
-    let bed = bed!();
     ours_only!("build without SELinux");
+    let bed = bed!();
     bed.sh("mkdir /srv/base");
     let policy = format!("{TMP}[[private]]\npath = \"/srv/base\"\nper = \"level\"\n");
     bed.assert_policy_refused(
@@ -227,8 +227,8 @@ fn a_rule_for_a_build_with_selinux() {
 
 #[test]
 fn a_path_that_leads_through_a_users_link() {
-    let bed = bed!();
     ours_only!("line that names a home directory, in this configuration");
+    let bed = bed!();
     bed.sh("ln -s /etc ~alice/scratch");
     let policy = "[[private]]\npath = \"{home}/scratch\"\n";
     bed.assert_policy_refused(policy, &["/home/alice/scratch", "link"]);
@@ -237,8 +237,8 @@ fn a_path_that_leads_through_a_users_link() {
 /// What is refused to one user is not refused to those whom the policy leaves alone.
 #[test]
 fn nobody_else_is_refused() {
-    let bed = bed!();
     ours_only!("rule that is for one user only, in this configuration");
+    let bed = bed!();
     bed.sh("mkdir /srv/of-bob");
     bed.policy("[[private]]\npath = \"/srv/missing\"\nusers = [\"alice\"]\n");
     bed.protect_with("sshd", "required", "");

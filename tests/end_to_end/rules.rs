@@ -4,8 +4,8 @@ use crate::bed::{Bed, bed, ours_only};
 
 #[test]
 fn kept_entries_stay_visible() {
-    let bed = bed!();
     ours_only!("entries that stay visible");
+    let bed = bed!();
     bed.serve_ssh();
     bed.sh("mkdir -m 1777 /tmp/.X11-unix /tmp/secret && touch /tmp/.X11-unix/X0");
     let before = bed.state();
@@ -31,8 +31,8 @@ fn instances_have_the_mode_and_owner_of_what_they_cover() {
 
 #[test]
 fn a_hardened_mount_stays_hardened() {
-    let bed = bed!();
     ours_only!("care for the flags of the mount that it covers");
+    let bed = bed!();
     bed.sh("mount -o remount,bind,noexec,noatime /tmp");
     bed.serve_ssh();
     // mountinfo is not in the order in which mounts cover each other; the open directory names its own.
@@ -46,8 +46,8 @@ fn a_hardened_mount_stays_hardened() {
 
 #[test]
 fn memory_is_bounded() {
-    let bed = bed!();
     ours_only!("bound unless it is told one");
+    let bed = bed!();
     bed.share_nothing();
     bed.serve_ssh_under("[[tmpfs]]\npath = \"/tmp\"\nsize = \"1M\"\n");
     let before = bed.state();
@@ -65,8 +65,8 @@ fn memory_is_bounded() {
 
 #[test]
 fn a_bound_directory_appears_with_its_options() {
-    let bed = bed!();
     ours_only!("rule that binds");
+    let bed = bed!();
     bed.sh("mkdir -m 777 /srv/here /srv/there && touch /srv/there/file");
     bed.serve_ssh_under(
         "[[bind]]\nsource = \"/srv/there\"\npath = \"/srv/here\"\noptions = [\"ro\"]\n",
@@ -88,8 +88,8 @@ fn a_bound_directory_appears_with_its_options() {
 
 #[test]
 fn a_bound_file_appears() {
-    let bed = bed!();
     ours_only!("rule that binds");
+    let bed = bed!();
     bed.sh("echo hosts of ours >/srv/hosts");
     bed.serve_ssh_under("[[bind]]\nsource = \"/srv/hosts\"\npath = \"/etc/hosts\"\n");
     let before = bed.state();
@@ -100,8 +100,8 @@ fn a_bound_file_appears() {
 
 #[test]
 fn the_homes_of_others_can_be_hidden() {
-    let bed = bed!();
     ours_only!("rule that hides");
+    let bed = bed!();
     bed.serve_ssh_under("[[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n");
     let before = bed.state();
     assert_eq!(bed.ssh("alice", "ls -A /home").text(), "alice");
@@ -113,8 +113,8 @@ fn the_homes_of_others_can_be_hidden() {
 
 #[test]
 fn a_file_can_be_hidden() {
-    let bed = bed!();
     ours_only!("rule that hides");
+    let bed = bed!();
     bed.sh("echo public >/srv/notice");
     bed.serve_ssh_under("[[hide]]\npath = \"/srv/notice\"\n");
     let before = bed.state();
@@ -125,8 +125,8 @@ fn a_file_can_be_hidden() {
 
 #[test]
 fn the_sessions_environment_is_set() {
-    let bed = bed!();
     ours_only!("rule for the environment");
+    let bed = bed!();
     bed.serve_ssh_under(
         "[[env]]\nset = { TMPDIR = \"/tmp/{user}\", EDITOR = \"ed\" }\nusers = [\"alice\"]\n",
     );
@@ -144,8 +144,8 @@ fn the_sessions_environment_is_set() {
 
 #[test]
 fn members_of_a_group_share_its_directory() {
-    let bed = bed!();
     ours_only!("directory for each group");
+    let bed = bed!();
     bed.sh("usermod -g team alice && usermod -g team bob");
     bed.sh("useradd -u 2003 -m -s /bin/bash carol && cp -r ~alice/.ssh ~carol/ && chown -R carol ~carol");
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\nper = \"group\"\n");
@@ -168,8 +168,8 @@ fn serve_per_session(bed: &Bed) {
 
 #[test]
 fn a_sessions_directory_is_empty_at_login_and_gone_after_logout() {
-    let bed = bed!();
     ours_only!("removal of a session's directory");
+    let bed = bed!();
     serve_per_session(&bed);
     let before = bed.state();
     let fill = "mkdir -p /tmp/a/b/c && touch /tmp/a/b/c/d /tmp/.hidden && mkdir -m 0 /tmp/a/closed";
@@ -180,8 +180,8 @@ fn a_sessions_directory_is_empty_at_login_and_gone_after_logout() {
 
 #[test]
 fn sessions_at_once_have_a_directory_each() {
-    let bed = bed!();
     ours_only!("removal of a session's directory");
+    let bed = bed!();
     serve_per_session(&bed);
     let before = bed.state();
     let first = bed.start_session("alice");
@@ -194,8 +194,8 @@ fn sessions_at_once_have_a_directory_each() {
 
 #[test]
 fn removing_a_sessions_directory_crosses_no_link() {
-    let bed = bed!();
     ours_only!("removal of a session's directory");
+    let bed = bed!();
     serve_per_session(&bed);
     bed.sh("mkdir -m 777 /srv/precious && touch /srv/precious/file");
     let before = bed.state();
@@ -210,8 +210,8 @@ fn removing_a_sessions_directory_crosses_no_link() {
 
 #[test]
 fn removing_a_sessions_directory_crosses_no_mount() {
-    let bed = bed!();
     ours_only!("removal of a session's directory");
+    let bed = bed!();
     serve_per_session(&bed);
     bed.sh("mkdir -m 777 /srv/precious && touch /srv/precious/file");
     let before = bed.state();
@@ -228,8 +228,8 @@ fn removing_a_sessions_directory_crosses_no_mount() {
 
 #[test]
 fn a_directory_left_by_a_killed_monitor_hurts_nobody() {
-    let bed = bed!();
     ours_only!("removal of a session's directory");
+    let bed = bed!();
     serve_per_session(&bed);
     let session = bed.start_session("alice");
     bed.sh(&format!("touch {}", session.path("/tmp/left")));
@@ -241,8 +241,8 @@ fn a_directory_left_by_a_killed_monitor_hurts_nobody() {
 
 #[test]
 fn a_missing_path_can_be_made_or_skipped() {
-    let bed = bed!();
     ours_only!("rule that is optional");
+    let bed = bed!();
     bed.sh("mkdir /srv/rules");
     bed.serve_ssh_under(
         "[[private]]\npath = \"/srv/rules/made\"\ncreate = true\nmode = \"0700\"\nowner = \"{user}\"\n\
@@ -257,8 +257,8 @@ fn a_missing_path_can_be_made_or_skipped() {
 
 #[test]
 fn an_instance_with_a_wrong_mode_is_repaired() {
-    let bed = bed!();
     ours_only!("repair of what a crash left");
+    let bed = bed!();
     bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
     bed.ssh("alice", "touch /tmp/known-by-this").text();
     bed.wait_for_logouts();

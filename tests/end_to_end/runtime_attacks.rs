@@ -113,8 +113,8 @@ impl Bed {
 
 #[test]
 fn a_forged_runtime_directory_is_not_followed() {
-    let bed = bed!();
     ours_only!("runtime directory");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     bed.sh("touch /tmp/of-host; su alice -c 'mkdir -m 700 ~/forged; echo text >~/target'");
@@ -147,8 +147,8 @@ const FALSE_PINS: &[(&str, &str)] = &[
 
 #[test]
 fn a_pin_that_is_something_else_is_not_joined() {
-    let bed = bed!();
     ours_only!("pins");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     bed.sh("touch /tmp/of-host; echo text >/home/alice/target");
@@ -181,8 +181,8 @@ fn sandbox_of_alice(bed: &Bed) -> String {
 /// Others look for "a process of that user" and go where it is.
 #[test]
 fn a_login_never_lands_in_a_namespace_that_the_user_prepared() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     bed.serve_ssh();
     bed.protect("su");
@@ -200,8 +200,8 @@ fn a_login_never_lands_in_a_namespace_that_the_user_prepared() {
 
 #[test]
 fn a_user_can_open_nothing_of_the_runtime_directory() {
-    let bed = bed!();
     ours_only!("runtime directory");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     bed.su("alice", "true").text();
@@ -224,8 +224,8 @@ fn a_user_can_open_nothing_of_the_runtime_directory() {
 
 #[test]
 fn a_thousand_processes_that_never_end_do_no_harm() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     needs!(bed, "tmux");
     bed.share();
     bed.protect("su");
@@ -252,8 +252,8 @@ fn a_thousand_processes_that_never_end_do_no_harm() {
 /// Who stops a su that they started keeps its lock: others wait for two seconds at most and go on without.
 #[test]
 fn a_lock_that_is_never_given_back_keeps_nobody_out() {
-    let bed = bed!();
     ours_only!("lock");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     bed.su("alice", "true").text();

@@ -58,8 +58,8 @@ const WHERE: &str = "readlink /proc/self/ns/mnt; ls /dev/shm; grep -c . /proc/se
 
 #[test]
 fn every_way_in_leads_to_one_namespace() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     needs!(bed, "cron", "atd", "at", "sudo");
     bed.share();
     bed.serve_ssh();
@@ -122,8 +122,8 @@ fn sessions_have_namespaces_of_their_own_where_the_policy_says_so() {
 
 #[test]
 fn what_is_in_memory_stays_from_one_login_to_the_next() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     let before = bed.state();
@@ -141,8 +141,8 @@ fn what_is_in_memory_stays_from_one_login_to_the_next() {
 /// What makes a session's plan its own makes its namespace its own.
 #[test]
 fn a_rule_for_the_session_gives_it_a_namespace_of_its_own() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.serve_ssh_under(PER_SESSION);
     let before = bed.state();
     let session = bed.start_session("alice");
@@ -160,8 +160,8 @@ fn a_rule_for_the_session_gives_it_a_namespace_of_its_own() {
 
 #[test]
 fn two_hundred_logins_find_the_same_namespace() {
-    let bed = bed!();
     ours_only!("namespace that logins share");
+    let bed = bed!();
     bed.share();
     bed.protect("su");
     let found = bed.sh(&format!(

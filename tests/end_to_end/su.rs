@@ -60,8 +60,8 @@ fn sudo_with_a_login_shell_gives_directories_of_their_own() {
 /// Debian's su-l includes su: with the module in both it is called twice for one session.
 #[test]
 fn a_second_call_in_one_session_changes_nothing() {
-    let bed = bed!();
     ours_only!("way to know that it was called before");
+    let bed = bed!();
     protect_both(&bed);
     bed.protect_with("su-l", "required", "");
     let before = bed.state();
@@ -93,8 +93,8 @@ fn su_inside_a_session_gives_the_other_users_view() {
 
 #[test]
 fn the_working_directory_is_looked_up_again_in_the_new_view() {
-    let bed = bed!();
     ours_only!("care for the working directory: it stays in the directory that is covered");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("mkdir -m 755 /tmp/shared-name /tmp/host-only");
     bed.exec(&[
@@ -127,8 +127,8 @@ fn protect_both(bed: &Bed) {
 /// As on FUSE or NFS: root may not enter it.
 #[test]
 fn a_working_directory_that_is_closed_to_root_keeps_nobody_out() {
-    let bed = bed!();
     ours_only!("way on from a directory that root may not enter");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("mkdir -m 700 /srv/closed && chown alice /srv/closed");
     let login = "cd /srv/closed && setpriv --bounding-set=-dac_override,-dac_read_search bash \\
@@ -140,8 +140,8 @@ fn a_working_directory_that_is_closed_to_root_keeps_nobody_out() {
 /// It ignores PAM_SESSION_ERR, and would run the command with the view of its caller.
 #[test]
 fn sudo_runs_nothing_for_a_session_that_is_refused() {
-    let bed = bed!();
     ours_only!("refusal of sudo");
+    let bed = bed!();
     needs!(bed, "sudo");
     bed.protect("sudo");
     bed.policy("nonsense");
@@ -153,8 +153,8 @@ fn sudo_runs_nothing_for_a_session_that_is_refused() {
 /// Of an account with the host's view: nothing of the caller's must be left for want of descriptors.
 #[test]
 fn sudo_with_few_descriptors_keeps_no_view_of_its_callers() {
-    let bed = bed!();
     ours_only!("way back");
+    let bed = bed!();
     needs!(bed, "sudo");
     bed.protect("su");
     bed.protect("sudo");

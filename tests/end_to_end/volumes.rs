@@ -137,16 +137,16 @@ fn is_seen_by_its_sessions_alone(opener: &Opener) {
 
 #[test]
 fn gocryptfs_is_seen_by_its_sessions_alone() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs", "fusermount3");
     is_seen_by_its_sessions_alone(&GOCRYPTFS);
 }
 
 #[test]
 fn encfs_is_seen_by_its_sessions_alone() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "encfs", "fusermount");
     is_seen_by_its_sessions_alone(&ENCFS);
 }
@@ -156,8 +156,8 @@ const LOOK: &str = "echo in; ls private";
 
 #[test]
 fn a_session_without_the_password_is_refused() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs");
     drop(bed);
     let bed = with_ssh(&GOCRYPTFS);
@@ -170,8 +170,8 @@ fn a_session_without_the_password_is_refused() {
 
 #[test]
 fn an_optional_volume_is_left_out_without_the_password() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs");
     drop(bed);
     let bed = with_ssh_and(&GOCRYPTFS, "password = \"login\"\noptional = true");
@@ -186,8 +186,8 @@ fn an_optional_volume_is_left_out_without_the_password() {
 
 #[test]
 fn another_password_than_that_of_the_volume_undoes_the_login() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs");
     drop(bed);
     let bed = with_ssh(&GOCRYPTFS);
@@ -207,8 +207,8 @@ fn another_password_than_that_of_the_volume_undoes_the_login() {
 
 #[test]
 fn su_opens_it_with_the_password_that_it_asks_for() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs", "expect");
     bed.encrypt(&GOCRYPTFS, "password = \"login\"");
     bed.keep_password("su");
@@ -229,8 +229,8 @@ const PROGRAM: &str = "#!/bin/bash\nsetsid sleep 1000 </dev/null >/dev/null 2>&1
 
 #[test]
 fn whatever_a_program_does_the_login_is_undone() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("install -d -m 755 /srv/volume /srv/other");
     for (does, reason) in [
@@ -263,8 +263,8 @@ fn whatever_a_program_does_the_login_is_undone() {
 
 #[test]
 fn a_second_volume_that_fails_closes_the_first() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("install -d -m 755 /srv/a /srv/b");
     bed.write("/srv/open", PROGRAM);
@@ -301,8 +301,8 @@ fn noting(bed: &Bed, more: &str) {
 
 #[test]
 fn who_is_killed_leaves_it_to_the_collection() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     for sharing in ["user", "session"] {
         noting(&bed, &format!("[settings]\nnamespace = \"{sharing}\"\n"));
         bed.protect("su");
@@ -327,8 +327,8 @@ fn who_is_killed_leaves_it_to_the_collection() {
 
 #[test]
 fn logins_at_once_open_it_once() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     noting(&bed, "[settings]\nnamespace = \"user\"\n");
     bed.protect("su");
     bed.sh("sed -i '1a sleep 1' /srv/open");
@@ -348,8 +348,8 @@ fn logins_at_once_open_it_once() {
 
 #[test]
 fn a_volume_goes_with_processes_of_the_sessions_own() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     noting(&bed, "[[isolate]]\nprocesses = \"own\"\n");
     bed.protect("su");
     assert_eq!(
@@ -362,8 +362,8 @@ fn a_volume_goes_with_processes_of_the_sessions_own() {
 
 #[test]
 fn what_would_be_mounted_over_and_where_the_user_could_have_a_say_is_refused() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     bed.protect("su");
     bed.sh("mkdir -p /srv/a/b && ln -s /srv/a /srv/link && : >/srv/file && mkdir -m 755 ~alice/private && chown alice ~alice/private");
     for (path, more, reason) in [
@@ -395,8 +395,8 @@ fn what_would_be_mounted_over_and_where_the_user_could_have_a_say_is_refused() {
 
 #[test]
 fn nothing_of_it_travels_to_a_host_that_shares_its_mounts() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     bed.sh("mount -t tmpfs shared /srv && mount --make-rshared /");
     for propagation in ["slave", "private"] {
         noting(
@@ -425,8 +425,8 @@ fn nothing_of_it_travels_to_a_host_that_shares_its_mounts() {
 /// Its server is a process of the user's, who may stop it.
 #[test]
 fn a_volume_that_does_not_answer_keeps_nobody_waiting() {
-    let bed = bed!();
     ours_only!("volumes");
+    let bed = bed!();
     needs!(bed, "gocryptfs", "sshpass");
     drop(bed);
     let bed = with_ssh(&GOCRYPTFS);
