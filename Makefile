@@ -34,8 +34,11 @@ COMMAND := $(TARGET)/release/jns
 NEXTEST := $(shell command -v cargo-nextest)
 WITH    := $(if $(FEATURES),--features $(FEATURES))
 RUN     := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked --no-fail-fast
+SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
+# What the kernel and the command do, whichever PAM, shells and daemons there are.
+SAME_ANYWHERE := run:: crowds:: changes:: policies:: gc:: ps::
 
 # What the fuzzer builds and collects, and for how many seconds it tries each target.
 FUZZ         := $(abspath $(TARGET))/fuzz
@@ -51,18 +54,25 @@ SEEDS_records        := tests/golden/seeds/records
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all prepare check test demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
-# Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built a second
-# time as a cdylib alone, in a directory of its own: in one directory the two builds undo each other.
-all:
+all: command module
+
+command:
 	$(CARGO) build --locked --release $(WITH) --bin jns
+
+# Cargo leaves link-time optimization out of a cdylib that is also an rlib, so the module is built once more as a
+# cdylib alone, in a directory of its own: in one directory the two builds undo each other.
+module:
 	$(CARGO) rustc --locked --release $(WITH) --lib --crate-type cdylib --target-dir $(TARGET)/module
 	cmp -s $(TARGET)/module/release/libpam_jns.so $(MODULE) || \
-	    install -m 0644 $(TARGET)/module/release/libpam_jns.so $(MODULE)
+	    install -D -m 0644 $(TARGET)/module/release/libpam_jns.so $(MODULE)
 
-$(MODULE) $(COMMAND):
-	$(MAKE) all
+$(MODULE):
+	$(MAKE) module
+
+$(COMMAND):
+	$(MAKE) command
 
 # Installs what building and testing need, as root on Debian and Ubuntu; quick when nothing is missing.
 prepare:
@@ -75,16 +85,17 @@ check:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items
 
+# The module is tested as it is installed, the command as it is built for tests, with every overflow a panic.
 test: prepare
-	$(MAKE) all
+	$(MAKE) module
 	$(RUN)
 	$(if $(NEXTEST),$(CARGO) test --locked --doc)
-	$(CARGO) clippy --locked --all-targets --features selinux -- -D warnings
-	$(RUN) --features selinux --lib --test language
-	$(RUN) --features selinux --test kernel labels
-	JNS_BED=debian13 $(RUN_BED) --test parity
+	$(CARGO) clippy --locked $(SELINUX) --lib --bins --test language --test kernel --test parity -- -D warnings
+	$(RUN) $(SELINUX) --test language
+	$(RUN) $(SELINUX) --test kernel labels
+	JNS_BED=debian13 $(RUN_BED) --test parity -- $(addprefix --skip ,$(SAME_ANYWHERE))
 	JNS_UNDER_TEST=theirs $(RUN_BED)
-	tests/demo
+	JNS_COMMAND=$(TARGET)/debug/jns tests/demo
 
 demo:
 	tests/toolchain

@@ -107,6 +107,7 @@ fn make(target: &str, root: &Path) -> Output {
             target,
             "PREFIX=/usr",
             "PAMDIR=/usr/lib/security",
+            concat!("COMMAND=", env!("CARGO_BIN_EXE_jns")),
         ])
         .arg(format!("DESTDIR={}", root.display()))
         .output()

@@ -3,7 +3,7 @@
 
 use crate::kernel::{exists, names};
 use crate::report::code;
-use crate::room::{CONFDIR, POLICY, Room, in_room, module, word};
+use crate::room::{CONFDIR, POLICY, Room, in_room, word};
 use pam_jns::error::steers;
 use pam_jns::session::SessionRecord;
 use serde_json::Value;
@@ -59,7 +59,7 @@ fn hostile() -> Vec<Vec<u8>> {
 }
 
 fn jns(words: &[&OsStr]) -> Output {
-    let mut command = Command::new(module().with_file_name("jns"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
     command.args(words).env_clear().output().unwrap()
 }
 

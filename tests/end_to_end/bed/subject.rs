@@ -46,20 +46,19 @@ impl Subject {
 }
 
 fn install_ours(bed: &Bed) {
-    let modules = bed.sh("dirname $(find -L /usr/lib* -maxdepth 3 -name pam_unix.so | head -n 1)");
-    let built = built_module();
-    let bytes = std::fs::read(&built).unwrap_or_else(|e| {
-        panic!(
-            "{}: {e}; build it with cargo build --release",
-            built.display()
-        )
-    });
+    let (modules, built) = (modules_of(bed), built_module());
+    let bytes = std::fs::read(&built)
+        .unwrap_or_else(|e| panic!("{}: {e}; build it with make", built.display()));
     bed.write(&format!("{modules}/pam_jns.so"), bytes);
-    std::fs::copy(built.with_file_name("jns"), bed.path("/usr/bin/jns"))
-        .unwrap_or_else(|e| panic!("jns beside {}: {e}", built.display()));
+    std::fs::copy(env!("CARGO_BIN_EXE_jns"), bed.path("/usr/bin/jns")).unwrap();
 }
 
-/// The module that is installed in beds, with the command beside it.
+/// Where the bed's libpam looks for modules.
+pub(super) fn modules_of(bed: &Bed) -> String {
+    bed.sh("dirname $(ls /usr/lib*/{,*/}security/pam_unix.so 2>/dev/null | head -n 1)")
+}
+
+/// The module that is installed in beds.
 pub(super) fn built_module() -> PathBuf {
     std::env::var_os("JNS_MODULE").map_or_else(
         || target_directory().join("release/libpam_jns.so"),

@@ -1,7 +1,7 @@
 //! A bed whose pid 1 is systemd, with Debian 13's journal, logind, D-Bus, sshd, cron and at.
 
 use super::numbers::Number;
-use super::subject::built_module;
+use super::subject::{built_module, modules_of};
 use super::{Bed, Outcome, Subject, debian13, numbered};
 use std::process::{Command, Stdio};
 
@@ -46,15 +46,13 @@ impl Bed {
     }
 
     fn make_install(&self) {
-        let modules =
-            self.sh("dirname $(find -L /usr/lib* -maxdepth 3 -name pam_unix.so | head -n 1)");
-        let built = built_module();
+        let (modules, built) = (modules_of(self), built_module());
         let mut make = Command::new("make");
         make.current_dir(env!("CARGO_MANIFEST_DIR"))
             .env_remove("MAKEFLAGS")
             .args(["--no-print-directory", "install"])
             .arg(format!("MODULE={}", built.display()))
-            .arg(format!("COMMAND={}", built.with_file_name("jns").display()))
+            .arg(concat!("COMMAND=", env!("CARGO_BIN_EXE_jns")))
             .arg(format!("PAMDIR={modules}"))
             .arg(format!("DESTDIR={}", self.path("").display()));
         Outcome::of(make).text();

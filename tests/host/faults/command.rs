@@ -5,7 +5,7 @@ use super::trace::{Call, Trace};
 use super::{Fate, MEMORY, errors};
 use crate::kernel::{directory, exists, file, names, tree};
 use crate::report::code;
-use crate::room::{Room, STORE, in_room, module};
+use crate::room::{Room, STORE, in_room};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::process::{Command, Output};
@@ -64,13 +64,11 @@ pub fn among_few() -> Command {
     command
 }
 
-fn command() -> String {
-    module().with_file_name("jns").display().to_string()
-}
+const COMMAND: &str = env!("CARGO_BIN_EXE_jns");
 
 fn untouched(words: &[&str]) -> Output {
     among_few()
-        .arg(command())
+        .arg(COMMAND)
         .args(words)
         .env_clear()
         .output()
@@ -79,9 +77,7 @@ fn untouched(words: &[&str]) -> Output {
 
 fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
     (trial.prepare)(room);
-    let program = command();
-    let (output, trace) =
-        Trace::of_command(&["trace=all"], &[&[program.as_str()], trial.words].concat());
+    let (output, trace) = Trace::of_command(&["trace=all"], &[&[COMMAND], trial.words].concat());
     assert!(output.status.success(), "{output:?}");
     let mut calls = trace.calls_of_command();
     // Without memory a program written in Rust is ended, whatever it is.
@@ -114,8 +110,7 @@ fn suffer(room: &Room, trial: Trial, call: &Call, error: &str, whole: &Output) -
         format!("trace={}", call.name),
         format!("inject={}:error={error}:when={}", call.name, call.number),
     );
-    let program = command();
-    let words = [&[program.as_str()], trial.words].concat();
+    let words = [&[COMMAND], trial.words].concat();
     let (output, trace) = Trace::of_command(&[&traced, &injection], &words);
     let mut problems = said(&output, call.name == "write");
     if !trace.has_injected() {
