@@ -33,12 +33,15 @@ COMMAND := $(TARGET)/release/jns
 
 NEXTEST := $(shell command -v cargo-nextest)
 WITH    := $(if $(FEATURES),--features $(FEATURES))
-RUN     := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked --no-fail-fast
+TESTS   := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked
+RUN     := $(TESTS) --no-fail-fast
 SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
 # What the kernel and the command do, whichever PAM, shells and daemons there are.
-SAME_ANYWHERE := run:: crowds:: changes:: policies:: gc:: ps::
+SAME_ANYWHERE := run:: crowds:: changes:: policies:: gc:: ps:: overlays:: hooks:: propagation:: runtime_attacks::
+# A sandbox waits for its daemons half of the time.
+export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
 
 # What the fuzzer builds and collects, and for how many seconds it tries each target.
 FUZZ         := $(abspath $(TARGET))/fuzz
@@ -85,9 +88,10 @@ check:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items
 
-# The module is tested as it is installed, the command as it is built for tests, with every overflow a panic.
+# The module is tested as it is installed, the command as it is built for tests, with every overflow a panic. The
+# module's link-time optimization has one thread for a minute or two; the tests are built meanwhile.
 test: prepare
-	$(MAKE) module
+	$(MAKE) module & module=$$!; $(TESTS) --no-run && wait $$module
 	$(RUN)
 	$(if $(NEXTEST),$(CARGO) test --locked --doc)
 	$(CARGO) clippy --locked $(SELINUX) --lib --bins --test language --test kernel --test parity -- -D warnings
