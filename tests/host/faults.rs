@@ -127,9 +127,6 @@ const MAKE_DESCRIPTORS: &[&str] = &[
     "socketpair",
 ];
 
-/// Calls that ask about what is open already, which nothing forbids.
-const ASK: &[&str] = &["read", "fstat", "fstatfs", "getdents64", "lseek"];
-
 /// Calls that give or take memory.
 const MEMORY: &[&str] = &["mmap", "mremap", "munmap", "mprotect", "madvise", "brk"];
 
@@ -244,7 +241,6 @@ fn errors(name: &str) -> Vec<Fate> {
     let names: &[&str] = match name {
         name if NOT_FAILED.contains(&name) => &[],
         name if MEMORY.contains(&name) => &["ENOMEM"],
-        name if ASK.contains(&name) => &["EIO", "ENOMEM"],
         name if BIND.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE", "EINVAL"],
         name if MAKE_DESCRIPTORS.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE"],
         _ => &["EIO", "ENOMEM", "EPERM"],
