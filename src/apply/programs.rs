@@ -65,8 +65,8 @@ impl Subject<'_> {
     }
 
     /// Runs the program of an `init` for what `path` shows: `instance`, a directory on disk, or memory. Its
-    /// arguments are those that pam_namespace gives. The instance's own path can lead elsewhere in the session's
-    /// view, where it is covered or the user has a hand in it: then `path` is named twice.
+    /// arguments are those that pam_namespace gives since Linux-PAM 1.7.1. The instance's own path can lead elsewhere
+    /// in the session's view, where it is covered or the user has a hand in it: then `path` is named twice.
     ///
     /// # Errors
     ///
@@ -79,17 +79,16 @@ impl Subject<'_> {
         is_new: bool,
     ) -> Result<()> {
         let walker = Walker::new(self.trust.of_root())?;
-        let shown = walker.open(path, &[])?;
-        let is_shown = |instance: &&str| {
-            let found = walker.open(instance, &[]);
-            found.is_ok_and(|found| identity(&found.status) == identity(&shown.status))
+        let (shown, is_safe) = walker.open_and_judge(path, &[])?;
+        let (instance, is_instance_safe) = match instance {
+            Some(directory) => match walker.open_and_judge(directory, &[]) {
+                Ok((found, is_safe)) if is_same(&found, &shown) => (directory, is_safe),
+                _ => (path, is_safe),
+            },
+            None => ("tmpfs", false),
         };
-        let instance = match instance {
-            Some(directory) => Some(directory).filter(is_shown).unwrap_or(path),
-            None => "tmpfs",
-        };
-        let new = if is_new { "1" } else { "0" };
-        let arguments = [path, instance, new, self.user].map(str::to_owned);
+        let [new, safe, instance_safe] = [is_new, is_safe, is_instance_safe].map(digit);
+        let arguments = [path, instance, new, self.user, safe, instance_safe].map(str::to_owned);
         let helper = Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
             environment: None,
@@ -131,6 +130,14 @@ impl Subject<'_> {
             (trust, _) => trust,
         }
     }
+}
+
+fn is_same(one: &Place, other: &Place) -> bool {
+    identity(&one.status) == identity(&other.status)
+}
+
+fn digit(is_so: bool) -> &'static str {
+    if is_so { "1" } else { "0" }
 }
 
 /// The thread's new namespace, as seen from the one that it came from, whose /proc shows all processes.

@@ -94,6 +94,12 @@ impl Place {
     pub fn is_shared(&self) -> bool {
         is_shared(Trust::User(0), &self.status)
     }
+
+    /// Whether it is root's, and sticky where somebody else may make entries in it, be it a group of root's own.
+    fn is_safe_to_name_entries_of(&self) -> bool {
+        self.status.st_uid == 0
+            && (!is_shared(Trust::Root, &self.status) || is_sticky(&self.status))
+    }
 }
 
 impl AsFd for Place {
@@ -174,6 +180,16 @@ impl Walker {
     /// A component is missing ([`Error::is_missing`]), cannot be opened, or could be replaced by somebody
     /// who is not trusted.
     pub fn open(&self, path: &str, covers: &[Cover]) -> Result<Place> {
+        self.open_and_judge(path, covers).map(|(place, _)| place)
+    }
+
+    /// The same, and whether `path` is safe to name: every directory on the way, the last component apart, is root's,
+    /// and is sticky where its group or others may write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Walker::open`].
+    pub fn open_and_judge(&self, path: &str, covers: &[Cover]) -> Result<(Place, bool)> {
         let mut walk = Walk {
             asked: path,
             trust: self.trust,
@@ -181,11 +197,13 @@ impl Walker {
             trail: vec![self.root.clone()],
             ahead: names_reversed(path),
             links: 0,
+            is_safe: true,
         };
         while let Some(name) = walk.ahead.pop() {
             walk.step(&name)?;
         }
-        walk.trail.pop().ok_or_else(|| nowhere(path))
+        let place = walk.trail.pop().ok_or_else(|| nowhere(path))?;
+        Ok((place, walk.is_safe))
     }
 
     /// Opens the directory that holds the last component of `path`, and gives that component's name.
@@ -243,6 +261,8 @@ struct Walk<'a> {
     /// The names still to come, next one last.
     ahead: Vec<String>,
     links: u32,
+    /// Whether all directories so far are safe to name entries of.
+    is_safe: bool,
 }
 
 impl Walk<'_> {
@@ -259,6 +279,7 @@ impl Walk<'_> {
         }
         let place = enter(here, name, self.trust).map_err(|errno| self.failed(errno))?;
         self.judge(here, &place)?;
+        self.is_safe &= here.is_safe_to_name_entries_of();
         if file_type(&place.status) == FileType::Symlink {
             return self.follow(&place);
         }

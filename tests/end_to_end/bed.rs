@@ -6,6 +6,7 @@ mod ledger;
 pub mod numbers;
 mod outcome;
 mod patience;
+pub mod peer;
 mod sleeper;
 mod state;
 mod subject;
@@ -234,6 +235,11 @@ impl Bed {
             Some(journal) => journal.lines(),
             None => self.systemd_journal(),
         }
+    }
+
+    /// Which pam_namespace is installed there.
+    pub fn peer(&self) -> peer::Version {
+        peer::Version::of(self.exec(&peer::QUERY).stdout.as_bytes())
     }
 
     /// What the machine consists of at this moment.

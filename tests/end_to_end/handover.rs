@@ -1,6 +1,7 @@
 //! Directories that pam_namespace has made, and those that it would make: the same ones, by the same names, with the
 //! same programs run for them.
 
+use crate::bed::peer::{BEFORE_1_5_2_MENDED, MENDED};
 use crate::bed::{Bed, Subject, bed, ours_only};
 
 impl Bed {
@@ -32,6 +33,27 @@ impl Bed {
         );
         self.write("/srv/init", script);
         self.sh("chmod 755 /srv/init && : >/srv/noted");
+    }
+
+    /// Each program was told that, in this order, and how safe its two paths are to name where the module tells it.
+    #[track_caller]
+    fn assert_told(&self, calls: &[[&str; 2]]) {
+        let lines = |line: fn(&[&str; 2]) -> String| {
+            let lines: Vec<_> = calls.iter().map(line).collect();
+            lines.join("\n")
+        };
+        let with_four = lines(|[arguments, _]| format!("4: {arguments}"));
+        let with_six = lines(|[arguments, safe]| format!("6: {arguments} {safe}"));
+        let (noted, version) = (self.noted(), self.peer());
+        let has_four = version.is_among(&BEFORE_1_5_2_MENDED);
+        let has_six = MENDED.iter().any(|mended| version.is_among(mended));
+        match self.subject {
+            Subject::Theirs if has_four => assert_eq!(noted, with_four, "{version}"),
+            Subject::Theirs if !has_six => {
+                assert!([with_four, with_six].contains(&noted), "{version}: {noted}");
+            }
+            _ => assert_eq!(noted, with_six, "{version}"),
+        }
     }
 
     /// What was noted since the last time.
@@ -132,8 +154,25 @@ fn programs_that_prepare_are_told_the_same_at_every_login() {
     bed.hand_over(&policy, lines, "");
     for new in ["1", "0"] {
         assert!(bed.su("alice", "true").succeeded());
-        let expected = format!("4: /dev/shm tmpfs 1 alice\n4: /t/poly /t/inst/alice {new} alice");
-        assert_eq!(bed.noted(), expected);
+        bed.assert_told(&[
+            ["/dev/shm tmpfs 1 alice", "1 0"],
+            [&format!("/t/poly /t/inst/alice {new} alice"), "1 1"],
+        ]);
+    }
+}
+
+/// Whoever is in root's group could put something else in the place of what lies in `/t`.
+#[test]
+fn programs_that_prepare_are_told_of_a_name_that_others_could_move() {
+    let bed = bed!();
+    bed.note_init("");
+    let policy = format!("{POLY}init = \"/srv/init\"\n");
+    let line = "/t/poly /t/inst/ user:iscript=/srv/init root";
+    bed.hand_over(&policy, line, "");
+    for (mode, safe) in [("775", "0 0"), ("1775", "1 1"), ("755", "1 1")] {
+        bed.sh(&format!("chmod {mode} /t && rm -rf /t/inst/alice"));
+        assert!(bed.su("alice", "true").succeeded(), "{mode}");
+        bed.assert_told(&[["/t/poly /t/inst/alice 1 alice", safe]]);
     }
 }
 
@@ -145,7 +184,7 @@ fn what_another_login_prepared_is_not_new() {
     bed.note_init("");
     bed.hand_over(&format!("{POLY}init = \"/srv/init\"\n"), "", "");
     bed.join_a_session_twice();
-    let of = |new: &str| format!("4: /t/poly /t/inst/alice {new} alice");
+    let of = |new: &str| format!("6: /t/poly /t/inst/alice {new} alice 1 1");
     assert_eq!(bed.noted(), [of("1"), of("0"), of("0")].join("\n"));
 }
 
@@ -159,7 +198,7 @@ fn an_instance_that_could_not_be_prepared_is_taken_back() {
     for _ in 0..2 {
         assert!(!bed.su("alice", "true").succeeded());
         bed.assert_reason_logged(&["cannot run /srv/init: its exit status is 3", "jns.toml:3"]);
-        assert_eq!(bed.noted(), "4: /t/poly /t/inst/alice 1 alice");
+        assert_eq!(bed.noted(), "6: /t/poly /t/inst/alice 1 alice 1 1");
         assert_eq!(bed.sh("ls -A /t/inst"), "");
         before.assert_nothing_left(&bed);
     }
@@ -233,7 +272,7 @@ fn no_program_is_led_by_a_user() {
     bed.sh("mkdir -m 0 /t/poly/inst");
     bed.su("alice", "ln -s /etc /t/poly/inst").text();
     assert!(bed.su("alice", "true").succeeded());
-    let of = |new: &str| format!("4: /t/poly /t/poly {new} alice");
+    let of = |new: &str| format!("6: /t/poly /t/poly {new} alice 1 1");
     assert_eq!(bed.noted(), [of("1"), of("0")].join("\n"));
 
     bed.sh("install -d -o alice ~alice/own");

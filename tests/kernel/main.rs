@@ -25,3 +25,4 @@ mod removal;
 mod roots;
 mod sources;
 mod trust;
+mod walk;
