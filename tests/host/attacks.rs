@@ -1,8 +1,10 @@
 //! Users who exchange what their sessions are made of for links to what is not theirs, at every moment of an open
-//! and as often as they can. Where pam_namespace can be told to do the same, it shows that the attack can be won.
+//! and as often as they can. A module that trusts paths shows that each attack can be won. What the pam_namespace
+//! of this machine makes of those that it can be told about is printed, and judged where its version is a known one.
 
 use crate::kernel::{directory, mounts_at, tree};
-use crate::room::{CONFDIR, Room, in_room, module, program};
+use crate::peer::{BEFORE_1_5_2_MENDED, MENDED, SINCE_1_5_2_MENDED, Version, Versions};
+use crate::room::{CONFDIR, Room, in_room, module, program, shared_object};
 use std::os::unix::fs::{lchown, symlink};
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,8 +12,9 @@ use std::process::Command;
 /// What is not the user's.
 const VICTIM: &str = "/mnt/victim";
 const ALICE: u32 = 2001;
-/// How often each of the races is run, and how often pam_namespace gets a chance to lose one.
+/// How often each of the races is run; and against pam_namespace, which loses one of fifty where it loses any.
 const ATTEMPTS: usize = 20_000;
+const ATTEMPTS_AT_PAM_NAMESPACE: usize = 2_000;
 
 const SETTINGS: &str = "[settings]\nnamespace = \"session\"\nstore = \"/mnt/var/lib/jns\"\n";
 
@@ -23,9 +26,14 @@ struct Attack {
     /// Directories that are there besides `/mnt/home/alice/a`, of the user's and of root's.
     theirs: &'static [&'static str],
     roots: &'static [&'static str],
-    /// The rule that is attacked, and the line of namespace.conf that says the same.
+    /// The rule that is attacked, and what says the same to the module that trusts paths.
     rule: &'static str,
+    naive: &'static str,
+    /// The line of namespace.conf that says the same, if there is one; which versions of pam_namespace lose under it,
+    /// and which withstand.
     line: &'static str,
+    lost_by: &'static [Versions],
+    withstood_by: &'static [Versions],
     /// Where something must be mounted in sessions that open.
     place: &'static str,
     /// Where the victim must not be seen in them.
@@ -38,7 +46,10 @@ const ON_THE_WAY: Attack = Attack {
     theirs: &["/mnt/home/alice/a/t"],
     roots: &["/mnt/victim/t"],
     rule: "[[private]]\npath = \"/mnt/home/alice/a/t\"\n",
+    naive: "at=/mnt/home/alice/a/t from=/mnt/inst/naive",
     line: "/mnt/home/alice/a/t /mnt/inst/ user root\n",
+    lost_by: &[BEFORE_1_5_2_MENDED],
+    withstood_by: MENDED,
     place: "/mnt/home/alice",
     shown: "-",
 };
@@ -46,6 +57,7 @@ const ON_THE_WAY: Attack = Attack {
 /// The one that is covered itself.
 const AT_THE_END: Attack = Attack {
     rule: "[[private]]\npath = \"/mnt/home/alice/a\"\n",
+    naive: "at=/mnt/home/alice/a from=/mnt/inst/naive",
     line: "/mnt/home/alice/a /mnt/inst/ user root\n",
     ..ON_THE_WAY
 };
@@ -58,24 +70,29 @@ const CREATION: Attack = Attack {
     ..ON_THE_WAY
 };
 
-/// The same; the victim has none, so that one could be made there. Debian's pam_namespace was mended in that.
+/// The same; the victim has none, so that one could be made there. pam_namespace makes it by a descriptor.
 const CREATION_ELSEWHERE: Attack = Attack {
     roots: &[VICTIM],
-    line: "",
+    lost_by: &[],
+    withstood_by: &[BEFORE_1_5_2_MENDED, SINCE_1_5_2_MENDED],
     ..CREATION
 };
 
 /// The directory that is about to be given its name.
 const TEMPORARY: Attack = Attack {
     names: ("/mnt/home/alice/a/.jns-*", "/mnt/home/alice/a/b"),
+    naive: "at=/mnt/home/alice/a/t from=/mnt/inst/naive temporary",
     line: "",
     ..CREATION
 };
 
-/// A directory that a link of root's leads through.
+/// A directory that a link of root's leads through. pam_namespace's paths were not made safe from that in 1.5.2.
 const BEHIND_A_LINK: Attack = Attack {
     rule: "[[private]]\npath = \"/mnt/link/t\"\n",
+    naive: "at=/mnt/link/t from=/mnt/inst/naive",
     line: "/mnt/link/t /mnt/inst/ user root\n",
+    lost_by: &[BEFORE_1_5_2_MENDED, SINCE_1_5_2_MENDED],
+    withstood_by: &[],
     ..ON_THE_WAY
 };
 
@@ -84,6 +101,7 @@ const INSTANCE: Attack = Attack {
     theirs: &[],
     roots: &[VICTIM],
     rule: "[[private]]\npath = \"/mnt/t\"\nstore = \"/mnt/home/{user}/a/t\"\nmode = \"700\"\nowner = \"{user}\"\n",
+    naive: "at=/mnt/t from=/mnt/home/alice/a/t",
     line: "",
     place: "/mnt/t",
     shown: "/mnt/t",
@@ -93,12 +111,14 @@ const INSTANCE: Attack = Attack {
 /// A new instance before it has its name.
 const TEMPORARY_INSTANCE: Attack = Attack {
     names: TEMPORARY.names,
+    naive: "at=/mnt/t from=/mnt/home/alice/a/t temporary",
     ..INSTANCE
 };
 
 /// A directory above the source of a bind.
 const SOURCE: Attack = Attack {
     rule: "[[bind]]\nsource = \"/mnt/home/alice/a/t\"\npath = \"/mnt/t\"\n",
+    naive: "at=/mnt/t from=/mnt/home/alice/a/t",
     line: "",
     place: "/mnt/t",
     shown: "/mnt/t",
@@ -110,6 +130,7 @@ const KEPT: Attack = Attack {
     names: ("/mnt/t/kept", "/mnt/t/b"),
     theirs: &["/mnt/t/kept"],
     rule: "[[private]]\npath = \"/mnt/t\"\nkeep = [\"kept\"]\n",
+    naive: "at=/mnt/t from=/mnt/inst/naive keep=kept",
     line: "",
     place: "/mnt/t",
     shown: "/mnt/t/kept",
@@ -124,6 +145,9 @@ struct Counts {
     strayed: usize,
 }
 
+/// How a racer is to attack.
+type Mode = Vec<String>;
+
 impl Attack {
     fn furnish(&self) {
         for path in self.roots {
@@ -135,10 +159,11 @@ impl Attack {
         symlink(VICTIM, self.names.1).unwrap();
         lchown(self.names.1, Some(ALICE), Some(ALICE)).unwrap();
         symlink("/mnt/home/alice/a", "/mnt/link").unwrap();
+        directory("/mnt/inst", 0, 0);
     }
 
     /// Runs the racer with that module in the room's stack.
-    fn run(&self, module: &PathBuf, mode: &[String]) -> Counts {
+    fn run(&self, module: &PathBuf, mode: &Mode) -> Counts {
         let racer = Command::new(program("racer"))
             .arg(CONFDIR)
             .arg(module)
@@ -163,19 +188,47 @@ impl Attack {
         }
     }
 
-    /// The attack on pam_namespace succeeds at least once.
-    fn assert_can_be_won(&self, room: &Room, mode: &[String]) {
-        room.stack_of_pam_namespace(self.line);
-        let counts = self.run(&PathBuf::from("pam_namespace.so"), mode);
-        assert!(
-            counts.strayed > 0,
-            "pam_namespace withstood it: either the attack is too weak to show anything, or it was mended \
-             ({counts:?})"
-        );
+    /// A module that trusts paths loses.
+    fn assert_can_be_won(self, mode: Mode) {
+        in_attacked_room(self, move |room| {
+            room.stop_listening();
+            let naive = shared_object("naive");
+            room.whole_stack(&format!(
+                "session required {} {}\nsession required pam_permit.so\n",
+                naive.display(),
+                self.naive
+            ));
+            let counts = self.run(&naive, &mode);
+            assert!(
+                counts.strayed > 0,
+                "the attack is too weak to show anything: {counts:?}"
+            );
+        });
+    }
+
+    /// Tells how pam_namespace fares, and judges what is known about its version.
+    fn look_at_pam_namespace(self, mode: Mode) {
+        if self.line.is_empty() {
+            return;
+        }
+        in_attacked_room(self, move |room| {
+            room.stop_listening();
+            room.stack_of_pam_namespace(self.line);
+            let counts = self.run(&PathBuf::from("pam_namespace.so"), &mode);
+            let version = Version::installed();
+            println!("pam_namespace {version}: {counts:?}");
+            let is_among = |versions: &[Versions]| versions.iter().any(|v| version.is_among(v));
+            if is_among(self.lost_by) {
+                assert!(counts.strayed > 0, "{version} withstood: {counts:?}");
+            }
+            if is_among(self.withstood_by) {
+                assert_eq!(counts.strayed, 0, "{version} lost: {counts:?}");
+            }
+        });
     }
 
     /// The module under test does not lose, and nothing is anywhere else afterwards.
-    fn assert_is_lost(&self, room: &Room, mode: &[String]) -> Counts {
+    fn assert_is_lost(&self, room: &Room, mode: &Mode) -> Counts {
         room.policy(format!("{SETTINGS}{}", self.rule));
         let before = tree(VICTIM);
         let counts = self.run(&module(), mode);
@@ -191,30 +244,35 @@ impl Attack {
     }
 }
 
-/// Exchanges the names at every pair of moments of an open.
-fn at_every_moment(attack: Attack) {
+/// A room with what the attack is about.
+fn in_attacked_room(attack: Attack, test: impl FnOnce(&mut Room) + Send + 'static) {
     in_room(move |room| {
         attack.furnish();
-        let step = ["step".to_owned()];
-        let counts = attack.assert_is_lost(room, &step);
-        assert_eq!(room.errors().len(), counts.refused, "each has its reason");
-        if !attack.line.is_empty() {
-            attack.assert_can_be_won(room, &step);
-        }
+        test(room);
     });
+}
+
+/// Exchanges the names at every pair of moments of an open.
+fn at_every_moment(attack: Attack) {
+    let step = || vec!["step".to_owned()];
+    in_attacked_room(attack, move |room| {
+        let counts = attack.assert_is_lost(room, &step());
+        assert_eq!(room.errors().len(), counts.refused, "each has its reason");
+    });
+    attack.assert_can_be_won(step());
+    attack.look_at_pam_namespace(step());
 }
 
 /// Exchanges the names all the time.
 fn as_often_as_possible(attack: Attack) {
-    in_room(move |room| {
-        attack.furnish();
+    let until = |attempts: usize, losses: usize| {
+        vec!["race".to_owned(), attempts.to_string(), losses.to_string()]
+    };
+    attack.assert_can_be_won(until(ATTEMPTS, 3));
+    attack.look_at_pam_namespace(until(ATTEMPTS_AT_PAM_NAMESPACE, 3));
+    in_attacked_room(attack, move |room| {
         room.stop_listening();
-        let until = |losses: usize| ["race".to_owned(), ATTEMPTS.to_string(), losses.to_string()];
-        if !attack.line.is_empty() {
-            attack.assert_can_be_won(room, &until(3));
-        }
-        room.stack("");
-        attack.assert_is_lost(room, &until(1));
+        attack.assert_is_lost(room, &until(ATTEMPTS, 1));
     });
 }
 

@@ -21,6 +21,8 @@ mod journal;
 #[path = "../kernel/own.rs"]
 #[allow(dead_code, reason = "the plans that it makes are other tests'")]
 mod kernel;
+#[path = "../end_to_end/bed/peer.rs"]
+mod peer;
 
 mod accounts;
 mod arguments;

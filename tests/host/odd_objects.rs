@@ -2,8 +2,9 @@
 //! names it, or is right.
 
 use crate::kernel::{directory, file, mounts_at};
+use crate::peer::{BEFORE_1_5_2_MENDED, MENDED, Version};
 use crate::report::{Report, assert_same, code};
-use crate::room::{Room, drive_with, in_room, program};
+use crate::room::{Room, drive_with, in_room, program, shared_object};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use std::fs;
 use std::os::unix::fs::{lchown, symlink};
@@ -196,21 +197,44 @@ fn nothing_that_is_not_a_directory_is_waited_for() {
     });
 }
 
-/// pam_namespace waits for somebody to open the other end.
+/// A module that opens a path without regard for what it is waits for somebody to open the other end, as
+/// pam_namespace did (CVE-2024-22365).
 #[test]
-fn pam_namespace_waits_for_a_fifo_and_this_module_does_not() {
+fn a_fifo_is_waited_for_by_a_careless_module_and_not_by_this_one() {
     in_room(|room| {
         furnish();
         let path = "/mnt/home/alice/odd/x";
         put(OBJECTS[1].1, path, ALICE);
         room.policy(format!("{SETTINGS}[[private]]\npath = \"{path}\"\n"));
         refused(room, "a FIFO", &[path]);
+        let naive = shared_object("naive");
+        room.whole_stack(&format!(
+            "session required {} at={path} from=/mnt/inst/naive\nsession required pam_permit.so\n",
+            naive.display()
+        ));
+        assert!(waits(), "the FIFO keeps nobody waiting");
         room.stack_of_pam_namespace(&format!("{path} /mnt/inst/ user root\n"));
-        let mut limited = Command::new("timeout");
-        limited.arg("3").arg(program("driver"));
-        let report = drive_with(limited, &["start=alice", "open", "end"]);
-        assert_eq!(report.output.status.code(), Some(124), "{report:?}");
+        let (version, does_wait) = (Version::installed(), waits());
+        println!("pam_namespace {version} waits: {does_wait}");
+        if version.is_among(&BEFORE_1_5_2_MENDED) {
+            assert!(does_wait, "{version}");
+        }
+        if MENDED.iter().any(|mended| version.is_among(mended)) {
+            assert!(!does_wait, "{version}");
+        }
     });
+}
+
+/// Whether a login does not end by itself.
+fn waits() -> bool {
+    let mut limited = Command::new("timeout");
+    limited.arg("3").arg(program("driver"));
+    let report = drive_with(limited, &["start=alice", "open", "end"]);
+    match report.output.status.code() {
+        Some(0) => false,
+        Some(124) => true,
+        _ => panic!("{:?}", report.output),
+    }
 }
 
 /// Whatever a user calls by the name of a kept entry is kept, or left out: nobody is kept out by it.
