@@ -1,5 +1,8 @@
 //! The words of the table.
 
+use crate::bed::peer::Versions;
+use std::collections::BTreeMap;
+
 /// A machine, what happens there, and how the two modules compare.
 pub struct Case {
     /// Whether the machine has SELinux: the sandboxes show it, if the machine that they are on has it.
@@ -16,8 +19,6 @@ pub struct Case {
     pub acts: &'static [Act],
     /// How what is seen compares.
     pub verdict: Verdict,
-    /// The same where pam_namespace is that of Linux-PAM 1.7, if it behaves in another way there.
-    pub since_1_7: Option<Verdict>,
 }
 
 /// `/t/poly` with a file of the host's, instances in `/t/inst`, everybody but root isolated; alice and bob log in.
@@ -32,7 +33,6 @@ pub const USUAL: Case = Case {
         Act::Login("bob", "ls /t/poly"),
     ],
     verdict: Verdict::Same(&[]),
-    since_1_7: None,
 };
 
 /// Something that is done on both machines.
@@ -55,6 +55,9 @@ pub enum Verdict {
     Same(&'static [&'static str]),
     /// They see the same but for what is listed.
     Differs(Difference),
+    /// Versions of pam_namespace behave in several ways: how it compares with those in which each was seen. With any
+    /// other version it compares in one of these ways too.
+    ByVersion(&'static [(Versions, Verdict)]),
 }
 
 /// A documented difference. Each text is part of at least one line that only that side sees, and each such line
@@ -72,17 +75,28 @@ pub struct Difference {
 
 impl Case {
     /// Every item of the manual page that the case shows.
-    pub fn documented(&self) -> impl Iterator<Item = &'static str> {
-        let verdicts = [Some(&self.verdict), self.since_1_7.as_ref()];
-        verdicts.into_iter().flatten().filter_map(Verdict::manual)
+    pub fn documented(&self) -> Vec<String> {
+        self.verdict.documented()
     }
 }
 
 impl Verdict {
-    fn manual(&self) -> Option<&'static str> {
+    /// The items, each with the versions that it is about unless those are all.
+    fn documented(&self) -> Vec<String> {
         match self {
-            Self::Same(_) => None,
-            Self::Differs(difference) => Some(difference.manual),
+            Self::Same(_) => Vec::new(),
+            Self::Differs(difference) => vec![difference.manual.to_owned()],
+            Self::ByVersion(each) => {
+                let mut items: BTreeMap<_, Vec<_>> = BTreeMap::new();
+                for (versions, verdict) in *each {
+                    for item in verdict.documented() {
+                        items.entry(item).or_default().push(versions.name);
+                    }
+                }
+                let with_versions =
+                    |(item, names): (_, Vec<_>)| format!("{item} ({})", names.join(", "));
+                items.into_iter().map(with_versions).collect()
+            }
         }
     }
 }

@@ -8,7 +8,9 @@
 //! Cases by SELinux context and level are part of the suite with the feature `selinux`, and need a module built with it
 //! and a machine where /sys/fs/selinux is mounted. They were seen on Debian 12, permissive.
 //!
-//! `JNS_BED=debian13` compares with the pam_namespace of Linux-PAM 1.7. `JNS_UNDER_TEST` has no meaning here.
+//! Some rows have a result for each of several versions of pam_namespace. Where another version is installed, one of
+//! these results has to be right. `JNS_BED=debian13` compares with the pam_namespace of Linux-PAM 1.7.
+//! `JNS_UNDER_TEST` has no meaning here.
 
 #![allow(
     clippy::arithmetic_side_effects,

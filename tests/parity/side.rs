@@ -1,5 +1,6 @@
 //! One of the two machines, and what is seen on it.
 
+use crate::bed::peer::Version;
 use crate::bed::{Bed, Subject};
 use crate::case::{Act, Case};
 use crate::programs_in_c::program;
@@ -51,8 +52,8 @@ pub struct Account {
     pub seen: Vec<String>,
     /// The log, and on this module's side what the import said, and the policy that it made.
     pub told: String,
-    /// Whether the machine has the pam_namespace of Linux-PAM 1.7.
-    pub is_1_7: bool,
+    /// Which pam_namespace the machine has.
+    pub peer: Version,
 }
 
 /// Plays a case with one of the modules.
@@ -64,7 +65,7 @@ pub fn play(case: &Case, subject: Subject) -> Result<Account, String> {
     let bed = Bed::make_for(subject)?;
     prepare(&bed, case);
     let mut account = Account {
-        is_1_7: has_1_7(&bed),
+        peer: bed.peer(),
         ..Account::default()
     };
     if subject == Subject::Ours {
@@ -94,14 +95,6 @@ fn prepare(bed: &Bed, case: &Case) {
     }
     bed.sh("install -m 666 /dev/null /run/report"); // for a driver that has become the user
     std::fs::copy(program("driver"), bed.path("/usr/bin/driver")).expect("the bed has a disk");
-}
-
-/// Whether the pam_namespace there knows what came with Linux-PAM 1.7.
-fn has_1_7(bed: &Bed) -> bool {
-    let version = bed.sh("dpkg-query -W -f '${Version}' libpam-modules");
-    !["1.3", "1.4", "1.5"]
-        .iter()
-        .any(|old| version.starts_with(old))
 }
 
 /// Moves the machine over as the manual page says, and gives what the import told, and the policy that it made.

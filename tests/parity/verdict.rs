@@ -1,5 +1,6 @@
 //! Two accounts, compared.
 
+use crate::bed::peer::Versions;
 use crate::bed::{Subject, skip};
 use crate::case::{Case, Difference, Verdict};
 use crate::side::{Account, play};
@@ -23,8 +24,7 @@ pub fn assert_compares(case: &Case) {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
         (Err(reason), _) | (_, Err(reason)) => skip!("{reason}"),
     };
-    let newer = case.since_1_7.as_ref().filter(|_| theirs.is_1_7);
-    let wrong = judge(newer.unwrap_or(&case.verdict), &theirs, &ours);
+    let wrong = judge(&case.verdict, &theirs, &ours);
     assert!(
         wrong.is_empty(),
         "{}\n{}",
@@ -47,6 +47,25 @@ fn judge(verdict: &Verdict, theirs: &Account, ours: &Account) -> Vec<String> {
             judge_difference(&difference, theirs, ours)
         }
         Verdict::Differs(difference) => judge_difference(difference, theirs, ours),
+        Verdict::ByVersion(each) => judge_by_version(each, theirs, ours),
+    }
+}
+
+/// What speaks against the verdict for the version that is there; against all of them where it is none of theirs.
+fn judge_by_version(each: &[(Versions, Verdict)], theirs: &Account, ours: &Account) -> Vec<String> {
+    let (known, others): (Vec<_>, Vec<_>) = each
+        .iter()
+        .partition(|(versions, _)| theirs.peer.is_among(versions));
+    let wrong = |(versions, verdict): &(Versions, Verdict)| {
+        let wrong = judge(verdict, theirs, ours);
+        let of = |line| format!("{} as in {}: {line}", theirs.peer, versions.name);
+        wrong.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let candidates = if known.is_empty() { others } else { known };
+    let judged: Vec<_> = candidates.into_iter().map(wrong).collect();
+    match judged.iter().any(Vec::is_empty) {
+        true => Vec::new(),
+        false => judged.concat(),
     }
 }
 
@@ -98,5 +117,5 @@ fn report(theirs: &Account, ours: &Account) -> String {
             account.told
         )
     };
-    side("pam_namespace", theirs) + &side("pam_jns", ours)
+    side(&format!("pam_namespace {}", theirs.peer), theirs) + &side("pam_jns", ours)
 }

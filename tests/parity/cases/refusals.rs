@@ -1,6 +1,7 @@
 //! What is refused, and what a machine looks like when something is wrong.
 
 use super::cases;
+use crate::bed::peer::{BEFORE_1_5_2_MENDED, SINCE_1_5_2_MENDED, SINCE_1_7_0_MENDED};
 use crate::case::{Act, Case, Difference, USUAL, Verdict};
 
 const ALICE: &[Act] = &[Act::Brief("alice")];
@@ -14,7 +15,7 @@ const WITHOUT_PROC: &[Act] = &[Act::Host(
 )];
 
 const REFUSED_WITHOUT_PROC: Verdict = Verdict::Differs(Difference {
-    manual: "without /proc a login works, and its instance does not appear on the host",
+    manual: "without /proc a login works",
     theirs: &["open 14", "close 6", "of-host", "/t/poly/of-alice"],
     ours: &["open 0", "close 0", "/t/inst/alice/of-alice"],
     told: &[],
@@ -134,13 +135,16 @@ cases! {
     an_instance_that_is_a_link = Case {
         machine: "mkdir /t/elsewhere; ln -s /t/elsewhere /t/inst/alice",
         acts: ALICE,
-        verdict: Verdict::Differs(Difference {
-            manual: "an instance that is a link is refused",
-            theirs: &["open 0", "close 0"],
-            ours: &["open refused"],
-            told: &["/t/inst/alice"],
-        }),
-        since_1_7: Some(Verdict::Same(&["/t/inst/alice"])),
+        verdict: Verdict::ByVersion(&[
+            (BEFORE_1_5_2_MENDED, Verdict::Differs(Difference {
+                manual: "an instance that is a link is refused",
+                theirs: &["open 0", "close 0"],
+                ours: &["open refused"],
+                told: &["/t/inst/alice"],
+            })),
+            (SINCE_1_5_2_MENDED, Verdict::Same(&["/t/inst/alice"])),
+            (SINCE_1_7_0_MENDED, Verdict::Same(&["/t/inst/alice"])),
+        ]),
         ..USUAL
     };
     an_instance_that_is_a_file = Case {
@@ -190,19 +194,26 @@ cases! {
     };
     a_service_without_proc = Case {
         acts: WITHOUT_PROC,
-        verdict: Verdict::Differs(Difference {
-            manual: "without /proc a login works, and its instance does not appear on the host",
-            theirs: &["mount /inst/alice /t/poly", "1", "host Some(0)", "/t/poly/of-alice"],
-            ours: &["0", "host Some(1)", "/t/poly/of-host"],
-            told: &[],
-        }),
-        since_1_7: Some(REFUSED_WITHOUT_PROC),
+        verdict: Verdict::ByVersion(&[
+            (BEFORE_1_5_2_MENDED, Verdict::Differs(Difference {
+                manual: "without /proc an instance does not appear on the host",
+                theirs: &["mount /inst/alice /t/poly", "1", "host Some(0)", "/t/poly/of-alice"],
+                ours: &["0", "host Some(1)", "/t/poly/of-host"],
+                told: &[],
+            })),
+            (SINCE_1_5_2_MENDED, REFUSED_WITHOUT_PROC),
+            (SINCE_1_7_0_MENDED, REFUSED_WITHOUT_PROC),
+        ]),
         ..USUAL
     };
     a_service_without_proc_where_nothing_may_travel = Case {
         login: "mount_private",
         acts: WITHOUT_PROC,
-        since_1_7: Some(REFUSED_WITHOUT_PROC),
+        verdict: Verdict::ByVersion(&[
+            (BEFORE_1_5_2_MENDED, Verdict::Same(&[])),
+            (SINCE_1_5_2_MENDED, REFUSED_WITHOUT_PROC),
+            (SINCE_1_7_0_MENDED, REFUSED_WITHOUT_PROC),
+        ]),
         ..USUAL
     };
     closing_as_the_user = Case {
