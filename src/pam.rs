@@ -6,7 +6,9 @@ mod environment;
 mod hooks;
 mod open;
 mod password;
+mod places;
 mod stamp;
+mod threads;
 
 use crate::admission::Leave;
 use crate::apply::SessionDirectory;
@@ -14,16 +16,17 @@ use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::kernel::helper::Helper;
 use crate::kernel::namespace::Root;
-use crate::login::{Request, is_effective_root};
+use crate::login::{Login, Request, is_effective_root};
 use crate::policy::Source;
-use complement::Kept;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
+use places::Places;
 use std::cell::RefCell;
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
+use threads::Threads;
 
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end the host process: build with panic = \"unwind\"");
@@ -63,10 +66,6 @@ impl PamHooks for Module {
 #[derive(Debug, Default)]
 struct Sessions(RefCell<Vec<Opened>>);
 
-impl Kept for Sessions {
-    const NAME: &'static str = "pam_jns:session";
-}
-
 /// A session that is open.
 #[derive(Debug)]
 struct Opened {
@@ -80,6 +79,8 @@ struct Opened {
     /// Where the process then was. By its number the kernel tells a mount from those of all other namespaces, and
     /// says it without /proc, which may be that of processes to which this one does not belong.
     root: Option<Root>,
+    /// Where it was before; nothing where that could not be told.
+    places: Option<Places>,
     /// How to take leave of the PID namespace of the session's own.
     leave: Option<Leave>,
     directories: Vec<SessionDirectory>,
@@ -90,9 +91,32 @@ struct Opened {
 }
 
 impl Opened {
+    /// The session of somebody who keeps the host's view, in which the process is.
+    fn exempt(login: &Login, user: String) -> Self {
+        Self {
+            user,
+            uid: login.uid,
+            id: login.session.clone(),
+            in_own_root: false,
+            root: Root::own().ok(),
+            places: None,
+            leave: None,
+            directories: Vec::new(),
+            closing: Vec::new(),
+            has_volumes: false,
+        }
+    }
+
     /// Whether the process is where it was when the session had been opened.
     fn is_here(&self) -> bool {
         self.root.is_some() && self.root == Root::own().ok()
+    }
+}
+
+impl Drop for Opened {
+    /// One that is not closed is not open any more when its handle ends.
+    fn drop(&mut self) {
+        places::forget(&self.id);
     }
 }
 
@@ -102,6 +126,7 @@ struct Arguments {
     source: Source,
     observe: bool,
     debug: bool,
+    threads: Threads,
 }
 
 /// Why a hook fails: what PAM is told, and what the log is. It is never `PAM_SESSION_ERR`: sudo goes on after
@@ -161,15 +186,17 @@ impl Arguments {
             source: Source::System,
             observe: false,
             debug: false,
+            threads: Threads::First,
         };
         for argument in given {
             let text = argument.to_string_lossy();
             match text.split_once('=') {
                 Some(("config", path)) => arguments.source = Source::File(path.to_owned()),
+                Some(("threads", "any")) => arguments.threads = Threads::Any,
                 None if text == "observe" => arguments.observe = true,
                 None if text == "debug" => arguments.debug = true,
                 _ => {
-                    let reason = "known ones are config=PATH, observe and debug";
+                    let reason = "known ones are config=PATH, observe, debug and threads=any";
                     return Err(Error::new("use module argument", text, reason));
                 }
             }

@@ -39,7 +39,7 @@ pub use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
-pub use settings::{Enforcement, Namespaces, Settings};
+pub use settings::{Elsewhere, Enforcement, Namespaces, Settings};
 pub use source::Source;
 pub(crate) use text::Text;
 

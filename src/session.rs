@@ -11,11 +11,13 @@
 //!
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
+pub mod elsewhere;
 pub mod garbage;
 pub mod ledger;
 pub mod lock;
 pub mod origin;
 pub mod pin;
+pub mod place;
 pub mod runtime;
 pub mod volumes;
 
@@ -23,6 +25,7 @@ pub use crate::kernel::process::{self, Process};
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
 pub use pin::Pins;
+pub use place::Place;
 pub use runtime::Runtime;
 
 /// The directory of stamps in `/run/jns`: what shaped a plan, by user and service. They may be removed at any

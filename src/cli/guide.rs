@@ -131,7 +131,7 @@ const GUIDES: &[Guide] = &[
             ),
             (
                 "policy",
-                "files, mode (enforce or observe), warnings (their number)",
+                "files, mode (enforce or observe), elsewhere (cover or leave), warnings (their number)",
             ),
             ("exempt", "principal, file, line of the exemption"),
             (

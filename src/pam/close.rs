@@ -1,8 +1,10 @@
 //! Closing a session.
 
+use super::places::{self, Returning};
 use super::{Opened, Refusal, Sessions, complement, tell};
 use crate::apply;
 use crate::error::Result;
+use crate::kernel::departure::Departure;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::walk::Trust;
 use crate::login::is_effective_root;
@@ -11,28 +13,27 @@ use crate::session::{Runtime, SessionRecord, volumes};
 use pam::module::PamHandle;
 use std::ffi::CStr;
 
-/// Takes leave of the processes of the session that was opened last, and removes its own directories and its
-/// record. It may run as the user, or never; nothing depends on it, and what is left then `jns gc` removes.
+/// Takes leave of the processes of the session that was opened last, removes its own directories and its record, and
+/// returns to where the process was before. It may run as the user, or never; nothing depends on it, and what is left
+/// then `jns gc` removes.
 pub(super) fn close_session(
     handle: &mut PamHandle,
     _: &[&CStr],
 ) -> std::result::Result<(), Refusal> {
     let opened =
         complement::data::<Sessions>(handle).and_then(|sessions| sessions.0.borrow_mut().pop());
-    let Some(opened) = opened else {
+    let Some(mut opened) = opened else {
         return Ok(());
     };
     run_hooks(&opened);
     tell(close_volumes(&opened));
-    let home = match opened.in_own_root {
-        // Nothing of the host's is to be reached in it.
-        true => return_to_origin(),
-        false => Ok(None),
+    let returning = leave(&mut opened);
+    // Where the process cannot leave for good, nothing of the host's is to be reached in another root directory.
+    let _home = match &returning {
+        None if opened.in_own_root => leave_for_a_moment(),
+        None | Some(_) => None,
     };
-    let _home = home.unwrap_or_else(|error| {
-        log::warn!("{error}");
-        None
-    });
+    // The door of its first process is where the session came from.
     if let Some(leave) = &opened.leave {
         tell(leave.take(&opened.id));
     }
@@ -43,8 +44,25 @@ pub(super) fn close_session(
         ));
     }
     tell(forget(&opened.id));
+    if let Some(returning) = returning {
+        returning.finish();
+    }
     log::debug!("session of {} closed", opened.user);
     Ok(())
+}
+
+/// Leaves the session for good, unless the process is not in it, or in another one as well that it has opened later.
+fn leave(opened: &mut Opened) -> Option<Returning> {
+    let is_last = places::forget(&opened.id);
+    let is_to_leave = is_last && is_there(opened);
+    opened.places.take().filter(|_| is_to_leave)?.leave()
+}
+
+fn leave_for_a_moment() -> Option<Departure> {
+    return_to_origin().unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    })
 }
 
 /// In the session's namespace. Their failure is told and no more: the session is over.

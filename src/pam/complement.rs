@@ -2,7 +2,8 @@
 //! two files that may hold `unsafe`.
 #![allow(unsafe_code)]
 
-use super::Module;
+use super::password::Password;
+use super::{Module, Sessions};
 use libc::{c_char, c_int};
 use pam::constants::PamResultCode;
 use pam::module::PamHandle;
@@ -40,15 +41,41 @@ pub(super) fn get_environment(handle: &mut PamHandle, name: &CStr) -> Option<CSt
     }
 }
 
-/// What this module keeps with a handle. PAM keeps the data of each module apart by name alone, so the name must
-/// be one that neither another module nor another type of this one uses.
-pub(super) trait Kept: 'static {
-    /// The name under which it is stored.
+/// A type whose values this module keeps with a handle. PAM tells the data of all modules of a stack apart by name
+/// alone.
+///
+/// # Safety
+///
+/// Nobody but [`store`] keeps anything under the name: no other type of this module, no other module, and no other
+/// build of this one, which may lay the same type out differently. `JNS_BUILD`, which build.rs computes, is another
+/// one in each of those. Two copies of one build may share data: both stay mapped when libpam unloads them, so the
+/// functions of either can be called, and both have their memory from the same malloc(3).
+pub(super) unsafe trait Kept: 'static {
+    /// The name under which it is kept.
     const NAME: &'static str;
 }
 
-/// The data of a type that [`PamHandle::set_data`] stored under its name.
+// SAFETY: the module, this build of it and the type are in the name.
+unsafe impl Kept for Sessions {
+    const NAME: &'static str = concat!("pam_jns:session:", env!("JNS_BUILD"));
+}
+
+// SAFETY: the module, this build of it and the type are in the name.
+unsafe impl Kept for Password {
+    const NAME: &'static str = concat!("pam_jns:password:", env!("JNS_BUILD"));
+}
+
+/// Keeps a value with the handle until that ends, in the place of an earlier one of its type.
+///
+/// # Errors
+///
+/// PAM's code: no memory.
+pub(super) fn store<T: Kept>(handle: &mut PamHandle, value: T) -> Result<(), PamResultCode> {
+    handle.set_data(T::NAME, Box::new(value))
+}
+
+/// The value of a type that [`store`] keeps.
 pub(super) fn data<T: Kept>(handle: &PamHandle) -> Option<&T> {
-    // SAFETY: under the name of a type this module stores nothing but a value of that type.
+    // SAFETY: what is kept under the name of the type is a value of that type, as `Kept` promises.
     unsafe { handle.get_data::<T>(T::NAME) }.ok()
 }

@@ -1,9 +1,9 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
-use super::complement::Kept;
 use super::stamp::{self, Outcome};
 use super::{
-    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, password, request, tell,
+    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, password, places,
+    request, tell, threads,
 };
 use crate::admission::{self, Admission, subject_of};
 use crate::apply::{self, Subject};
@@ -17,9 +17,11 @@ use crate::kernel::walk::Trust;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::{Labelling, Plan, Step};
 use crate::policy::source::{self, Watched};
-use crate::policy::{Diagnostics, Enforcement, Exemption, Loaded, Policy, Source, select};
+use crate::policy::{
+    Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Source, select,
+};
 use crate::session::origin::return_to_origin;
-use crate::session::{Runtime, SessionRecord};
+use crate::session::{Place, Runtime, SessionRecord, elsewhere};
 use pam::constants::PamResultCode;
 use pam::module::PamHandle;
 use std::cell::RefCell;
@@ -45,6 +47,7 @@ pub(super) fn open_session(
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
     let directory = WorkingDirectory::own();
+    let before = Place::own().ok();
     let home = match return_to_origin() {
         Err(error) if arguments.observe => {
             log::warn!("{error}");
@@ -57,9 +60,20 @@ pub(super) fn open_session(
             "cannot leave the PID namespace {confinement}: this session ends with the one around it"
         );
     }
+    let origin = match &home {
+        Some(_) if !arguments.observe => {
+            threads::permit(&arguments)?;
+            Place::own().ok()
+        }
+        Some(_) | None => before.clone(),
+    };
     match open(handle, request, &arguments, &directory) {
         Ok(None) => Ok(()),
-        Ok(Some(uid)) => Ok(stay(home, &directory, uid)?),
+        Ok(Some(uid)) => {
+            stay(home, &directory, uid)?;
+            places::keep(handle, before, origin);
+            Ok(())
+        }
         Err(refusal) if arguments.observe => {
             let cause = |reason: &String| log::error!("observing only: {reason}");
             refusal.reasons.iter().for_each(cause);
@@ -95,7 +109,14 @@ fn open(
         return Ok(Some(login.uid));
     }
     match judge(login, arguments)? {
-        Judgement::Exempt(login) => Ok(Some(login.uid)),
+        Judgement::Exempt(login) => {
+            let exempt = Opened::exempt(&login, self::request(handle)?.user);
+            // Without a place for it, the process stays where it is when the session closes.
+            if reserve(handle).is_ok() {
+                push(handle, exempt);
+            }
+            Ok(Some(login.uid))
+        }
         Judgement::Apply(case) => {
             log_plan(log::Level::Debug, "will do", &case.plan);
             enter(handle, &case, password.as_ref(), arguments, directory)?;
@@ -123,6 +144,11 @@ fn join(
     let Ok(Some(outcome)) = stamp::find(&runtime, login, &arguments.source) else {
         return Ok(false);
     };
+    // A namespace may be pinned from there since the policy was another one.
+    if outcome.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
+        return Ok(false);
+    }
+    threads::permit(arguments)?;
     let subject = subject_of(login, outcome.helpers(), None)?;
     let enter = || {
         let joined = admission::join(runtime, login, &outcome.plan, directory);
@@ -150,7 +176,7 @@ struct Case {
 
 /// What the policy says of a login.
 enum Judgement {
-    /// It gets the host's own view.
+    /// It gets no view of its own.
     Exempt(Login),
     /// It gets this.
     Apply(Box<Case>),
@@ -172,10 +198,16 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         );
         return Ok(Judgement::Exempt(login));
     }
+    if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
+        return Ok(Judgement::Exempt(login));
+    }
     warn_of_unknown_principals(policy);
     let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
         watched.extend(plan.fstab().map(source::watch));
         apply::read_fstab(&mut plan, Trust::Root)?;
+        if !plan.is_empty() {
+            threads::permit(arguments)?;
+        }
         Ok(plan)
     });
     plan.iter().for_each(warn_of_lacking_labels);
@@ -189,6 +221,25 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         loaded,
         watched,
     })))
+}
+
+/// Whether the session begins in another namespace than the host's. Where that cannot be told, it gets its view: it
+/// would otherwise be the host's, with other users' files.
+fn is_left_alone(login: &Login) -> bool {
+    let Login { user, service, .. } = login;
+    match elsewhere::find() {
+        Ok(None) => false,
+        Ok(Some(namespace)) => {
+            log::info!(
+                "session of {user} by {service}: left alone in {namespace}, it gets no view of its own"
+            );
+            true
+        }
+        Err(error) => {
+            log::warn!("{error}; the session gets its view, whatever settings.elsewhere says");
+            false
+        }
+    }
 }
 
 fn log_observed(plan: Result<Plan>, login: &Login) {
@@ -309,16 +360,21 @@ fn remember(
         uid: login.uid,
         id: login.session.clone(),
         root: Root::own().ok(),
+        places: None,
         in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
         leave: admission.leave.clone(),
         directories: admission.commit(&login.session),
         closing,
         has_volumes: outcome.has_volumes,
     };
+    push(handle, opened);
+    Ok(())
+}
+
+fn push(handle: &PamHandle, opened: Opened) {
     if let Some(sessions) = complement::data::<Sessions>(handle) {
         sessions.0.borrow_mut().push(opened);
     }
-    Ok(())
 }
 
 /// A PAM item as the ledger has it: a service may give one of any length.
@@ -409,8 +465,8 @@ fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
         sessions.0.borrow_mut().reserve(1);
         return Ok(());
     }
-    let sessions = Box::new(Sessions(RefCell::new(Vec::with_capacity(1))));
-    handle.set_data(Sessions::NAME, sessions).map_err(|code| {
+    let sessions = Sessions(RefCell::new(Vec::with_capacity(1)));
+    complement::store(handle, sessions).map_err(|code| {
         Error::new(
             "keep",
             "the session with the handle",

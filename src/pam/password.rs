@@ -1,6 +1,6 @@
 //! The login password, kept from authentication until the session is open, for volumes that want it.
 
-use super::complement::{self, Kept};
+use super::complement;
 use super::{Arguments, Refusal, request};
 use crate::error::{Error, Result};
 use crate::kernel::secret::Secret;
@@ -15,10 +15,6 @@ use std::ffi::CStr;
 /// nothing.
 #[derive(Debug, Default)]
 pub(super) struct Password(RefCell<Option<Typed>>);
-
-impl Kept for Password {
-    const NAME: &'static str = "pam_jns:password";
-}
 
 #[derive(Debug)]
 struct Typed {
@@ -58,8 +54,7 @@ fn store(handle: &mut PamHandle, typed: Typed) -> Result<()> {
         password.0.replace(Some(typed));
         return Ok(());
     }
-    let password = Box::new(Password(RefCell::new(Some(typed))));
-    let stored = handle.set_data(Password::NAME, password);
+    let stored = complement::store(handle, Password(RefCell::new(Some(typed))));
     stored.map_err(|code| Error::new("keep", "the password", format_args!("{code:?}")))
 }
 

@@ -7,7 +7,7 @@ use crate::kernel::file::Version;
 use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Helper, Plan, Sharing};
 use crate::policy::source::{self, Watched};
-use crate::policy::{Dependence, Loaded, Source, sha256};
+use crate::policy::{Dependence, Elsewhere, Loaded, Source, sha256};
 use crate::session::{PolicyFile, Runtime, STAMPS};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,8 @@ pub(super) struct Outcome {
     pub inits: Vec<Preparation>,
     /// Whether the plan has volumes.
     pub has_volumes: bool,
+    /// Whether the policy leaves sessions alone that begin in another namespace than the host's.
+    pub leaves_elsewhere: bool,
 }
 
 /// The outcome that is known for this login; nothing where it may be another one by now.
@@ -195,6 +197,7 @@ impl Outcome {
             hooks: Noted::of(&plan.hooks),
             inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
+            leaves_elsewhere: loaded.policy.settings.elsewhere == Elsewhere::Leave,
         }
     }
 }

@@ -22,6 +22,17 @@ pub struct Settings {
     pub propagation: Propagation,
     /// Where instances live.
     pub store: AbsPath,
+    /// What becomes of a session that is already in another namespace than the host's.
+    pub elsewhere: Elsewhere,
+}
+
+/// `settings.elsewhere`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// It gets its view, as any other.
+    Cover,
+    /// It gets no view of its own.
+    Leave,
 }
 
 /// `settings.mode`.
@@ -52,6 +63,11 @@ impl Vocabulary for Namespaces {
         &[("user", Self::User), ("session", Self::Session)];
 }
 
+impl Vocabulary for Elsewhere {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("cover", Self::Cover), ("leave", Self::Leave)];
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -60,6 +76,7 @@ impl Default for Settings {
             namespace: Namespaces::User,
             propagation: Propagation::Slave,
             store: AbsPath::default_store(),
+            elsewhere: Elsewhere::Cover,
         }
     }
 }
@@ -93,6 +110,7 @@ impl Settings {
             &mut self.store,
             fields.word("store").map(|Store(path)| path),
         );
+        replace(&mut self.elsewhere, fields.word("elsewhere"));
         fields.finish();
     }
 }

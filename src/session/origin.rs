@@ -46,7 +46,7 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
     };
     check_descriptors(&own.namespace)?;
     let mut tried = Vec::new();
-    for pid in std::iter::once(1).chain(Ancestors::of_own()) {
+    for pid in first_and_ancestors() {
         let numbers = numbers(pid);
         if numbers.0 == Ok(own_inode) || tried.contains(&numbers) {
             continue;
@@ -138,6 +138,11 @@ fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
         return Ok(false);
     };
     Ok(pins.namespace_of(record)?.is_some())
+}
+
+/// The first process, and the ancestors of the calling one, parent first.
+pub(super) fn first_and_ancestors() -> impl Iterator<Item = u32> {
+    std::iter::once(1).chain(Ancestors::of_own())
 }
 
 /// The ancestors of the calling process, parent first.

@@ -21,6 +21,7 @@ mod bed;
 mod changes;
 mod console;
 mod crowds;
+mod elsewhere;
 mod enter;
 mod examples;
 mod ftp;

@@ -15,13 +15,20 @@ fn an_unknown_argument_is_refused_with_its_name() {
             "debug=",
             "configuration=/x",
             "unmnt_remnt",
+            "threads",
+            "threads=",
+            "threads=first",
+            "threads=any,debug",
+            "Threads=any",
         ] {
             room.stack(argument);
             let report = room.drive(WATCHED);
             assert_eq!(report.codes("open"), [code::PERM_DENIED], "{argument}");
             assert_same(&report.state("before"), &report.state("after"), argument);
             let errors = room.errors();
-            let told = format!("cannot use module argument {argument}: known ones are");
+            let told = format!(
+                "cannot use module argument {argument}: known ones are config=PATH, observe, debug and threads=any"
+            );
             assert!(errors.last().unwrap().contains(&told), "{errors:?}");
         }
     });

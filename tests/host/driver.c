@@ -44,7 +44,7 @@ static struct report {
 } *report;
 
 static const char *confdir, *service = "jns-host";
-static pam_handle_t *handle;
+static pam_handle_t *handle, *other_handle;
 static pid_t child;
 static volatile sig_atomic_t children_that_ended;
 static int home = -1, home_directory = -1;
@@ -111,6 +111,14 @@ static void end(const char *unused) {
     (void)unused;
     say("end %d\n", pam_end(handle, PAM_SUCCESS));
     handle = NULL;
+}
+
+/* From now on the words mean another transaction, which has to be started, and then the first one again. */
+static void switch_handles(const char *unused) {
+    pam_handle_t *last = handle;
+    (void)unused;
+    handle = other_handle;
+    other_handle = last;
 }
 
 static void authenticate(const char *unused) {
@@ -451,6 +459,7 @@ static const struct word {
     {"open", open_session},
     {"close", close_session},
     {"end", end},
+    {"switch", switch_handles},
     {"putenv", put_environment},
     {"environment", list_environment},
     {"state", state},

@@ -77,6 +77,7 @@ const SESSION: &[&str] = &[
 const BUSY_SESSION: &[&str] = &[
     "start=alice",
     "putenv=TMPDIR=/old",
+    "state=before",
     "open",
     "state=after",
     "environment=variables-after",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The module that panics once it has entered the new namespace.
-fn panicking_module() -> PathBuf {
+pub fn panicking_module() -> PathBuf {
     let directory = target_directory().join("forced-panic");
     let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -81,7 +81,7 @@ fn a_panic_is_a_refusal_and_nothing_more() {
 fn a_panic_in_a_threaded_host_is_a_refusal_too() {
     let module = panicking_module();
     in_room(move |room| {
-        room.stack_of(module.to_str().unwrap(), "");
+        room.stack_of(module.to_str().unwrap(), "threads=any");
         crate::threads::run("refused");
         // A directory that another login was just using stays; it is empty by now.
         let users = format!("{STORE}/user/2001");

@@ -2,9 +2,9 @@
  * A threaded program that opens sessions: each thread has a handle of its own and ends after a few logins;
  * libpam unloads the module whenever no handle is left.
  *
- *   threads CONFDIR SERVICE USER ROUNDS THREADS opened|joined|refused
+ *   threads CONFDIR SERVICE USER ROUNDS THREADS opened|joined|refused|exempt
  *
- * Sessions that are joined are all in one namespace.
+ * Sessions that are joined are all in one namespace; those of exempt users are in the host's.
  *
  * Prints what is wrong, and at its end how many sessions were as they were expected.
  */
@@ -22,7 +22,7 @@
 static const char *confdir, *service, *user;
 static char host[64];
 static atomic_int as_expected;
-static int expect_opened, expect_joined;
+static int expect_opened, expect_joined, expect_exempt;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char joined[64];
 
@@ -62,12 +62,15 @@ static void *login(void *unused) {
     read_namespace(after);
     if (expect_opened) {
         expect(code == PAM_SUCCESS, "open");
-        expect(strcmp(after, host) != 0, "the thread that opened is not in the host's namespace");
+        expect(!strcmp(after, host) == expect_exempt, "the thread that opened is not in the host's namespace");
         if (expect_joined)
             compare(after);
         char directory[64] = "";
         expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "its directory stays");
         expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
+        read_namespace(after);
+        expect(!strcmp(after, host), "the thread that closed is in the host's namespace");
+        expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "and in its directory");
     } else {
         expect(code == PAM_PERM_DENIED, "a refused open");
         expect(!strcmp(after, host), "the thread whose open was refused is in the host's namespace");
@@ -83,7 +86,8 @@ int main(int count, char **arguments) {
     confdir = arguments[1], service = arguments[2], user = arguments[3];
     int rounds = atoi(arguments[4]), width = atoi(arguments[5]);
     expect_joined = !strcmp(arguments[6], "joined");
-    expect_opened = expect_joined || !strcmp(arguments[6], "opened");
+    expect_exempt = !strcmp(arguments[6], "exempt");
+    expect_opened = expect_joined || expect_exempt || !strcmp(arguments[6], "opened");
     read_namespace(host);
     expect(chdir("/usr") == 0, "there is a directory");
     while (rounds-- > 0) {

@@ -4,7 +4,7 @@ use super::{ANY_SESSION, Explanation};
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::login::Login;
 use crate::plan::{Plan, Sharing};
-use crate::policy::{Enforcement, Ruling, Verdict};
+use crate::policy::{Elsewhere, Enforcement, Ruling, Verdict};
 
 /// The whole report.
 pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
@@ -69,6 +69,12 @@ fn policy(explanation: &Explanation<'_>) -> String {
         text.push_str(&line(
             "mode",
             "observe: the plan below is logged, not applied",
+        ));
+    }
+    if settings.elsewhere == Elsewhere::Leave {
+        text.push_str(&line(
+            "elsewhere",
+            "leave: in another mount namespace than the host's, a session keeps what it finds",
         ));
     }
     let warnings = explanation.case.loaded.warnings.list.len();

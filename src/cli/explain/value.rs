@@ -22,6 +22,7 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
         "policy": {
             "files": explanation.case.files,
             "mode": mode(policy.settings.mode),
+            "elsewhere": word_of(policy.settings.elsewhere),
             "warnings": explanation.case.loaded.warnings.list.len(),
         },
         "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),

@@ -31,6 +31,7 @@ tmpfs /memory tmpfs size=1M
 pub const BUSY_SESSION: &[&str] = &[
     "start=alice",
     "putenv=TMPDIR=/old",
+    "state=before",
     "open",
     "state=after",
     "environment=variables-after",

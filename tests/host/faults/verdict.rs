@@ -45,8 +45,7 @@ impl Whole {
     pub fn compare_elsewhere(&self, report: &Report) -> Vec<String> {
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files());
-        let (after, closed) = (process(report, "after"), process(report, "closed"));
-        problems.compare("the process at its end", &after, &closed);
+        problems.back_or_there(report);
         problems.silent(report);
         problems.0
     }
@@ -62,10 +61,7 @@ impl Whole {
         }
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files_without_leftovers());
-        let (after, closed) = (process(report, "after"), process(report, "closed"));
-        problems.compare("the process", &after, &closed);
-        let exchanged = report.exchanged("after", "closed");
-        problems.compare("the namespaces", &[], &exchanged);
+        problems.back_or_there(report);
         problems.silent(report);
         problems.0
     }
@@ -135,6 +131,27 @@ impl Problems {
         let difference = difference(expected, found);
         if !difference.is_empty() {
             self.0.push(format!("  {what}:\n{difference}"));
+        }
+    }
+
+    /// The process that has closed its session is wholly back where it was before, or wholly in the session.
+    fn back_or_there(&mut self, report: &Report) {
+        let of = |label| {
+            let mut state = process(report, label);
+            state.extend(
+                report
+                    .state(label)
+                    .into_iter()
+                    .filter(|line| line.starts_with("namespace ")),
+            );
+            state
+        };
+        let closed = of("closed");
+        let [back, there] = ["before", "after"].map(|label| difference(&of(label), &closed));
+        if !back.is_empty() && !there.is_empty() {
+            self.0.push(format!(
+                "  the process is not back:\n{back}  nor there:\n{there}"
+            ));
         }
     }
 

@@ -1,0 +1,45 @@
+//! Host processes with several threads. Namespaces are each thread's own: what is opened in one thread is not there
+//! in another.
+
+use super::Arguments;
+use crate::error::{Error, Result};
+use rustix::process::{Pid, getpid};
+use rustix::thread::gettid;
+
+/// In which threads of a process sessions may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// In the first one alone.
+    First,
+    /// In all of them.
+    Any,
+}
+
+/// The calling thread; nothing where it is the first one of its process. A child that fork(2) made of any thread has
+/// a first one.
+#[must_use]
+pub(super) fn later_thread() -> Option<Pid> {
+    Some(gettid()).filter(|thread| *thread != getpid())
+}
+
+/// Lets a session that changes the thread's namespaces be opened in the calling thread, with a warning where it is
+/// not the first one.
+///
+/// # Errors
+///
+/// It is not, and the module's arguments do not allow that.
+pub(super) fn permit(arguments: &Arguments) -> Result<()> {
+    const REASON: &str = "it is opened in a thread that is not the first one of its process, \
+                          and nothing tells which thread starts the user's program";
+    match (later_thread(), arguments.threads) {
+        (None, _) => Ok(()),
+        (Some(_), Threads::First) => {
+            let reason = format!("{REASON}; the module argument threads=any allows it");
+            Err(Error::new("open", "the session", reason))
+        }
+        (Some(_), Threads::Any) => {
+            log::warn!("the session may miss its own view: {REASON}");
+            Ok(())
+        }
+    }
+}

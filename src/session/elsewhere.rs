@@ -1,0 +1,35 @@
+//! Sessions that begin in another mount namespace than the host's and the module's own: a batch job's, a container's,
+//! that of a systemd unit with `PrivateTmp=`.
+
+use super::{NamespaceRecord, Runtime};
+use crate::error::{Error, Result};
+use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
+
+/// The mount namespace of the calling thread, where it is neither that of the first process nor one that the ledger
+/// has as the module's; nothing where it is. The thread has returned to the origin of the session that it was in, if
+/// it could. In a container with a /proc of its own, the first process is the container's.
+///
+/// # Errors
+///
+/// It cannot be told: /proc is not mounted or does not tell of the first process, or the ledger cannot be read.
+pub fn find() -> Result<Option<Identity>> {
+    let failed = |errno| {
+        let object = "the mount namespace of the first process";
+        Error::from_errno("find", object, errno)
+    };
+    let first = inode_of_process(1).map_err(failed)?;
+    let own = Namespace::own()?.identity();
+    if own.inode == first || is_of_session(own)? {
+        return Ok(None);
+    }
+    Ok(Some(own))
+}
+
+/// Whether the module has made it: a session that cannot be left is not left alone to another user.
+fn is_of_session(namespace: Identity) -> Result<bool> {
+    let Some(runtime) = Runtime::find()? else {
+        return Ok(false);
+    };
+    let record = NamespaceRecord::read(&runtime, namespace.inode)?;
+    Ok(record.is_some_and(|record| record.namespace == namespace))
+}

@@ -1,0 +1,206 @@
+//! Where a process was before it opened a session, and how it gets there again. No descriptor is kept for that in
+//! somebody else's process: whoever else is there holds the namespaces, or a pin does.
+
+use super::origin::first_and_ancestors;
+use super::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
+use crate::error::{Error, Result};
+use crate::kernel::companion::{self, Kind, Namespaces};
+use crate::kernel::departure::{Departure, leave_for};
+use crate::kernel::init::bear_beside;
+use crate::kernel::mount;
+use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
+use crate::kernel::walk::identity;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+
+/// The namespaces, the root directory and the working directory of a thread.
+#[derive(Debug, Clone)]
+pub struct Place {
+    namespace: Identity,
+    root: Root,
+    /// The inode numbers of its IPC, UTS and network namespaces.
+    companions: [Option<u64>; 3],
+    directory: Directory,
+}
+
+/// A working directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Its path below the root directory; absent where it has none there, or none in UTF-8.
+    path: Option<String>,
+    /// Its device and inode; absent where its file system does not tell root.
+    identity: Option<(u64, u64)>,
+}
+
+/// The working directory of the calling thread, held open.
+#[derive(Debug)]
+pub struct HeldDirectory {
+    descriptor: Option<OwnedFd>,
+    directory: Directory,
+}
+
+impl Place {
+    /// The calling thread's.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not say where the thread is.
+    pub fn own() -> Result<Self> {
+        Ok(Self {
+            namespace: Namespace::own()?.identity(),
+            root: Root::own()?,
+            companions: companion::own_inodes(),
+            directory: Directory::own(),
+        })
+    }
+
+    /// Its working directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Whether the calling thread is in the same namespaces and root directory.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        Self::own().is_ok_and(|own| self.has_view_of(&own))
+    }
+
+    /// Whether namespaces and root directory are those of another place.
+    #[must_use]
+    pub fn has_view_of(&self, other: &Self) -> bool {
+        let view = |place: &Self| (place.namespace, place.root, place.companions);
+        view(self) == view(other)
+    }
+
+    /// Takes the calling thread to the namespaces and the root directory, if the first process, an ancestor or the
+    /// first thread of its process is there; nothing where none is. A namespace of another user namespace is never
+    /// entered, nor is a root directory that is not the top of its namespace, as a chroot is not.
+    #[must_use]
+    pub fn enter_by_process(&self) -> Option<Departure> {
+        let own = Process::own().map(|own| own.pid).ok();
+        first_and_ancestors()
+            .chain(own)
+            .filter(|pid| inode_of_process(*pid) == Ok(self.namespace.inode))
+            .filter_map(Namespaces::of_process)
+            .find_map(|found| self.enter(&found))
+    }
+
+    /// Takes the calling thread to the namespaces of a session that this process has opened and not closed, by
+    /// their pins; nothing where it has none there, or they have no pins. The ledger and the pins are those of the
+    /// namespace that the thread is in. Children are born in the PID namespace of that session, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// The ledger or a pin cannot be read.
+    pub fn enter_by_pin(&self) -> Result<Option<Departure>> {
+        let Some(runtime) = Runtime::find()? else {
+            return Ok(None);
+        };
+        let record = NamespaceRecord::read(&runtime, self.namespace.inode)?;
+        let (Some(record), Some(pins)) = (record, Pins::find(&runtime)?) else {
+            return Ok(None);
+        };
+        if record.namespace != self.namespace || !self.has_open_session(&runtime)? {
+            return Ok(None);
+        }
+        let found = pins.namespaces_of(&record)?;
+        let init = record.init.as_ref().and_then(Process::hold);
+        let departure = found.and_then(|found| self.enter(&found));
+        if let (Some(_), Some(init)) = (&departure, init) {
+            bear_beside(init)?;
+        }
+        Ok(departure)
+    }
+
+    /// Whether the ledger has a session of this process there.
+    fn has_open_session(&self, runtime: &Runtime) -> Result<bool> {
+        let own = Process::own()?;
+        let is_it =
+            |session: &SessionRecord| session.process == own && session.namespace == self.namespace;
+        let mut all = SessionRecord::all(runtime)?.into_iter();
+        Ok(all.any(|(_, session)| session.as_ref().is_ok_and(is_it)))
+    }
+
+    /// Enters all of what was found, or nothing.
+    fn enter(&self, found: &Namespaces) -> Option<Departure> {
+        if found.mount.identity() != self.namespace {
+            return None;
+        }
+        let entered = self.try_to_enter(found);
+        entered.inspect_err(|error| log::debug!("{error}")).ok()
+    }
+
+    fn try_to_enter(&self, found: &Namespaces) -> Result<Departure> {
+        let failed = |reason| Error::new("return to", self.namespace, reason);
+        let mut departure = leave_for(&found.mount)?;
+        if Root::own()? != self.root {
+            return Err(failed("the root directory was another one, as in a chroot"));
+        }
+        for (kind, inode) in Kind::ALL.into_iter().zip(self.companions) {
+            if companion::own_inode(kind) == inode {
+                continue;
+            }
+            let mut others = found.companions.iter();
+            let other = others.find(|other| other.kind() == kind && Some(other.inode()) == inode);
+            let missing = || failed("another namespace that went with it is not known any more");
+            departure.join(other.ok_or_else(missing)?)?;
+        }
+        Ok(departure)
+    }
+}
+
+impl Directory {
+    /// The calling thread's.
+    #[must_use]
+    pub fn own() -> Self {
+        let path = rustix::process::getcwd(Vec::new()).ok();
+        let path = path.and_then(|path| path.into_string().ok());
+        let status = rustix::fs::stat(".").ok();
+        Self {
+            path: path.filter(|path| path.starts_with('/')),
+            identity: status.map(|status| identity(&status)),
+        }
+    }
+
+    /// Opens it at its path, if that leads to it still.
+    fn open(&self) -> Option<OwnedFd> {
+        let there = mount::reopen(self.path.as_deref()?).ok()?;
+        let status = rustix::fs::fstat(&there).ok()?;
+        (self.identity == Some(identity(&status))).then_some(there)
+    }
+}
+
+impl HeldDirectory {
+    /// The calling thread's.
+    #[must_use]
+    pub fn own() -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self {
+            descriptor: rustix::fs::open(".", flags, Mode::empty()).ok(),
+            directory: Directory::own(),
+        }
+    }
+
+    /// Makes `before` the working directory of the calling thread again, or this one where that is not the
+    /// directory `left` any more, in which the host process was left: it has moved by itself since. Either is looked
+    /// for at its path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered
+    /// as it is held. Otherwise the working directory stays what it is, the root directory of that view.
+    ///
+    /// # Errors
+    ///
+    /// fchdir(2) failed.
+    pub fn return_to(self, before: &Directory, left: &Directory) -> Result<()> {
+        // What cannot be told, after a fault or on a user's FUSE, is no sign of it.
+        let is_told = self.directory.identity.is_some();
+        let has_moved = is_told && self.directory.identity != left.identity;
+        let wanted = if has_moved { &self.directory } else { before };
+        let is_wanted = self.directory.identity == wanted.identity;
+        let held = self.descriptor.filter(|_| is_wanted);
+        let Some(found) = wanted.open().or(held) else {
+            return Ok(());
+        };
+        let failed = |errno| Error::from_errno("return to", "the working directory", errno);
+        rustix::process::fchdir(found).map_err(failed)
+    }
+}

@@ -1,0 +1,126 @@
+//! Sessions that begin in another mount namespace than the host's, as in a batch job or in a unit with `PrivateTmp=`.
+
+use crate::bed::{Bed, bed, ours_only};
+use crate::shared::NAMESPACE;
+
+/// A namespace of root's, in which `/tmp` is another one.
+const JOB: &str = "unshare -m --propagation private bash -c 'mount -t tmpfs job /tmp; touch /tmp/of-job; . /srv/in-job'";
+
+impl Bed {
+    fn leave_alone(&self) {
+        self.sh("mkdir -p /etc/security/jns.d");
+        self.write(
+            "/etc/security/jns.d/20-elsewhere.toml",
+            "[settings]\nelsewhere = \"leave\"\n",
+        );
+    }
+
+    /// Runs a script in such a namespace.
+    fn in_job(&self, script: &str) -> String {
+        self.write("/srv/in-job", script);
+        self.sh(JOB)
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.log().iter().any(|line| line.contains(text))
+    }
+}
+
+#[test]
+fn a_session_in_a_job_is_covered_or_left_alone_as_the_policy_says() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    bed.protect("su");
+    let look = "su alice -c 'ls /tmp'";
+    assert_eq!(bed.in_job(look), "", "covered, as long as nothing is said");
+    assert!(!bed.says("left alone"));
+
+    bed.leave_alone();
+    assert_eq!(bed.in_job(look), "of-job");
+    assert!(bed.says("session of alice by su: left alone in mnt:["));
+    let variables = "[[env]]\nset = { OF_SESSION = \"1\" }\n";
+    bed.write("/etc/security/jns.d/30-variables.toml", variables);
+    let variable = "su alice -c 'echo ${OF_SESSION-none}'";
+    assert_eq!(bed.in_job(variable), "none", "no variable either");
+    assert_eq!(bed.sh(variable), "1", "on the host it is as always");
+}
+
+/// What the host's sessions get, and what those inside them do, depends on it in no way.
+#[test]
+fn sessions_of_the_host_and_inside_them_are_not_left_alone() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    bed.prepare_for_nesting();
+    bed.leave_alone();
+    let host = bed.sh(NAMESPACE);
+    let seen = bed.nest(&[("su", "alice"), ("su", "bob"), ("su", "root")]);
+    let names: Vec<_> = seen.iter().map(|seen| seen.view().0).collect();
+    assert_ne!(names[0], host);
+    assert_ne!(names[1], host);
+    assert_ne!(names[0], names[1]);
+    assert_eq!(names[2], host);
+    assert!(!bed.says("left alone"), "{:?}", bed.log());
+}
+
+/// It was pinned there under another policy, and the host's logins have noted what the new one says.
+#[test]
+fn what_was_pinned_before_in_a_job_is_not_joined() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    bed.protect("su");
+    bed.share();
+    bed.write("/srv/leave", "[settings]\nelsewhere = \"leave\"\n");
+    let seen = bed.in_job(
+        "su alice -c 'touch /tmp/of-session'
+         su alice -c 'ls /tmp'
+         cp /srv/leave /etc/security/jns.d/20-elsewhere.toml
+         # A policy that was changed this moment is not noted.
+         touch -d -1hour /etc/security/jns.d /etc/security/jns.d/*
+         nsenter -t 1 -m su alice -c true
+         nsenter -t 1 -m su alice -c true
+         su alice -c 'ls /tmp'",
+    );
+    assert_eq!(seen, "of-session\nof-job");
+}
+
+/// Where it cannot be told, nobody is left with other users' files.
+#[test]
+fn a_session_is_covered_where_proc_does_not_tell() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    bed.protect("su");
+    bed.leave_alone();
+    let seen = bed.in_job("mount -t tmpfs none /proc; su alice -c 'ls /tmp'");
+    assert_eq!(seen, "");
+    assert!(
+        bed.says("whatever settings.elsewhere says"),
+        "{:?}",
+        bed.log()
+    );
+}
+
+/// It is as its own first process is.
+#[test]
+fn a_container_is_a_host_of_its_own() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    bed.protect("su");
+    bed.leave_alone();
+    bed.write(
+        "/srv/in-container",
+        "touch /tmp/of-container; su alice -c 'ls /tmp'\n",
+    );
+    let seen = bed.sh("unshare -mpf --mount-proc bash -c '. /srv/in-container; true'");
+    assert_eq!(seen, "");
+    assert!(!bed.says("left alone"));
+}
+
+#[test]
+fn explain_says_which_it_is() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    let explained = || bed.jns(&["explain", "alice"]).text();
+    assert!(!explained().contains("elsewhere"));
+    bed.leave_alone();
+    assert!(explained().contains("elsewhere leave: in another mount namespace"));
+}

@@ -1,0 +1,291 @@
+//! Hosts that live on after a session: a display manager, or a program that opens several sessions. Each is back
+//! where it was, although the module keeps no descriptor for that.
+
+use crate::kernel::{exists, names};
+use crate::report::{Report, assert_same, code};
+use crate::room::{PRIVATE_T, Room, STORE, in_room, program};
+use std::process::Command;
+
+const PER_SESSION: &str =
+    "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n";
+
+/// Runs the driver below a process that is where the host was, as an init or a daemon's first process is.
+fn drive(room: &Room, words: &[&str]) -> Report {
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "\"$@\"; exit $?",
+        "sh",
+        program("driver").to_str().unwrap(),
+    ]);
+    let report = room.drive_with(shell, words);
+    assert!(report.output.status.success(), "{:?}", report.output);
+    report
+}
+
+/// The first login of each of these, which leaves a pin: that is in the host's mount table.
+fn log_in_once(room: &Room, users: &[&str]) {
+    for user in users {
+        let start = format!("start={user}");
+        let report = drive(room, &[&start, "open", "close", "end"]);
+        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
+    }
+}
+
+/// The state without the pins, which are the host's: a namespace with processes of its own ends with its last session,
+/// and the next one has another.
+fn without_pins<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
+    let mut state = report.state(label);
+    state.retain(|line| !line.contains(" /run/jns/ns") && !line.starts_with("sigchld "));
+    state
+}
+
+#[test]
+fn a_host_that_lives_on_is_back_where_it_was() {
+    in_room(|room| {
+        let isolated = "[[isolate]]\nipc = \"own\"\nhostname = \"box\"\nnetwork = \"none\"\nprocesses = \"own\"\n";
+        for (name, policy) in [
+            ("shared", PRIVATE_T.to_owned()),
+            ("of the session's own", PER_SESSION.to_owned()),
+            ("isolated", format!("{PRIVATE_T}{isolated}")),
+            ("isolated by session", format!("{PER_SESSION}{isolated}")),
+        ] {
+            room.policy(policy);
+            log_in_once(room, &["alice"]);
+            for directory in ["/", "/usr", "/mnt/t", "/mnt/home/alice"] {
+                let chdir = format!("chdir={directory}");
+                let words = [
+                    &chdir,
+                    "start=alice",
+                    "state=before",
+                    "open",
+                    "touch=/mnt/t/mine",
+                    "close",
+                    "state=closed",
+                    "exists=/mnt/t/mine",
+                    "open",
+                    "close",
+                    "end",
+                    "state=ended",
+                ];
+                let report = drive(room, &words);
+                let case = format!("{name}, {directory}");
+                assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
+                assert_eq!(report.values("exists /mnt/t/mine"), ["0"], "{case}");
+                let before = without_pins(&report, "before");
+                assert_same(&before, &without_pins(&report, "closed"), &case);
+                assert_same(&before, &without_pins(&report, "ended"), &case);
+            }
+        }
+        assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
+    });
+}
+
+#[test]
+fn a_session_in_another_root_directory_is_left_for_the_hosts() {
+    in_room(|room| {
+        for name in ["", "/dev", "/etc", "/proc", "/run", "/sys", "/usr"] {
+            crate::kernel::directory(&format!("/mnt/root{name}"), 0o755, 0);
+        }
+        room.policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[root]]\npath = \"/mnt/root\"\n");
+        log_in_once(room, &["alice"]);
+        let words = [
+            "chdir=/usr",
+            "start=alice",
+            "state=before",
+            "open",
+            "exists=/mnt",
+            "close",
+            "state=closed",
+            "end",
+        ];
+        let report = drive(room, &words);
+        assert_eq!(report.values("exists /mnt"), ["0"], "it was opened there");
+        assert_same(&report.state("before"), &report.state("closed"), "close");
+    });
+}
+
+#[test]
+fn a_session_inside_another_one_is_left_for_that() {
+    in_room(|room| {
+        log_in_once(room, &["alice", "bob"]);
+        let words = [
+            "start=alice",
+            "state=host",
+            "open",
+            "state=alice",
+            "user=bob",
+            "open",
+            "state=bob",
+            "close",
+            "state=alice-again",
+            "user=root",
+            "open",
+            "state=root",
+            "close",
+            "state=alice-at-last",
+            "close",
+            "state=host-again",
+            "close",
+            "end",
+        ];
+        let report = drive(room, &words);
+        assert_eq!(report.codes("open"), [code::SUCCESS; 3]);
+        assert_ne!(report.namespace("alice"), report.namespace("bob"));
+        for (before, after) in [
+            ("alice", "alice-again"),
+            ("alice", "alice-at-last"),
+            ("host", "host-again"),
+        ] {
+            assert_same(&report.state(before), &report.state(after), after);
+        }
+        assert_eq!(report.namespace("host"), report.namespace("root"));
+    });
+}
+
+/// The children of a host are born in the PID namespace of the session that it is back in.
+#[test]
+fn processes_of_the_session_around_are_back_as_well() {
+    in_room(|room| {
+        room.policy(format!(
+            "{PRIVATE_T}[[isolate]]\nusers = [\"alice\"]\nprocesses = \"own\"\n"
+        ));
+        log_in_once(room, &["alice", "bob"]);
+        let words = [
+            "start=alice",
+            "state=host",
+            "open",
+            "sh=true",
+            "sh=readlink /proc/self/ns/pid | sed s/^/alice-/",
+            "user=bob",
+            "open",
+            "close",
+            "sh=readlink /proc/self/ns/pid | sed s/^/again-/",
+            "close",
+            "state=host-again",
+            "end",
+        ];
+        let report = drive(room, &words);
+        let of = |label: &str| {
+            let lines = report.lines.iter();
+            let found = lines.filter_map(|line| line.strip_prefix(label));
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(of("alice-").len(), 1, "{report:?}");
+        assert_eq!(of("alice-"), of("again-"));
+        let (before, after) = ("host", "host-again");
+        let (before, after) = (without_pins(&report, before), without_pins(&report, after));
+        assert_same(&before, &after, "close");
+    });
+}
+
+/// What was alice's alone ended when the process left it for bob's.
+#[test]
+fn a_session_around_that_is_gone_is_left_out() {
+    in_room(|room| {
+        room.policy(PER_SESSION);
+        log_in_once(room, &["alice"]);
+        let words = [
+            "start=alice",
+            "state=host",
+            "open",
+            "user=bob",
+            "open",
+            "close",
+            "state=between",
+            "close",
+            "state=host-again",
+            "end",
+        ];
+        let report = drive(room, &words);
+        let host = report.state("host");
+        assert_same(&host, &report.state("between"), "bob's close");
+        assert_same(&host, &report.state("host-again"), "alice's close");
+        assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
+    });
+}
+
+/// A display manager for two users, or for one user twice, who leave in any order.
+#[test]
+fn sessions_that_end_in_another_order_leave_the_host_where_it_was() {
+    in_room(|room| {
+        log_in_once(room, &["alice", "bob"]);
+        for second in ["start=bob", "start=alice"] {
+            for first_is_first in [true, false] {
+                let to_the_first = if first_is_first { &["switch"][..] } else { &[] };
+                let opening = [
+                    "state=before",
+                    "start=alice",
+                    "open",
+                    "state=one",
+                    "switch",
+                    second,
+                    "open",
+                    "state=two",
+                ];
+                let closing = ["close", "state=between", "end", "switch", "close", "end"];
+                let words = [&opening, to_the_first, &closing, &["state=closed"]].concat();
+                let report = drive(room, &words);
+                let case = format!("{second}, the first one first: {first_is_first}");
+                assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
+                let label = if first_is_first { "two" } else { "one" };
+                assert_same(&report.state(label), &report.state("between"), &case);
+                assert_same(&report.state("before"), &report.state("closed"), &case);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_host_that_has_moved_in_the_session_stays_in_that_directory() {
+    in_room(|room| {
+        log_in_once(room, &["alice"]);
+        for directory in ["/usr", "/mnt/t"] {
+            let chdir = format!("chdir={directory}");
+            let words = [
+                "start=alice",
+                "open",
+                &chdir,
+                "state=opened",
+                "close",
+                "state=closed",
+                "end",
+            ];
+            let report = drive(room, &words);
+            let identity = |label: &str| report.values(&format!("{label} cwd"))[1].to_owned();
+            assert_eq!(identity("opened"), identity("closed"), "{directory}");
+            assert_eq!(report.codes("close"), [code::SUCCESS]);
+        }
+    });
+}
+
+#[test]
+fn the_end_is_seen_by_hooks_in_the_session() {
+    in_room(|room| {
+        let hook =
+            "[[hook]]\nwhen = \"close\"\nrun = [\"/bin/cp\", \"/mnt/t/mine\", \"/mnt/seen\"]\n";
+        room.policy(format!("{PER_SESSION}{hook}"));
+        let words = ["start=alice", "open", "touch=/mnt/t/mine", "close", "end"];
+        drive(room, &words);
+        assert!(exists("/mnt/seen"), "{:?}", room.log());
+        assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
+    });
+}
+
+/// As systemd's (sd-pam) closes: it can do nothing, and has nothing to complain of.
+#[test]
+fn who_has_no_rights_any_more_closes_quietly() {
+    in_room(|room| {
+        let closing = ["state=before", "close", "state=after", "end"];
+        let as_user = [&["fork", "uids=2001,2001"][..], &closing, &["join"]].concat();
+        let without_rights = [&["drop=21"][..], &closing].concat();
+        for closing in [as_user, without_rights] {
+            let report = drive(room, &[&["start=alice", "open"][..], &closing].concat());
+            assert_eq!(report.codes("close"), [code::SUCCESS]);
+            let (before, after) = (report.state("before"), report.state("after"));
+            assert_same(&before, &after, closing[0]);
+        }
+        let log = room.log();
+        assert!(log.iter().all(|line| line.starts_with("<86>")), "{log:?}");
+    });
+}
