@@ -1,10 +1,12 @@
 //! How a login comes to its namespace: it joins the one that the user's other logins with the same plan
 //! share, or gets a new one.
 
+mod command;
+
 use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::companion::own_inodes;
-use crate::kernel::departure::{Errand, WorkingDirectory, leave_for_all};
+use crate::kernel::departure::{Errand, leave_for_all};
 use crate::kernel::init::{self, Known};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
@@ -14,6 +16,7 @@ use crate::kernel::secret::Secret;
 use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::Trust;
+use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Login, supplementary};
 use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
@@ -24,6 +27,8 @@ use nix::unistd::Gid;
 use rustix::fd::OwnedFd;
 use std::time::{Duration, SystemTime};
 
+pub use command::Command;
+
 /// A login in its namespace. Dropped, it is back where it was; only [`Admission::commit`] lets it stay.
 #[derive(Debug)]
 pub struct Admission {
@@ -33,6 +38,10 @@ pub struct Admission {
     pub joined: bool,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
+    /// What the ledger says of it; nothing where no record can be kept.
+    pub record: Option<NamespaceRecord>,
+    /// Whose directories it shows as well, whose session the command was called in.
+    pub caller: Option<String>,
     /// Why something was left out; a line each.
     pub notes: Vec<String>,
     /// The directories that end with the session.
@@ -55,6 +64,7 @@ pub struct Admission {
 struct Pinned {
     uid: u32,
     key: String,
+    namespace: Identity,
     home_root: Root,
 }
 
@@ -77,7 +87,7 @@ impl Admission {
         };
         let take_back = || {
             let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
-            garbage::remove_pin_unless_joined(runtime, &pinned.key, self.namespace)
+            garbage::remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
         };
         match journey
             .departure
@@ -293,7 +303,7 @@ impl Home {
                 lock::pause();
                 continue;
             };
-            if let Some(admission) = self.join(key, uid, directory)? {
+            if let Some(admission) = self.join(key, directory)? {
                 return Ok(Turn::Joined(Box::new(admission)));
             }
             self.make_room(key, uid)?;
@@ -323,12 +333,12 @@ impl Home {
         directory: &WorkingDirectory,
     ) -> Result<Option<Admission>> {
         match Lock::to_join(&self.runtime, uid)? {
-            Some(_lock) => self.join(key, uid, directory),
+            Some(_lock) => self.join(key, directory),
             None => Ok(None),
         }
     }
 
-    fn join(&self, key: &str, uid: u32, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+    fn join(&self, key: &str, directory: &WorkingDirectory) -> Result<Option<Admission>> {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
         };
@@ -362,12 +372,17 @@ impl Home {
         if let Some(membership) = &membership {
             membership.enter()?;
         }
-        directory.enter(uid)?;
+        match record.paths.first().is_some_and(|path| path == "/") {
+            true => directory.restore_within_new_root()?,
+            false => directory.restore()?,
+        }
         record.note_use(&self.top);
         Ok(Some(Admission {
             namespace: identity,
             joined: true,
-            paths: record.paths,
+            paths: record.paths.clone(),
+            record: Some(record),
+            caller: None,
             notes: Vec::new(),
             session_directories: Vec::new(),
             runtime: Some(self.runtime.clone()),
@@ -431,12 +446,15 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         key: making.key.filter(|_| !applied.lacks_volume),
         ..*making
     };
-    let (looks_older, shared) = match (making.home, &mut journey) {
-        (Some(home), Some(journey)) => match register(making, home, &applied, journey)? {
-            Ok(shared) => (false, shared),
-            Err(refused) => (refused.is_loop() || refused.is_invalid(), None),
-        },
-        _ => (false, None),
+    let registered = match (making.home, &mut journey) {
+        (Some(home), Some(journey)) => register(making, home, &applied, journey)?,
+        _ => None,
+    };
+    let (record, pinning) = registered.unzip();
+    let (looks_older, shared) = match pinning {
+        Some(Ok(shared)) => (false, shared),
+        Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
+        None => (false, None),
     };
     let leave = applied.init.map(|(_, known)| match shared {
         Some(key) => Leave::Tell(pin::door(key)),
@@ -445,12 +463,15 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
     let pinned = shared.zip(making.home).map(|(key, home)| Pinned {
         uid: making.login.uid,
         key: key.to_owned(),
+        namespace: applied.namespace,
         home_root: home.root,
     });
     Ok(Admission {
         namespace: applied.namespace,
         joined: false,
         paths: applied.paths,
+        record,
+        caller: None,
         notes: applied.notes,
         session_directories: applied.session_directories,
         runtime: making.home.map(|home| home.runtime.clone()),
@@ -464,7 +485,7 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
 
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
 /// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
-/// as good for this login. The inner result gives the pin, if it has one, or why the kernel refused it.
+/// as good for this login. With the record comes the pin, if it has one, or why the kernel refused it.
 ///
 /// # Errors
 ///
@@ -474,9 +495,9 @@ fn register<'m>(
     home: &Home,
     applied: &Applied,
     journey: &mut Journey,
-) -> Result<Result<Option<&'m str>>> {
+) -> Result<Option<(NamespaceRecord, Result<Option<&'m str>>)>> {
     let Ok(root) = Root::own() else {
-        return Ok(Ok(None));
+        return Ok(None);
     };
     let now_and_before = journey
         .namespaces
@@ -498,6 +519,10 @@ fn register<'m>(
         init: applied.init.map(|(process, _)| process),
         plan: making.digest.to_owned(),
         paths: applied.paths.clone(),
+        attached: applied.attached.clone(),
+        inherited: applied.inherited.clone(),
+        caller: None,
+        is_hosts_view: false,
         store: plan.store.to_string(),
         instances: applied.instances.iter().map(shown).collect(),
         sources: applied.sources.iter().map(shown).collect(),
@@ -508,15 +533,15 @@ fn register<'m>(
     record.note_use(&home.top);
     write(&record, &home.runtime);
     let Some(key) = making.key else {
-        return Ok(Ok(None));
+        return Ok(Some((record, Ok(None))));
     };
     let Err(refused) = bind(home, key, journey)? else {
-        return Ok(Ok(Some(key)));
+        return Ok(Some((record, Ok(Some(key)))));
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
     write(&record, &home.runtime);
-    Ok(Err(refused))
+    Ok(Some((record, Err(refused))))
 }
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why

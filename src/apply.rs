@@ -13,7 +13,7 @@ mod programs;
 
 use crate::error::{Error, Result};
 use crate::kernel::companion::Namespaces;
-use crate::kernel::departure::{Departure, WorkingDirectory, leave_for_new};
+use crate::kernel::departure::{Departure, leave_for_new};
 use crate::kernel::directory::Form;
 use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::{self, Travel};
@@ -22,6 +22,7 @@ use crate::kernel::process::Process;
 use crate::kernel::removal;
 use crate::kernel::volume::{Opening, Volume};
 use crate::kernel::walk::{Place, Trust, Walker};
+use crate::kernel::working_directory::WorkingDirectory;
 use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
 use build::Build;
@@ -43,6 +44,10 @@ pub struct Applied {
     pub namespace: Identity,
     /// The paths that were covered, in order.
     pub paths: Vec<String>,
+    /// Where something was attached, by paths without links, but for what stays visible in what is inherited.
+    pub attached: Vec<String>,
+    /// Those of them at which commands find the same that the user runs as somebody else.
+    pub inherited: Vec<String>,
     /// Why a step was left out, or an entry not kept; a line each.
     pub notes: Vec<String>,
     /// The directories of the user's, the group's or the session's own that appear in the namespace.
@@ -135,8 +140,8 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
 }
 
 /// Brings the calling thread into a new namespace with the view that `plan` describes for a user.
-/// Where `directory`, the working directory that the session begins in, is not the present one or is
-/// covered, the thread moves to what has its path in that view.
+/// It then works in `directory`, the working directory that the session begins in: at its path where that leads to
+/// the same one in that view. In a new root directory that does not have it, that is `/`.
 ///
 /// # Errors
 ///
@@ -184,6 +189,7 @@ fn attempt(
     let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
     if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
         let namespace = Namespace::own()?.identity();
+        directory.restore()?;
         return Ok(build.publish()?.then(|| Entered {
             applied: build.finish(namespace),
             journey: None,
@@ -199,10 +205,9 @@ fn attempt(
     companions.enter_processes()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
-    // Without a path it was removed, or lies outside the root; `..` could lead to what is covered.
-    let covered = directory.path().is_none_or(|path| build.covers(path));
-    if covered || !directory.is_present() {
-        directory.enter(trust.uid())?;
+    match build.has_own_root() {
+        true => directory.restore_within_new_root()?,
+        false => directory.restore()?,
     }
     let inside = Inside {
         departure: &departure,
@@ -217,6 +222,7 @@ fn attempt(
     build.run_inits(subject)?;
     let mut applied = build.finish(namespaces.mount.identity());
     applied.sources.extend(companions.sources());
+    applied.attached.extend(companions.points());
     let (init, membership) = companions.take_init();
     applied.init = init;
     let journey = Journey {
@@ -226,7 +232,7 @@ fn attempt(
         departure,
     };
     Ok(Some(Entered {
-        applied: applied.with_volumes(journey.opening.volumes()),
+        applied: applied.with_volumes(plan, journey.opening.volumes()),
         journey: Some(journey),
     }))
 }
@@ -273,9 +279,15 @@ fn remove_if_empty(path: &str, trust: Trust) -> Result<()> {
 }
 
 impl Applied {
-    fn with_volumes(mut self, volumes: &[Volume]) -> Self {
-        self.paths
-            .extend(volumes.iter().map(|volume| volume.path.clone()));
+    fn with_volumes(mut self, plan: &Plan, volumes: &[Volume]) -> Self {
+        let paths = || volumes.iter().map(|volume| volume.path.clone());
+        self.paths.extend(paths());
+        self.attached.extend(paths());
+        let is_inherited = |path: &String| {
+            let mut inherited = plan.volumes.iter().filter(|volume| volume.inherit);
+            inherited.any(|volume| volume.path.as_str() == path)
+        };
+        self.inherited.extend(paths().filter(is_inherited));
         self.volumes = volumes.to_vec();
         self
     }

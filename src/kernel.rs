@@ -1,5 +1,6 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+pub mod callers_directories;
 pub mod companion;
 pub mod departure;
 pub mod device;
@@ -31,3 +32,4 @@ pub mod transition;
 pub mod user_namespace;
 pub mod volume;
 pub mod walk;
+pub mod working_directory;

@@ -107,6 +107,8 @@ pub struct Step {
     pub create: bool,
     /// Skip the step, with a log line, when its path or source does not exist.
     pub optional: bool,
+    /// Whether commands that the user runs as somebody else find it too.
+    pub inherit: bool,
     /// The rule's place in the policy.
     pub origin: Origin,
 }
@@ -241,6 +243,22 @@ pub struct Shape {
 }
 
 impl View {
+    /// Whether it is scratch space: what commands find that the user runs as somebody else, unless the rule says
+    /// otherwise.
+    #[must_use]
+    pub fn is_scratch(&self) -> bool {
+        match self {
+            Self::Instance { .. } | Self::Memory { .. } => true,
+            Self::Bind { .. }
+            | Self::Overlay { .. }
+            | Self::FileSystem(_)
+            | Self::Devices
+            | Self::Terminals
+            | Self::NameServers
+            | Self::Nothing { .. } => false,
+        }
+    }
+
     /// The directory on disk that is somebody's own, if it has one.
     #[must_use]
     pub fn instance(&self) -> Option<&Instance> {
@@ -325,10 +343,11 @@ impl Plan {
                 close,
                 password,
                 optional,
+                inherit,
                 origin: _,
             } = volume;
             text.push_str(&format!(
-                "\nvolume {path:?} {open:?} {close:?} {password:?} {optional}"
+                "\nvolume {path:?} {open:?} {close:?} {password:?} {optional} {inherit}"
             ));
         }
         sha256(text.as_bytes())
@@ -402,9 +421,10 @@ fn digest_step(text: &mut String, step: &Step) {
         propagation,
         create,
         optional,
+        inherit,
         origin: _,
     } = step;
     text.push_str(&format!(
-        "\n{path:?} {view:?} {attributes:?} {propagation:?} {create} {optional}"
+        "\n{path:?} {view:?} {attributes:?} {propagation:?} {create} {optional} {inherit}"
     ));
 }

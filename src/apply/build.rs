@@ -332,10 +332,9 @@ impl<'p> Build<'p> {
         self.views.is_empty() && self.root.is_none()
     }
 
-    /// Whether the path lies in what the plan covers.
-    pub(super) fn covers(&self, path: &str) -> bool {
-        let within = |view: &BuiltView<'_>| is_within(path, view.target.path());
-        self.root.is_some() || self.views.iter().any(within)
+    /// Whether the session lives in another root directory.
+    pub(super) fn has_own_root(&self) -> bool {
+        self.root.is_some()
     }
 
     /// Refuses a volume that would cover what a step shows, or the store, at `real`, where its path leads.
@@ -377,6 +376,25 @@ impl<'p> Build<'p> {
         root.chain(views).collect()
     }
 
+    /// Where something is attached, by paths without links. What stays visible in what commands find too is not among
+    /// it: they find that with it.
+    fn attached(&self) -> Vec<String> {
+        let root = self.root.iter().map(|_| "/".to_owned());
+        let views = self.views.iter().flat_map(|view| {
+            let kept = view.kept.iter().filter(|_| !view.step.inherit);
+            let kept = kept.map(|kept| kept.path.clone());
+            std::iter::once(view.target.path().to_owned()).chain(kept)
+        });
+        root.chain(views).collect()
+    }
+
+    fn inherited(&self) -> Vec<String> {
+        let inherited = self.views.iter().filter(|view| view.step.inherit);
+        inherited
+            .map(|view| view.target.path().to_owned())
+            .collect()
+    }
+
     /// Gives the new instances their names; not all of them where another login was first with one.
     ///
     /// What has to be removed then is removed when the build is dropped, and that has to be after the way
@@ -401,6 +419,8 @@ impl<'p> Build<'p> {
         Applied {
             namespace,
             paths: self.paths(),
+            attached: self.attached(),
+            inherited: self.inherited(),
             notes: std::mem::take(&mut self.notes),
             instances: std::mem::take(&mut self.instances),
             sources: std::mem::take(&mut self.sources),

@@ -151,6 +151,17 @@ impl<'p> Companions<'p> {
         (self.init, self.membership.take())
     }
 
+    /// Where something is attached.
+    pub(super) fn points(&self) -> impl Iterator<Item = String> {
+        let processes = self.processes.iter();
+        let processes = processes.flat_map(|processes| {
+            let beneath = processes.beneath.iter().map(|beneath| beneath.path.clone());
+            std::iter::once(PROC.to_owned()).chain(beneath)
+        });
+        let queues = self.isolation.ipc.iter();
+        processes.chain(queues.map(|_| MESSAGE_QUEUES.to_owned()))
+    }
+
     /// What of the host appears in the session: the network namespace that the plan names.
     pub(super) fn sources(&self) -> impl Iterator<Item = Held> {
         self.network.iter().map(|(_, held)| held.clone())

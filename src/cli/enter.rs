@@ -15,10 +15,11 @@ use crate::cli::outcome::{Outcome, say};
 use crate::cli::terminal::harmless;
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::kernel::departure::{WorkingDirectory, leave_for_all};
+use crate::kernel::departure::leave_for_all;
 use crate::kernel::init;
 use crate::kernel::supervision::{self, Supervised, Terminal};
 use crate::kernel::transition::{self, Program};
+use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::is_effective_root;
 use crate::session::origin;
 use std::convert::Infallible;
@@ -51,7 +52,7 @@ fn enter_as_root(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
     record::write(&target, &account, &program);
     remark(&target);
     if let Some(home) = home {
-        home.commit();
+        home.departure.commit();
     }
     leave_for_all(&target.namespaces)?.commit();
     let init = target.init.take();
@@ -110,11 +111,10 @@ fn program(
     }
 }
 
-/// Moves to the directory of the same path, with the rights that the command will have; to the home where
-/// that cannot be, and to `/` where neither can.
+/// Stays in the working directory where the namespace shows it, with the rights that the command will have; otherwise
+/// moves to the home, and to `/` where that cannot be.
 fn settle(directory: &WorkingDirectory, account: &Account) -> Result<()> {
-    directory.enter(account.person.uid)?;
-    if WorkingDirectory::own().path() == directory.path() {
+    if directory.find_again() {
         return Ok(());
     }
     transition::go_to(&account.home).or_else(|_| transition::go_to("/"))

@@ -4,12 +4,12 @@ use super::companion::{Companion, Kind, Namespaces};
 use super::mount::{self, Travel};
 use super::namespace::{self, Namespace, Root};
 use super::sys;
-use super::walk::identity;
+use super::working_directory::Held;
 use crate::error::{Error, Result};
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 /// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
@@ -21,7 +21,7 @@ pub const PINS: &str = "/run/jns/ns";
 struct Origin {
     namespace: OwnedFd,
     root: OwnedFd,
-    directory: OwnedFd,
+    directory: Held,
     companions: Vec<Companion>,
 }
 
@@ -54,22 +54,33 @@ pub enum Errand<T> {
 /// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
 /// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
 pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
-    let origin = Origin::remember(with)?;
-    let kinds = with.iter().map(|kind| kind.flag());
-    let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
-    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
-    let departure = Departure {
-        origin: Some(origin),
-    };
+    let departure = leave_for_copy(with)?;
     separate(travel)?;
     forget_pins();
     Ok(departure)
 }
 
+/// Leaves for a new mount namespace, a copy of the present one, whose mounts are peers of those that they are copies
+/// of: what is mounted in either appears in both, where the mount that it is on is shared (mount_namespaces(7)). The
+/// copy holds alive what is pinned in [`PINS`] until [`forget_pins`]. Otherwise as [`leave_for_new`].
+///
+/// # Errors
+///
+/// As [`leave_for_new`].
+pub(super) fn leave_for_copy(with: &[Kind]) -> Result<Departure> {
+    let origin = Origin::remember(with)?;
+    let kinds = with.iter().map(|kind| kind.flag());
+    let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
+    Ok(Departure {
+        origin: Some(origin),
+    })
+}
+
 /// A copy of a mount namespace has copies of the mounts that pin others, except those of mount namespaces, and
 /// these would hold everybody's IPC, UTS and network namespaces alive as long as it lives itself.
-fn forget_pins() {
+pub(super) fn forget_pins() {
     match mount::detach(PINS) {
         Err(error) if !error.is_invalid() && !error.is_missing() => log::debug!("{error}"),
         _ => {}
@@ -151,7 +162,7 @@ fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
     Error::new("create", object, reason)
 }
 
-fn separate(travel: Travel) -> Result<()> {
+pub(super) fn separate(travel: Travel) -> Result<()> {
     let flags = MsFlags::MS_REC | MsFlags::from_bits_retain(travel.flag());
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
@@ -172,14 +183,11 @@ impl Origin {
     /// That of a thread in the mount namespace `namespace`.
     fn of(namespace: OwnedFd, companions: Vec<Companion>) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |path| {
-            rustix::fs::open(path, flags, Mode::empty())
-                .map_err(|errno| Error::from_errno("remember", path, errno))
-        };
+        let failed = |path| move |errno| Error::from_errno("remember", path, errno);
         Ok(Self {
             namespace,
-            root: open("/")?,
-            directory: open(".").or_else(|_| open("/proc/thread-self/cwd"))?,
+            root: rustix::fs::open("/", flags, Mode::empty()).map_err(failed("/"))?,
+            directory: Held::own().map_err(failed("the working directory"))?,
             companions,
         })
     }
@@ -212,7 +220,7 @@ impl Origin {
 
     fn return_to(&self) -> std::result::Result<(), Errno> {
         self.return_to_root()?;
-        rustix::process::fchdir(&self.directory)
+        self.directory.enter()
     }
 
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
@@ -225,6 +233,18 @@ impl Origin {
 }
 
 impl Departure {
+    /// Goes on to a new mount namespace, a copy of the one that was entered, in which mounts travel as `travel` says.
+    /// The way back leads to where the thread stood at first.
+    ///
+    /// # Errors
+    ///
+    /// As [`leave_for_new`]; where the thread is then, the departure's end alone puts right.
+    pub fn go_on_to_copy(&self, travel: Travel) -> Result<()> {
+        #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+        nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| not_created(&[], errno))?;
+        separate(travel)
+    }
+
     /// Stays in the namespace that was entered.
     pub fn commit(mut self) {
         self.origin = None;
@@ -312,67 +332,5 @@ impl Drop for Departure {
             let reason = errno.kind();
             log::error!("cannot return to the namespaces of before: {reason}");
         }
-    }
-}
-
-/// The working directory that a session begins in.
-#[derive(Debug)]
-pub struct WorkingDirectory {
-    /// Where it has one below the root directory; nothing where it was removed or lies outside.
-    path: Option<String>,
-    identity: Option<(u64, u64)>,
-}
-
-impl WorkingDirectory {
-    /// The calling thread's. What is not UTF-8 in its path is replaced: such a path still tells whether it
-    /// lies below another one.
-    #[must_use]
-    pub fn own() -> Self {
-        let path = rustix::process::getcwd(Vec::new()).ok();
-        let path = path.map(|path| path.to_string_lossy().into_owned());
-        let status = rustix::fs::stat(".").ok();
-        Self {
-            path: path.filter(|path| path.starts_with('/')),
-            identity: status.map(|status| identity(&status)),
-        }
-    }
-
-    /// Its path, below the root directory.
-    #[must_use]
-    pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
-    }
-
-    /// Whether it is the calling thread's still.
-    #[must_use]
-    pub fn is_present(&self) -> bool {
-        let now = rustix::fs::stat(".").ok();
-        now.map(|status| identity(&status)) == self.identity
-    }
-
-    /// Moves to the same path as the present namespace shows it, or to `/` where the path does not exist
-    /// there, or is a directory that somebody else has made: neither root nor the user `uid` works in a
-    /// directory of a third one's because it has the name of the one they came from.
-    ///
-    /// # Errors
-    ///
-    /// fchdir(2) failed.
-    pub fn enter(&self, uid: u32) -> Result<()> {
-        let path = self.path.as_deref().unwrap_or("/");
-        let there = mount::reopen(path).ok();
-        let there = there.filter(|there| self.may_enter(there, uid));
-        let moved = there.map(rustix::process::fchdir);
-        if matches!(moved, Some(Ok(()))) {
-            return Ok(());
-        }
-        let top = mount::reopen("/")?;
-        rustix::process::fchdir(&top).map_err(|errno| Error::from_errno("enter", path, errno))
-    }
-
-    fn may_enter(&self, there: &OwnedFd, uid: u32) -> bool {
-        rustix::fs::fstat(there).is_ok_and(|status: Stat| {
-            let owner = status.st_uid;
-            self.identity == Some(identity(&status)) || owner == 0 || owner == uid
-        })
     }
 }

@@ -280,6 +280,46 @@ fn unmount(path: &str) -> std::result::Result<(), Errno> {
     nix::mount::umount2(path, flags).map_err(sys::of_nix)
 }
 
+/// The number of the mount on which an open directory or file lies (Linux 5.8). The file system is not asked: it may
+/// be a user's.
+///
+/// # Errors
+///
+/// statx(2) failed.
+pub fn id_of(place: impl AsFd, path: &str) -> Result<u64> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let status = rustix::fs::statx(place, "", flags, StatxFlags::empty());
+    let status = status.map_err(|errno| Error::from_errno("examine", path, errno))?;
+    Ok(status.stx_mnt_id)
+}
+
+/// `MOVE_MOUNT_SET_GROUP` of move_mount(2), which rustix does not name.
+const SET_GROUP: MoveMountFlags = MoveMountFlags::from_bits_retain(libc::MOVE_MOUNT_SET_GROUP);
+
+/// Puts the mount `to`, which is private, into the peer group and behind the master of `from`, a mount of the same
+/// file system in whatever namespace. Both are open roots of mounts.
+///
+/// # Errors
+///
+/// move_mount(2) failed: EINVAL before Linux 5.15.
+pub fn join_peer_group(from: impl AsFd, to: impl AsFd, path: &str) -> Result<()> {
+    let flags = SET_GROUP
+        | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
+        | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    rustix::mount::move_mount(from, "", to, "", flags)
+        .map_err(|errno| Error::from_errno("share the mounts on", path, errno))
+}
+
+/// Whether the kernel knows [`join_peer_group`] (Linux 5.15). An older one refuses its flag before it looks for the
+/// mounts, which are not there.
+#[must_use]
+pub fn knows_peer_groups() -> bool {
+    #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
+    let answer = rustix::mount::move_mount(rustix::fs::CWD, "", rustix::fs::CWD, "", SET_GROUP);
+    answer == Err(Errno::NOENT)
+}
+
 /// Opens a path that has no links (any more), or fails with ELOOP; an `O_PATH` descriptor.
 ///
 /// # Errors

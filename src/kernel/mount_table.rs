@@ -13,6 +13,12 @@ use std::path::Path;
 pub struct Mount {
     /// Its number.
     pub id: u64,
+    /// The number of the mount that it is mounted on.
+    pub parent: u64,
+    /// Whether mounts on it appear in its peers too (`shared` of mount_namespaces(7)).
+    pub is_shared: bool,
+    /// Whether mounts on another one, its master, appear on it.
+    pub is_slave: bool,
     /// The device of its file system, such as `8:1`; not always what stat(2) says of its files.
     pub device: Vec<u8>,
     /// What of its file system it shows.
@@ -23,6 +29,8 @@ pub struct Mount {
     pub kind: Vec<u8>,
     /// What is mounted, as the file system calls it.
     pub source: Vec<u8>,
+    /// The options of the file system.
+    pub options: Vec<u8>,
 }
 
 impl Mount {
@@ -30,6 +38,13 @@ impl Mount {
     #[must_use]
     pub fn is_above(&self, path: &str) -> bool {
         Path::new(path).starts_with(self.place())
+    }
+
+    /// The value of an option of the file system that is written `NAME=VALUE`.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let mut options = std::str::from_utf8(&self.options).ok()?.split(',');
+        options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// Where it is, as a path.
@@ -91,18 +106,29 @@ pub fn parse(table: &[u8]) -> impl Iterator<Item = Mount> {
 
 fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
-    let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let device = fields.nth(1)?.to_vec();
+    let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
+    let (id, parent) = (number()?, number()?);
+    let device = fields.next()?.to_vec();
     let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
+    fields.next()?;
     // As many optional fields as there are, and a dash behind them.
-    fields.find(|field| *field == b"-")?;
+    let mut optional = fields.by_ref().take_while(|field| *field != b"-");
+    let (mut is_shared, mut is_slave) = (false, false);
+    optional.by_ref().for_each(|field| {
+        is_shared |= field.starts_with(b"shared:");
+        is_slave |= field.starts_with(b"master:");
+    });
     Some(Mount {
         id,
+        parent,
+        is_shared,
+        is_slave,
         device,
         root,
         point,
         kind: unescape(fields.next()?),
         source: unescape(fields.next()?),
+        options: unescape(fields.next()?),
     })
 }
 
@@ -139,12 +165,18 @@ mod tests {
         let line = "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue";
         let expected = Mount {
             id: 36,
+            parent: 35,
+            is_shared: true,
+            is_slave: true,
             device: b"98:0".to_vec(),
             root: b"/mnt1".to_vec(),
             point: b"/mnt 2".to_vec(),
             kind: b"ext3".to_vec(),
             source: b"/dev/root".to_vec(),
+            options: b"rw,errors=continue".to_vec(),
         };
+        assert_eq!(expected.option("errors"), Some("continue"));
+        assert_eq!(expected.option("error"), None);
         assert_eq!(parsed(line), [expected]);
         assert_eq!(parsed("36 35 98:0\n\nx - y\n36 35 98:0 / / rw"), []);
     }

@@ -116,6 +116,14 @@ pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
     false
 }
 
+/// What the process `pid` calls itself, `/proc/PID/comm`: at most 15 bytes; nothing where there is none.
+#[must_use]
+pub fn name_of(pid: u32) -> Option<String> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&name).into_owned();
+    name.strip_suffix('\n').map(str::to_owned)
+}
+
 /// The processes besides the calling one that are in the mount namespace with that inode number, as far as
 /// /proc shows them.
 ///

@@ -183,15 +183,16 @@ pub(super) fn clone_process(
     clone_process_into(0, signal, child)
 }
 
-/// The same, with the copy in new namespaces of the kinds `namespaces`, `CLONE_NEW*`.
+/// The same with more flags of clone(2): `CLONE_NEW*` for new namespaces that the copy is in, `CLONE_FS` for one that
+/// has the calling thread's very root and working directory.
 pub(super) fn clone_process_into(
-    namespaces: libc::c_int,
+    flags: libc::c_int,
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
 ) -> Result<Child, Errno> {
     let mut pidfd: libc::c_int = -1;
     let arguments = libc::clone_args {
-        flags: u64::from((namespaces | libc::CLONE_PIDFD).cast_unsigned()),
+        flags: u64::from((flags | libc::CLONE_PIDFD).cast_unsigned()),
         pidfd: (&raw mut pidfd).addr() as u64,
         child_tid: 0,
         parent_tid: 0,
@@ -226,10 +227,19 @@ pub(super) fn clone_process_into(
 impl Child {
     /// Waits until it has ended, whatever signal tells of it.
     pub(super) fn reap(&self) {
+        self.exit_status();
+    }
+
+    /// Waits until it has ended, and gives its exit status; nothing where a signal ended it.
+    pub(super) fn exit_status(&self) -> Option<i32> {
         let all = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
         let options = WaitIdOptions::EXITED | all;
-        let wait = || rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options);
-        while matches!(wait(), Err(Errno::INTR)) {}
+        loop {
+            match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+                Err(Errno::INTR) => {}
+                ended => return ended.ok().flatten()?.exit_status(),
+            }
+        }
     }
 }
 

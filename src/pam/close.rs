@@ -59,10 +59,11 @@ fn leave(opened: &mut Opened) -> Option<Returning> {
 }
 
 fn leave_for_a_moment() -> Option<Departure> {
-    return_to_origin().unwrap_or_else(|error| {
+    let origin = return_to_origin().unwrap_or_else(|error| {
         log::warn!("{error}");
         None
-    })
+    });
+    origin.map(|caller| caller.departure)
 }
 
 /// In the session's namespace. Their failure is told and no more: the session is over.

@@ -2,27 +2,28 @@
 
 use super::stamp::{self, Outcome};
 use super::{
-    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, password, places,
+    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, item, password, places,
     request, tell, threads,
 };
-use crate::admission::{self, Admission, subject_of};
+use crate::admission::{self, Admission, Command, subject_of};
 use crate::apply::{self, Subject};
 use crate::error::{Error, Result};
-use crate::kernel::departure::{Departure, WorkingDirectory};
 use crate::kernel::helper::Helper;
 use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
 use crate::kernel::secret::Secret;
 use crate::kernel::walk::Trust;
+use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::{Labelling, Plan, Step};
 use crate::policy::source::{self, Watched};
 use crate::policy::{
-    Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Source, select,
+    Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Settings, Source, select,
 };
-use crate::session::origin::return_to_origin;
+use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{Place, Runtime, SessionRecord, elsewhere};
 use pam::constants::PamResultCode;
+use pam::items::Service;
 use pam::module::PamHandle;
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -37,6 +38,17 @@ pub(super) fn open_session(
     handle: &mut PamHandle,
     arguments: &[&CStr],
 ) -> std::result::Result<(), Refusal> {
+    match open_or_refuse(handle, arguments) {
+        Err(refusal) if is_for_root(handle) => {
+            log_reasons(&refusal);
+            log::warn!("root is refused no session: this one has the view in which it was opened");
+            Ok(())
+        }
+        opened => opened,
+    }
+}
+
+fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Result<(), Refusal> {
     let arguments = Arguments::parse(arguments)?;
     let request = request(handle)?;
     if is_open(handle, &request.user) {
@@ -48,29 +60,36 @@ pub(super) fn open_session(
     }
     let directory = WorkingDirectory::own();
     let before = Place::own().ok();
-    let home = match return_to_origin() {
+    let caller = match return_to_origin() {
         Err(error) if arguments.observe => {
             log::warn!("{error}");
             None
         }
-        home => home?,
+        caller => caller?,
     };
-    if let Some(confinement) = home.as_ref().and_then(|_| confinement()) {
+    if let Some(confinement) = caller.as_ref().and_then(|_| confinement()) {
         log::info!(
             "cannot leave the PID namespace {confinement}: this session ends with the one around it"
         );
     }
-    let origin = match &home {
+    let origin = match &caller {
         Some(_) if !arguments.observe => {
             threads::permit(&arguments)?;
             Place::own().ok()
         }
         Some(_) | None => before.clone(),
     };
-    match open(handle, request, &arguments, &directory) {
-        Ok(None) => Ok(()),
-        Ok(Some(uid)) => {
-            stay(home, &directory, uid)?;
+    let opening = Opening {
+        arguments: &arguments,
+        directory: &directory,
+        caller: caller.as_ref(),
+    };
+    match opening.open(handle, request) {
+        Ok(Stay::WithCaller) => Ok(()),
+        Ok(Stay::Here) => {
+            if let Some(caller) = caller {
+                caller.departure.commit();
+            }
             places::keep(handle, before, origin);
             Ok(())
         }
@@ -79,91 +98,250 @@ pub(super) fn open_session(
             refusal.reasons.iter().for_each(cause);
             Ok(())
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => refuse(handle, refusal, caller, &directory),
     }
 }
 
-/// Does not return to the namespace of the session in which su(1) was called.
-fn stay(home: Option<Departure>, directory: &WorkingDirectory, uid: u32) -> Result<()> {
-    let Some(home) = home else {
-        return Ok(());
+/// Refuses a session, unless it is root's: that has the host's view then, or in a command the caller's.
+fn refuse(
+    handle: &PamHandle,
+    refusal: Refusal,
+    caller: Option<Caller>,
+    directory: &WorkingDirectory,
+) -> std::result::Result<(), Refusal> {
+    let service = item::<Service<'_>>(handle).unwrap_or_default();
+    // A policy that cannot be read does not say what a command is.
+    let is_command = Settings::default().inherits(&service);
+    let Some(caller) = caller.filter(|_| is_for_root(handle) && !is_command) else {
+        return Err(refusal);
     };
-    if !directory.is_present() {
-        directory.enter(uid)?;
-    }
-    home.commit();
+    log_reasons(&refusal);
+    // In another directory than the caller's, the next command would mean other files.
+    directory.restore()?;
+    log::warn!("root is refused no session: this one has the host's view");
+    caller.departure.commit();
     Ok(())
 }
 
-/// Opens the session of the user whose id is returned; nothing where it is only observed what would be done.
-fn open(
-    handle: &mut PamHandle,
-    request: Request,
-    arguments: &Arguments,
-    directory: &WorkingDirectory,
-) -> std::result::Result<Option<u32>, Refusal> {
-    // Whatever comes of it, the handle has it no more.
-    let password = password::take(handle, &request.user);
-    let login = account(request)?;
-    if !arguments.observe && join(handle, &login, arguments, directory)? {
-        return Ok(Some(login.uid));
-    }
-    match judge(login, arguments)? {
-        Judgement::Exempt(login) => {
-            let exempt = Opened::exempt(&login, self::request(handle)?.user);
-            // Without a place for it, the process stays where it is when the session closes.
-            if reserve(handle).is_ok() {
-                push(handle, exempt);
-            }
-            Ok(Some(login.uid))
-        }
-        Judgement::Apply(case) => {
-            log_plan(log::Level::Debug, "will do", &case.plan);
-            enter(handle, &case, password.as_ref(), arguments, directory)?;
-            Ok(Some(case.login.uid))
-        }
-        Judgement::Observe(plan, login) => {
-            log_observed(*plan, &login);
-            Ok(None)
-        }
-    }
+fn log_reasons(refusal: &Refusal) {
+    refusal
+        .reasons
+        .iter()
+        .for_each(|reason| log::error!("{reason}"));
 }
 
-/// Joins the namespace of the user's other logins without reading the policy, where nothing has changed
-/// since one of them.
-fn join(
-    handle: &mut PamHandle,
-    login: &Login,
-    arguments: &Arguments,
-    directory: &WorkingDirectory,
-) -> std::result::Result<bool, Refusal> {
-    // Otherwise the policy is read, and whatever is wrong is found again on the way.
-    let Ok(Some(runtime)) = Runtime::find() else {
-        return Ok(false);
-    };
-    let Ok(Some(outcome)) = stamp::find(&runtime, login, &arguments.source) else {
-        return Ok(false);
-    };
-    // A namespace may be pinned from there since the policy was another one.
-    if outcome.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
-        return Ok(false);
+/// Where the thread stays once its session is open.
+enum Stay {
+    /// Where it is: in a view, or where the session in which it was called came from.
+    Here,
+    /// In the session in which it was called, if there is one.
+    WithCaller,
+}
+
+/// A session that is being opened.
+#[derive(Clone, Copy)]
+struct Opening<'o> {
+    arguments: &'o Arguments,
+    /// The directory in which su(1) or sudo(8) was called.
+    directory: &'o WorkingDirectory,
+    /// The session in which it was called.
+    caller: Option<&'o Caller>,
+}
+
+impl<'o> Opening<'o> {
+    fn open(self, handle: &mut PamHandle, request: Request) -> std::result::Result<Stay, Refusal> {
+        // Whatever comes of it, the handle has it no more.
+        let password = password::take(handle, &request.user);
+        let login = account(request)?;
+        if !self.arguments.observe && self.join(handle, &login)? {
+            return Ok(Stay::Here);
+        }
+        match judge(login, self.arguments)? {
+            Judgement::Exempt(case) => self.give_hosts_view(handle, &case),
+            Judgement::LeftAlone(login) => self.stay(handle, &login),
+            Judgement::Apply(case) => {
+                log_plan(log::Level::Debug, "will do", &case.plan);
+                self.enter(handle, &case, password.as_ref())?;
+                Ok(Stay::Here)
+            }
+            Judgement::Observe(plan, login) => {
+                log_observed(*plan, &login);
+                Ok(Stay::WithCaller)
+            }
+        }
     }
-    threads::permit(arguments)?;
-    let subject = subject_of(login, outcome.helpers(), None)?;
-    let enter = || {
-        let joined = admission::join(runtime, login, &outcome.plan, directory);
-        let joined = joined.inspect_err(|error| log::debug!("{error}"));
-        let joined = joined.ok().flatten();
-        joined
-            .map(|joined| with_hooks(joined, &outcome, &subject))
+
+    /// The command that the session is, in the session of a caller whose directories it finds; nothing for a login.
+    fn command(self, inherits: bool) -> Result<Option<Command<'o>>> {
+        self.caller
+            .filter(|_| inherits)
+            .map(Command::of)
             .transpose()
-    };
-    let Some(admission) = in_environment(handle, &outcome, enter)? else {
-        return Ok(false);
-    };
-    let closing = hooks::closing(&outcome.hooks, &subject);
-    remember(handle, admission, login, &outcome, closing, arguments)?;
-    Ok(true)
+    }
+
+    /// An exempt account gets the host's view, and in a command the caller's directories in it.
+    fn give_hosts_view(
+        self,
+        handle: &mut PamHandle,
+        case: &Case,
+    ) -> std::result::Result<Stay, Refusal> {
+        let inherits = case.inherits();
+        match self.caller {
+            // It is what the caller has.
+            Some(caller) if inherits && caller.record.is_hosts_view => return Ok(Stay::WithCaller),
+            Some(_) if inherits => {}
+            Some(_) | None => return self.stay(handle, &case.login),
+        }
+        let outcome = Outcome::of(&case.plan, &case.loaded, &case.login);
+        let enter = || {
+            let Some(command) = self.command(inherits)? else {
+                return Ok(None);
+            };
+            let host = Admission::to_hosts_view()?;
+            command.show_in(host, &case.login, self.directory).map(Some)
+        };
+        if let Some(admission) = in_environment(handle, &outcome, enter)? {
+            self.remember(handle, admission, &case.login, &outcome, Vec::new())?;
+        }
+        Ok(Stay::Here)
+    }
+
+    /// Gives the session no view of its own: it is where it began, or where the session in which it was called came
+    /// from.
+    fn stay(self, handle: &mut PamHandle, login: &Login) -> std::result::Result<Stay, Refusal> {
+        self.directory.restore()?;
+        let opened = Opened::exempt(login, request(handle)?.user);
+        // Without a place for it, the process stays where it is when the session closes.
+        if reserve(handle).is_ok() {
+            push(handle, opened);
+        }
+        Ok(Stay::Here)
+    }
+
+    /// Joins the namespace of the user's other logins without reading the policy, where nothing has changed
+    /// since one of them.
+    fn join(self, handle: &mut PamHandle, login: &Login) -> std::result::Result<bool, Refusal> {
+        // Otherwise the policy is read, and whatever is wrong is found again on the way.
+        let Ok(Some(runtime)) = Runtime::find() else {
+            return Ok(false);
+        };
+        let Ok(Some(outcome)) = stamp::find(&runtime, login, &self.arguments.source) else {
+            return Ok(false);
+        };
+        // A namespace may be pinned from there since the policy was another one.
+        if outcome.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
+            return Ok(false);
+        }
+        threads::permit(self.arguments)?;
+        let subject = subject_of(login, outcome.helpers(), None)?;
+        let enter = || {
+            let command = self.command(outcome.inherits)?;
+            let joined = admission::join(runtime, login, &outcome.plan, self.directory);
+            let joined = joined.inspect_err(|error| log::debug!("{error}"));
+            let Some(joined) = joined.ok().flatten() else {
+                return Ok(None);
+            };
+            let shown = self.show(command, joined, login)?;
+            with_hooks(shown, &outcome, &subject).map(Some)
+        };
+        let Some(admission) = in_environment(handle, &outcome, enter)? else {
+            return Ok(false);
+        };
+        let closing = hooks::closing(&outcome.hooks, &subject);
+        self.remember(handle, admission, login, &outcome, closing)?;
+        Ok(true)
+    }
+
+    /// The admission, and in a command the caller's directories in it.
+    fn show(
+        self,
+        command: Option<Command<'_>>,
+        admission: Admission,
+        login: &Login,
+    ) -> Result<Admission> {
+        match command {
+            Some(command) => command.show_in(admission, login, self.directory),
+            None => Ok(admission),
+        }
+    }
+
+    fn enter(
+        self,
+        handle: &mut PamHandle,
+        case: &Case,
+        password: Option<&Secret>,
+    ) -> std::result::Result<(), Refusal> {
+        let Case {
+            login,
+            plan,
+            loaded,
+            watched,
+        } = case;
+        let outcome = Outcome::of(plan, loaded, login);
+        let subject = subject_of(login, plan.helpers(), password)?;
+        let enter = || {
+            let command = self.command(outcome.inherits)?;
+            let admission = admission::admit(plan, &outcome.plan, login, &subject, self.directory)?;
+            let shown = self.show(command, admission, login)?;
+            with_hooks(shown, &outcome, &subject).map(Some)
+        };
+        let Some(admission) = in_environment(handle, &outcome, enter)? else {
+            return Ok(());
+        };
+        if let Some(runtime) = &admission.runtime {
+            let source = &self.arguments.source;
+            tell(stamp::note(
+                runtime, login, source, loaded, watched, plan, &outcome,
+            ));
+        }
+        let closing = hooks::closing(&outcome.hooks, &subject);
+        self.remember(handle, admission, login, &outcome, closing)
+    }
+
+    /// Lets the login stay where it is, and remembers it: the handle, the log, the ledger. That is for
+    /// administrators to read: a session that is missing in it is one all the same.
+    fn remember(
+        self,
+        handle: &mut PamHandle,
+        admission: Admission,
+        login: &Login,
+        outcome: &Outcome,
+        closing: Vec<Helper>,
+    ) -> std::result::Result<(), Refusal> {
+        let user = request(handle)?.user;
+        report(&admission, login);
+        if let (Some(runtime), Some(process)) = (&admission.runtime, admission.process) {
+            let session = SessionRecord {
+                id: login.session.clone(),
+                user: login.user.clone(),
+                uid: login.uid,
+                service: shortened(&login.service),
+                tty: login.tty.as_deref().map(shortened),
+                rhost: login.rhost.as_deref().map(shortened),
+                process,
+                namespace: admission.namespace,
+                plan: outcome.plan.clone(),
+                config: stamp::config(&self.arguments.source),
+                policy: outcome.policy.clone(),
+                opened: admission::now(),
+            };
+            tell(session.write(runtime));
+        }
+        let opened = Opened {
+            user,
+            uid: login.uid,
+            id: login.session.clone(),
+            root: Root::own().ok(),
+            places: None,
+            in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
+            leave: admission.leave.clone(),
+            directories: admission.commit(&login.session),
+            closing,
+            has_volumes: outcome.has_volumes,
+        };
+        push(handle, opened);
+        Ok(())
+    }
 }
 
 /// A login, and what the policy says of it.
@@ -174,10 +352,19 @@ struct Case {
     watched: Vec<Watched>,
 }
 
+impl Case {
+    /// Whether the session is a command in its caller's, and finds the caller's directories.
+    fn inherits(&self) -> bool {
+        self.loaded.policy.settings.inherits(&self.login.service)
+    }
+}
+
 /// What the policy says of a login.
 enum Judgement {
-    /// It gets no view of its own.
-    Exempt(Login),
+    /// It gets the host's own view: its plan is empty.
+    Exempt(Box<Case>),
+    /// It keeps the view that it begins in, which is neither the host's nor the module's.
+    LeftAlone(Login),
     /// It gets this.
     Apply(Box<Case>),
     /// It would get this, or be refused, and nothing is done.
@@ -196,10 +383,17 @@ fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, 
         log::info!(
             "session of {user} by {service}: exempt as {principal} ({origin}), it gets no view of its own"
         );
-        return Ok(Judgement::Exempt(login));
+        let plan = Plan::from_selection(policy, &selection, &login, &Nss)?;
+        drop(selection);
+        return Ok(Judgement::Exempt(Box::new(Case {
+            plan,
+            login,
+            loaded,
+            watched,
+        })));
     }
     if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
-        return Ok(Judgement::Exempt(login));
+        return Ok(Judgement::LeftAlone(login));
     }
     warn_of_unknown_principals(policy);
     let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
@@ -260,38 +454,6 @@ fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
     }
 }
 
-fn enter(
-    handle: &mut PamHandle,
-    case: &Case,
-    password: Option<&Secret>,
-    arguments: &Arguments,
-    directory: &WorkingDirectory,
-) -> std::result::Result<(), Refusal> {
-    let Case {
-        login,
-        plan,
-        loaded,
-        watched,
-    } = case;
-    let outcome = Outcome::of(plan, loaded);
-    let subject = subject_of(login, plan.helpers(), password)?;
-    let enter = || {
-        let admission = admission::admit(plan, &outcome.plan, login, &subject, directory)?;
-        with_hooks(admission, &outcome, &subject).map(Some)
-    };
-    let Some(admission) = in_environment(handle, &outcome, enter)? else {
-        return Ok(());
-    };
-    if let Some(runtime) = &admission.runtime {
-        let source = &arguments.source;
-        tell(stamp::note(
-            runtime, login, source, loaded, watched, plan, &outcome,
-        ));
-    }
-    let closing = hooks::closing(&outcome.hooks, &subject);
-    remember(handle, admission, login, &outcome, closing, arguments)
-}
-
 /// The admission, with the programs run that are run for each session: an instance is prepared by whoever makes the
 /// namespace, and again by those who join it.
 fn with_hooks(admission: Admission, outcome: &Outcome, subject: &Subject<'_>) -> Result<Admission> {
@@ -326,51 +488,6 @@ fn in_environment(
     Ok(entered?)
 }
 
-/// Lets the login stay where it is, and remembers it: the handle, the log, the ledger. That is for
-/// administrators to read: a session that is missing in it is one all the same.
-fn remember(
-    handle: &mut PamHandle,
-    admission: Admission,
-    login: &Login,
-    outcome: &Outcome,
-    closing: Vec<Helper>,
-    arguments: &Arguments,
-) -> std::result::Result<(), Refusal> {
-    let user = request(handle)?.user;
-    report(&admission, login);
-    if let (Some(runtime), Some(process)) = (&admission.runtime, admission.process) {
-        let session = SessionRecord {
-            id: login.session.clone(),
-            user: login.user.clone(),
-            uid: login.uid,
-            service: shortened(&login.service),
-            tty: login.tty.as_deref().map(shortened),
-            rhost: login.rhost.as_deref().map(shortened),
-            process,
-            namespace: admission.namespace,
-            plan: outcome.plan.clone(),
-            config: stamp::config(&arguments.source),
-            policy: outcome.policy.clone(),
-            opened: admission::now(),
-        };
-        tell(session.write(runtime));
-    }
-    let opened = Opened {
-        user,
-        uid: login.uid,
-        id: login.session.clone(),
-        root: Root::own().ok(),
-        places: None,
-        in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
-        leave: admission.leave.clone(),
-        directories: admission.commit(&login.session),
-        closing,
-        has_volumes: outcome.has_volumes,
-    };
-    push(handle, opened);
-    Ok(())
-}
-
 fn push(handle: &PamHandle, opened: Opened) {
     if let Some(sessions) = complement::data::<Sessions>(handle) {
         sessions.0.borrow_mut().push(opened);
@@ -392,7 +509,18 @@ fn report(admission: &Admission, login: &Login) {
     };
     let verb = if admission.joined { "joined" } else { "made" };
     let namespace = admission.namespace;
-    log::info!("session of {user} by {service}: {verb} {namespace}{paths}");
+    let caller = match &admission.caller {
+        None => String::new(),
+        Some(caller) => format!(", with the directories of {caller}"),
+    };
+    log::info!("session of {user} by {service}: {verb} {namespace}{paths}{caller}");
+}
+
+/// Whether the session is to be root's. An account database that does not answer knows root by this name.
+pub(super) fn is_for_root(handle: &PamHandle) -> bool {
+    request(handle).is_ok_and(|request| {
+        request.user == "root" || Login::of_account(request).is_ok_and(|login| login.uid == 0)
+    })
 }
 
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as

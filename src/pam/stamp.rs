@@ -66,6 +66,8 @@ pub(super) struct Outcome {
     pub has_volumes: bool,
     /// Whether the policy leaves sessions alone that begin in another namespace than the host's.
     pub leaves_elsewhere: bool,
+    /// Whether sessions of that service are commands in their callers' and find the callers' directories.
+    pub inherits: bool,
 }
 
 /// The outcome that is known for this login; nothing where it may be another one by now.
@@ -182,7 +184,7 @@ impl Outcome {
         self.hooks.iter().map(|hook| &hook.helper).chain(inits)
     }
 
-    pub(super) fn of(plan: &Plan, loaded: &Loaded) -> Self {
+    pub(super) fn of(plan: &Plan, loaded: &Loaded, login: &Login) -> Self {
         let variables = plan.environment.iter();
         let file = |(path, sha256): &(String, String)| PolicyFile {
             path: path.clone(),
@@ -198,6 +200,7 @@ impl Outcome {
             inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
             leaves_elsewhere: loaded.policy.settings.elsewhere == Elsewhere::Leave,
+            inherits: loaded.policy.settings.inherits(&login.service),
         }
     }
 }

@@ -235,6 +235,7 @@ impl Builder<'_> {
             close: volume.close.as_ref().map(helper),
             password: volume.password,
             optional: rule.optional,
+            inherit: rule.is_inherited(),
             origin: rule.origin.clone(),
         }
     }
@@ -510,6 +511,7 @@ fn step(rule: &Rule, path: &AbsPath, view: View, attributes: Attributes, create:
         propagation: None,
         create,
         optional: rule.optional,
+        inherit: rule.is_inherited(),
         origin: rule.origin.clone(),
     }
 }

@@ -210,6 +210,7 @@ impl Reader<'_, '_> {
             propagation: options.propagation,
             create: options.create,
             optional: options.optional,
+            inherit: false,
             origin: self.text.origin(entry.source.span.start),
         })
     }

@@ -30,6 +30,8 @@ pub struct Volume {
     pub password: Password,
     /// Leave it out, with a log line, when its path does not exist.
     pub optional: bool,
+    /// Whether commands that the user runs as somebody else find it too.
+    pub inherit: bool,
     /// The rule's place in the policy.
     pub origin: Origin,
 }

@@ -74,6 +74,7 @@ fn step(path: &str, view: View, origin: &Origin) -> Option<Step> {
         propagation: None,
         create: true,
         optional: false,
+        inherit: false,
         origin: origin.clone(),
     })
 }

@@ -123,7 +123,8 @@ fn volume_row(volume: &Volume) -> Row {
         .map(|close| format!("closed by {}", helper(close)));
     let optional = volume.optional.then(|| "optional".to_owned());
     let words = std::iter::once(format!("volume opened by {}", helper(&volume.open)));
-    let words: Vec<String> = words.chain(password).chain(close).chain(optional).collect();
+    let words = words.chain(password).chain(close).chain(optional);
+    let words: Vec<String> = words.chain(inheritance(false, volume.inherit)).collect();
     [
         visible(volume.path.as_str()),
         words.join(", "),
@@ -181,12 +182,22 @@ fn row(step: &Step) -> Row {
     if step.optional {
         words.push("optional".to_owned());
     }
+    words.extend(inheritance(step.view.is_scratch(), step.inherit));
     [
         visible(step.path.as_str()),
         words.join(", "),
         step.attributes.words().join(","),
         visible_origin(&step.origin),
     ]
+}
+
+/// Whether commands that the user runs as somebody else find something too, where that is not as usual.
+fn inheritance(is_scratch: bool, inherit: bool) -> Option<String> {
+    match (is_scratch, inherit) {
+        (true, true) | (false, false) => None,
+        (true, false) => Some("not for the user's commands as others".to_owned()),
+        (false, true) => Some("for the user's commands as others too".to_owned()),
+    }
 }
 
 impl fmt::Display for View {

@@ -37,6 +37,15 @@ pub enum Host {
 const LONGEST: usize = 255;
 
 impl Glob {
+    /// A pattern that matches `text` and nothing else.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self {
+            written: text.to_owned(),
+            tokens: text.chars().map(Token::Literal).collect(),
+        }
+    }
+
     /// Whether all of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

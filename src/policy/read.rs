@@ -61,6 +61,8 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     let kind = read(&mut fields);
     let has_path = fields.knows("path");
     let optional = has_path && fields.boolean("optional").unwrap_or(false);
+    let is_inheritable = kind.as_ref().is_none_or(Kind::is_inheritable);
+    let inherit = is_inheritable.then(|| fields.boolean("inherit")).flatten();
     let origin = fields.origin();
     let (path, store) = (fields.span_of("path"), fields.span_of("store"));
     fields.finish();
@@ -69,6 +71,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
             origin,
             selectors,
             optional,
+            inherit,
             kind: kind?,
         },
         rank,

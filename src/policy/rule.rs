@@ -21,6 +21,9 @@ pub struct Rule {
     pub selectors: Selectors,
     /// `optional`: skip it when its path or source does not exist.
     pub optional: bool,
+    /// `inherit`: whether commands that the user runs as somebody else find what it shows; absent for what its kind
+    /// implies.
+    pub inherit: Option<bool>,
     /// What it does.
     pub kind: Kind,
 }
@@ -394,7 +397,45 @@ impl Private {
     }
 }
 
+impl Rule {
+    /// Whether commands that the user runs as somebody else, by sudo(8) for example, find what the rule shows.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.inherit.unwrap_or_else(|| self.kind.is_scratch())
+    }
+}
+
 impl Kind {
+    /// Whether what the rule shows is scratch space of the user's: what names in a command's arguments are about.
+    #[must_use]
+    pub fn is_scratch(&self) -> bool {
+        match self {
+            Self::Private(_) | Self::Tmpfs(_) => true,
+            Self::Bind(_)
+            | Self::Hide(_)
+            | Self::Overlay(_)
+            | Self::Isolate(_)
+            | Self::Root(_)
+            | Self::Volume(_)
+            | Self::Env(_)
+            | Self::Hook(_) => false,
+        }
+    }
+
+    /// Whether the rule shows something at a path, which others can be shown there too.
+    #[must_use]
+    pub fn is_inheritable(&self) -> bool {
+        match self {
+            Self::Private(_)
+            | Self::Tmpfs(_)
+            | Self::Bind(_)
+            | Self::Hide(_)
+            | Self::Overlay(_)
+            | Self::Volume(_) => true,
+            Self::Isolate(_) | Self::Root(_) | Self::Env(_) | Self::Hook(_) => false,
+        }
+    }
+
     /// The rule's header, such as `[[private]]`.
     #[must_use]
     pub fn header(&self) -> &'static str {

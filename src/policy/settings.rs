@@ -1,6 +1,7 @@
 //! `[settings]`.
 
 use super::fields::{Fields, Vocabulary, Word};
+use super::pattern::Glob;
 use super::principal::{Listed, Principal};
 use super::report::Fault;
 use super::source::BUILT_IN_NAME;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub store: AbsPath,
     /// What becomes of a session that is already in another namespace than the host's.
     pub elsewhere: Elsewhere,
+    /// Services that run a command in somebody's session, which finds the caller's directories.
+    pub inherit: Vec<Glob>,
 }
 
 /// `settings.elsewhere`.
@@ -77,9 +80,14 @@ impl Default for Settings {
             propagation: Propagation::Slave,
             store: AbsPath::default_store(),
             elsewhere: Elsewhere::Cover,
+            inherit: INHERITING.iter().map(|name| Glob::literal(name)).collect(),
         }
     }
 }
+
+/// The services of `settings.inherit` where no file says otherwise: those that run one command for their caller. The
+/// login shells `su -` and `sudo -i` have services of their own, `su-l` and `sudo-i`.
+const INHERITING: [&str; 5] = ["su", "sudo", "doas", "polkit-1", "runuser"];
 
 /// The line of `conf/jns.toml` where `exempt` stands.
 const EXEMPT_LINE: usize = 23;
@@ -99,6 +107,12 @@ fn default_exempt() -> Vec<Listed> {
 }
 
 impl Settings {
+    /// Whether a session of `service` is a command in its caller's session, and finds the caller's directories.
+    #[must_use]
+    pub fn inherits(&self, service: &str) -> bool {
+        self.inherit.iter().any(|glob| glob.matches(service))
+    }
+
     /// Replaces what the table `fields` says.
     pub(super) fn read(&mut self, mut fields: Fields<'_, '_, '_>) {
         replace(&mut self.mode, fields.word("mode"));
@@ -111,6 +125,9 @@ impl Settings {
             fields.word("store").map(|Store(path)| path),
         );
         replace(&mut self.elsewhere, fields.word("elsewhere"));
+        replace(&mut self.inherit, fields.words("inherit"));
+        self.inherit
+            .extend(fields.words("add_inherit").into_iter().flatten());
         fields.finish();
     }
 }

@@ -61,6 +61,18 @@ pub struct NamespaceRecord {
     pub plan: String,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
+    /// Where the module attached something in it, by paths without links.
+    #[serde(default)]
+    pub attached: Vec<String>,
+    /// Those of them at which commands find the same that are run from it as somebody else.
+    #[serde(default)]
+    pub inherited: Vec<String>,
+    /// Whose directories it shows besides: the user in whose session it was made for one command.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// Whether it is otherwise the host's view: what is mounted in it is on the host.
+    #[serde(default)]
+    pub is_hosts_view: bool,
     /// Where instances live that have no place of their own (`settings.store`).
     pub store: String,
     /// The directories of the user's, the group's or the session's own that appear in it.

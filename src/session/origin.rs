@@ -17,6 +17,16 @@ const DESCRIPTORS: usize = 24;
 /// How many ancestors of the calling process are looked at.
 const ANCESTORS: usize = 64;
 
+/// The session in which su(1) or sudo(8) was called. The thread has left it for where it came from; dropped, it takes
+/// the thread back.
+#[derive(Debug)]
+pub struct Caller {
+    /// The way back into it.
+    pub departure: Departure,
+    /// What the ledger says of its namespace.
+    pub record: NamespaceRecord,
+}
+
 /// Takes the calling thread back to the namespaces that its session came from. Nothing where it is in no
 /// namespace of ours, or where something else confines it as well: a chroot, a container, a sandbox.
 ///
@@ -27,7 +37,7 @@ const ANCESTORS: usize = 64;
 /// # Errors
 ///
 /// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
-pub fn return_to_origin() -> Result<Option<Departure>> {
+pub fn return_to_origin() -> Result<Option<Caller>> {
     let first = inode_of_process(1);
     let own_inode = match own_inode() {
         Ok(inode) => inode,
@@ -55,8 +65,8 @@ pub fn return_to_origin() -> Result<Option<Departure>> {
         let Some(candidate) = Namespaces::of_process(pid) else {
             continue;
         };
-        if let Some(departure) = own.leave_for(&candidate) {
-            return Ok(Some(departure));
+        if let Some(caller) = own.leave_for(&candidate) {
+            return Ok(Some(caller));
         }
     }
     Ok(None)
@@ -78,7 +88,7 @@ fn numbers(pid: u32) -> (std::result::Result<u64, Errno>, [Option<u64>; 3]) {
 
 impl Session {
     /// Leaves for what the session came from, if that is what the candidate has.
-    fn leave_for(&self, candidate: &Namespaces) -> Option<Departure> {
+    fn leave_for(&self, candidate: &Namespaces) -> Option<Caller> {
         let mut departure = leave_for(&candidate.mount).ok()?;
         let origin = candidate.mount.identity();
         let record = self.record_from(origin).ok().flatten()?;
@@ -94,7 +104,7 @@ impl Session {
             let other = others.find(|other| (other.kind(), other.inode()) == (*kind, *origin));
             departure.join(other.filter(|_| is_left)?).ok()?;
         }
-        Some(departure)
+        Some(Caller { departure, record })
     }
 
     /// The record by which the ledger of the present namespace, `origin`, says that the session's was made

@@ -52,8 +52,8 @@ fn a_changed_policy_gives_the_next_login_another_namespace() {
     assert_eq!(bed.next_login(), second, "which they share");
     assert_eq!(bed.pins(), 2);
     assert_eq!(view(), mounts, "the running session");
-    let inside = session.run(&format!("su alice -c '{NAMESPACE}'")).text();
-    assert_eq!(inside, second, "su inside the running session");
+    let inside = session.run(&format!("su - alice -c '{NAMESPACE}'"));
+    assert_eq!(inside.text(), second, "a login inside the running session");
 
     bed.policy(&old);
     assert_eq!(bed.next_login(), first, "when it is changed back");

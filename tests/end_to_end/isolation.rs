@@ -155,21 +155,18 @@ fn nested_logins_are_in_the_namespaces_of_direct_ones() {
     let sessions = [bed.start_session("alice"), bed.start_session("bob")];
     let chain = [
         ("ssh", "alice"),
-        ("su", "bob"),
-        ("sudo", "root"),
-        ("su", "alice"),
-        ("su", "bob"),
+        ("su-l", "bob"),
+        ("sudo-i", "root"),
+        ("su-l", "alice"),
+        ("su-l", "bob"),
     ];
     let nested: Vec<Seen> = bed.nest(&chain);
     for (level, ((_, user), seen)) in chain.iter().zip(&nested).enumerate() {
-        let direct = bed.nest(&[("su", user)]).pop().unwrap();
+        let direct = bed.nest(&[("su-l", user)]).pop().unwrap();
         assert_eq!(seen.view(), direct.view(), "{user} at level {level}");
     }
     let host = bed.sh(NAMESPACES);
-    let of_root = bed.ssh(
-        "alice",
-        &format!("sudo -n bash -c '{NAMESPACES}; hostname'"),
-    );
+    let of_root = bed.root_in_session(&format!("{NAMESPACES}; hostname"));
     assert_eq!(
         of_root.text(),
         format!("{host}\nbed"),
@@ -211,7 +208,7 @@ fn a_session_of_its_own_alone_is_left_and_ends_wholly() {
     bed.share_nothing();
     let before = bed.state();
     let other = bed.start_session("alice"); // as long as it lasts its numbers are its own
-    let (inner, host) = (format!("su root -c \"{NAMESPACES}\""), bed.sh(NAMESPACES));
+    let (inner, host) = (format!("su - root -c \"{NAMESPACES}\""), bed.sh(NAMESPACES));
     let outer = bed.su(
         "alice",
         &format!("{NAMESPACES}; echo secret | {inner} 2>/dev/null"),

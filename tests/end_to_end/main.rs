@@ -19,6 +19,7 @@
 
 mod bed;
 mod changes;
+mod commands;
 mod console;
 mod crowds;
 mod elsewhere;

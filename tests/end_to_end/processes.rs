@@ -227,9 +227,8 @@ fn su_and_sudo_inside_get_the_views_of_direct_logins() {
     let before = bed.state();
 
     let session = bed.start_session("alice");
-    let view = format!("sudo -n bash -c '{VIEW}'");
     assert_eq!(
-        bed.ssh("alice", &view).text(),
+        bed.root_in_session(VIEW).text(),
         bed.sh(VIEW),
         "root is on the host"
     );
@@ -242,7 +241,7 @@ fn su_and_sudo_inside_get_the_views_of_direct_logins() {
 
     let inside = format!("ls /tmp; {SEEN}; readlink /proc/self/ns/pid");
     let inside = |user: &str| {
-        bed.ssh("alice", &format!("sudo -n su {user} -c \"{inside}\""))
+        bed.ssh("alice", &format!("sudo -n su - {user} -c \"{inside}\""))
             .text()
     };
     let outer = bed.ssh("alice", "readlink /proc/self/ns/pid").text();

@@ -117,11 +117,12 @@ fn su_to_root_gets_the_host_back() {
     bed.protect("su");
     // The stack of the root's own su, in which the session begins.
     bed.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su");
+    bed.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su-l");
     let su =
-        |user: &str, script: &str| format!("echo secret | su {user} -c '{script}' 2>/dev/null");
-    let look = "cat /etc/hostname; ls -d /srv/root; pwd";
+        |user: &str, script: &str| format!("echo secret | su - {user} -c '{script}' 2>/dev/null");
+    let look = "cat /etc/hostname; ls -d /srv/root";
     let seen = bed.ssh("alice", &su("root", look)).text();
-    assert_eq!(seen, "of-the-host\n/srv/root\n/home/alice");
+    assert_eq!(seen, "of-the-host\n/srv/root");
     let seen = bed.ssh(
         "alice",
         &su(

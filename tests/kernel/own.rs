@@ -221,6 +221,7 @@ fn step(covered: &str, view: View) -> Step {
         propagation: None,
         create: false,
         optional: false,
+        inherit: false,
         origin: origin(),
     }
 }

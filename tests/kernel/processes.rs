@@ -135,6 +135,7 @@ fn served() -> Plan {
         close: None,
         password: Password::None,
         optional: false,
+        inherit: false,
         origin: origin(),
     };
     Plan {

@@ -164,6 +164,7 @@ fn volume(volume: &Volume) -> Value {
         "close": volume.close.as_ref().map(helper),
         "password": word_of(volume.password),
         "optional": volume.optional,
+        "inherit": volume.inherit,
     });
     with_place(value, &volume.origin)
 }
@@ -209,6 +210,7 @@ fn step(step: &Step) -> Value {
         "propagation": step.propagation.map(word_of),
         "create": step.create,
         "optional": step.optional,
+        "inherit": step.inherit,
     });
     if let (Some(object), Value::Object(view)) = (value.as_object_mut(), view(&step.view)) {
         object.extend(view);

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 use crate::kernel::process;
 use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is shown.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct NamespaceEntry {
     pub pinned: bool,
     /// How many processes are in it.
     pub processes: usize,
+    /// What they are called, each name once, where it was made for one command: that may have left them running.
+    pub programs: Vec<String>,
     /// Its file systems in memory.
     pub memory: Vec<Memory>,
     /// What its directories on disk hold, as far as that was asked for.
@@ -134,7 +136,12 @@ fn entry(
     let identity = record.namespace;
     let pin = pins.and_then(|pins| pins.namespace_of(&record).ok()?);
     let inside = inside(identity, inhabitants);
-    let processes = inside.as_ref().map_or(0, |(_, number)| *number);
+    let processes = inside.as_ref().map_or(0, |(_, pids)| pids.len());
+    let of_command = record.caller.is_some().then(|| inside.iter());
+    let programs = of_command.into_iter().flatten();
+    let programs: BTreeSet<String> = programs
+        .flat_map(|(_, pids)| pids.iter().filter_map(|pid| process::name_of(*pid)))
+        .collect();
     let pinned = pin.is_some();
     let namespace = pin.or(inside.map(|(namespace, _)| namespace));
     let memory = namespace.map(|namespace| space::memory(&namespace, &record.paths));
@@ -143,19 +150,20 @@ fn entry(
         record: Some(record),
         pinned,
         processes,
+        programs: programs.into_iter().collect(),
         memory: memory.unwrap_or_default(),
         volumes: Vec::new(),
         sessions: Vec::new(),
     }
 }
 
-/// The namespace by a process that is in it, and how many are. Its inode number alone could be another
+/// The namespace by a process that is in it, and all that are. Its inode number alone could be another
 /// one's by now.
-fn inside(identity: Identity, inhabitants: &Inhabitants) -> Option<(Namespace, usize)> {
+fn inside(identity: Identity, inhabitants: &Inhabitants) -> Option<(Namespace, &[u32])> {
     let pids = inhabitants.get(&identity.inode)?;
     let mut found = pids.iter().filter_map(|pid| Namespace::of_process(*pid));
     let namespace = found.next()?;
-    (namespace.identity() == identity).then_some((namespace, pids.len()))
+    (namespace.identity() == identity).then_some((namespace, pids))
 }
 
 type Entries = Vec<((u32, String), NamespaceEntry)>;
@@ -187,7 +195,8 @@ fn place(
         identity,
         record: None,
         pinned: false,
-        processes: inside.map_or(0, |(_, number)| number),
+        processes: inside.map_or(0, |(_, pids)| pids.len()),
+        programs: Vec::new(),
         memory: Vec::new(),
         volumes: Vec::new(),
         sessions: vec![session],

@@ -46,6 +46,8 @@ impl Show {
         });
         let record = entry.record.as_ref();
         words.extend(record.map(|record| harmless(&record.paths.join(" "))));
+        words.extend(record.and_then(caller));
+        words.extend(programs(entry));
         words.extend(record.and_then(isolation));
         words.extend(
             record
@@ -103,6 +105,18 @@ impl Show {
         let units: Vec<&str> = text.split(' ').take(UNITS).collect();
         format!("age {}", units.join(" "))
     }
+}
+
+/// Whose directories a command's namespace shows.
+fn caller(record: &NamespaceRecord) -> Option<String> {
+    let caller = record.caller.as_ref();
+    caller.map(|caller| format!("with directories of {}", harmless(caller)))
+}
+
+/// What a command has left running, or still is.
+fn programs(entry: &NamespaceEntry) -> Option<String> {
+    let programs = &entry.programs;
+    (!programs.is_empty()).then(|| format!("running {}", harmless(&programs.join(" "))))
 }
 
 /// What is its own besides mounts, in the words of `[[isolate]]`.

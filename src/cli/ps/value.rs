@@ -29,6 +29,8 @@ fn namespace(entry: &NamespaceEntry) -> Value {
         "pinned": entry.pinned,
         "pin": record.and_then(|record| record.pin.as_deref()),
         "processes": entry.processes,
+        "programs": entry.programs,
+        "caller": record.and_then(|record| record.caller.as_deref()),
         "made": record.map(|record| record.made),
         "plan": record.map(|record| record.plan.as_str()),
         "paths": record.map(|record| &record.paths),

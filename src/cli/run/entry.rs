@@ -9,11 +9,11 @@ use crate::cli::enter;
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
-use crate::kernel::departure::WorkingDirectory;
 use crate::kernel::namespace::Identity;
 use crate::kernel::secret::Secret;
 use crate::kernel::user_namespace;
 use crate::kernel::walk::Trust;
+use crate::kernel::working_directory::WorkingDirectory;
 use crate::session::{NamespaceRecord, Process, Runtime, SessionRecord};
 use std::os::unix::fs::DirBuilderExt;
 

@@ -60,6 +60,7 @@ fn rule(option: &str, kind: Kind) -> Rule {
         },
         selectors: Selectors::default(),
         optional: false,
+        inherit: None,
         kind,
     }
 }

@@ -1,0 +1,197 @@
+//! The working directory: a relative name means the same file before and after a change of namespaces.
+
+use super::mount;
+use super::mount_table;
+use super::sys;
+use super::walk::identity;
+use crate::error::{Error, Result};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, Stat};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+
+/// How a directory is held that is to be the working directory again.
+const HELD: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The directory that the calling thread worked in when this was made, held open.
+#[derive(Debug)]
+pub(super) struct Held {
+    directory: OwnedFd,
+    /// Device and inode; nothing where the file system does not tell root, as another user's FUSE.
+    identity: Option<(u64, u64)>,
+    /// Who owns it, and may enter it where root may not: the ids of a user and a group.
+    owner: Option<(Uid, Gid)>,
+}
+
+/// The directory that the calling thread worked in when this was made, and where that was.
+#[derive(Debug)]
+pub struct WorkingDirectory {
+    /// The directory itself; nothing where it could not be opened.
+    held: Option<Held>,
+    /// Its path below the root directory; nothing where it was removed or lies outside.
+    path: Option<String>,
+}
+
+impl Held {
+    /// Holds the calling thread's.
+    ///
+    /// # Errors
+    ///
+    /// The error number of open(2).
+    pub(super) fn own() -> std::result::Result<Self, Errno> {
+        // `.` is looked up in the directory, which FUSE and NFS may refuse root; the link in /proc is not.
+        let open = |path| rustix::fs::open(path, HELD, Mode::empty());
+        let directory = open(".").or_else(|_| open("/proc/thread-self/cwd"))?;
+        let status = rustix::fs::fstat(&directory).ok();
+        let owner = |status: &Stat| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+        Ok(Self {
+            identity: status.as_ref().map(identity),
+            owner: status
+                .as_ref()
+                .map(owner)
+                .or_else(|| owner_of_mount(&directory)),
+            directory,
+        })
+    }
+
+    /// Makes it the calling thread's working directory, in whatever namespace its mount is. Where root may not enter
+    /// it, as on another user's FUSE or on NFS, its owner does so.
+    ///
+    /// # Errors
+    ///
+    /// The error number of fchdir(2).
+    pub(super) fn enter(&self) -> std::result::Result<(), Errno> {
+        match (rustix::process::fchdir(&self.directory), self.owner) {
+            (Err(Errno::ACCESS | Errno::PERM), Some(owner)) => enter_as(owner, &self.directory),
+            (entered, _) => entered,
+        }
+    }
+}
+
+impl WorkingDirectory {
+    /// Remembers the calling thread's. Where its path is not UTF-8, what is not is replaced: such a path still tells
+    /// whether it lies below another one, and leads nowhere.
+    #[must_use]
+    pub fn own() -> Self {
+        let path = rustix::process::getcwd(Vec::new()).ok();
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        Self {
+            held: Held::own().ok(),
+            path: path.filter(|path| path.starts_with('/')),
+        }
+    }
+
+    /// Its path, below the root directory.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Whether it is the calling thread's still.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        let present = Self::own();
+        match (self.identity(), present.identity()) {
+            // The file system tells nothing; one of the same owner at the same path is the same.
+            (None, None) => {
+                let (own, other) = (self.owner(), present.owner());
+                self.path.is_some() && own.is_some() && (&self.path, own) == (&present.path, other)
+            }
+            (known, present) => known == present,
+        }
+    }
+
+    fn identity(&self) -> Option<(u64, u64)> {
+        self.held.as_ref()?.identity
+    }
+
+    fn owner(&self) -> Option<(Uid, Gid)> {
+        self.held.as_ref()?.owner
+    }
+
+    /// Moves to it at its path, if that leads to the very same directory in the present mount namespace. Whether it
+    /// does is returned.
+    #[must_use]
+    pub fn find_again(&self) -> bool {
+        let (Some(path), Some(known)) = (&self.path, self.identity()) else {
+            return false;
+        };
+        let is_same = |there: &OwnedFd| {
+            rustix::fs::fstat(there).is_ok_and(|status| identity(&status) == known)
+        };
+        let there = mount::reopen(path).ok().filter(is_same);
+        there.is_some_and(|there| rustix::process::fchdir(there).is_ok())
+    }
+
+    /// Makes it the calling thread's again: at its path if it is there, and otherwise as the kernel keeps the working
+    /// directory of everybody else, wherever it is. It is never another directory that has the same path.
+    ///
+    /// # Errors
+    ///
+    /// Neither root nor its owner may enter it.
+    pub fn restore(&self) -> Result<()> {
+        // At its path its mount is one of the present namespace, and `..` leads through that.
+        if self.is_present() || self.find_again() {
+            return Ok(());
+        }
+        let kept = self.held.as_ref().ok_or(Errno::NOENT);
+        let kept = kept.and_then(Held::enter);
+        let path = self
+            .path
+            .as_deref()
+            .unwrap_or("that was removed or is out of reach");
+        let object = format_args!("the working directory {path}");
+        kept.map_err(|errno| Error::from_errno("keep", object, errno))
+    }
+
+    /// Moves to it at its path, or to `/` where that does not lead to it: in another root directory, one that is
+    /// kept open is a way out.
+    ///
+    /// # Errors
+    ///
+    /// fchdir(2) failed.
+    pub fn restore_within_new_root(&self) -> Result<()> {
+        if self.find_again() {
+            return Ok(());
+        }
+        let top = mount::reopen("/")?;
+        rustix::process::fchdir(&top).map_err(|errno| Error::from_errno("enter", "/", errno))
+    }
+}
+
+/// fchdir(2) with the ids of the owner alone, which FUSE wants all to be those of the mount's owner. A child does it
+/// that shares the working directory with the calling thread and nothing else: ids are the process's own, and one that
+/// gave up root's even for a moment could be stopped there by the user.
+fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> std::result::Result<(), Errno> {
+    let child = sys::clone_process_into(libc::CLONE_FS, 0, || {
+        match become_and_enter(uid, gid, directory) {
+            Ok(()) => libc::EXIT_SUCCESS,
+            Err(errno) => errno.raw_os_error(),
+        }
+    })?;
+    match child.exit_status() {
+        Some(libc::EXIT_SUCCESS) => Ok(()),
+        Some(number) => Err(Errno::from_raw_os_error(number)),
+        None => Err(Errno::ACCESS),
+    }
+}
+
+fn become_and_enter(uid: Uid, gid: Gid, directory: &OwnedFd) -> std::result::Result<(), Errno> {
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    rustix::process::fchdir(directory)
+}
+
+/// Who mounted the FUSE file system of a directory, which tells root nothing about it: `user_id` and `group_id` in the
+/// mount table (fuse(8)).
+fn owner_of_mount(directory: &OwnedFd) -> Option<(Uid, Gid)> {
+    let id = mount::id_of(directory, ".").ok()?;
+    let table = mount_table::read("/proc/thread-self/mountinfo").ok()?;
+    let mount = table.iter().find(|mount| mount.id == id)?;
+    let number = |name| mount.option(name)?.parse().ok();
+    Some((
+        Uid::from_raw(number("user_id")?),
+        Gid::from_raw(number("group_id")?),
+    ))
+}

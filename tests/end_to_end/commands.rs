@@ -1,0 +1,468 @@
+//! Commands that somebody runs as somebody else in their session: a name means the file that the person typing it
+//! sees, and what root mounts is on the host.
+
+use crate::bed::{Bed, needs, ours_only};
+
+/// A host in which alice may become anybody by sudo.
+fn machine() -> Result<Bed, String> {
+    let bed = Bed::make()?;
+    for service in ["sshd", "su", "sudo", "sudo-i"] {
+        bed.protect_with(service, "required", "");
+    }
+    bed.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    bed.sh("chmod 440 /etc/sudoers.d/all");
+    bed.start_sshd("");
+    Ok(bed)
+}
+
+macro_rules! machine {
+    () => {{
+        ours_only!("view for commands in somebody's session");
+        match machine() {
+            Ok(bed) => bed,
+            Err(reason) => $crate::bed::skip!("{reason}"),
+        }
+    }};
+}
+
+impl Bed {
+    /// What a script prints in an ssh session of alice's. Each of its commands must succeed.
+    #[track_caller]
+    fn as_alice(&self, script: &str) -> String {
+        self.write("/srv/script", script);
+        let outcome = self.ssh("alice", "bash -e /srv/script");
+        let mut log = self.log();
+        log.retain(|line| line.contains("pam_jns"));
+        assert!(outcome.succeeded(), "{outcome:#?}\n{}", log.join("\n"));
+        outcome.text()
+    }
+}
+
+#[test]
+fn a_relative_name_means_the_callers_file() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh("mkdir -p /work/opt /tmp/work/opt; touch /work/opt/of-host /tmp/work/opt/of-host");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "mkdir -p /tmp/work/opt /var/tmp/work; cd /tmp/work; touch opt/mine
+         sudo -n pwd; sudo -n /bin/pwd
+         sudo -n rm -rf opt; ls
+         printf '#!/bin/sh\\necho by script: $(pwd)\\n' >s.sh; chmod +x s.sh; sudo -n ./s.sh
+         sudo -n touch made; sudo -n chown -R alice: .; stat -c '%U %n' made .
+         cd /var/tmp/work; sudo -n /bin/pwd",
+    );
+    assert_eq!(
+        seen,
+        "/tmp/work\n/tmp/work\nby script: /tmp/work\nalice made\nalice .\n/var/tmp/work"
+    );
+    assert_eq!(
+        bed.sh("ls / | grep -x opt; ls /tmp/work/opt; stat -c %U / /tmp/work"),
+        "opt\nof-host\nroot\nroot"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn an_absolute_name_means_the_callers_file() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.write("/srv/other", "echo of somebody else >/srv/ran");
+    bed.sh("install -o bob -m 755 /srv/other /tmp/install.sh");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "echo 'echo mine, as $(id -un)' >/tmp/install.sh; sudo -n sh /tmp/install.sh
+         echo text >/tmp/f; sudo -n cp /tmp/f /etc/copied; cat /etc/copied
+         mkdir /tmp/src; printf 'install:\\n\\tinstall -m 644 f /etc/made\\n' >/tmp/src/Makefile
+         cp /tmp/f /tmp/src; cd /tmp/src; ! command -v make >/dev/null || sudo -n make -s install
+         echo $((1 + 1)) | sudo -n tee /dev/shm/tee; cat /dev/shm/tee",
+    );
+    assert_eq!(seen, "mine, as root\ntext\n2\n2");
+    assert_eq!(
+        bed.sh("cat /etc/copied; ls /srv/ran /dev/shm/tee 2>/dev/null || true"),
+        "text"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn what_root_mounts_in_a_command_is_on_the_host() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh("mkdir -p /srv/by-admin /srv/later /tmp/covered /mnt/elsewhere");
+    let before = bed.state();
+    let count = "grep -c ' /srv/by-admin ' /proc/self/mountinfo";
+    let seen = bed.as_alice(&format!(
+        "sudo -n mount -t tmpfs admin /srv/by-admin; {count}
+         mkdir /tmp/m; sudo -n mount -t tmpfs inner /tmp/m; grep -c ' /tmp/m ' /proc/self/mountinfo || true"
+    ));
+    assert_eq!(bed.sh(count), "1", "on the host");
+    assert!(seen.starts_with('1'), "in the session: {seen}");
+    assert_eq!(
+        bed.sh("grep -c ' /tmp/m ' /proc/self/mountinfo || true"),
+        "0"
+    );
+    bed.as_alice("sudo -n umount /srv/by-admin");
+    assert_eq!(bed.sh(&format!("{count} || true")), "0", "on the host");
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn the_views_of_chains_are_those_of_their_targets() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh("touch /tmp/of-host");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "touch /tmp/of-alice; look='ls /tmp'
+         echo sudo $(sudo -n $look)
+         echo sudo -u bob $(sudo -n -u bob $look)
+         echo sudo -u system $(sudo -n -u system $look)
+         echo sudo sudo $(sudo -n sudo -n $look)
+         echo sudo su bob $(sudo -n su bob -c \"$look\")
+         echo sudo su - bob $(sudo -n su - bob -c \"$look\")
+         echo sudo su - $(sudo -n su - -c \"$look\")
+         echo sudo -i $(sudo -n -i $look)
+         echo sudo -iu bob $(sudo -n -iu bob $look)
+         echo three $(sudo -n -u bob sudo -n su alice -c \"$look\")",
+    );
+    assert_eq!(
+        seen,
+        "sudo of-alice\nsudo -u bob of-alice\nsudo -u system of-alice\nsudo sudo of-alice\nsudo su bob of-alice\n\
+         sudo su - bob\nsudo su - of-host\nsudo -i of-host\nsudo -iu bob\nthree of-alice"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+/// A name is not enough: what somebody else has called so on the other side is not where a command begins.
+#[test]
+fn the_working_directory_is_never_another_one_of_the_same_name() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh(
+        "su - system -c 'mkdir -m 777 /tmp/build && touch /tmp/build/trap'; mkdir -p /tmp/of-root
+         install -d -o bob /srv/of-bob; su - bob -c 'mkdir -p /tmp/build; touch /tmp/build/of-bob'",
+    );
+    bed.sh("mkdir -m 755 /tmp/host-only; touch /tmp/host-only/of-host");
+    let before = bed.state();
+    for (directory, ways) in [
+        (
+            "/tmp/build",
+            [
+                "sudo -n",
+                "sudo -n -u bob",
+                "sudo -n -u system",
+                "sudo -n sudo -n -u bob",
+            ],
+        ),
+        (
+            "/home/alice",
+            [
+                "sudo -n",
+                "sudo -n -u bob",
+                "sudo -n -u system",
+                "sudo -n su bob -c",
+            ],
+        ),
+        (
+            "/etc",
+            [
+                "sudo -n",
+                "sudo -n -u bob",
+                "sudo -n -u system",
+                "sudo -n sudo -n",
+            ],
+        ),
+    ] {
+        for way in ways {
+            let way = if way.ends_with("-c") {
+                format!("{way} '/bin/pwd; stat -L -c %i /proc/self/cwd'")
+            } else {
+                format!("{way} bash -c '/bin/pwd; stat -L -c %i /proc/self/cwd'")
+            };
+            let seen = bed.as_alice(&format!(
+                "mkdir -p {directory}; cd {directory}; {way} >/var/tmp/seen; stat -L -c %i . >>/var/tmp/seen; cat /var/tmp/seen"
+            ));
+            let lines: Vec<&str> = seen.lines().collect();
+            assert_eq!(lines[0], directory, "{way}");
+            assert_eq!(lines[1], lines[2], "{way} in {directory}");
+        }
+    }
+    // From the host's view: the host's directory, which bob's view does not have at that path.
+    assert_eq!(
+        bed.sh("cd /tmp/host-only && su bob -c 'ls; ls /tmp'"),
+        "of-host\nbuild"
+    );
+    assert_eq!(bed.sh("cd /tmp/build && su bob -c 'ls'"), "trap");
+    assert_eq!(bed.sh("cd /home && su bob -c '/bin/pwd'"), "/home");
+    before.assert_nothing_left(&bed);
+}
+
+/// One that was removed, that the target may not reach, and that leads elsewhere in the target's view.
+#[test]
+fn the_working_directory_is_kept_where_it_has_no_name() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.policy(
+        "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n[[bind]]\nsource = \"/srv/other\"\n\
+         path = \"/srv/shown\"\nusers = [\"bob\"]\n[[private]]\npath = \"/srv/own\"\nstore = \"/srv/stores/{user}\"\n\
+         parent = \"any\"\nusers = [\"alice\"]\nmode = \"700\"\nowner = \"{user}\"\n",
+    );
+    bed.sh("mkdir -m 755 /srv/other /srv/shown /srv/own /srv/stores; touch /srv/other/of-bob /srv/shown/of-host");
+    bed.sh("mkdir -m 777 /srv/own/x; touch /srv/own/x/of-a-third");
+    let before = bed.state();
+    let inode = |directory: &str, command: &str| {
+        bed.as_alice(&format!(
+            "cd {directory}; stat -c %i .; {command} stat -c %i . || true"
+        ))
+    };
+    for command in ["sudo -n", "sudo -n -u bob", "sudo -n -u system"] {
+        let removed = bed.as_alice(&format!(
+            "mkdir /tmp/gone; cd /tmp/gone; stat -c %i .; rmdir /tmp/gone; {command} stat -c %i ."
+        ));
+        let lines: Vec<&str> = removed.lines().collect();
+        assert_eq!(lines[0], lines[1], "a removed one, by {command}");
+        let shown = inode("/srv/shown", command);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], lines[1], "one that leads elsewhere, by {command}");
+        // The caller's own directory of that path, and not what the target sees there.
+        let seen = bed.as_alice(&format!(
+            "mkdir -p /srv/own/x; cd /srv/own/x; {command} bash -c 'ls -A; echo $(stat -c %i .)'; stat -c %i ."
+        ));
+        let lines: Vec<&str> = seen.lines().collect();
+        assert_eq!(lines[0], lines[1], "{command}: {seen}");
+    }
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn an_edit_by_sudoedit_is_the_file_afterwards() {
+    let bed = machine!();
+    needs!(bed, "sudo", "sudoedit");
+    bed.write("/srv/editor", "#!/bin/sh\necho edited >>\"$1\"\n");
+    bed.sh("chmod 755 /srv/editor");
+    let before = bed.state();
+    for umask in ["022", "077"] {
+        bed.sh("printf 'first\\n' >/etc/edited; chmod 644 /etc/edited");
+        bed.as_alice(&format!(
+            "umask {umask}; EDITOR=/srv/editor sudoedit -n /etc/edited"
+        ));
+        assert_eq!(
+            bed.sh("cat /etc/edited; stat -c '%a %U' /etc/edited; ls -A /var/tmp"),
+            "first\nedited\n644 root",
+            "umask {umask}"
+        );
+        assert_eq!(bed.as_alice("ls -A /var/tmp /tmp"), "/tmp:\n\n/var/tmp:");
+    }
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn root_sees_what_is_hidden_from_its_caller_and_bob_finds_his_home() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.policy(
+        "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n\
+         [[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n[[bind]]\nsource = \"/srv/a\"\npath = \"/srv/b\"\n\
+         [[private]]\npath = \"/srv/not\"\ninherit = false\n[[hide]]\npath = \"/srv/yes\"\ninherit = true\n",
+    );
+    bed.sh("mkdir /srv/a /srv/b /srv/not /srv/yes; touch /srv/a/bound /srv/b/of-host /srv/not/of-host /srv/yes/of-host");
+    bed.sh("touch /home/bob/of-bob /home/alice/of-alice");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "touch /tmp/mine /srv/not/mine 2>/dev/null || true; ls /home; ls /srv/b
+         echo root $(sudo -n ls /home /home/bob /srv/b /tmp /srv/not /srv/yes)
+         echo bob $(sudo -n -u bob bash -c 'ls /home ~ /tmp /srv/b')",
+    );
+    assert_eq!(
+        seen,
+        "alice\nbound\n\
+         root /home: alice bob system /home/bob: of-bob /srv/b: of-host /srv/not: of-host /srv/yes: /tmp: mine\n\
+         bob /home: bob /home/bob: of-bob /srv/b: bound /tmp: mine"
+    );
+    before.assert_nothing_left(&bed);
+}
+
+/// /dev/shm is a mount of its own, /home another one, and one directory lies inside another.
+#[test]
+fn directories_on_several_mounts_appear_nowhere_else() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.policy(
+        "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n[[private]]\npath = \"/tmp/inner\"\n\
+         create = true\n[[tmpfs]]\npath = \"/dev/shm\"\n[[private]]\npath = \"/home/shared\"\n[[private]]\npath = \"/srv/deep/er\"\n",
+    );
+    bed.sh("mkdir -p /home/shared /srv/deep/er /srv/mounted; mount -t tmpfs deep /srv/deep; mkdir /srv/deep/er; chmod 1777 /home/shared /srv/deep/er");
+    for propagation in ["shared", "private", "slave"] {
+        bed.sh(&format!("mount --make-r{propagation} /"));
+        let before = bed.state();
+        let host = bed.sh("cut -d' ' -f5- /proc/self/mountinfo | grep -v ^/run/jns | sort");
+        let first = bed.ssh("bob", "true");
+        assert!(first.succeeded(), "{propagation}: {}", bed.log().join("\n"));
+        let session = bed.start_session("bob");
+        let of_bob = session.run("cut -d' ' -f5 /proc/self/mountinfo").text();
+        let all = "/tmp /tmp/inner /dev/shm /home/shared /srv/deep/er";
+        let seen = bed.as_alice(&format!(
+            "for d in {all}; do touch $d/mine; done
+             sudo -n bash -c 'for d in {all}; do ls $d | tr \"\\n\" \" \"; done; cut -d\" \" -f5- /proc/1/mountinfo | grep -v ^/run/jns | sort >/run/during'
+             sudo -n -u bob ls /home/shared; sudo -n rm /home/shared/mine; ls /home/shared"
+        ));
+        assert_eq!(
+            seen.split_whitespace().collect::<Vec<_>>().join(" "),
+            "inner mine mine mine mine mine mine",
+            "{propagation}"
+        );
+        assert_eq!(
+            bed.sh("cat /run/during; rm /run/during"),
+            host,
+            "the host's mounts, {propagation}"
+        );
+        assert_eq!(
+            session.run("cut -d' ' -f5 /proc/self/mountinfo").text(),
+            of_bob,
+            "{propagation}"
+        );
+        let told = bed
+            .log()
+            .iter()
+            .any(|line| line.contains("in this session stays in it"));
+        assert_eq!(told, propagation != "shared", "{propagation}");
+        session.end();
+        bed.wait_for_logouts();
+        bed.collect_garbage();
+        before.assert_nothing_left(&bed);
+    }
+}
+
+#[test]
+fn host_mounts_that_come_later_appear_in_a_command() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh("mkdir -p /srv/later /srv/file-later /tmp/covered; touch /srv/stop");
+    let before = bed.state();
+    bed.write(
+        "/srv/command",
+        "touch /srv/levels-ready; while [ ! -e /srv/go ]; do sleep 0.05; done
+         grep -c ' /srv/later ' /proc/self/mountinfo; ls /tmp; [ -e /srv/later/here ] && echo here",
+    );
+    bed.sh("rm -f /srv/levels-ready /srv/go");
+    bed.write(
+        "/srv/script",
+        "touch /tmp/mine; sudo -n bash /srv/command >/srv/seen 2>&1",
+    );
+    bed.sh(
+        "chmod 777 /srv; ssh -l alice localhost bash /srv/script </dev/null >/dev/null 2>&1 & true",
+    );
+    bed.wait_until("[ -e /srv/levels-ready ]");
+    bed.sh("mount -t tmpfs later /srv/later; touch /srv/later/here; mount -t tmpfs over /tmp; touch /tmp/over /srv/go");
+    bed.wait_until("grep -q here /srv/seen");
+    assert_eq!(bed.sh("cat /srv/seen"), "1\nmine\nhere");
+    bed.sh("umount /tmp; umount /srv/later; rm /srv/seen /srv/go /srv/levels-ready");
+    before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn what_a_command_leaves_running_keeps_the_directories_and_is_listed() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.sh("touch /tmp/of-host");
+    let before = bed.state();
+    bed.as_alice(
+        "touch /tmp/mine; sudo -n bash -c 'setsid sleep 4711 >/dev/null 2>&1 </dev/null &'",
+    );
+    let pid = bed.sh("pgrep -f '^sleep 4711'");
+    assert_eq!(bed.sh(&format!("ls /proc/{pid}/root/tmp")), "mine");
+    let list = bed.sh("jns ps");
+    assert!(list.contains("sleep") && list.contains("root"), "{list}");
+    assert_eq!(
+        bed.sh("jns gc >/dev/null; ls /var/lib/jns/user/2001"),
+        "tmp\nvar-tmp"
+    );
+    bed.sh("kill $(pgrep -f '^sleep 4711')");
+    before.assert_nothing_left(&bed);
+}
+
+/// From a session whose processes, network, root directory, volumes or layers are its own.
+#[test]
+fn sessions_of_every_kind_pass_their_directories_on() {
+    for (kind, rules) in [
+        ("processes", "[[isolate]]\nprocesses = \"own\"\n"),
+        (
+            "network",
+            "[[isolate]]\nnetwork = \"none\"\nipc = \"own\"\nhostname = \"{user}\"\n",
+        ),
+        ("overlay", "[[overlay]]\npath = \"/opt\"\n"),
+        ("session", "[settings]\nnamespace = \"session\"\n"),
+        (
+            "per session",
+            "[[private]]\npath = \"/srv/s\"\nper = \"session\"\n",
+        ),
+    ] {
+        let bed = machine!();
+        needs!(bed, "sudo");
+        let settings = if rules.starts_with("[settings]") {
+            rules.to_owned()
+        } else {
+            format!("[settings]\n{rules}")
+        };
+        let settings = settings.replacen(
+            "[settings]\n",
+            "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n",
+            1,
+        );
+        bed.policy(&format!(
+            "{settings}[[private]]\npath = \"/tmp\"\n[[tmpfs]]\npath = \"/dev/shm\"\n"
+        ));
+        // Layers cannot be on the overlay that a bed is.
+        bed.sh("mkdir -m 1777 /srv/s; touch /tmp/of-host; mkdir -p /var/lib/jns; mount -t tmpfs -o mode=700 store /var/lib/jns");
+        let before = bed.state();
+        let host = bed.sh("hostname; readlink /proc/self/ns/net");
+        let seen = bed.as_alice(
+            "touch /tmp/mine /dev/shm/mine; cd /tmp
+             echo $(sudo -n ls . /tmp /dev/shm) $(sudo -n pwd)
+             echo $(sudo -n -u bob ls . /tmp /dev/shm)
+             echo $(sudo -n sudo -n -u bob sudo -n ls /tmp)
+             echo $(sudo -n su - bob -c 'ls /tmp') $(sudo -n -i ls /tmp)
+             sudo -n bash -c 'hostname; readlink /proc/self/ns/net'",
+        );
+        assert_eq!(
+            seen,
+            format!(
+                ".: mine /dev/shm: mine /tmp: mine /tmp\n.: mine /dev/shm: mine /tmp: mine\nmine\nof-host\n{host}"
+            ),
+            "{kind}"
+        );
+        bed.wait_for_logouts();
+        before.assert_nothing_left(&bed);
+    }
+}
+
+/// Of a FUSE file system and of an fstab(5) entry with `user`.
+#[test]
+fn what_the_caller_mounted_is_found_by_commands() {
+    let bed = machine!();
+    needs!(bed, "sudo", "gocryptfs", "fusermount3");
+    bed.sh("mknod -m 666 /dev/fuse c 10 229; echo user_allow_other >/etc/fuse.conf; chmod 644 /etc/fuse.conf");
+    bed.sh("mkdir /srv/by-user; echo 'none /srv/by-user tmpfs user,size=1M,mode=1777 0 0' >>/etc/fstab");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "mkdir -p /tmp/.c ~/plain ~/.d ~/closed
+         gocryptfs -q -init -extpass 'echo x' /tmp/.c; gocryptfs -q -allow_other -extpass 'echo x' /tmp/.c ~/plain
+         gocryptfs -q -init -extpass 'echo x' ~/.d; gocryptfs -q -extpass 'echo x' ~/.d ~/closed
+         mount /srv/by-user; touch ~/plain/fuse ~/closed/mine /srv/by-user/fstab
+         chmod 711 ~
+         echo $(sudo -n ls ~/plain /srv/by-user)
+         cd ~/plain; echo $(sudo -n /bin/pwd) $(sudo -n ls) $(sudo -n -u bob ls)
+         cd ~/closed; echo $(sudo -n readlink /proc/self/cwd); echo $(su alice -c ls </dev/null 2>/dev/null)
+         cd /srv/by-user; echo $(sudo -n ls) $(sudo -n -u bob bash -c 'ls; pwd')
+         cd; umount /srv/by-user; fusermount3 -u ~/plain; fusermount3 -u ~/closed",
+    );
+    assert_eq!(
+        seen,
+        "/home/alice/plain: fuse /srv/by-user: fstab\n/home/alice/plain fuse fuse\n/home/alice/closed\n\n\
+         fstab fstab /srv/by-user"
+    );
+    assert_eq!(bed.sh("ls /srv/by-user; ls /home/alice/plain"), "");
+    bed.sh("rm -f /run/mount/*"); // which mount(8) keeps
+    before.assert_nothing_left(&bed);
+}
