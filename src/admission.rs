@@ -2,6 +2,7 @@
 //! share, or gets a new one.
 
 mod command;
+mod ending;
 
 use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory, Subject};
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ use crate::policy::sha256;
 use crate::session::garbage::{self, remove_unused_pins_of};
 use crate::session::ledger::{CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
+use ending::Ending;
 use nix::unistd::Gid;
 use rustix::fd::OwnedFd;
 use std::time::{Duration, SystemTime};
@@ -56,6 +58,8 @@ pub struct Admission {
     looks_older: bool,
     /// Where a new one was pinned.
     pinned: Option<Pinned>,
+    /// What of a new one ends with the session.
+    ending: Option<Ending>,
     journey: Option<Journey>,
 }
 
@@ -77,9 +81,30 @@ impl Admission {
         self.session_directories
     }
 
+    /// The directories that end with the session, as its record has those that are not in the module's store.
+    #[must_use]
+    pub fn noted_directories(&self) -> Vec<Shown> {
+        ending::outside_of_store(&self.session_directories)
+    }
+
     /// Goes back, and takes back a new namespace with what was opened in it, unless another login has joined it
-    /// by now.
+    /// by now, and with the directories that would have ended with the session.
     pub fn retreat(mut self) {
+        self.take_back_pin();
+        let Self {
+            ending,
+            session_directories,
+            journey,
+            ..
+        } = self;
+        // From inside they may be covered.
+        drop(journey);
+        if let Some(ending) = ending {
+            ending.undo(&session_directories);
+        }
+    }
+
+    fn take_back_pin(&mut self) {
         let (Some(pinned), Some(runtime), Some(journey)) =
             (&self.pinned, &self.runtime, &mut self.journey)
         else {
@@ -390,6 +415,7 @@ impl Home {
             leave: door.map(Leave::Tell),
             looks_older: false,
             pinned: None,
+            ending: None,
             journey: Some(Journey {
                 opening: Opening::default(),
                 membership,
@@ -456,6 +482,14 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
         None => (false, None),
     };
+    let process = making.home.and_then(|home| home.process);
+    let ending = Ending::note(
+        making.login,
+        making.digest,
+        (applied.namespace, process),
+        &applied.session_directories,
+        making.home.map(|home| &home.runtime),
+    );
     let leave = applied.init.map(|(_, known)| match shared {
         Some(key) => Leave::Tell(pin::door(key)),
         None => Leave::Kill(known),
@@ -475,10 +509,11 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         notes: applied.notes,
         session_directories: applied.session_directories,
         runtime: making.home.map(|home| home.runtime.clone()),
-        process: making.home.and_then(|home| home.process),
+        process,
         leave,
         looks_older,
         pinned,
+        ending: Some(ending),
         journey,
     })
 }
@@ -526,6 +561,7 @@ fn register<'m>(
         store: plan.store.to_string(),
         instances: applied.instances.iter().map(shown).collect(),
         sources: applied.sources.iter().map(shown).collect(),
+        kept: applied.kept.clone(),
         missing: applied.missing.clone(),
         volumes: applied.volumes.clone(),
         made: now(),

@@ -13,8 +13,9 @@ mod programs;
 
 use crate::error::{Error, Result};
 use crate::kernel::companion::Namespaces;
-use crate::kernel::departure::{Departure, leave_for_new};
+use crate::kernel::departure::{Departure, leave_for_new, share_mounts};
 use crate::kernel::directory::Form;
+use crate::kernel::entries::Found;
 use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::{self, Identity, Namespace, Root};
@@ -54,6 +55,8 @@ pub struct Applied {
     pub instances: Vec<Held>,
     /// What of the host appears elsewhere in it.
     pub sources: Vec<Held>,
+    /// What `keep` has found in directories of the host that are covered.
+    pub kept: Vec<Found>,
     /// What would have appeared in it too, had it existed: paths in the view of the host.
     pub missing: Vec<String>,
     /// The directories that end with the session.
@@ -202,6 +205,11 @@ fn attempt(
     let namespaces = departure.present()?;
     build.attach()?;
     companions.attach()?;
+    // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
+    if plan.propagation == Propagation::Slave {
+        share_mounts()?;
+        build.unshare_private()?;
+    }
     companions.enter_processes()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();

@@ -111,6 +111,13 @@ impl Opened {
     fn is_here(&self) -> bool {
         self.root.is_some() && self.root == Root::own().ok()
     }
+
+    /// Whether what ends with it may be out of reach from inside: nothing of the host's is in another root
+    /// directory, and what lies outside of the module's store may lie beneath a path that is covered.
+    fn hides_its_own(&self) -> bool {
+        let is_outside = |directory: &SessionDirectory| !directory.enclosed;
+        self.in_own_root || self.directories.iter().any(is_outside)
+    }
 }
 
 impl Drop for Opened {

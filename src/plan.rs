@@ -12,7 +12,7 @@ mod show;
 
 use crate::error::{Origin, Result};
 use crate::login::{Accounts, Login};
-use crate::policy::value::{AbsPath, Attributes, Component, Mode, Propagation, Size};
+use crate::policy::value::{AbsPath, Attributes, Mode, Names, Propagation, Size};
 use crate::policy::{Policy, Selection, select, sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -123,7 +123,7 @@ pub enum View {
         /// Its mode, owner and group.
         shape: Shape,
         /// Entries of the covered directory that stay visible.
-        keep: Vec<Component>,
+        keep: Vec<Names>,
     },
     /// An empty file system in memory.
     Memory {
@@ -134,7 +134,7 @@ pub enum View {
         /// Mode, owner and group of its root.
         shape: Shape,
         /// Entries of the covered directory that stay visible.
-        keep: Vec<Component>,
+        keep: Vec<Names>,
     },
     /// Another file or directory of the host.
     Bind {
@@ -160,7 +160,7 @@ pub enum View {
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
         /// Entries of the covered directory that stay visible.
-        keep: Vec<Component>,
+        keep: Vec<Names>,
     },
 }
 

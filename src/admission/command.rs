@@ -117,7 +117,7 @@ impl<'c> Command<'c> {
         };
         if admission.joined || admission.pinned.is_some() {
             self.directories
-                .attach_in_copy(&journey.departure, Travel::FromHost)?;
+                .attach_in_copy(&self.host, &journey.departure, Travel::FromHost)?;
             journey.namespaces.mount = Namespace::own()?;
         } else {
             self.directories.attach_here()?;
@@ -160,6 +160,7 @@ impl<'c> Command<'c> {
             store: self.caller.record.store.clone(),
             instances: Vec::new(),
             sources: Vec::new(),
+            kept: Vec::new(),
             missing: Vec::new(),
             volumes: Vec::new(),
             made: now(),
@@ -240,6 +241,7 @@ impl Admission {
             leave: None,
             looks_older: false,
             pinned: None,
+            ending: None,
             journey: None,
         })
     }

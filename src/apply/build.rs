@@ -13,11 +13,12 @@ use super::{Applied, Held, SessionDirectory};
 use crate::error::{Error, Result};
 use crate::kernel::device::Multiplexer;
 use crate::kernel::directory::{Draft, Form, Publication};
-use crate::kernel::mount;
+use crate::kernel::entries::Found;
+use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Identity;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
-use crate::policy::value::AbsPath;
+use crate::policy::value::{AbsPath, Propagation};
 use root::NewRoot;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -42,6 +43,9 @@ pub(super) struct Build<'p> {
     uid: u32,
     instances: Vec<Held>,
     sources: Vec<Held>,
+    kept: Vec<Found>,
+    /// How many entries the patterns of `keep` have matched so far.
+    matches: usize,
     missing: Vec<String>,
     session_directories: Vec<SessionDirectory>,
     notes: Vec<String>,
@@ -101,6 +105,8 @@ impl<'p> Build<'p> {
             trust,
             instances: Vec::new(),
             sources: Vec::new(),
+            kept: Vec::new(),
+            matches: 0,
             missing: Vec::new(),
             session_directories: Vec::new(),
             notes: Vec::new(),
@@ -203,6 +209,28 @@ impl<'p> Build<'p> {
             .any(|cover| is_within(&path, &cover.path))
         {
             self.missing.push(self.as_caller_has(&path));
+        }
+    }
+
+    /// Notes a place of the caller's that the session sees, by the path that led there: who joins its namespace looks
+    /// whether that still leads there, by way of the same links or others.
+    fn note_source(&mut self, path: &str, place: &Place) {
+        self.sources.push(Held {
+            path: path.to_owned(),
+            identity: identity(&place.status),
+            form: None,
+        });
+    }
+
+    /// The same of a place of the session's, which is no place of the caller's where this login builds it.
+    fn note_shown(&mut self, place: &Place) {
+        let built = |cover: &Cover| is_within(&place.path, &cover.path);
+        if !self.covers.iter().any(built) {
+            self.sources.push(Held {
+                path: self.as_caller_has(&place.path),
+                identity: identity(&place.status),
+                form: None,
+            });
         }
     }
 
@@ -369,6 +397,17 @@ impl<'p> Build<'p> {
         self.enter_root()
     }
 
+    /// Takes those mounts out of their peer groups again that the fstab wants private.
+    pub(super) fn unshare_private(&self) -> Result<()> {
+        let is_private =
+            |view: &&BuiltView<'_>| view.step.propagation == Some(Propagation::Private);
+        self.views.iter().filter(is_private).try_for_each(|view| {
+            let recursive = matches!(view.step.view, View::Bind { recursive, .. } if recursive);
+            let (change, path) = (AttributeChange::default(), view.step.path.as_str());
+            mount::prepare(&view.mount, recursive, change, Travel::Neither, path)
+        })
+    }
+
     /// The paths that are covered, parents before children.
     fn paths(&self) -> Vec<String> {
         let root = self.root.iter().map(|_| "/".to_owned());
@@ -424,6 +463,7 @@ impl<'p> Build<'p> {
             notes: std::mem::take(&mut self.notes),
             instances: std::mem::take(&mut self.instances),
             sources: std::mem::take(&mut self.sources),
+            kept: std::mem::take(&mut self.kept),
             missing: std::mem::take(&mut self.missing),
             session_directories: std::mem::take(&mut self.session_directories),
             init: None,

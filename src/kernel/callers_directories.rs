@@ -7,7 +7,7 @@
 //! its peers, the host's too, so each mount that one of the directories goes on is taken out of its peer group until
 //! they are in place (`MOVE_MOUNT_SET_GROUP`, Linux 5.15).
 
-use super::departure::{Departure, PINS, forget_pins, leave_for_copy, separate};
+use super::departure::{Departure, PINS, forget_pins, leave_for_copy, separate, share_mounts};
 use super::mount::{self, AttributeChange, Travel};
 use super::mount_table::{Mount, OwnTable};
 use super::walk::identity;
@@ -76,6 +76,15 @@ impl Host {
         let table = OwnTable::find().map_err(failed)?;
         let mounts = table.read().map_err(failed)?;
         Ok(Self { table, mounts })
+    }
+
+    /// Whether what is mounted in the present namespace appears in those that were made from it: whether its root
+    /// directory is a shared mount.
+    fn is_shared_here(&self) -> Result<bool> {
+        let failed = |errno| Error::from_errno("read", "the mounts of the target's session", errno);
+        let mounts = self.table.read().map_err(failed)?;
+        let root = mounts.iter().find(|mount| mount.place() == Path::new("/"));
+        Ok(root.is_some_and(|root| root.is_shared))
     }
 
     /// The mount of that number.
@@ -184,9 +193,19 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// There is no namespace to be had, or one that the policy gave the caller has no place here.
-    pub fn attach_in_copy(&mut self, departure: &Departure, travel: Travel) -> Result<()> {
+    pub fn attach_in_copy(
+        &mut self,
+        host: &Host,
+        departure: &Departure,
+        travel: Travel,
+    ) -> Result<()> {
+        let is_shared = host.is_shared_here()?;
         departure.go_on_to_copy(travel)?;
-        self.attach_here()
+        self.attach_here()?;
+        match is_shared {
+            true => share_mounts(),
+            false => Ok(()),
+        }
     }
 
     /// Attaches them in the present namespace, which is the command's alone and whose mounts are nobody's peers.

@@ -162,15 +162,33 @@ fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
     Error::new("create", object, reason)
 }
 
+/// Lets what is mounted in the present namespace from now on appear in namespaces that were made from it before, such
+/// as those of containers: every mount below `/` begins a peer group of its own. One that follows the host's goes on
+/// following it, and gives nothing back (mount_namespaces(7), "slave and shared").
+///
+/// # Errors
+///
+/// `/` is not a mount point.
+pub fn share_mounts() -> Result<()> {
+    change_all(MsFlags::MS_SHARED, "share mounts below")
+}
+
 pub(super) fn separate(travel: Travel) -> Result<()> {
-    let flags = MsFlags::MS_REC | MsFlags::from_bits_retain(travel.flag());
+    change_all(
+        MsFlags::from_bits_retain(travel.flag()),
+        "separate mounts below",
+    )
+}
+
+fn change_all(propagation: MsFlags, verb: &'static str) -> Result<()> {
+    let flags = MsFlags::MS_REC | propagation;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
         let reason = match errno {
             nix::errno::Errno::EINVAL => "/ is not a mount point; is this a chroot?",
             errno => errno.desc(),
         };
-        Error::new("separate mounts below", "/", reason)
+        Error::new(verb, "/", reason)
     })
 }
 

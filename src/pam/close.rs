@@ -28,9 +28,10 @@ pub(super) fn close_session(
     run_hooks(&opened);
     tell(close_volumes(&opened));
     let returning = leave(&mut opened);
-    // Where the process cannot leave for good, nothing of the host's is to be reached in another root directory.
+    // Where the process cannot leave for good, nothing of the host's is to be reached in another root directory, nor
+    // what the session covers.
     let _home = match &returning {
-        None if opened.in_own_root => leave_for_a_moment(),
+        None if opened.hides_its_own() => leave_for_a_moment(),
         None | Some(_) => None,
     };
     // The door of its first process is where the session came from.

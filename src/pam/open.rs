@@ -323,6 +323,7 @@ impl<'o> Opening<'o> {
                 plan: outcome.plan.clone(),
                 config: stamp::config(&self.arguments.source),
                 policy: outcome.policy.clone(),
+                directories: admission.noted_directories(),
                 opened: admission::now(),
             };
             tell(session.write(runtime));

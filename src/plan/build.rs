@@ -13,8 +13,8 @@ use crate::policy::rule::{
     Private, Processes, Root, RunAs, Tmpfs, Volume as VolumeRule,
 };
 use crate::policy::store::{Parent, Store};
-use crate::policy::template::{Fact, NameTemplate, Template};
-use crate::policy::value::{AbsPath, Attributes, Component};
+use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
+use crate::policy::value::{AbsPath, Attributes, Component, Names};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use std::collections::BTreeMap;
@@ -469,12 +469,13 @@ impl Builder<'_> {
         gid.ok_or_else(|| nobody("group", &name, "no such group", rule))
     }
 
-    fn keep(&self, templates: &[NameTemplate], rule: &Rule) -> Result<Vec<Component>> {
+    fn keep(&self, templates: &[NamesTemplate], rule: &Rule) -> Result<Vec<Names>> {
         let mut kept = Vec::new();
         for template in templates {
-            let name = self.name("keep", template, rule)?;
-            if !kept.contains(&name) {
-                kept.push(name);
+            let names = template.expand(self.login);
+            let names = names.map_err(|reason| misfit("keep", template, reason, rule))?;
+            if !kept.contains(&names) {
+                kept.push(names);
             }
         }
         Ok(kept)

@@ -6,7 +6,7 @@ use super::{
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::{Origin, steers};
-use crate::policy::value::{Component, Size};
+use crate::policy::value::{Names, Size};
 use crate::policy::word_of;
 use std::fmt;
 
@@ -304,8 +304,9 @@ impl Shape {
     }
 }
 
-fn kept(keep: &[Component]) -> Vec<String> {
-    let names: Vec<String> = keep.iter().map(|name| visible(name.as_str())).collect();
+fn kept(keep: &[Names]) -> Vec<String> {
+    let names = keep.iter().map(|names| visible(&names.to_string()));
+    let names: Vec<String> = names.collect();
     let any = !names.is_empty();
     any.then(|| format!("keeps {}", names.join(" ")))
         .into_iter()

@@ -2,6 +2,7 @@
 
 use super::fields::{Word, shortened};
 use super::report::Fault;
+use crate::kernel::wildcard::{self, Token};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,17 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Glob {
     written: String,
     tokens: Vec<Token>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Token {
-    Literal(char),
-    One,
-    Many,
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
 }
 
 /// A pattern over remote hosts.
@@ -49,47 +39,7 @@ impl Glob {
     /// Whether all of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let text: Vec<char> = text.chars().collect();
-        let (mut token, mut at) = (0_usize, 0_usize);
-        // Where to go on when a later token fails: behind the last `*`, which then takes one more.
-        let mut retry: Option<(usize, usize)> = None;
-        while let Some(character) = text.get(at) {
-            match self.tokens.get(token) {
-                Some(Token::Many) => {
-                    token = token.saturating_add(1);
-                    retry = Some((token, at));
-                }
-                Some(one) if one.matches(*character) => {
-                    token = token.saturating_add(1);
-                    at = at.saturating_add(1);
-                }
-                _ => {
-                    let Some((behind, taken)) = retry else {
-                        return false;
-                    };
-                    let taken = taken.saturating_add(1);
-                    (token, at, retry) = (behind, taken, Some((behind, taken)));
-                }
-            }
-        }
-        let rest = self.tokens.get(token..).unwrap_or_default();
-        rest.iter().all(|token| *token == Token::Many)
-    }
-}
-
-impl Token {
-    fn matches(&self, character: char) -> bool {
-        match self {
-            Self::Literal(literal) => *literal == character,
-            Self::One => true,
-            Self::Many => false,
-            Self::Class { negated, ranges } => {
-                let within = ranges
-                    .iter()
-                    .any(|(low, high)| (*low..=*high).contains(&character));
-                within != *negated
-            }
-        }
+        wildcard::matches(&self.tokens, text)
     }
 }
 

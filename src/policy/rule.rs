@@ -4,7 +4,9 @@ use super::fields::Vocabulary;
 use super::pattern::{Glob, Host};
 use super::principal::Listed;
 use super::store::Store;
-use super::template::{Fact, HostnameTemplate, NameTemplate, PathTemplate, Template};
+use super::template::{
+    Fact, HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
+};
 use super::value::{Attributes, Mode, Size};
 use crate::error::{Error, Origin, Result};
 use crate::login::Basis;
@@ -125,7 +127,7 @@ pub struct Private {
     /// Make `path` if it is missing.
     pub create: bool,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<NameTemplate>,
+    pub keep: Vec<NamesTemplate>,
     /// Run when an instance is created.
     pub hook: Option<Vec<Template>>,
     /// Run at every login.
@@ -148,7 +150,7 @@ pub struct Tmpfs {
     /// Make `path` if it is missing.
     pub create: bool,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<NameTemplate>,
+    pub keep: Vec<NamesTemplate>,
     /// Run at every login.
     pub init: Option<Init>,
     /// Mount attributes.
@@ -185,7 +187,7 @@ pub struct Hide {
     /// The directory or file that is covered.
     pub path: PathTemplate,
     /// Entries of the covered directory that stay visible.
-    pub keep: Vec<NameTemplate>,
+    pub keep: Vec<NamesTemplate>,
     /// Mount attributes.
     pub options: Attributes,
 }
@@ -519,15 +521,14 @@ impl Kind {
         programs.filter_map(Template::literal).chain(init).collect()
     }
 
-    /// Every template of the rule that becomes a name.
-    fn name_templates(&self) -> Vec<&NameTemplate> {
-        let keep: &[NameTemplate] = match self {
+    /// The `keep` of the rule.
+    fn keep(&self) -> &[NamesTemplate] {
+        match self {
             Self::Private(rule) => &rule.keep,
             Self::Tmpfs(rule) => &rule.keep,
             Self::Hide(rule) => &rule.keep,
             _ => &[],
-        };
-        keep.iter().chain(self.owners()).collect()
+        }
     }
 
     /// The `owner` and the `group` of the rule, where they stand.
@@ -557,10 +558,8 @@ impl Kind {
                 .text_templates()
                 .iter()
                 .any(|text| text.mentions(facts))
-            || self
-                .name_templates()
-                .iter()
-                .any(|name| name.mentions(facts))
+            || self.keep().iter().any(|names| names.mentions(facts))
+            || self.owners().any(|name| name.mentions(facts))
             || hostname.is_some_and(|name| name.mentions(facts))
     }
 

@@ -2,7 +2,8 @@
 
 use super::fields::{Vocabulary, Word, nearest, shortened};
 use super::report::Fault;
-use super::value::{AbsPath, Component};
+use super::value::{AbsPath, Component, Names};
+use crate::kernel::entries::Piece;
 use crate::login::Login;
 use std::fmt;
 use std::ops::Range;
@@ -22,6 +23,11 @@ pub struct PathTemplate(Template);
 /// A template of one name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NameTemplate(Template);
+
+/// A template of names in a directory, in which `*` and `?` are patterns where they are written, and not where a
+/// fact holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamesTemplate(Template);
 
 /// A template of a host name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -550,6 +556,45 @@ impl Word for NameTemplate {
     }
 }
 
+impl NamesTemplate {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        self.0.mentions(facts)
+    }
+
+    /// The names for `login`.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a name.
+    pub fn expand(&self, login: &Login) -> Result<Names, String> {
+        let texts = self.0.path_parts(login)?;
+        Component::new(&texts.concat())?;
+        let pieces = self.0.parts.iter().zip(&texts);
+        let pieces = pieces.flat_map(|(part, text)| match part {
+            Part::Literal(text) => Names::pieces(text).collect(),
+            Part::Fact(..) | Part::Value(..) => vec![Piece::Text(text.clone())],
+        });
+        Ok(Names::new(pieces))
+    }
+}
+
+impl Word for NamesTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let template = Template::parse(text)?;
+        template.refuse_home()?;
+        Component::new(&template.sample()).map_err(Fault::new)?;
+        Ok(Self(template))
+    }
+}
+
+impl fmt::Display for NamesTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Word for HostnameTemplate {
     fn parse(text: &str) -> Result<Self, Fault> {
         let template = Template::parse(text)?;
@@ -670,6 +715,27 @@ mod tests {
             let path = template.expand(&login("/home/alice/"));
             let path = path.as_ref().map(AbsPath::as_str).map_err(String::as_str);
             assert_eq!(path, expected, "{written}");
+        }
+    }
+
+    /// What a user is called does not decide what else is kept.
+    #[test]
+    fn a_fact_is_no_pattern() {
+        let star = Login {
+            user: "*".to_owned(),
+            ..login("/h")
+        };
+        for (written, expected) in [
+            ("{user}", Names::plain("*")),
+            ("x?", Names::new([Piece::Text("x".to_owned()), Piece::One])),
+            (
+                "{user}-*",
+                Names::new([Piece::Text("*-".to_owned()), Piece::Many]),
+            ),
+            ("{{*}}", Names::new(Names::pieces("{*}"))),
+        ] {
+            let names = NamesTemplate::parse(written).unwrap().expand(&star);
+            assert_eq!(names, Ok(expected), "{written}");
         }
     }
 

@@ -5,6 +5,8 @@ use super::report::Fault;
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::kernel::entries::Names;
+
 /// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AbsPath(String);

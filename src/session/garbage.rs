@@ -5,6 +5,7 @@
 
 pub(in crate::session) mod census;
 mod directory;
+mod endings;
 mod kept;
 mod namespaces;
 mod records;
@@ -136,7 +137,8 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
         sweep.note_failure(Kind::SessionDirectory, swept);
     }
     if let Some(runtime) = &runtime {
-        sweep.sweep_records(runtime, &ledger);
+        let left = sweep.sweep_endings(&ledger);
+        sweep.sweep_records(runtime, &ledger, &left);
         let swept = sweep.sweep_temporaries(runtime);
         sweep.note_failure(Kind::Temporary, swept);
     }

@@ -5,6 +5,7 @@ use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Kind};
 use crate::kernel::directory::Form;
+use crate::kernel::entries::Found;
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
@@ -79,6 +80,9 @@ pub struct NamespaceRecord {
     pub instances: Vec<Shown>,
     /// Directories and files of the host's that appear elsewhere in it (`[[bind]]`).
     pub sources: Vec<Shown>,
+    /// What `keep` has found in the directories that are covered: it stays visible, or is not to be had.
+    #[serde(default)]
+    pub kept: Vec<Found>,
     /// What would have appeared in it too, had it existed: paths in the view that its first session came from.
     pub missing: Vec<String>,
     /// The volumes that were opened in it.
@@ -139,6 +143,9 @@ pub struct SessionRecord {
     pub config: Option<String>,
     /// The files of the policy, as they were.
     pub policy: Vec<PolicyFile>,
+    /// The directories that end with it and are not in the module's store.
+    #[serde(default)]
+    pub directories: Vec<Shown>,
     /// When it was opened, in seconds since 1970.
     pub opened: u64,
 }
@@ -188,7 +195,8 @@ impl NamespaceRecord {
     pub fn is_up_to_date(&self) -> bool {
         let mut shown = self.instances.iter().chain(&self.sources);
         let is_missing = |path: &String| rustix::fs::stat(path).is_err();
-        let there = shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
+        let kept = self.kept.iter().all(|found| found.is_current(self.uid));
+        let there = kept && shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
         there && self.volumes.iter().all(Volume::is_served)
     }
 

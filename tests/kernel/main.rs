@@ -23,6 +23,7 @@ mod processes;
 mod races;
 mod removal;
 mod roots;
+mod shown;
 mod sources;
 mod trust;
 mod walk;

@@ -10,7 +10,7 @@ use pam_jns::error::Origin;
 use pam_jns::plan::{
     Instance, Isolation, Labelling, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
 };
-use pam_jns::policy::value::{AbsPath, Attributes, Component, Propagation, Size};
+use pam_jns::policy::value::{AbsPath, Attributes, Names, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -226,11 +226,10 @@ fn step(covered: &str, view: View) -> Step {
     }
 }
 
-fn components(names: &[&str]) -> Vec<Component> {
-    names
-        .iter()
-        .map(|name| Component::new(name).unwrap())
-        .collect()
+/// As a policy has them: `*` and `?` are patterns.
+fn names_of(names: &[&str]) -> Vec<Names> {
+    let of = |name: &&str| Names::new(Names::pieces(name));
+    names.iter().map(of).collect()
 }
 
 /// `[[private]]`, kept at `directory`.
@@ -245,7 +244,7 @@ pub fn private(covered: &str, directory: &str, keep: &[&str]) -> Step {
     let view = View::Instance {
         instance,
         shape: Shape::default(),
-        keep: components(keep),
+        keep: names_of(keep),
     };
     step(covered, view)
 }
@@ -285,7 +284,7 @@ pub fn in_memory(covered: &str, size: Size, keep: &[&str]) -> Step {
         size,
         inodes: None,
         shape: Shape::default(),
-        keep: components(keep),
+        keep: names_of(keep),
     };
     step(covered, view)
 }
@@ -301,7 +300,7 @@ pub fn hidden(covered: &str, keep: &[&str]) -> Step {
     step(
         covered,
         View::Nothing {
-            keep: components(keep),
+            keep: names_of(keep),
         },
     )
 }

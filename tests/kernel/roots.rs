@@ -354,7 +354,9 @@ fn an_fstab_is_mounted_in_its_order_with_its_options() {
                 "{:?}",
                 applied.notes
             );
-            assert_eq!(applied.missing, ["/dev/disk/by-label/none"]);
+            // This machine may have no log.
+            let missing = applied.missing.iter().filter(|path| *path != "/dev/log");
+            assert_eq!(missing.collect::<Vec<_>>(), ["/dev/disk/by-label/none"]);
         });
     });
 }

@@ -1,15 +1,16 @@
 //! Entries of a covered directory that stay visible in what covers it.
 
-use super::{Build, Kept};
+use super::{Build, Kept, is_within};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
+use crate::kernel::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
 use crate::kernel::mount::{self, AttributeChange};
-use crate::kernel::walk::{self, Place, file_type};
+use crate::kernel::walk::{self, Cover, Place, Trust, file_type};
 use crate::plan::{Step, View};
-use crate::policy::value::Component;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What covers a directory: the directory as its file system has it, and its detached mount.
@@ -19,42 +20,130 @@ pub(super) struct Root<'a> {
     pub(super) mount: &'a OwnedFd,
 }
 
+/// How many entries that a pattern matches and that are not kept are told one by one.
+const MOST_TOLD: usize = 8;
+
 impl<'p> Build<'p> {
-    /// Prepares each entry of `keep` that `covered` has; the missing ones are skipped. Their mount points
+    /// Prepares each entry that `keep` means and `covered` has; the missing ones are skipped. Their mount points
     /// are made in `root`, and used through its detached mount.
     pub(super) fn keep_entries(
         &mut self,
         step: &'p Step,
-        keep: &[Component],
+        keep: &[Names],
         covered: &Place,
         root: Root<'_>,
     ) -> Result<Vec<Kept>> {
         let mut kept = Vec::new();
-        for name in keep {
-            let path = format!("{}/{name}", covered.path);
-            kept.extend(self.keep_entry(step, name.as_str(), path, covered, root)?);
+        let mut seen = BTreeSet::new();
+        for names in keep {
+            let search = names.search(covered, self.owners());
+            let search = search
+                .map_err(|errno| Error::from_errno("look for entries in", &covered.path, errno))?;
+            self.note_unwanted(step, names, &search, covered);
+            let mut entries = Vec::new();
+            for name in search.names {
+                let Some((entry, status)) = self.open_kept(step, covered, &name)? else {
+                    continue;
+                };
+                entries.push(Entry::new(&name, &status));
+                if self.may_keep_more(step, names, covered) && seen.insert(name.clone()) {
+                    kept.extend(self.keep_entry(step, &name, (entry, status), covered, root)?);
+                }
+            }
+            self.note_kept(covered, names, entries);
         }
         Ok(kept)
+    }
+
+    /// A caller without rights sees of other users' files that they are not their own, and root's are among those.
+    fn owners(&self) -> Owners {
+        match self.trust {
+            Trust::Root | Trust::User(_) => Owners::RootAnd(self.uid),
+            Trust::Caller(_) => Owners::All,
+        }
+    }
+
+    /// Opens an entry that was found, and judges it again: somebody may have exchanged it since.
+    fn open_kept(
+        &mut self,
+        step: &Step,
+        covered: &Place,
+        name: &str,
+    ) -> Result<Option<(OwnedFd, Stat)>> {
+        let path = format!("{}/{name}", covered.path);
+        let found = self.owners().find(covered, name);
+        match found.map_err(|errno| Error::from_errno("open", &path, errno))? {
+            None => Ok(None),
+            Some(Ok(opened)) => Ok(Some(opened)),
+            Some(Err(unwanted)) => {
+                self.note_not_kept(step, &path, unwanted);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether an entry can be kept besides those that patterns have shown so far; a name always can.
+    fn may_keep_more(&mut self, step: &Step, names: &Names, covered: &Place) -> bool {
+        if names.single().is_some() {
+            return true;
+        }
+        self.matches = self.matches.saturating_add(1);
+        if self.matches == MOST_MATCHES.saturating_add(1) {
+            let reason = format!("patterns of keep show {MOST_MATCHES} entries at most");
+            self.note_not_kept(step, &format!("{}/{names}", covered.path), reason);
+        }
+        self.matches <= MOST_MATCHES
+    }
+
+    /// Notes what was found for those who join the namespace later. What this login builds is not the host's.
+    fn note_kept(&mut self, covered: &Place, names: &Names, entries: Vec<Entry>) {
+        let built = |cover: &Cover| is_within(&covered.path, &cover.path);
+        if !self.covers.iter().any(built) {
+            self.kept.push(Found {
+                directory: self.as_caller_has(&covered.path),
+                names: names.clone(),
+                entries,
+            });
+        }
+    }
+
+    fn note_unwanted(&mut self, step: &Step, names: &Names, search: &Search, covered: &Place) {
+        let directory = &covered.path;
+        for (name, unwanted) in search.unwanted.iter().take(MOST_TOLD) {
+            self.note_not_kept(step, &format!("{directory}/{name}"), unwanted);
+        }
+        let untold = search.unwanted.len().saturating_sub(MOST_TOLD);
+        let path = format!("{directory}/{names}");
+        if untold > 0 {
+            let reason = format!("{untold} more entries are links or belong to others");
+            self.note_not_kept(step, &path, reason);
+        }
+        if search.more > 0 {
+            let reason = format!(
+                "{} entries beyond the first {MOST_MATCHES} in byte order",
+                search.more
+            );
+            self.note_not_kept(step, &path, reason);
+        }
+        if search.is_cut {
+            let reason = "the directory has too many entries, and not all were looked at";
+            self.note_not_kept(step, &path, reason);
+        }
     }
 
     fn keep_entry(
         &mut self,
         step: &'p Step,
         name: &str,
-        path: String,
+        (source, status): (OwnedFd, Stat),
         covered: &Place,
         root: Root<'_>,
     ) -> Result<Option<Kept>> {
-        let Some((source, status)) = open_status(covered, name, &path)? else {
-            self.note_missing(path);
-            return Ok(None);
-        };
-        if file_type(&status) == FileType::Symlink {
-            return Ok(self.not_kept(step, &path, "it is a symbolic link"));
-        }
+        let path = format!("{}/{name}", covered.path);
         let (at, found) = self.mount_point(step, name, &path, &status, root)?;
         if let Some(reason) = self.unfit(&found, &status) {
-            return Ok(self.not_kept(step, &path, reason));
+            self.note_not_kept(step, &path, reason);
+            return Ok(None);
         }
         let copied = self.copy(&source, &status, &path);
         let mount = copied.map_err(clone_of_built)?;
@@ -67,11 +156,10 @@ impl<'p> Build<'p> {
         }))
     }
 
-    fn not_kept(&mut self, step: &Step, path: &str, reason: &str) -> Option<Kept> {
+    fn note_not_kept(&mut self, step: &Step, path: &str, reason: impl std::fmt::Display) {
         let origin = &step.origin;
         self.notes
             .push(format!("{path} not kept: {reason} ({origin})"));
-        None
     }
 
     /// The entry of the same name in what covers the directory, made where it is missing.

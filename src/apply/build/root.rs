@@ -1,6 +1,6 @@
 //! Another root directory: a copy of its mounts, beneath which everything else is built.
 
-use super::{Build, Held, is_within};
+use super::{Build, is_within};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form};
 use crate::kernel::mount::{self, AttributeChange};
@@ -37,11 +37,7 @@ impl<'p> Build<'p> {
             }
             Err(error) => Err(error.at(&wanted.origin)),
             Ok(root) => {
-                self.sources.push(Held {
-                    path: root.place.path.clone(),
-                    identity: identity(&root.place.status),
-                    form: None,
-                });
+                self.note_source(wanted.path.as_str(), &root.place);
                 self.root = Some(root);
                 Ok(wanted.steps_with(&plan.steps).collect())
             }
@@ -141,7 +137,10 @@ impl<'p> Build<'p> {
     ) -> Result<Option<(Place, Option<Place>)>> {
         let path = step.path.as_str();
         let own = match walk::open_plainly(path) {
-            Err(missing) if missing.is_missing() => return Ok(None),
+            Err(missing) if missing.is_missing() => {
+                self.missing.push(path.to_owned());
+                return Ok(None);
+            }
             own => own?,
         };
         if file_type(&own.status) != FileType::RegularFile {

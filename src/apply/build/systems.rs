@@ -65,7 +65,7 @@ impl<'p> Build<'p> {
 
     /// What the kernel is to mount. Only root has a part in the way to a device, so that its path still leads
     /// there when the kernel looks it up.
-    fn source(&self, system: &FileSystem) -> Result<String> {
+    fn source(&mut self, system: &FileSystem) -> Result<String> {
         let device = match &system.medium {
             Medium::Named(name) => return Ok(name.clone()),
             Medium::Device(device) => device.as_str(),
@@ -74,11 +74,12 @@ impl<'p> Build<'p> {
         if file_type(&place.status) != FileType::BlockDevice {
             return Err(Error::new("mount", device, "it is not a block device"));
         }
+        self.note_source(device, &place);
         Ok(place.path)
     }
 
     /// The kernel looks these up by their paths, too.
-    fn vet_layers(&self, system: &FileSystem) -> Result<()> {
+    fn vet_layers(&mut self, system: &FileSystem) -> Result<()> {
         let layers = system
             .options
             .iter()
@@ -88,7 +89,8 @@ impl<'p> Build<'p> {
             let many = key == "lowerdir";
             let directories = value.split(|character| many && character == ':');
             for directory in directories.filter(|directory| !directory.is_empty()) {
-                self.by_root().open(directory, &[])?;
+                let layer = self.by_root().open(directory, &[])?;
+                self.note_source(directory, &layer);
             }
         }
         Ok(())
@@ -125,12 +127,16 @@ impl<'p> Build<'p> {
     }
 
     /// A device of the host's, or the socket of its log; nothing where the host has none.
-    fn device(&self, directory: &OwnedFd, name: &str) -> Result<Option<Kept>> {
+    fn device(&mut self, directory: &OwnedFd, name: &str) -> Result<Option<Kept>> {
         let path = format!("/dev/{name}");
         let place = match self.walker.open(&path, &[]) {
-            Err(missing) if missing.is_missing() => return Ok(None),
+            Err(missing) if missing.is_missing() => {
+                self.missing.push(path);
+                return Ok(None);
+            }
             found => found?,
         };
+        self.note_source(&path, &place);
         let mount = mount::clone_tree(&place, false, &path)?;
         let change = AttributeChange::default().set(attribute::NO_SUID | attribute::NO_EXEC);
         mount::prepare(&mount, false, change, Travel::Neither, &path)?;
@@ -155,6 +161,7 @@ impl<'p> Build<'p> {
         let mount = mount::clone_tree(&own, false, path)?;
         let change = like_covered_and_source(&step.attributes, 0);
         mount::prepare(&mount, false, change, Travel::Neither, path)?;
+        self.note_source(path, &own);
         Ok(Rc::new(mount))
     }
 

@@ -1,16 +1,16 @@
 //! The mount of one step, detached: what the user's word becomes in the kernel's few.
 
 use super::keep::Root;
-use super::{Build, BuiltView, Held, Kept};
+use super::{Build, BuiltView, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Form, open_directory};
 use crate::kernel::label;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
 use crate::kernel::overlay::{Layer, Manner};
-use crate::kernel::walk::{Place, Trust, identity};
+use crate::kernel::walk::{Place, Trust};
 use crate::plan::{Instance, Shape, Step, View};
-use crate::policy::value::{Component, Size};
+use crate::policy::value::{Names, Size};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Stat;
 use rustix::io::Errno;
@@ -67,7 +67,7 @@ impl<'p> Build<'p> {
         step: &'p Step,
         place: &Place,
         form: Form,
-        keep: &[Component],
+        keep: &[Names],
         covered: u64,
     ) -> Result<Covering> {
         let directory = Rc::new(self.open_instance(step, place, form)?);
@@ -86,7 +86,7 @@ impl<'p> Build<'p> {
         let path = step.path.as_str();
         let attributes = like_covered(&step.attributes, covered).bits();
         let (memory, keep, read_only) = match &step.view {
-            View::Nothing { keep } => (nothing_of(keep.len()), keep, attribute::READ_ONLY),
+            View::Nothing { keep } => (nothing_of(keep), keep, attribute::READ_ONLY),
             View::Memory {
                 size,
                 inodes,
@@ -138,11 +138,11 @@ impl<'p> Build<'p> {
         let change = like_covered_and_source(&step.attributes, covered);
         let travel = crate::apply::travel(step.propagation.unwrap_or(self.plan.propagation));
         mount::prepare(&mount, recursive, change, travel, path)?;
-        self.sources.push(Held {
-            path: source.path.clone(),
-            identity: identity(&source.status),
-            form: None,
-        });
+        let named = match &step.view {
+            View::Bind { source, .. } => source.as_str(),
+            _ => &source.path,
+        };
+        self.note_source(named, source);
         Ok(Rc::new(mount))
     }
 
@@ -154,6 +154,7 @@ impl<'p> Build<'p> {
         covered: u64,
     ) -> Result<Rc<OwnedFd>> {
         let (path, directory) = (step.path.as_str(), layer.directory.as_str());
+        self.note_shown(place);
         let lower =
             open_directory(place, ".").map_err(|errno| Error::from_errno("open", path, errno))?;
         let (opened, is_new) = self.open_layer(layer, place)?;
@@ -260,10 +261,11 @@ fn memory_of(size: Size, inodes: Option<u64>, form: Form) -> Memory {
 }
 
 /// An empty directory for everybody to see into; its kept entries are mount points in it.
-fn nothing_of(kept: usize) -> Memory {
+fn nothing_of(keep: &[Names]) -> Memory {
+    let kept = keep.iter().map(Names::most).fold(2, usize::saturating_add);
     Memory {
         bytes: 4096,
-        inodes: u64::try_from(kept).unwrap_or(u64::MAX).saturating_add(2),
+        inodes: u64::try_from(kept).unwrap_or(u64::MAX),
         mode: 0o555,
         uid: 0,
         gid: 0,

@@ -63,6 +63,10 @@ const BEFORE: [(&str, &str); 5] = [
     ),
 ];
 
+/// Modules that mount for the session when it opens, and unmount when it closes. Modules close in the order of the
+/// stack too: one that stands before the module closes while the process is still in the session's namespace.
+const MOUNTING: [&str; 4] = ["pam_mount", "pam_ecryptfs", "pam_encfs", "pam_zfs_key"];
+
 /// What is wrong with the stacks of a system.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let services = stack::services(tree);
@@ -159,6 +163,7 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
     );
     let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.origin)];
     all.extend(of_order(service, after));
+    all.extend(of_mounts(service, before));
     all.extend(of_ways_around(service, before));
     all.extend(of_way_back(service, root, entry));
     all.extend(of_rival(stack));
@@ -237,6 +242,24 @@ fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
         )
     })
     .collect()
+}
+
+/// What was mounted on the host, and is unmounted in the session alone.
+fn of_mounts(service: &str, before: &[Entry]) -> Vec<Finding> {
+    let early = before
+        .iter()
+        .filter(|entry| MOUNTING.contains(&entry.name()));
+    early
+        .map(|entry| {
+            let said = format!("{service}: {} stands before {MODULE}", entry.name());
+            Finding::problem(Area::Pam, said)
+                .at(&entry.origin)
+                .advise(format!(
+                    "at logout it unmounts in the session, and what it has mounted stays on the host; move it below \
+                     {MODULE}"
+                ))
+        })
+        .collect()
 }
 
 /// `pam_selinux close` has nothing to do when a session opens.
@@ -642,6 +665,18 @@ mod tests {
             "pam_selinux stands after",
         ),
         (
+            "a volume on the host",
+            "session optional pam_mount.so\nsession required pam_jns.so",
+            Level::Problem,
+            "pam_mount stands before pam_jns",
+        ),
+        (
+            "another one",
+            "session optional pam_zfs_key.so homes=pool/home\nsession required pam_jns.so",
+            Level::Problem,
+            "pam_zfs_key stands before pam_jns",
+        ),
+        (
             "a rival",
             "session required pam_namespace.so\nsession required pam_jns.so",
             Level::Problem,
@@ -716,6 +751,10 @@ mod tests {
                 "session required pam_jns.so config=/etc/x.toml debug",
             ),
             ("requisite", "session requisite pam_jns.so"),
+            (
+                "a volume of the session's",
+                "session required pam_jns.so\nsession optional pam_mount.so",
+            ),
             (
                 "close is not late",
                 "session required pam_jns.so\nsession required pam_selinux.so close",

@@ -8,7 +8,7 @@ use crate::plan::{
     Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape,
     Sharing, Step, View, Volume, Wanted,
 };
-use crate::policy::value::{AbsPath, AccessTime, Attributes, Component, Propagation};
+use crate::policy::value::{AbsPath, AccessTime, Attributes, Names, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
 use serde_json::{Map, Value, json};
 
@@ -284,8 +284,8 @@ fn shape(shape: &Shape) -> Value {
     })
 }
 
-fn keep(names: &[Component]) -> Vec<&str> {
-    names.iter().map(Component::as_str).collect()
+fn keep(all: &[Names]) -> Vec<String> {
+    all.iter().map(Names::to_string).collect()
 }
 
 /// The attributes in the words of the policy.

@@ -142,6 +142,7 @@ fn record(case: &Case, process: Process, digest: &str, admission: &Admission) ->
         plan: digest.to_owned(),
         config: None,
         policy: Vec::new(),
+        directories: admission.noted_directories(),
         opened: admission::now(),
     }
 }

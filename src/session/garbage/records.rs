@@ -70,7 +70,13 @@ impl Ledger {
         self.namespaces.iter().all(|record| record.origin == own)
     }
 
-    fn namespace(&self, identity: Identity) -> Option<&NamespaceRecord> {
+    /// The records of the sessions that have ended.
+    pub(super) fn ended_sessions(&self) -> impl Iterator<Item = &SessionRecord> {
+        let is_over = |session: &&SessionRecord| self.ended.contains(&session.id);
+        self.sessions.iter().filter(is_over)
+    }
+
+    pub(super) fn namespace(&self, identity: Identity) -> Option<&NamespaceRecord> {
         self.namespaces
             .iter()
             .find(|record| record.namespace == identity)
@@ -193,9 +199,15 @@ impl Sweep<'_> {
         !self.sees_all && record.origin != self.own && !census.holds(record.origin)
     }
 
-    /// Removes the records of what is gone: last, because they say what else is.
-    pub(super) fn sweep_records(&mut self, runtime: &Runtime, ledger: &Ledger) {
-        for id in &ledger.ended {
+    /// Removes the records of what is gone: last, because they say what else is. Those of the sessions `left` say what
+    /// is still to be removed.
+    pub(super) fn sweep_records(
+        &mut self,
+        runtime: &Runtime,
+        ledger: &Ledger,
+        left: &BTreeSet<String>,
+    ) {
+        for id in ledger.ended.difference(left) {
             let path = format!("{PATH}/{SESSIONS}/{id}");
             let reason = "the process that opened the session is gone";
             self.dispose(Kind::Session, &path, reason, || {

@@ -144,6 +144,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),
         sources: Vec::new(),
+        kept: Vec::new(),
         missing: Vec::new(),
         instances: vec![],
         volumes: Vec::new(),
@@ -174,6 +175,7 @@ pub fn session_record(id: &str, process: Process, namespace: Identity) {
         plan: "0".repeat(64),
         config: None,
         policy: vec![],
+        directories: vec![],
         opened: 0,
     };
     record.write(&runtime()).unwrap();

@@ -1,0 +1,90 @@
+//! What ends with a session and lies where nobody looks for it: noted before anything else of the session can fail,
+//! so that `jns gc` finds it after a crash.
+
+use crate::apply::{self, SessionDirectory};
+use crate::error::Result;
+use crate::kernel::namespace::Identity;
+use crate::kernel::process::Process;
+use crate::kernel::walk::Trust;
+use crate::login::Login;
+use crate::session::ledger::Shown;
+use crate::session::{Runtime, SessionRecord};
+
+/// The longest name of a service in characters that is noted.
+const LONGEST: usize = 256;
+
+/// Directories that end with a session which is being opened.
+#[derive(Debug)]
+pub(super) struct Ending {
+    id: String,
+    uid: u32,
+    runtime: Option<Runtime>,
+}
+
+impl Ending {
+    /// Notes the directories that lie outside of the module's store; that the note cannot be written is logged.
+    pub(super) fn note(
+        login: &Login,
+        plan: &str,
+        (namespace, process): (Identity, Option<Process>),
+        directories: &[SessionDirectory],
+        runtime: Option<&Runtime>,
+    ) -> Self {
+        let directories = outside_of_store(directories);
+        if let (Some(runtime), Some(process), false) = (runtime, process, directories.is_empty()) {
+            let record = SessionRecord {
+                id: login.session.clone(),
+                user: login.user.clone(),
+                uid: login.uid,
+                service: login.service.chars().take(LONGEST).collect(),
+                tty: None,
+                rhost: None,
+                process,
+                namespace,
+                plan: plan.to_owned(),
+                config: None,
+                policy: Vec::new(),
+                directories,
+                opened: super::now(),
+            };
+            tell(record.write(runtime));
+        }
+        Self {
+            id: login.session.clone(),
+            uid: login.uid,
+            runtime: runtime.cloned(),
+        }
+    }
+
+    /// Removes the directories of a session that was not opened after all, where they were made.
+    pub(super) fn undo(self, directories: &[SessionDirectory]) {
+        if directories.is_empty() {
+            return;
+        }
+        let trust = Trust::User(self.uid);
+        for directory in directories {
+            tell(apply::remove_session_directory(directory, trust));
+        }
+        if let Some(runtime) = &self.runtime {
+            tell(SessionRecord::remove(runtime, &self.id));
+        }
+    }
+}
+
+/// The directories that `jns gc` would not find in the module's store.
+pub(super) fn outside_of_store(directories: &[SessionDirectory]) -> Vec<Shown> {
+    let outside = directories.iter().filter(|directory| !directory.enclosed);
+    let shown = outside.map(|directory| Shown {
+        path: directory.path.clone(),
+        device: directory.identity.0,
+        inode: directory.identity.1,
+        form: None,
+    });
+    shown.collect()
+}
+
+fn tell(done: Result<()>) {
+    if let Err(error) = done {
+        log::warn!("{error}");
+    }
+}

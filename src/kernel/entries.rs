@@ -1,0 +1,375 @@
+//! Entries of a directory that are meant by a name or a pattern, and how to know later whether the same are meant.
+
+use super::directory::{names, open_directory};
+use super::walk::{self, file_type, identity};
+use super::wildcard::{self, Token};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// How many entries a pattern shows at most: each takes a mount, and two descriptors while it is made.
+pub const MOST_MATCHES: usize = 256;
+
+/// How many names of a directory are compared with a pattern: whoever may fill the directory must not hold a login.
+const MOST_NAMES: usize = 16_384;
+
+/// Which entries of a directory are meant: the one of a name, or those that a pattern matches. As in a shell, a
+/// `*` or `?` at the start matches no leading dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Names(Vec<Piece>);
+
+/// A part of a name, or of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Piece {
+    /// This very text.
+    Text(String),
+    /// `?`: any one character.
+    One,
+    /// `*`: any number of characters, none included.
+    Many,
+}
+
+/// Whose entries are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// Root's, and those of the user with this id: in a directory that everybody may write to, who made an entry
+    /// first would serve everybody.
+    RootAnd(u32),
+    /// Everybody's.
+    All,
+}
+
+/// Why an entry is not meant although it has the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwanted {
+    /// It is a symbolic link.
+    Link,
+    /// It belongs to the user with this id.
+    Foreign(u32),
+    /// Not even root may look at it: a file system of a user's is mounted there (fuse(4)), or its program has ended.
+    Closed,
+}
+
+/// An entry that was opened (`O_PATH`), or why it is not to be had; nothing where there is none.
+pub type Judged = Option<std::result::Result<(OwnedFd, Stat), Unwanted>>;
+
+/// What a directory holds of the entries that are meant.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The names of those to be had, in byte order, at most [`MOST_MATCHES`].
+    pub names: Vec<String>,
+    /// Those that have the name and are not to be had.
+    pub unwanted: Vec<(String, Unwanted)>,
+    /// How many more there are to be had.
+    pub more: usize,
+    /// Whether the directory has more names than are looked at.
+    pub is_cut: bool,
+}
+
+/// What was found in a directory of the host's, and has to be found again by whoever joins a namespace that
+/// shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The path of the directory.
+    pub directory: String,
+    /// What was looked for.
+    pub names: Names,
+    /// What there was, in byte order of the names.
+    pub entries: Vec<Entry>,
+}
+
+/// An entry as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// The device that it is on, as stat(2) numbers it.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+}
+
+impl Names {
+    /// Those of this text, in which nothing is a pattern.
+    #[must_use]
+    pub fn plain(name: &str) -> Self {
+        Self(vec![Piece::Text(name.to_owned())])
+    }
+
+    /// Those that these pieces make together.
+    #[must_use]
+    pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut joined: Vec<Piece> = Vec::new();
+        for piece in pieces {
+            match (joined.last_mut(), piece) {
+                (_, Piece::Text(text)) if text.is_empty() => {}
+                (Some(Piece::Text(before)), Piece::Text(text)) => before.push_str(&text),
+                (Some(Piece::Many), Piece::Many) => {}
+                (_, piece) => joined.push(piece),
+            }
+        }
+        Self(joined)
+    }
+
+    /// The pieces of a text in which `*` and `?` are patterns.
+    pub fn pieces(text: &str) -> impl Iterator<Item = Piece> {
+        text.split_inclusive(['*', '?']).flat_map(|part| {
+            let (before, wild) = match (part.strip_suffix('*'), part.strip_suffix('?')) {
+                (Some(before), _) => (before, Some(Piece::Many)),
+                (_, Some(before)) => (before, Some(Piece::One)),
+                _ => (part, None),
+            };
+            std::iter::once(Piece::Text(before.to_owned())).chain(wild)
+        })
+    }
+
+    /// The name, where only one is meant.
+    #[must_use]
+    pub fn single(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Text(name)] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// How many entries it can show at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        match self.single() {
+            Some(_) => 1,
+            None => MOST_MATCHES,
+        }
+    }
+
+    /// Looks for the entries in a directory.
+    ///
+    /// # Errors
+    ///
+    /// The error number of openat(2) or getdents64(2): what is not there is no error.
+    pub fn search(
+        &self,
+        directory: impl AsFd,
+        owners: Owners,
+    ) -> std::result::Result<Search, Errno> {
+        let mut search = Search::default();
+        let matching = match self.single() {
+            Some(name) => BTreeSet::from([name.to_owned()]),
+            None => self.matching(&directory, &mut search)?,
+        };
+        for name in matching {
+            match owners.find(&directory, &name)? {
+                None => {}
+                Some(Err(unwanted)) => search.unwanted.push((name, unwanted)),
+                Some(Ok(_)) if search.names.len() < MOST_MATCHES => search.names.push(name),
+                Some(Ok(_)) => search.more = search.more.saturating_add(1),
+            }
+        }
+        Ok(search)
+    }
+
+    /// The names in a directory that match. One that is not UTF-8 matches nothing.
+    fn matching(
+        &self,
+        directory: impl AsFd,
+        search: &mut Search,
+    ) -> std::result::Result<BTreeSet<String>, Errno> {
+        let tokens = self.tokens();
+        let mut found = BTreeSet::new();
+        let listed = names(Dir::new(open_directory(directory, ".")?)?);
+        for (number, name) in listed.enumerate() {
+            if number >= MOST_NAMES {
+                search.is_cut = true;
+                break;
+            }
+            let name = name?.into_string();
+            found.extend(name.ok().filter(|name| self.matches(&tokens, name)));
+        }
+        Ok(found)
+    }
+
+    fn matches(&self, tokens: &[Token], name: &str) -> bool {
+        let says_dot = matches!(self.0.first(), Some(Piece::Text(text)) if text.starts_with('.'));
+        (says_dot || !name.starts_with('.')) && wildcard::matches(tokens, name)
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        let pieces = self.0.iter();
+        let tokens = pieces.flat_map(|piece| match piece {
+            Piece::Text(text) => text.chars().map(Token::Literal).collect(),
+            Piece::One => vec![Token::One],
+            Piece::Many => vec![Token::Many],
+        });
+        tokens.collect()
+    }
+}
+
+impl Owners {
+    /// Opens an entry, not followed where it is a link, unless it is not to be had; nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The error number of openat(2) or fstat(2).
+    pub fn find(self, directory: impl AsFd, name: &str) -> std::result::Result<Judged, Errno> {
+        let opened = walk::open_entry(directory, name).and_then(|entry| {
+            let status = rustix::fs::fstat(&entry)?;
+            Ok((entry, status))
+        });
+        match opened {
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::ACCESS | Errno::NOTCONN) => Ok(Some(Err(Unwanted::Closed))),
+            Err(errno) => Err(errno),
+            Ok((entry, status)) => Ok(Some(self.judge(&status).map(|()| (entry, status)))),
+        }
+    }
+
+    fn judge(self, status: &Stat) -> std::result::Result<(), Unwanted> {
+        let owner = status.st_uid;
+        match self {
+            _ if file_type(status) == FileType::Symlink => Err(Unwanted::Link),
+            Self::RootAnd(uid) if ![0, uid].contains(&owner) => Err(Unwanted::Foreign(owner)),
+            Self::RootAnd(_) | Self::All => Ok(()),
+        }
+    }
+}
+
+impl Entry {
+    /// That of `name`, with what tells it from another one.
+    #[must_use]
+    pub fn new(name: &str, status: &Stat) -> Self {
+        let (device, inode) = identity(status);
+        Self {
+            name: name.to_owned(),
+            device,
+            inode,
+        }
+    }
+}
+
+impl Found {
+    /// Whether the same is found there now, for the user `uid`.
+    #[must_use]
+    pub fn is_current(&self, uid: u32) -> bool {
+        self.look_again(Owners::RootAnd(uid))
+            .is_ok_and(|now| now == self.entries)
+    }
+
+    fn look_again(&self, owners: Owners) -> std::result::Result<Vec<Entry>, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(CWD, &self.directory, flags, Mode::empty())?;
+        let mut entries = Vec::new();
+        for name in self.names.search(&directory, owners)?.names {
+            if let Some(Ok((_, status))) = owners.find(&directory, &name)? {
+                entries.push(Entry::new(&name, &status));
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl fmt::Display for Names {
+    /// As a policy has it; a character that is no pattern has a backslash before it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(&text.replace('*', "\\*").replace('?', "\\?")),
+            Piece::One => f.write_str("?"),
+            Piece::Many => f.write_str("*"),
+        })
+    }
+}
+
+impl fmt::Display for Unwanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link => f.write_str("it is a symbolic link"),
+            Self::Foreign(uid) => write!(f, "it belongs to uid {uid}, not to root or the user"),
+            Self::Closed => f.write_str("root may not look at it, as in a user's file system"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Names {
+        Names::new(Names::pieces(text))
+    }
+
+    fn matched(pattern: &str, name: &str) -> bool {
+        let names = names(pattern);
+        names.matches(&names.tokens(), name)
+    }
+
+    #[test]
+    fn patterns_and_what_they_match() {
+        for (pattern, name, expected) in [
+            (".X*-lock", ".X0-lock", true),
+            (".X*-lock", ".X11-unix", false),
+            (".X?", ".X1", true),
+            (".X?", ".X", false),
+            ("*", "a", true),
+            ("*", ".a", false),
+            ("?a", ".a", false),
+            (".*", ".a", true),
+            ("**", "a", true),
+            ("a[b]*", "a[b]c", true),
+            ("a[b]*", "ab", false),
+            ("*.sock", "x.sock", true),
+            ("*.sock", ".sock", false),
+        ] {
+            assert_eq!(matched(pattern, name), expected, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn only_a_text_without_patterns_is_one_name() {
+        for (text, single) in [
+            (".X11-unix", true),
+            ("a*", false),
+            ("?", false),
+            ("a[b]", true),
+        ] {
+            assert_eq!(names(text).single().is_some(), single, "{text}");
+            assert_eq!(names(text).to_string(), text);
+        }
+        let star = Names::plain("*");
+        assert_eq!(star.single(), Some("*"));
+        assert_eq!(star.to_string(), "\\*");
+    }
+
+    #[test]
+    fn what_is_remembered_is_read_again() {
+        for names in [names(".X*-?ock"), Names::plain("*"), names("a")] {
+            let text = serde_json::to_string(&names).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Names>(&text).unwrap(),
+                names,
+                "{text}"
+            );
+        }
+    }
+
+    /// A pattern shows no more than it may, the first ones, and says how many are left.
+    #[test]
+    fn a_pattern_has_an_end() {
+        let room = tempfile::tempdir().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        for number in 0..MOST_MATCHES + 3 {
+            std::fs::write(room.path().join(format!("x{number:04}")), "").unwrap();
+        }
+        std::os::unix::fs::symlink("x0000", room.path().join("x")).unwrap();
+        let directory = std::fs::File::open(room.path()).unwrap();
+        let found = names("x*")
+            .search(&directory, Owners::RootAnd(uid))
+            .unwrap();
+        assert_eq!((found.names.len(), found.more), (MOST_MATCHES, 3));
+        assert_eq!(found.names.first().map(String::as_str), Some("x0000"));
+        assert_eq!(found.unwanted, [("x".to_owned(), Unwanted::Link)]);
+        assert!(!found.is_cut);
+    }
+}

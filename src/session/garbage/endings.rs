@@ -1,0 +1,107 @@
+//! Directories that ended with their sessions and lay outside of the module's stores.
+
+use super::census::Census;
+use super::records::Ledger;
+use super::views::Views;
+use super::{Kind, MOUNTED, Sweep, Verdict};
+use crate::error::Result;
+use crate::kernel::removal;
+use crate::kernel::walk::{Trust, Walker, identity};
+use crate::session::ledger::{SessionRecord, Shown};
+use std::collections::BTreeSet;
+
+impl Sweep<'_> {
+    /// Removes the directories that sessions which have ended had in stores of their rules', and gives the ids of
+    /// those of which something is left: their records have to stay.
+    pub(super) fn sweep_endings(&mut self, ledger: &Ledger) -> BTreeSet<String> {
+        let has_any = |session: &&SessionRecord| !session.directories.is_empty();
+        let sessions: Vec<&SessionRecord> = ledger.ended_sessions().filter(has_any).collect();
+        if sessions.is_empty() {
+            return BTreeSet::new();
+        }
+        let ids = || sessions.iter().map(|session| session.id.clone());
+        let looked = Views::take().and_then(|views| Ok((views, Census::of_processes()?)));
+        let (views, census) = match looked {
+            Ok(both) => both,
+            Err(error) => {
+                self.note_failure(Kind::SessionDirectory, Err(error));
+                return ids().collect();
+            }
+        };
+        let mut left = BTreeSet::new();
+        for session in &sessions {
+            let elsewhere = self.is_elsewhere(session, ledger, &census);
+            for directory in &session.directories {
+                let over = match &elsewhere {
+                    Some(reason) => {
+                        self.spare(Kind::SessionDirectory, &directory.path, reason);
+                        false
+                    }
+                    None => self.sweep_ending(session.uid, directory, &views),
+                };
+                if !over {
+                    left.insert(session.id.clone());
+                }
+            }
+        }
+        left
+    }
+
+    /// Why the session's paths say nothing here, if it came from another namespace that is still there.
+    fn is_elsewhere(
+        &self,
+        session: &SessionRecord,
+        ledger: &Ledger,
+        census: &Census,
+    ) -> Option<String> {
+        let origin = ledger.namespace(session.namespace)?.origin;
+        match self.judge_elsewhere(origin, census) {
+            Verdict::Spared(reason) if origin != self.own => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Removes the very directory that is noted, and tells whether nothing is left of it.
+    fn sweep_ending(&mut self, uid: u32, directory: &Shown, views: &Views) -> bool {
+        let path = directory.path.as_str();
+        match is_there(uid, directory) {
+            Ok(false) => return true,
+            Ok(true) => {}
+            Err(error) => {
+                self.note_failure(Kind::SessionDirectory, Err(error));
+                return false;
+            }
+        }
+        if views.hold_mount_in(path) {
+            self.spare(Kind::SessionDirectory, path, MOUNTED);
+            return false;
+        }
+        let mut done = false;
+        self.dispose(
+            Kind::SessionDirectory,
+            path,
+            "its session has ended",
+            || {
+                let removed = remove(uid, directory);
+                done = removed.is_ok();
+                removed
+            },
+        );
+        done
+    }
+}
+
+/// Whether the path leads to the directory that is noted: another one is none of the session's.
+fn is_there(uid: u32, directory: &Shown) -> Result<bool> {
+    match Walker::new(Trust::User(uid))?.open(&directory.path, &[]) {
+        Err(missing) if missing.is_missing() => Ok(false),
+        found => Ok(identity(&found?.status) == directory.identity()),
+    }
+}
+
+fn remove(uid: u32, directory: &Shown) -> Result<()> {
+    let path = directory.path.as_str();
+    let walker = Walker::new(Trust::User(uid))?;
+    let (parent, name) = walker.open_parent(path, &[])?;
+    removal::remove_tree(&parent, name, directory.identity(), path)
+}

@@ -1,0 +1,94 @@
+//! A module that mounts for the session: pam_mount behind pam_jns, where it belongs, and before it.
+
+use crate::bed::{Bed, bed, ours_only, skip};
+
+/// A directory of the host's that alice's sessions have in their home.
+const CONFIGURATION: &str = "\
+<?xml version=\"1.0\" encoding=\"utf-8\" ?>
+<!DOCTYPE pam_mount SYSTEM \"pam_mount.conf.xml.dtd\">
+<pam_mount>
+<volume user=\"alice\" fstype=\"none\" path=\"/srv/vault\" mountpoint=\"/home/alice/vault\" options=\"bind\" />
+</pam_mount>
+";
+
+/// Pam_mount's line.
+const LINE: &str = "session optional pam_mount.so disable_interactive";
+
+/// What stands before the module in the example for sshd.
+const FIRST: &str = "session    \\[success=1 default=ignore\\]   pam_succeed_if.so quiet uid = 0";
+
+impl Bed {
+    /// Serves ssh with both modules, pam_mount's line where a sed(1) script puts it.
+    fn serve_ssh_with_volumes(&self, put: &str) {
+        self.write("/etc/security/pam_mount.conf.xml", CONFIGURATION);
+        self.sh("install -d -m 700 -o alice /srv/vault && install -d -o alice ~alice/vault");
+        self.protect("sshd");
+        self.sh(&format!("sed -i '{put}' /etc/pam.d/sshd"));
+        self.start_sshd("");
+    }
+
+    /// How many mounts of the volume the host has.
+    fn volumes_on_host(&self) -> String {
+        self.sh("grep -c ' /home/alice/vault ' /proc/self/mountinfo || true")
+    }
+
+    fn has_pam_mount(&self) -> bool {
+        self.run("ls /lib/*/security/pam_mount.so /usr/lib/*/security/pam_mount.so")
+            .stdout
+            .contains("pam_mount.so")
+    }
+}
+
+/// A bed that has pam_mount.
+macro_rules! bed_with_pam_mount {
+    () => {{
+        ours_only!("finding about other modules");
+        let bed = bed!();
+        if !bed.has_pam_mount() {
+            skip!("pam_mount is not installed");
+        }
+        bed
+    }};
+}
+
+#[test]
+fn what_pam_mount_mounts_behind_the_module_is_the_sessions_alone() {
+    let bed = bed_with_pam_mount!();
+    bed.serve_ssh_with_volumes(&format!("$a{LINE}"));
+    let before = bed.state();
+    let session = bed.start_session("alice");
+    session.run("touch /home/alice/vault/first").text();
+    assert_eq!(
+        bed.ssh("alice", "ls vault; touch vault/second").text(),
+        "first"
+    );
+    assert_eq!(bed.volumes_on_host(), "0");
+    assert_eq!(session.run("ls /home/alice/vault").text(), "first\nsecond");
+    session.end();
+    assert_eq!(bed.volumes_on_host(), "0");
+    assert_eq!(bed.sh("ls -A ~alice/vault"), "");
+
+    assert_eq!(bed.ssh("alice", "ls vault").text(), "first\nsecond");
+    assert_eq!(bed.volumes_on_host(), "0");
+    bed.sh("rm -rf /run/pam_mount");
+    before.assert_nothing_left(&bed);
+    let told = bed.run("jns doctor");
+    assert!(!told.stdout.contains("pam_mount"), "{told:?}");
+}
+
+/// Its unmounting is done in the session's namespace: the host's mount stays.
+#[test]
+fn what_pam_mount_mounts_before_the_module_is_found_by_the_doctor() {
+    let bed = bed_with_pam_mount!();
+    bed.serve_ssh_with_volumes(&format!("/{FIRST}/i{LINE}"));
+    let told = bed.run("jns doctor");
+    assert!(
+        told.stdout
+            .contains("sshd: pam_mount stands before pam_jns"),
+        "{told:?}"
+    );
+    let session = bed.start_session("alice");
+    assert_eq!(bed.volumes_on_host(), "1");
+    session.end();
+    assert_eq!(bed.volumes_on_host(), "1", "what the finding is about");
+}
