@@ -18,12 +18,12 @@ use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::Trust;
 use crate::kernel::working_directory::WorkingDirectory;
-use crate::login::{Login, supplementary};
+use crate::login::{Login, session_suffix, supplementary};
 use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::{self, remove_unused_pins_of};
 use crate::session::ledger::{CompanionRecord, Shown};
-use crate::session::{Lock, NamespaceRecord, Pins, Runtime, lock, pin};
+use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord, lock, pin};
 use ending::Ending;
 use nix::unistd::Gid;
 use rustix::fd::OwnedFd;
@@ -167,8 +167,9 @@ pub fn join(
     directory: &WorkingDirectory,
 ) -> Result<Option<Admission>> {
     let home = Home::of(runtime)?;
+    home.remove_killed(login.uid);
     match home.key(login.uid, plan) {
-        Some(key) => home.join_in_turn(&key, login.uid, directory),
+        Some(key) => home.join_in_turn(&key, login, directory),
         None => Ok(None),
     }
 }
@@ -208,6 +209,7 @@ pub fn admit(
         home: Some(&home),
         ..alone
     };
+    home.remove_killed(login.uid);
     let key = match plan.sharing {
         Sharing::User => home.key(login.uid, digest),
         Sharing::Session { .. } | Sharing::Command => None,
@@ -215,7 +217,7 @@ pub fn admit(
     let Some(key) = key else {
         return make(&alone, directory);
     };
-    match home.take_turn(&key, login.uid, plan.patience(), directory) {
+    match home.take_turn(&key, login, plan.patience(), directory) {
         Ok(Turn::Joined(admission)) => Ok(*admission),
         Ok(Turn::Make(_lock)) => {
             // In the PID namespace of another session's, its processes would end with that session.
@@ -296,6 +298,16 @@ impl Home {
         })
     }
 
+    /// Removes the records of the user's sessions that were killed, while /proc is the one by which their processes
+    /// were numbered. What goes wrong there does not concern this login.
+    fn remove_killed(&self, uid: u32) {
+        if self.process.is_some_and(|own| own.is_alive()) {
+            let (runtime, suffix) = (&self.runtime, session_suffix(uid));
+            let removed = SessionRecord::remove_killed(runtime, uid, &suffix, self.namespace);
+            removed.unwrap_or_else(|error| log::debug!("{error}"));
+        }
+    }
+
     /// The pin of the namespace that the user `uid` shares under the plan of digest `plan` with other logins
     /// that come from here: who comes out of a sandbox or a chroot shares with those who do. Nothing where this
     /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
@@ -316,25 +328,25 @@ impl Home {
     fn take_turn(
         &self,
         key: &str,
-        uid: u32,
+        login: &Login,
         patience: Duration,
         directory: &WorkingDirectory,
     ) -> Result<Turn> {
         for _ in 0..lock::tries(patience) {
-            if let Some(admission) = self.join_in_turn(key, uid, directory)? {
+            if let Some(admission) = self.join_in_turn(key, login, directory)? {
                 return Ok(Turn::Joined(Box::new(admission)));
             }
-            let Some(lock) = Lock::to_change(&self.runtime, uid)? else {
+            let Some(lock) = Lock::to_change(&self.runtime, login.uid)? else {
                 lock::pause();
                 continue;
             };
-            if let Some(admission) = self.join(key, directory)? {
+            if let Some(admission) = self.join(key, login, directory)? {
                 return Ok(Turn::Joined(Box::new(admission)));
             }
-            self.make_room(key, uid)?;
+            self.make_room(key, login.uid)?;
             return Ok(Turn::Make(lock));
         }
-        Err(lock::held(&uid.to_string(), patience))
+        Err(lock::held(&login.uid.to_string(), patience))
     }
 
     /// Takes away what a new namespace of the user's takes the place of.
@@ -354,16 +366,21 @@ impl Home {
     fn join_in_turn(
         &self,
         key: &str,
-        uid: u32,
+        login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<Option<Admission>> {
-        match Lock::to_join(&self.runtime, uid)? {
-            Some(_lock) => self.join(key, directory),
+        match Lock::to_join(&self.runtime, login.uid)? {
+            Some(_lock) => self.join(key, login, directory),
             None => Ok(None),
         }
     }
 
-    fn join(&self, key: &str, directory: &WorkingDirectory) -> Result<Option<Admission>> {
+    fn join(
+        &self,
+        key: &str,
+        login: &Login,
+        directory: &WorkingDirectory,
+    ) -> Result<Option<Admission>> {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
         };
@@ -374,7 +391,7 @@ impl Home {
         let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
         let fits = |record: &NamespaceRecord| {
             let same = record.namespace == identity && record.pin.as_deref() == Some(key);
-            same && record.is_up_to_date()
+            same && is_of_account(record, login) && record.is_up_to_date()
         };
         let Some(record) = record.filter(fits) else {
             return Ok(None);
@@ -544,6 +561,7 @@ fn register<'m>(
     let mut record = NamespaceRecord {
         namespace: applied.namespace,
         user: login.user.clone(),
+        home: login.home.clone(),
         uid: login.uid,
         pin: making.key.map(str::to_owned),
         origin: home.namespace,
@@ -608,6 +626,17 @@ fn bind(home: &Home, key: &str, journey: &mut Journey) -> Result<Result<()>> {
             )),
         },
     )
+}
+
+/// Whether a namespace was made for the account of the login: one that has neither the name nor the home of another one
+/// was given its id.
+fn is_of_account(record: &NamespaceRecord, login: &Login) -> bool {
+    let is_same = record.user == login.user || record.home == login.home;
+    if !is_same {
+        let (now, before, uid) = (&login.user, &record.user, login.uid);
+        log::warn!("the id {uid} of {now} was {before}'s, whose namespace is not joined");
+    }
+    is_same
 }
 
 fn write(record: &NamespaceRecord, runtime: &Runtime) {

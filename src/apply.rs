@@ -30,6 +30,7 @@ use build::Build;
 use isolation::Companions;
 use programs::{Inside, open_volumes};
 
+pub use build::check_beliefs;
 pub use programs::Subject;
 
 pub use fstab::{LIMIT as FSTAB_LIMIT, read_fstab};

@@ -1,5 +1,6 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+mod acl;
 pub mod callers_directories;
 pub mod companion;
 pub mod departure;
@@ -30,6 +31,7 @@ pub mod selinux;
 pub mod supervision;
 mod sys;
 pub mod transition;
+pub mod unseen;
 pub mod user_namespace;
 pub mod volume;
 pub mod walk;

@@ -171,7 +171,7 @@ impl Login {
             service: request.service,
             tty: request.tty,
             rhost: request.rhost,
-            session: new_session_name().map_err(Unknown::Fault)?,
+            session: new_session_name(account.uid.as_raw()).map_err(Unknown::Fault)?,
         })
     }
 
@@ -190,7 +190,7 @@ impl Login {
             service: String::new(),
             tty: None,
             rhost: None,
-            session: new_session_name()?,
+            session: new_session_name(uid)?,
         })
     }
 
@@ -276,13 +276,20 @@ fn is_absence(errno: Errno) -> bool {
     )
 }
 
-/// 64 random bits in hexadecimal: unlike a process id, never reused, so that what a crashed session
-/// left behind is never mistaken for a new one's.
-fn new_session_name() -> Result<String> {
-    let mut bits = [0_u8; 8];
+/// 32 random bits and the user's id, in hexadecimal: unlike a process id, not used again, so that what a crashed
+/// session left behind is not mistaken for a new one's.
+fn new_session_name(uid: u32) -> Result<String> {
+    let mut bits = [0_u8; 4];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())
         .map_err(|e| Error::from_errno("name", "the session", e))?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bits)))
+    let random = u32::from_ne_bytes(bits);
+    Ok(format!("{random:08x}{}", session_suffix(uid)))
+}
+
+/// What the names of all sessions of a user end in.
+#[must_use]
+pub fn session_suffix(uid: u32) -> String {
+    format!("{uid:08x}")
 }
 
 /// Whether the account database says that no account has that user id. One that cannot be asked says nothing.

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use crate::login::Label;
+pub use crate::policy::believed::{REASON as BELIEVED, is_believed};
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
 pub use crate::policy::store::Parent;
 pub use fstab::{Fstab, tidy};

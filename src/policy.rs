@@ -5,6 +5,7 @@
 //!                          every stage reports to one list of diagnostics
 //! ```
 
+pub mod believed;
 mod check;
 pub mod diagnostic;
 mod digest;

@@ -144,6 +144,7 @@ impl<'c> Command<'c> {
             namespace: namespaces.mount.identity(),
             user: login.user.clone(),
             uid: login.uid,
+            home: login.home.clone(),
             pin: None,
             origin: home.namespace,
             origin_root: home.root,

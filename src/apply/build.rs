@@ -1,6 +1,7 @@
 //! Everything a plan needs, made in the caller's namespace with nothing visible to anybody; dropped, it
 //! is gone again.
 
+mod belief;
 mod hooks;
 mod keep;
 mod root;
@@ -16,6 +17,7 @@ use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::entries::Found;
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Identity;
+use crate::kernel::unseen;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
 use crate::policy::value::{AbsPath, Propagation};
@@ -24,6 +26,9 @@ use rustix::fd::OwnedFd;
 use std::rc::Rc;
 use store::Store;
 use undo::Undo;
+
+pub use belief::check_beliefs;
+use views::form_of;
 
 /// A plan's mounts, not yet attached. The order of the fields is the order in which they are undone.
 pub(super) struct Build<'p> {
@@ -154,6 +159,9 @@ impl<'p> Build<'p> {
             Err(error) => return Err(error),
         };
         self.check_target(step, &place)?;
+        if let Some(source) = &source {
+            self.check_source(step, &place, source)?;
+        }
         let built = match self.build(step, &place, source) {
             Err(absent) if is_absent_system(step, &absent) => {
                 self.leave_out(step, &absent);
@@ -161,6 +169,7 @@ impl<'p> Build<'p> {
             }
             built => built?,
         };
+        self.check_view(&place, &built)?;
         self.covers.push(Cover {
             path: place.path.clone(),
             root: Rc::clone(&built.mount),
@@ -255,6 +264,7 @@ impl<'p> Build<'p> {
         let (parent, name) = self.inside().open_parent(path, &self.covers)?;
         let file = source.is_some_and(|source| !source.is_directory());
         let form = self.possible(created_form(step, &parent, file, self.uid));
+        self.check_new_path(step, &parent, name, form)?;
         let mut draft = if file {
             Draft::file(&parent.descriptor, form, path)?
         } else {
@@ -495,9 +505,8 @@ fn attach_view(view: &BuiltView<'_>) -> Result<()> {
 fn same_place(before: &Place) -> Result<OwnedFd> {
     let path = before.path.as_str();
     let place = mount::reopen(path)?;
-    let status =
-        rustix::fs::fstat(&place).map_err(|errno| Error::from_errno("examine", path, errno))?;
-    if identity(&status) == identity(&before.status) {
+    let same = unseen::is_same(&place, identity(&before.status));
+    if same.map_err(|errno| Error::from_errno("examine", path, errno))? {
         return Ok(place);
     }
     let reason = "it was exchanged while the session was prepared";

@@ -201,6 +201,7 @@ fn open_volume(
         found => found?,
     };
     check_place(volume, subject, &place)?;
+    build.check_served(volume, &place)?;
     build.check_volume(&volume.path, &place.path)?;
     match subject.input(volume.password) {
         Err(unknown) if volume.optional => {

@@ -1,6 +1,7 @@
 //! `jns check`: every mistake in the policy, found by the code that a login runs.
 
 mod fstabs;
+mod sources;
 
 use crate::cli::arguments::Check;
 use crate::cli::doctor::Tree;
@@ -112,6 +113,7 @@ fn with_unknown(
     let unsaid = unknown.len().saturating_sub(SHOWN);
     warnings.more = warnings.more.saturating_add(unsaid);
     fstabs::check(policy, &mut warnings);
+    sources::check(policy, &mut warnings, text);
     warnings
 }
 

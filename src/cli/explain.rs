@@ -3,7 +3,7 @@
 mod text;
 mod value;
 
-use crate::apply::read_fstab;
+use crate::apply::{check_beliefs, read_fstab};
 use crate::cli::arguments::Explain;
 use crate::cli::doctor::{Entry, Tree, line_of, source_of};
 use crate::cli::outcome::{FAULT, Outcome};
@@ -100,6 +100,9 @@ fn explain(case: &Case) -> Explanation<'_> {
 fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
     let mut plan = Plan::new(policy, login, &Nss)?;
     read_fstab(&mut plan, Trust::Root)?;
+    if plan.root.is_none() {
+        check_beliefs(&plan, login.uid)?;
+    }
     Ok(plan)
 }
 

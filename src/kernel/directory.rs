@@ -31,6 +31,17 @@ impl Form {
             gid: status.st_gid,
         }
     }
+
+    /// Whether the user `uid` may write, or could let themselves. Every group but root's may be one of theirs.
+    #[must_use]
+    pub fn is_open_to(&self, uid: u32) -> bool {
+        let Self {
+            mode,
+            uid: owner,
+            gid,
+        } = *self;
+        owner == uid || mode & 0o002 != 0 || mode & 0o020 != 0 && gid != 0
+    }
 }
 
 /// A directory or file that was made for one login. Dropped, it is removed again (a directory only when

@@ -1,6 +1,7 @@
 //! Entries of a directory that are meant by a name or a pattern, and how to know later whether the same are meant.
 
 use super::directory::{names, open_directory};
+use super::unseen::status_of_entry;
 use super::walk::{self, file_type, identity};
 use super::wildcard::{self, Token};
 use rustix::fd::{AsFd, OwnedFd};
@@ -215,8 +216,12 @@ impl Owners {
     ///
     /// The error number of openat(2) or fstat(2).
     pub fn find(self, directory: impl AsFd, name: &str) -> std::result::Result<Judged, Errno> {
-        let opened = walk::open_entry(directory, name).and_then(|entry| {
-            let status = rustix::fs::fstat(&entry)?;
+        let opened = walk::open_entry(&directory, name).and_then(|entry| {
+            let status = match self {
+                // A file system of the user's own is theirs, whether or not it lets root look at it.
+                Self::RootAnd(uid) => status_of_entry(&directory, name, &entry, uid)?,
+                Self::All => rustix::fs::fstat(&entry)?,
+            };
             Ok((entry, status))
         });
         match opened {

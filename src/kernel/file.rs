@@ -2,6 +2,7 @@
 //! own, written whole or not at all.
 
 use super::directory::{sorted_names, temporary_name};
+use super::limits::without_size_limit;
 use super::walk::{Trust, Walker, file_type, open_below};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -230,7 +231,7 @@ fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8], path: &str) ->
     };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let file = open_below(&parent, &temporary, flags, mode).map_err(failed)?;
-    let written = write_whole(&file, bytes)
+    let written = without_size_limit(|| write_whole(&file, bytes))
         .and_then(|()| rustix::fs::renameat(&parent, &temporary, &parent, name));
     written.map_err(|errno| {
         let _ = rustix::fs::unlinkat(&parent, &temporary, AtFlags::empty());

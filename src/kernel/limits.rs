@@ -1,7 +1,9 @@
 //! Limits that a process of root's has from whoever started su(1): with them, users would decide where a program of
 //! root's breaks off.
 
+use super::sys::{SignalsHeld, forget_signal};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::{Mutex, PoisonError};
 
 /// Those that end a program, or make its calls fail, in the middle of what it does.
 const LIFTED: [Resource; 6] = [
@@ -43,4 +45,53 @@ fn raise(resource: Resource, least: Option<u64>) {
         maximum,
     };
     let _ = setrlimit(resource, wanted).or_else(|_| setrlimit(resource, allowed));
+}
+
+/// How many threads write at this moment, and the limit that was lifted for them.
+static WRITERS: Mutex<(usize, Option<Rlimit>)> = Mutex::new((0, None));
+
+/// Writes to files of root's own whatever size a file may have (`RLIMIT_FSIZE`, setrlimit(2)): beyond that, the kernel
+/// ends the process by SIGXFSZ. The limit is one of the whole process, and is what it was when the last thread has
+/// written; where it cannot be lifted (without CAP_SYS_RESOURCE), a write that is too long fails, and the signal is not
+/// delivered.
+pub(super) fn without_size_limit<T>(write: impl FnOnce() -> T) -> T {
+    let Some(_lifted) = SizeLimit::lift() else {
+        return write();
+    };
+    let held = SignalsHeld::begin();
+    let written = write();
+    if held.is_ok() {
+        forget_signal(libc::SIGXFSZ);
+    }
+    written
+}
+
+/// The limit of the size of files, lifted. Dropped by the last of those who have it, it is there again.
+struct SizeLimit;
+
+impl SizeLimit {
+    /// Lifts it; nothing where there is none.
+    fn lift() -> Option<Self> {
+        let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, before) = &mut *writers;
+        if *count == 0 {
+            let limit = getrlimit(Resource::Fsize);
+            limit.current?;
+            *before = Some(limit);
+            raise(Resource::Fsize, None);
+        }
+        *count = count.saturating_add(1);
+        Some(Self)
+    }
+}
+
+impl Drop for SizeLimit {
+    fn drop(&mut self) {
+        let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, before) = &mut *writers;
+        *count = count.saturating_sub(1);
+        if let Some(limit) = before.take_if(|_| *count == 0) {
+            let _ = setrlimit(Resource::Fsize, limit);
+        }
+    }
 }

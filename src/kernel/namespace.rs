@@ -132,6 +132,28 @@ impl Namespace {
         self.identity
     }
 
+    /// The user who has made the user namespace that it belongs to, or the one around that which was made in the
+    /// calling thread's; nothing where it belongs to the calling thread's own, or that cannot be told.
+    #[must_use]
+    pub fn maker(&self) -> Option<u32> {
+        /// As deep as user namespaces go (user_namespaces(7)).
+        const DEPTH: usize = 33;
+        let own = open_own_of(Type::USER).ok()?;
+        let own = rustix::fs::fstat(&own).ok()?.st_ino;
+        let mut owner = sys::owner_of_namespace(self.file.as_fd()).ok()?;
+        for _ in 0..DEPTH {
+            if rustix::fs::fstat(&owner).ok()?.st_ino == own {
+                return None;
+            }
+            let parent = sys::parent_of_namespace(owner.as_fd()).ok()?;
+            if rustix::fs::fstat(&parent).ok()?.st_ino == own {
+                return sys::maker_of_user_namespace(owner.as_fd()).ok();
+            }
+            owner = parent;
+        }
+        None
+    }
+
     /// Whether it belongs to the user namespace of the calling thread: not to one that a user has made,
     /// in which that user decides what is mounted.
     #[must_use]

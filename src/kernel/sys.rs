@@ -19,6 +19,10 @@ pub(super) struct MountAttr {
 
 /// `NS_GET_USERNS` of ioctl_nsfs(2).
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
+/// `NS_GET_PARENT` of ioctl_nsfs(2).
+const NS_GET_PARENT: libc::c_ulong = 0xb702;
+/// `NS_GET_OWNER_UID` of ioctl_nsfs(2) (Linux 4.11).
+const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
 /// `NS_GET_NSTYPE` of ioctl_nsfs(2).
 const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `NS_GET_MNTNS_ID` of ioctl_nsfs(2) (Linux 6.11): `_IOR(NSIO, 5, __u64)`.
@@ -73,6 +77,22 @@ pub(super) fn namespace_of_pidfd(
 /// The user namespace that owns the namespace.
 pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     new_descriptor(namespace, NS_GET_USERNS)
+}
+
+/// The user namespace in which another one was made.
+pub(super) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    new_descriptor(namespace, NS_GET_PARENT)
+}
+
+/// The id, here, of the user who has made a user namespace.
+pub(super) fn maker_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the request writes one uid_t, and `uid` is one, live and writable for the call.
+    let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
+    if answer < 0 {
+        return Err(last_errno());
+    }
+    Ok(uid)
 }
 
 /// The `CLONE_NEW*` flag of the namespace's type.
@@ -267,6 +287,21 @@ impl Drop for SignalsHeld {
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
         };
+    }
+}
+
+/// Takes a signal away that waits for the calling thread, which holds it up.
+pub(super) fn forget_signal(signal: libc::c_int) {
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut one = MaybeUninit::uninit();
+    // SAFETY: sigemptyset(3) initialises the set, and nobody asks for more about the signal than its number.
+    unsafe {
+        libc::sigemptyset(one.as_mut_ptr());
+        libc::sigaddset(one.as_mut_ptr(), signal);
+        libc::sigtimedwait(one.as_ptr(), std::ptr::null_mut(), &raw const at_once);
     }
 }
 

@@ -2,6 +2,9 @@
 //! each judged by who could replace it. What was reached is used by its descriptor; no name is looked up
 //! twice.
 
+use super::acl::{Holders, holders_of_group_bits};
+use super::directory::Form;
+use super::unseen::status_of_entry;
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -92,13 +95,13 @@ impl Place {
     /// Whether somebody else than its owner and root may make entries in it.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        is_shared(Trust::User(0), &self.status)
+        is_shared(Trust::User(0), self)
     }
 
     /// Whether it is root's, and sticky where somebody else may make entries in it, be it a group of root's own.
     fn is_safe_to_name_entries_of(&self) -> bool {
         self.status.st_uid == 0
-            && (!is_shared(Trust::Root, &self.status) || is_sticky(&self.status))
+            && (!is_shared(Trust::Root, self) || is_sticky(&self.status))
     }
 }
 
@@ -320,7 +323,10 @@ impl Walk<'_> {
         let Some(cover) = self.covers.iter().rev().find(|c| c.path == place.path) else {
             return Ok(place);
         };
-        let status = rustix::fs::fstat(&cover.root).map_err(|errno| self.failed(errno))?;
+        let status = match rustix::fs::fstat(&cover.root) {
+            Err(Errno::ACCESS) => place.status,
+            known => known.map_err(|errno| self.failed(errno))?,
+        };
         Ok(Place {
             descriptor: Rc::clone(&cover.root),
             theirs: place.theirs || is_users(self.trust, &status),
@@ -338,7 +344,7 @@ impl Walk<'_> {
 /// mount what autofs has prepared there; a plain `O_PATH` would show the empty trigger.
 fn enter(parent: &Place, name: &str, trust: Trust) -> std::result::Result<Place, Errno> {
     let descriptor = open_entry(parent, name)?;
-    let status = rustix::fs::fstat(&descriptor)?;
+    let status = status_of_entry(parent, name, &descriptor, trust.uid())?;
     Ok(Place {
         descriptor: Rc::new(descriptor),
         path: format!("{}/{name}", parent.path),
@@ -410,14 +416,15 @@ fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> 
             "{name} belongs to uid {st_uid}, who could replace what is in it"
         ));
     }
-    if is_shared(trust, &directory.status)
-        && !(trust != Trust::Root && is_sticky(&directory.status))
-    {
-        return Err(format!(
-            "{name} is writable by others than root, who could replace what is in it"
-        ));
+    if trust != Trust::Root && is_sticky(&directory.status) {
+        return Ok(());
     }
-    Ok(())
+    match openness(trust, directory) {
+        None => Ok(()),
+        Some(openness) => Err(format!(
+            "{name} is {openness}, who could replace what is in it"
+        )),
+    }
 }
 
 /// Whether an entry of a directory that [`may_hold`] it is one that nobody untrusted put there.
@@ -436,11 +443,11 @@ fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Resu
             "is a symbolic link that belongs to uid {st_uid}, not to root"
         ));
     }
-    if link && is_shared(trust, &parent.status) {
+    if link && is_shared(trust, parent) {
         // Although root made it, others may have moved it here from a directory of theirs.
         return Err("is a symbolic link in a directory that others may write".to_owned());
     }
-    if !trusted && (parent.theirs || is_shared(trust, &parent.status)) {
+    if !trusted && (parent.theirs || is_shared(trust, parent)) {
         return Err(format!("belongs to uid {st_uid}, who could replace it"));
     }
     Ok(())
@@ -460,10 +467,40 @@ fn may_follow(uid: u32, parent: &Place, entry: &Stat) -> std::result::Result<(),
     ))
 }
 
-/// Writable by somebody who is not root; a group of root's own does not count except for policy files.
-fn is_shared(trust: Trust, status: &Stat) -> bool {
-    let by_group = status.st_mode & 0o020 != 0 && (status.st_gid != 0 || trust == Trust::Root);
-    status.st_mode & 0o002 != 0 || by_group
+/// Whether somebody who is not root may make entries in a directory.
+fn is_shared(trust: Trust, directory: &Place) -> bool {
+    openness(trust, directory).is_some()
+}
+
+/// To whom a directory is open besides root; nothing where it is to nobody. A group of root's own does not count
+/// except for policy files, but whom an access list names does.
+fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
+    let Stat {
+        st_mode, st_gid, ..
+    } = directory.status;
+    let by_group = st_mode & 0o020 != 0;
+    if st_mode & 0o002 != 0 || by_group && (st_gid != 0 || trust == Trust::Root) {
+        return Some("writable by others than root");
+    }
+    if !by_group {
+        return None;
+    }
+    match holders_of_group_bits(directory, &directory.status) {
+        Holders::Group => None,
+        Holders::Listed => Some("writable by those whom its access list (acl(5)) names"),
+        Holders::Unknown => Some("perhaps writable by those whom its access list (acl(5)) names"),
+    }
+}
+
+/// Whether the user `uid` may write to what `file` is open for, or could let themselves; `status` is that of it. Every
+/// group but root's may be one of theirs, and so may every entry of an access list (acl(5)).
+#[must_use]
+pub fn is_writable_by(uid: u32, file: impl AsFd, status: &Stat) -> bool {
+    let by_group = || {
+        let writes = status.st_mode & 0o020 != 0;
+        writes && holders_of_group_bits(file, status) != Holders::Group
+    };
+    Form::of(status).is_open_to(uid) || by_group()
 }
 
 fn is_sticky(status: &Stat) -> bool {

@@ -1,5 +1,6 @@
 //! What can be wrong between rules that are right by themselves.
 
+use super::believed::{Doubt, Key, doubt};
 use super::fields::word_of;
 use super::read::Draft;
 use super::report::{Fault, Report};
@@ -20,6 +21,7 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     checker.shared_instances(drafts);
     checker.joined_names(drafts);
     checker.covered_store(drafts, &settings.store);
+    checker.believed_paths(drafts);
     checker.without_labels(drafts);
     checker.contested_layers(drafts, settings.namespace);
 }
@@ -129,6 +131,22 @@ impl<'a, 't> Checker<'a, 't> {
             if let Some(reason) = path.and_then(|path| covers_store(&path, store)) {
                 self.error(draft, &draft.path, Fault::new(reason));
             }
+        }
+    }
+
+    /// What the user could change, where root believes what it finds.
+    fn believed_paths(&mut self, drafts: &[Draft]) {
+        for draft in drafts {
+            let Some(Doubt { key, message }) = doubt(&draft.rule.kind) else {
+                continue;
+            };
+            let span = match key {
+                Key::Source => &draft.source,
+                Key::Store => &draft.store,
+                Key::Path => &draft.path,
+            };
+            let help = "show what root alone can change, or cover another path";
+            self.error(draft, span, Fault::new(message).help(help));
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Draft {
     pub path: Range<usize>,
     /// Where its store stands, or its header.
     pub store: Range<usize>,
+    /// Where its source stands, or its header.
+    pub source: Range<usize>,
 }
 
 impl Draft {
@@ -65,6 +67,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     let inherit = is_inheritable.then(|| fields.boolean("inherit")).flatten();
     let origin = fields.origin();
     let (path, store) = (fields.span_of("path"), fields.span_of("store"));
+    let source = fields.span_of("source");
     fields.finish();
     Some(Draft {
         rule: Rule {
@@ -77,6 +80,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
         rank,
         path,
         store,
+        source,
     })
 }
 

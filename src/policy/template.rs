@@ -408,6 +408,12 @@ impl PathTemplate {
         self.0.tells(facts)
     }
 
+    /// The path with a sample in place of each fact.
+    #[must_use]
+    pub fn sample(&self) -> String {
+        self.0.sample()
+    }
+
     /// The path itself, if it is the same for every login.
     #[must_use]
     pub fn literal(&self) -> Option<AbsPath> {

@@ -189,6 +189,12 @@ impl Mode {
     pub const fn bits(self) -> u32 {
         self.0
     }
+
+    /// Whether everybody may write.
+    #[must_use]
+    pub const fn is_open_to_all(self) -> bool {
+        self.0 & 0o002 != 0
+    }
 }
 
 impl Word for AbsPath {

@@ -9,11 +9,13 @@ use crate::kernel::entries::Found;
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
+use crate::kernel::unseen;
 use crate::kernel::volume::Volume;
 use crate::kernel::walk::identity;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +40,9 @@ pub struct NamespaceRecord {
     pub namespace: Identity,
     /// The user's name as the account database has it.
     pub user: String,
+    /// The user's home directory, likewise.
+    #[serde(default)]
+    pub home: String,
     /// The user's id.
     pub uid: u32,
     /// The name of its pin in `/run/jns/ns`; absent for one that no other login joins.
@@ -182,10 +187,16 @@ impl Shown {
     /// of no use to a new login.
     #[must_use]
     fn is_there(&self) -> bool {
-        rustix::fs::stat(&self.path).is_ok_and(|status| {
-            let same = identity(&status) == self.identity();
-            same && self.form.is_none_or(|form| Form::of(&status) == form)
-        })
+        match rustix::fs::stat(&self.path) {
+            Ok(status) => {
+                let same = identity(&status) == self.identity();
+                same && self.form.is_none_or(|form| Form::of(&status) == form)
+            }
+            // Root may not look at it.
+            Err(Errno::ACCESS) => mount::reopen(&self.path)
+                .is_ok_and(|place| unseen::is_same(place, self.identity()) == Ok(true)),
+            Err(_) => false,
+        }
     }
 }
 
@@ -311,6 +322,41 @@ impl SessionRecord {
     /// The directory cannot be read.
     pub fn all(runtime: &Runtime) -> Result<Vec<(String, Result<Self>)>> {
         all(runtime, SESSIONS)
+    }
+
+    /// Removes the records of the user's sessions whose host processes were killed, made in the namespace `origin`
+    /// like the present one; their names end in `suffix`: who starts su(1) and kills it again and again keeps no more of them than run. Of other
+    /// users' sessions no more than the names is read.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read, or a record cannot be removed.
+    pub fn remove_killed(
+        runtime: &Runtime,
+        uid: u32,
+        suffix: &str,
+        origin: Identity,
+    ) -> Result<()> {
+        let names = runtime.list(SESSIONS)?.into_iter();
+        for id in names.filter(|name| is_name(name) && name.ends_with(suffix)) {
+            if let Ok(Some(record)) = Self::read(runtime, &id)
+                && record.uid == uid
+                && record.is_over(runtime, origin)
+            {
+                Self::remove(runtime, &id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its host process is gone, and was one whose number means the same here.
+    fn is_over(&self, runtime: &Runtime, origin: Identity) -> bool {
+        let namespace = NamespaceRecord::read(runtime, self.namespace.inode);
+        let is_from_here = |record: &NamespaceRecord| {
+            record.namespace != self.namespace || record.origin == origin
+        };
+        !self.process.is_alive()
+            && namespace.is_ok_and(|record| record.is_none_or(|record| is_from_here(&record)))
     }
 }
 

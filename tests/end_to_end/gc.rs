@@ -148,3 +148,106 @@ fn collecting_all_the_time_harms_no_login() {
     assert_eq!(bed.sh("cat /root/failed"), "");
     bed.end(&pid);
 }
+
+/// Nothing else than the next login of the user has to come.
+#[test]
+fn who_kills_su_again_and_again_leaves_one_record() {
+    ours_only!("ledger");
+    let bed = bed!();
+    bed.protect("su");
+    bed.killed_session("bob");
+    for _ in 0..4 {
+        bed.killed_session("alice");
+        assert_eq!(bed.sh("ls /run/jns/session | wc -l"), "2");
+    }
+    let open = "su alice -c 'echo $$ >~/pid; exec sleep 1000' </dev/null >/dev/null 2>&1 &
+        until [ -s ~alice/pid ]; do sleep 0.1; done";
+    bed.sh(open);
+    bed.exec(&["su", "alice", "-c", "true"]).text();
+    let left = bed.sh("cat /run/jns/session/* | grep -h '\"user\"' | sort");
+    assert_eq!(
+        left.split_whitespace().collect::<String>(),
+        "\"user\":\"alice\",\"user\":\"bob\","
+    );
+}
+
+impl Bed {
+    /// Takes alice's account away, and what of it the tests need with her home.
+    fn delete_alice(&self) {
+        self.sh("sed -i /^alice:/d /etc/passwd /etc/shadow");
+    }
+}
+
+#[test]
+fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
+    ours_only!("command that cleans up");
+    let bed = bed!();
+    bed.protect("su");
+    let pid = bed.killed_session("alice");
+    bed.delete_alice();
+    let collect = ["jns", "gc", "--deleted-users"];
+    let told = bed.exec(&collect);
+    assert_eq!(told.status.code(), Some(1), "{told:#?}");
+    let process = format!("process {pid} (sleep, uid 2001) ");
+    assert!(
+        told.stderr
+            .contains("cannot remove /var/lib/jns/user/2001: "),
+        "{told:#?}"
+    );
+    assert!(told.stderr.contains(&process), "{told:#?}");
+
+    bed.end(&pid);
+    let said = bed.exec(&collect).text();
+    assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
+}
+
+/// Who was in a session of another user's has its mounts in a namespace that none but they can leave.
+#[test]
+fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
+    ours_only!("command that cleans up");
+    let bed = bed!();
+    bed.protect("su");
+    let pid = bed.killed_session("alice");
+    let bob = "mkdir /tmp/bobs /tmp/bobs/user /tmp/bobs/user/2001 /tmp/bobs/x; \
+               mount --bind /tmp/bobs/x /tmp/bobs/x; mount --bind /tmp/bobs/user/2001 /mnt; \
+               touch /tmp/ready; exec sleep 1000";
+    bed.write("/srv/bob", bob);
+    bed.sh(&format!(
+        "nsenter -t {pid} -m setpriv --reuid 2002 --regid 2002 --clear-groups \
+             unshare -Urm bash -e /srv/bob </dev/null >/dev/null 2>&1 &
+         until nsenter -t {pid} -m [ -e /tmp/ready ]; do sleep 0.1; done"
+    ));
+    bed.end(&pid);
+    bed.delete_alice();
+    let said = bed.exec(&["jns", "gc", "--deleted-users"]).text();
+    assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
+    assert_eq!(
+        bed.sh("ls /var/lib/jns/user; pgrep -u bob sleep | wc -l"),
+        "1"
+    );
+}
+
+/// Neither the name nor the home alone makes another account.
+#[test]
+fn an_account_that_was_given_the_id_of_another_joins_none_of_its_namespaces() {
+    ours_only!("shared namespace");
+    let bed = bed!();
+    bed.protect("su");
+    let pid = bed.killed_session("alice");
+    let its = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let namespace = |user: &str| {
+        bed.exec(&["su", user, "-c", "readlink /proc/self/ns/mnt"])
+            .text()
+    };
+    let is_logged = || {
+        bed.log()
+            .iter()
+            .any(|line| line.contains("the id 2001 of carol was alice's"))
+    };
+    bed.sh("sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow");
+    assert_eq!(namespace("carol"), its, "renamed");
+    assert!(!is_logged());
+    bed.sh("mkdir /home/carol; chown carol /home/carol; sed -i s-:/home/alice:-:/home/carol:- /etc/passwd");
+    assert_ne!(namespace("carol"), its, "another account");
+    assert!(is_logged());
+}

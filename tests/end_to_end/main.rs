@@ -26,6 +26,7 @@ mod elsewhere;
 mod enter;
 mod examples;
 mod ftp;
+mod fuse;
 mod gc;
 mod handover;
 mod hooks;

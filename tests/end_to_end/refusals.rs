@@ -251,3 +251,31 @@ fn nobody_else_is_refused() {
     }
     before.assert_unchanged(&bed);
 }
+
+/// The policy names no home, so that only who looks at the files can tell.
+#[test]
+fn a_users_files_where_root_believes_what_it_finds() {
+    ours_only!("rule that binds");
+    let bed = bed!();
+    bed.sh("mkdir -p /usr/local/etc /srv/alice; chown alice /srv/alice");
+    let rule = |source| format!("[[bind]]\nsource = \"{source}\"\npath = \"/usr/local/etc\"\n");
+    bed.policy(&rule("/srv/{user}"));
+    let explained = bed.exec(&["jns", "explain", "alice", "--service", "sshd"]);
+    assert!(!explained.succeeded(), "{explained:#?}");
+    let told = "the user may write to /srv/alice, and root believes what is there";
+    assert!(explained.stdout.contains(told), "{explained:#?}");
+    let checked = |policy: &str| {
+        bed.policy(policy);
+        bed.exec(&["jns", "check"])
+    };
+    for source in ["{home}", "/tmp"] {
+        let checked = checked(&rule(source));
+        let told = "root believes what is there";
+        assert!(
+            !checked.succeeded() && checked.stdout.contains(told),
+            "{checked:#?}"
+        );
+    }
+    assert!(checked(&rule("/srv/{user}")).succeeded());
+    bed.assert_policy_refused(&rule("/srv/{user}"), &[told, "/etc/security/jns.toml:1"]);
+}

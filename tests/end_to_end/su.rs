@@ -125,3 +125,29 @@ fn sudo_runs_nothing_for_a_session_that_is_refused() {
     assert!(!refused.succeeded());
     bed.sh("[ ! -e /home/bob/was-here ]");
 }
+
+/// The limits of whoever calls su are those of the process that writes the ledger.
+#[test]
+fn su_with_no_room_in_files_opens_a_session_like_any_other() {
+    ours_only!("ledger");
+    let bed = bed!();
+    let told = |limit: &str| {
+        let inner = "echo secret | su bob -c \"id -un; ulimit -f\" 2>/dev/null; echo $?";
+        let script = format!("({limit}; {inner}) | cat");
+        bed.exec(&["su", "alice", "-c", &script]).text()
+    };
+    // The second one can be lifted with CAP_SYS_RESOURCE alone: without, the session is not in the ledger.
+    let limits = [("ulimit -S -f 0", true), ("ulimit -f 0", false)];
+    let without_module = limits.map(|(limit, _)| told(limit));
+    bed.protect("su");
+    for ((limit, is_recorded), expected) in limits.into_iter().zip(without_module) {
+        assert!(
+            expected.starts_with("bob\n") && expected.ends_with("\n0"),
+            "{expected}"
+        );
+        assert_eq!(told(limit), expected, "{limit}");
+        let log = bed.log();
+        let refused = log.iter().find(|line| line.contains("cannot write"));
+        assert!(!is_recorded || refused.is_none(), "{refused:?}");
+    }
+}

@@ -12,6 +12,7 @@
 
 mod accounts;
 mod apply;
+mod belief;
 mod container;
 mod garbage;
 mod helper;

@@ -406,16 +406,17 @@ fn an_fstab_may_have_every_kind_of_file_system() {
             directory(&format!("/mnt/layers/{name}"), 0o755, 0);
         }
         file("/mnt/layers/lower/below", "");
+        directory(&format!("{ROOT}/opt"), 0o755, 0);
         let plan = tabled(
             "sysfs /srv sysfs ro\n\
              devpts /data devpts ptmxmode=666,mode=600,gid=5\n\
-             queues /bin mqueue noexec\n\
+             queues /opt mqueue noexec\n\
              layers /run overlay lowerdir=/mnt/layers/lower,upperdir=/mnt/layers/upper,workdir=/mnt/layers/work\n",
         );
         inside(plan, |_| {
             assert!(exists("/srv/kernel") && options("/srv").starts_with("ro,"));
             assert_eq!(names("/data"), ["ptmx"]);
-            assert!(options("/bin").contains("noexec"));
+            assert!(options("/opt").contains("noexec"));
             assert_eq!(names("/run"), ["below"]);
             file("/run/above", "");
         });

@@ -2,7 +2,7 @@
 
 use crate::own::*;
 use pam_jns::kernel::file::{list_trusted, read_trusted, read_trusting};
-use pam_jns::kernel::walk::Trust;
+use pam_jns::kernel::walk::{Trust, Walker};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -173,5 +173,62 @@ fn a_caller_with_their_own_rights_trusts_whom_the_kernel_lets_in() {
         }
         let directory = caller("/mnt/etc").unwrap_err().to_string();
         assert!(directory.ends_with("it is a directory, not a regular file"));
+    });
+}
+
+/// An access list as the kernel keeps it (acl(5), linux/posix_acl_xattr.h) in which a user has all rights.
+fn list_with(user: u32) -> Vec<u8> {
+    const NOBODY: u32 = u32::MAX;
+    let entries: [(u16, u16, u32); 5] = [
+        (0x01, 7, NOBODY),
+        (0x02, 7, user),
+        (0x04, 5, NOBODY),
+        (0x10, 7, NOBODY),
+        (0x20, 5, NOBODY),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(rights.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    list
+}
+
+/// With a list, the group bits of the mode are its mask, and the group alone says nothing.
+#[test]
+fn an_access_list_lets_others_write_where_the_group_is_roots() {
+    use rustix::fs::{XattrFlags, removexattr, setxattr};
+    in_own_namespace(|| {
+        const TEAM: &str = "/mnt/team";
+        directory("/mnt/team/private", 0o755, 0);
+        chmod_chown(TEAM, 0o775, 0);
+        let list = list_with(USER);
+        let give = |kind: &str| setxattr(TEAM, kind, &list, XattrFlags::empty()).unwrap();
+        let open = |trust| {
+            let walker = Walker::new(trust).unwrap();
+            walker.open("/mnt/team/private", &[]).map(drop)
+        };
+        for trust in [Trust::User(USER), Trust::User(0)] {
+            open(trust).unwrap();
+        }
+        give("system.posix_acl_default");
+        open(Trust::User(USER)).unwrap();
+        give("system.posix_acl_access");
+        // Neither answer asks /proc.
+        memory("/proc");
+        for trust in [Trust::Root, Trust::User(USER), Trust::User(0)] {
+            let told = open(trust).unwrap_err().to_string();
+            let by = match trust {
+                Trust::Root => "others than root",
+                _ => "those whom its access list (acl(5)) names",
+            };
+            let reason = format!("/mnt/team is writable by {by}, who could replace what is in it");
+            assert!(told.ends_with(&reason), "{told}");
+        }
+        open(Trust::Caller(USER)).unwrap();
+        removexattr(TEAM, "system.posix_acl_access").unwrap();
+        chmod_chown(TEAM, 0o775, 0);
+        open(Trust::User(USER)).unwrap();
     });
 }

@@ -12,6 +12,7 @@
 )]
 
 mod init;
+mod limits;
 #[allow(dead_code, reason = "it has more than is needed here")]
 #[path = "../kernel/own.rs"]
 mod own;
@@ -24,7 +25,7 @@ type Test = (&'static str, fn());
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
-    let tests = init::TESTS;
+    let tests: Vec<&Test> = init::TESTS.iter().chain(limits::TESTS).collect();
     if has("--list") {
         // The second list is that of ignored tests, of which there are none.
         let listed = tests.iter().filter(|_| !has("--ignored"));
@@ -39,7 +40,8 @@ fn main() -> ExitCode {
         true => named.iter().any(|given| *given == name),
         false => named.is_empty() || named.iter().any(|given| name.contains(given.as_str())),
     };
-    let chosen: Vec<&Test> = tests.iter().filter(|(name, _)| wanted(name)).collect();
+    let chosen = tests.into_iter().filter(|(name, _)| wanted(name));
+    let chosen: Vec<&Test> = chosen.collect();
     match chosen.as_slice() {
         [(_, test)] if has("--exact") => {
             run(*test);

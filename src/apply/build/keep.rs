@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
 use crate::kernel::mount::{self, AttributeChange};
+use crate::kernel::unseen::status_of_entry;
 use crate::kernel::walk::{self, Cover, Place, Trust, file_type};
 use crate::plan::{Step, View};
 use rustix::fd::{AsFd, OwnedFd};
@@ -171,7 +172,7 @@ impl<'p> Build<'p> {
         source: &Stat,
         root: Root<'_>,
     ) -> Result<(OwnedFd, Stat)> {
-        if let Some(found) = open_status(root.mount, name, path)? {
+        if let Some(found) = self.open_status(root.mount, name, path)? {
             return Ok(found);
         }
         let parent = root.directory;
@@ -188,7 +189,25 @@ impl<'p> Build<'p> {
             }
         }
         let missing = || Error::from_errno("open", path, Errno::NOENT);
-        open_status(root.mount, name, path)?.ok_or_else(missing)
+        self.open_status(root.mount, name, path)?
+            .ok_or_else(missing)
+    }
+
+    fn open_status(
+        &self,
+        parent: impl AsFd,
+        name: &str,
+        path: &str,
+    ) -> Result<Option<(OwnedFd, Stat)>> {
+        let failed = |errno| Error::from_errno("open", path, errno);
+        match walk::open_entry(&parent, name) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed(errno)),
+            Ok(entry) => {
+                let status = status_of_entry(parent, name, &entry, self.uid).map_err(failed)?;
+                Ok(Some((entry, status)))
+            }
+        }
     }
 
     /// Why an entry of the instance cannot be a mount point. In an instance that several users share, a
@@ -214,16 +233,4 @@ fn clone_of_built(error: Error) -> Error {
         return error.because("keeping what another rule shows there needs Linux 6.15");
     }
     error
-}
-
-fn open_status(parent: impl AsFd, name: &str, path: &str) -> Result<Option<(OwnedFd, Stat)>> {
-    let failed = |errno| Error::from_errno("open", path, errno);
-    match walk::open_entry(parent, name) {
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(failed(errno)),
-        Ok(entry) => {
-            let status = rustix::fs::fstat(&entry).map_err(failed)?;
-            Ok(Some((entry, status)))
-        }
-    }
 }

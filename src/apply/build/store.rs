@@ -41,6 +41,7 @@ impl<'p> Build<'p> {
         let path = instance.directory.as_str();
         check_covered(instance, covered)?;
         let (parent, name, replaceable) = self.instance_parent(instance, form)?;
+        self.check_instance(step, covered, replaceable)?;
         let opened = match find_instance(&parent, name, instance)? {
             Some(found) => {
                 directory::verify(&found, form, self.uid, replaceable, path)?;

@@ -232,7 +232,7 @@ fn prepare_instance(mount: &OwnedFd, step: &Step, covered: u64) -> Result<()> {
     }
 }
 
-fn form_of(shape: &Shape, covered: &Stat) -> Form {
+pub(super) fn form_of(shape: &Shape, covered: &Stat) -> Form {
     Form {
         mode: shape
             .mode

@@ -75,7 +75,7 @@ impl Census {
 
 /// A process, or one thread of it.
 pub(super) struct Task {
-    pid: u32,
+    pub(super) pid: u32,
     path: String,
 }
 

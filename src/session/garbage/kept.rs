@@ -3,13 +3,16 @@
 use super::directory::{Directory, Entry};
 use super::records::Ledger;
 use super::views::Views;
-use super::{BUSY, Kind, MOUNTED, Sweep};
-use crate::error::Result;
+use super::{BUSY, Fate, Kind, MOUNTED, Sweep};
+use crate::error::{Error, Result};
+use crate::kernel::departure::PINS;
 use crate::kernel::directory::is_temporary;
+use crate::kernel::process;
 use crate::kernel::walk::identity;
 use crate::session::pin::{id, uid_of};
 use crate::session::runtime::Runtime;
 use rustix::fs::{Stat, Timespec};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Between taking a directory away and emptying it: a login that opened it a moment before, without the
@@ -18,6 +21,9 @@ const PAUSE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+
+/// Said of what a session has begun to use meanwhile.
+const USED: &str = "it has been used since it was looked at";
 
 /// A user or group that may have gone.
 struct Holder {
@@ -34,6 +40,11 @@ impl Holder {
     fn name(&self) -> String {
         let kind = if self.is_user { "user" } else { "group" };
         format!("{kind}/{}", self.id)
+    }
+
+    /// The user, if it is one.
+    fn user(&self) -> Option<u32> {
+        self.is_user.then_some(self.id)
     }
 }
 
@@ -124,7 +135,8 @@ impl Sweep<'_> {
         views: &Views,
     ) -> Result<bool> {
         let path = parent.path_of(&holder.entry.name);
-        if views.show(parent.place, &holder.name()) || self.has_namespace(holder, ledger)? {
+        if let Some(user) = self.find_use(parent, holder, ledger, views)? {
+            self.refuse_deleted(holder, &path, &user);
             return Ok(false);
         }
         let is_foreign = |entry: &Entry| !entry.is_directory() && !is_temporary(&entry.name);
@@ -135,22 +147,60 @@ impl Sweep<'_> {
         } else {
             None
         };
-        obstacle
-            .into_iter()
-            .for_each(|reason| self.spare(Kind::Instances, &path, reason));
+        if let Some(reason) = obstacle {
+            self.spare_instances(holder, &path, reason);
+        }
         Ok(obstacle.is_none())
     }
 
-    /// Whether a namespace that is pinned, though no process may be in it, shows what is kept there.
-    fn has_namespace(&self, holder: &Holder, ledger: &Ledger) -> Result<bool> {
+    /// Finds who uses what a holder keeps.
+    fn find_use(
+        &self,
+        parent: &Directory,
+        holder: &Holder,
+        ledger: &Ledger,
+        views: &Views,
+    ) -> Result<Option<String>> {
+        let (place, name) = (parent.place, holder.name());
+        if !views.show_of(place, &name, holder.user()) {
+            let pin = self.find_pin(holder, ledger)?;
+            return Ok(pin.map(|key| in_namespace_of(ledger, &key)));
+        }
+        let viewer = views.viewers(place, &name, holder.user()).next();
+        let viewer = viewer.map(|viewer| format!("{} sees it", describe(viewer.pid)));
+        Ok(Some(
+            viewer.unwrap_or_else(|| "it may be in use".to_owned()),
+        ))
+    }
+
+    /// The pin of a namespace, though no process may be in it, that shows what is kept there.
+    fn find_pin(&self, holder: &Holder, ledger: &Ledger) -> Result<Option<String>> {
         let Some(runtime) = Runtime::find()? else {
-            return Ok(false);
+            return Ok(None);
         };
         let pins = self.remaining_pins(&runtime)?;
-        if holder.is_user {
-            return Ok(pins.iter().any(|key| uid_of(key) == Some(holder.id)));
+        let is_theirs = |key: &&String| match holder.user() {
+            Some(uid) => uid_of(key) == Some(uid),
+            None => ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name()),
+        };
+        Ok(pins.iter().find(is_theirs).cloned())
+    }
+
+    /// Notes what keeps an account that is gone from being forgotten. What a user keeps who is there, or a group, is
+    /// in use, and of that nothing has to be said.
+    fn refuse_deleted(&mut self, holder: &Holder, path: &str, reason: &str) {
+        if self.request.is_deleted.is_some() && holder.is_user {
+            let error = Error::new("remove", path, reason);
+            self.note(Kind::Instances, path, &holder.reason, Fate::Failed(error));
         }
-        Ok(ledger.pinned_show(&pins, &holder.name()))
+    }
+
+    /// The same of what is left where it is.
+    fn spare_instances(&mut self, holder: &Holder, path: &str, reason: &str) {
+        match self.request.is_deleted {
+            Some(_) => self.refuse_deleted(holder, path, reason),
+            None => self.spare(Kind::Instances, path, reason),
+        }
     }
 
     fn remove_all(
@@ -179,9 +229,9 @@ impl Sweep<'_> {
         let _ = rustix::thread::nanosleep(&PAUSE);
         let views = Views::take();
         for Aside { holder, name } in aside {
-            let shown = views
-                .as_ref()
-                .map_or(true, |views| views.show(parent.place, &name));
+            let shown = views.as_ref().map_or(true, |views| {
+                views.show_of(parent.place, &name, holder.user())
+            });
             let removed = self.finish(parent, holder, name, shown);
             self.note_failure(Kind::Instances, removed);
         }
@@ -203,11 +253,19 @@ impl Sweep<'_> {
         };
         let path = parent.path_of(&holder.entry.name);
         let Some(_lock) = lock else {
-            self.spare(Kind::Instances, &path, BUSY);
+            self.spare_instances(&holder, &path, BUSY);
             return Ok(None);
         };
         let unchanged = is_unchanged(&holder.entry.status, &holder.directory.status()?);
-        if !unchanged || self.has_namespace(&holder, ledger)? {
+        let used = match unchanged {
+            true => self.find_pin(&holder, ledger)?,
+            false => {
+                self.refuse_deleted(&holder, &path, USED);
+                return Ok(None);
+            }
+        };
+        if let Some(key) = used {
+            self.refuse_deleted(&holder, &path, &in_namespace_of(ledger, &key));
             return Ok(None);
         }
         match parent.set_aside(&holder.entry.name) {
@@ -229,16 +287,40 @@ impl Sweep<'_> {
         let Holder {
             entry, directory, ..
         } = &holder;
-        if shown || !is_unchanged(&entry.status, &directory.status()?) {
-            return parent.rename(&name, &entry.name);
-        }
         let path = parent.path_of(&entry.name);
+        if shown || !is_unchanged(&entry.status, &directory.status()?) {
+            parent.rename(&name, &entry.name)?;
+            self.refuse_deleted(&holder, &path, USED);
+            return Ok(());
+        }
         let renamed = entry.renamed(name)?;
         self.dispose(Kind::Instances, &path, &holder.reason, || {
             parent.remove(&renamed)
         });
         Ok(())
     }
+}
+
+/// A process that is in the namespace of a pin, or that the pin alone keeps it.
+fn in_namespace_of(ledger: &Ledger, key: &str) -> String {
+    let record = ledger.pinned(key, None);
+    let inside = record.and_then(|record| process::of_namespace(record.namespace.inode).ok());
+    match inside.and_then(|inside| inside.first().copied()) {
+        Some(process) => format!("{} is in a namespace that shows it", describe(process.pid)),
+        None => format!("a namespace that shows it is pinned to {PINS}/{key}"),
+    }
+}
+
+/// A process, for administrators to find: its number, its name and its user.
+fn describe(pid: u32) -> String {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = String::from_utf8_lossy(&name);
+    let owner = rustix::fs::stat(format!("/proc/{pid}"));
+    let owner = owner.map_or_else(
+        |_| String::new(),
+        |status| format!(", uid {}", status.st_uid),
+    );
+    format!("process {pid} ({}{owner})", name.trim_end())
 }
 
 /// Whether nobody has used, or exchanged, a directory since it was looked at.

@@ -3,8 +3,9 @@
 use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
 use crate::kernel::mount_table::{self, Mount};
-use crate::kernel::namespace::Root;
+use crate::kernel::namespace::{Namespace, Root};
 use crate::kernel::overlay::layer_of;
+use crate::session::pin::uid_of;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -22,16 +23,34 @@ pub(super) struct Place {
     pub(super) device: u64,
 }
 
+/// Who sees a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Viewer {
+    /// A process in the mount namespace.
+    pub(super) pid: u32,
+    /// The user in whose user namespace the mounts are that user's to make; nothing for root's.
+    maker: Option<u32>,
+}
+
+impl Viewer {
+    /// Whether what it sees matters to the user `uid`. In a user namespace of their own, others mount what they like,
+    /// name it as they like, and see nothing that they would miss.
+    fn concerns(&self, uid: Option<u32>) -> bool {
+        let Self { pid: _, maker } = self;
+        maker.is_none_or(|maker| maker == 0 || uid.is_none_or(|uid| uid == maker))
+    }
+}
+
 /// What the mount tables of all processes say.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
-    /// each with the device that it is on.
-    shown: BTreeSet<(Vec<u8>, Vec<u8>)>,
+    /// each with the device that it is on, and who sees it.
+    shown: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Viewer>>,
     /// The same of the layers that overlays write to, with the device as stat(2) numbers it.
-    layers: BTreeSet<(u64, Vec<u8>)>,
+    layers: BTreeMap<(u64, Vec<u8>), Vec<Viewer>>,
     /// `ns/1000-…`: the pins that something is mounted on, anywhere.
-    covered: BTreeSet<Vec<u8>>,
+    covered: BTreeMap<Vec<u8>, Vec<Viewer>>,
     /// Mount points of the present namespace.
     points: Vec<Vec<u8>>,
     /// The devices of its mounts, by their ids.
@@ -56,7 +75,8 @@ impl Views {
                     && let Some(table) = read(&task.path_of("mountinfo"))?
                 {
                     known.insert(place);
-                    table.iter().for_each(|mount| views.note(mount));
+                    let viewer = viewer(task.pid);
+                    table.iter().for_each(|mount| views.note(mount, viewer));
                 }
             }
         }
@@ -68,34 +88,57 @@ impl Views {
         Ok(views)
     }
 
-    fn note(&mut self, mount: &Mount) {
-        let on_device = |name| (mount.device.clone(), name);
-        self.shown.extend(names(&mount.root).map(on_device));
+    fn note(&mut self, mount: &Mount, viewer: Viewer) {
+        for name in names(&mount.root) {
+            let viewers = self.shown.entry((mount.device.clone(), name));
+            viewers.or_default().push(viewer);
+        }
         if mount.kind == b"overlay"
             && let Some((device, path)) = layer_of(&mount.source)
         {
-            let on_device = |name| (device, name);
-            self.layers.extend(names(path).map(on_device));
+            for name in names(path) {
+                let viewers = self.layers.entry((device, name));
+                viewers.or_default().push(viewer);
+            }
         }
-        self.covered
-            .extend(names(&mount.point).filter(|name| name.starts_with(b"ns/")));
+        for name in names(&mount.point).filter(|name| name.starts_with(b"ns/")) {
+            self.covered.entry(name).or_default().push(viewer);
+        }
     }
 
     /// Whether `name` of a store, such as `session/0123456789abcdef`, or something in it, is mounted somewhere.
     /// The store is at `place`; another file system may have the same name.
     pub(super) fn show(&self, place: Place, name: &str) -> bool {
-        // What was mounted since is not known.
-        let device = self.devices.get(&place.mount);
-        device.is_none_or(|device| {
-            let name = name.as_bytes().to_vec();
-            self.layers.contains(&(place.device, name.clone()))
-                || self.shown.contains(&(device.clone(), name))
-        })
+        self.show_of(place, name, None)
     }
 
-    /// Whether something is mounted on the pin `key`, in whatever namespace.
+    /// The same where it matters to the user `uid`, if it is about one.
+    pub(super) fn show_of(&self, place: Place, name: &str, uid: Option<u32>) -> bool {
+        // What was mounted since is not known.
+        let is_known = self.devices.contains_key(&place.mount);
+        !is_known || self.viewers(place, name, uid).next().is_some()
+    }
+
+    /// Who sees it, one process for each mount namespace and root directory.
+    pub(super) fn viewers(
+        &self,
+        place: Place,
+        name: &str,
+        uid: Option<u32>,
+    ) -> impl Iterator<Item = Viewer> {
+        let name = name.as_bytes().to_vec();
+        let layers = self.layers.get(&(place.device, name.clone()));
+        let device = self.devices.get(&place.mount).cloned();
+        let shown = device.and_then(|device| self.shown.get(&(device, name)));
+        let all = layers.into_iter().chain(shown).flatten().copied();
+        all.filter(move |viewer| viewer.concerns(uid))
+    }
+
+    /// Whether something is mounted on the pin `key`, in whatever namespace where it matters to its user.
     pub(super) fn cover_pin(&self, key: &str) -> bool {
-        self.covered.contains(format!("ns/{key}").as_bytes())
+        let viewers = self.covered.get(format!("ns/{key}").as_bytes());
+        let mut viewers = viewers.into_iter().flatten();
+        viewers.any(|viewer| viewer.concerns(uid_of(key)))
     }
 
     /// Whether something is mounted on the path, or below it, in the present namespace.
@@ -114,6 +157,15 @@ type Where = (u64, Root);
 fn place_of(task: &Task) -> Result<Option<Where>> {
     let both = task.stat("ns/mnt")?.zip(task.root()?);
     Ok(both.map(|(namespace, root)| (namespace.st_ino, root)))
+}
+
+/// A process, and whose its mount namespace is.
+fn viewer(pid: u32) -> Viewer {
+    let namespace = Namespace::of_process(pid);
+    Viewer {
+        pid,
+        maker: namespace.and_then(|namespace| namespace.maker()),
+    }
 }
 
 /// A mount table; nothing where its process has ended.
@@ -162,7 +214,11 @@ mod tests {
     #[test]
     fn a_table_tells_what_is_shown_and_what_is_covered() {
         let mut views = Views::default();
-        parse(TABLE).for_each(|mount| views.note(&mount));
+        let roots = Viewer {
+            pid: 1,
+            maker: None,
+        };
+        parse(TABLE).for_each(|mount| views.note(&mount, roots));
         views.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
         let at = |mount, minor| Place {
             mount,
@@ -196,6 +252,30 @@ mod tests {
             );
         }
         assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
+    }
+
+    #[test]
+    fn in_a_user_namespace_of_anothers_nothing_is_seen_that_matters() {
+        let mut views = Views::default();
+        let bobs = Viewer {
+            pid: 2,
+            maker: Some(2002),
+        };
+        parse(TABLE).for_each(|mount| views.note(&mount, bobs));
+        views.devices = BTreeMap::from([(24, b"8:1".to_vec())]);
+        let place = Place {
+            mount: 24,
+            device: rustix::fs::makedev(8, 1),
+        };
+        for (uid, shown) in [(Some(1000), false), (Some(2002), true), (None, true)] {
+            assert_eq!(views.show_of(place, "user/1000", uid), shown, "{uid:?}");
+        }
+        for (uid, covered) in [(1000, false), (2002, true)] {
+            let key = format!("{uid}-0123456789abcdef0123456789abcdef");
+            let name = format!("ns/{key}").into_bytes();
+            views.covered.insert(name, vec![bobs]);
+            assert_eq!(views.cover_pin(&key), covered, "{uid}");
+        }
     }
 
     #[test]

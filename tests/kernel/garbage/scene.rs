@@ -128,6 +128,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
     NamespaceRecord {
         namespace,
         user: format!("user{uid}"),
+        home: "/home/user".to_owned(),
         uid,
         pin: pin.map(str::to_owned),
         origin: own(),

@@ -1,0 +1,66 @@
+//! Mounts that root may cover, and not look at: a user's FUSE file system without `allow_root` (mount.fuse3(8)).
+
+use super::walk::find_directory;
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Mode, Stat, StatxAttributes, StatxFlags, fstat, makedev};
+use rustix::io::Errno;
+
+/// The inode number of what cannot be looked at: no file has it.
+const INODE: u64 = 0;
+
+/// The status of the entry `name` of `parent`, which `entry` is open for, if only as a place (`O_PATH`).
+///
+/// The root of a mount that does not let root look at it gets one that says what the kernel knows by itself, its device
+/// and whether it is a directory, and that it is the user's, `uid`, and closed to others.
+///
+/// # Errors
+///
+/// The error number of fstat(2).
+pub fn status_of_entry(
+    parent: impl AsFd,
+    name: &str,
+    entry: impl AsFd,
+    uid: u32,
+) -> Result<Stat, Errno> {
+    let refused = match fstat(&entry) {
+        Err(refused @ Errno::ACCESS) => refused,
+        other => return other,
+    };
+    let device = device_of_mount(&entry).ok_or(refused)?;
+    let is_directory = find_directory(&parent, name).is_ok();
+    let kind = if is_directory {
+        libc::S_IFDIR
+    } else {
+        libc::S_IFREG
+    };
+    let mut status = fstat(&parent)?;
+    status.st_dev = device;
+    status.st_ino = INODE;
+    status.st_mode = kind | Mode::RWXU.bits();
+    status.st_uid = uid;
+    status.st_gid = 0;
+    status.st_size = 0;
+    Ok(status)
+}
+
+/// Whether an open file is the one of that device and inode.
+///
+/// # Errors
+///
+/// The error number of fstat(2).
+pub fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Errno> {
+    match fstat(&file) {
+        Err(Errno::ACCESS) if inode == INODE => Ok(device_of_mount(&file) == Some(device)),
+        Err(errno) => Err(errno),
+        Ok(found) => Ok((found.st_dev, found.st_ino) == (device, inode)),
+    }
+}
+
+/// The device of the mount whose root is open; nothing for any other file. Its file system is not asked: where nothing
+/// is wanted of it, FUSE answers for it (Linux 4.18).
+fn device_of_mount(file: impl AsFd) -> Option<u64> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let known = rustix::fs::statx(file, "", flags, StatxFlags::empty()).ok()?;
+    let is_root = known.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    is_root.then(|| makedev(known.stx_dev_major, known.stx_dev_minor))
+}
