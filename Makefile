@@ -134,7 +134,7 @@ install: $(MODULE) $(COMMAND)
 	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_jns.so.new $(DESTDIR)$(PAMDIR)/pam_jns.so
 	install -D -m 0755 $(COMMAND) $(DESTDIR)$(BINDIR)/jns
-	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples)
+	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples $(DOCDIR)/sudoers.d)
 	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR) $(TMPFILESDIR))
 	umask 022 && $(COMMAND) man $(DESTDIR)$(MANDIR)/man1
 	umask 022 && $(COMMAND) completions bash > $(DESTDIR)$(BASHDIR)/jns
@@ -148,6 +148,7 @@ install: $(MODULE) $(COMMAND)
 	install -m 0644 conf/tmpfiles.d/jns.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 0644 conf/jns.toml conf/selinux/jns.cil $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
+	install -m 0644 conf/sudoers.d/jns $(DESTDIR)$(DOCDIR)/sudoers.d
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
 
 # Users' files in the store stay. Take the module out of /etc/pam.d first: a stack that names a missing module

@@ -493,8 +493,11 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         (Some(home), Some(journey)) => register(making, home, &applied, journey)?,
         _ => None,
     };
-    let (record, pinning) = registered.unzip();
-    let (looks_older, shared) = match pinning {
+    let (record, pin) = match registered {
+        Some(Registered { record, pin }) => (Some(record), Some(pin)),
+        None => (None, None),
+    };
+    let (looks_older, shared) = match pin {
         Some(Ok(shared)) => (false, shared),
         Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
         None => (false, None),
@@ -535,9 +538,16 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
     })
 }
 
+/// A new namespace that the ledger knows.
+struct Registered<'m> {
+    record: NamespaceRecord,
+    /// The name of its pin, if it has one, or why the kernel refused it.
+    pin: Result<Option<&'m str>>,
+}
+
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
 /// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
-/// as good for this login. With the record comes the pin, if it has one, or why the kernel refused it.
+/// as good for this login.
 ///
 /// # Errors
 ///
@@ -547,7 +557,7 @@ fn register<'m>(
     home: &Home,
     applied: &Applied,
     journey: &mut Journey,
-) -> Result<Option<(NamespaceRecord, Result<Option<&'m str>>)>> {
+) -> Result<Option<Registered<'m>>> {
     let Ok(root) = Root::own() else {
         return Ok(None);
     };
@@ -587,15 +597,24 @@ fn register<'m>(
     record.note_use(&home.top);
     write(&record, &home.runtime);
     let Some(key) = making.key else {
-        return Ok(Some((record, Ok(None))));
+        return Ok(Some(Registered {
+            record,
+            pin: Ok(None),
+        }));
     };
     let Err(refused) = bind(home, key, journey)? else {
-        return Ok(Some((record, Ok(Some(key)))));
+        return Ok(Some(Registered {
+            record,
+            pin: Ok(Some(key)),
+        }));
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
     write(&record, &home.runtime);
-    Ok(Some((record, Err(refused))))
+    Ok(Some(Registered {
+        record,
+        pin: Err(refused),
+    }))
 }
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why

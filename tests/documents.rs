@@ -1,9 +1,11 @@
-//! What the documents print is true: every policy in them is accepted by the checker that a login runs.
-#![allow(clippy::panic, clippy::unwrap_used)]
+//! What the documents print is true: every policy in them is accepted by the checker that a login runs, and the file
+//! for sudoers(5) by visudo(8).
+#![allow(clippy::disallowed_methods, clippy::panic, clippy::unwrap_used)]
 
 use pam_jns::policy::Policy;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn policies_in_the_readme_are_right() {
@@ -26,6 +28,25 @@ fn policies_in_the_manual_pages_are_right() {
     }
 }
 
+#[test]
+fn sudo_takes_the_file_for_sudoers() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/sudoers.d/jns");
+    let search = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
+    let visudo = Command::new("visudo")
+        .env("PATH", search)
+        .arg("-cf")
+        .arg(&file)
+        .output();
+    let Ok(output) = visudo else {
+        let must_run = std::env::var_os("JNS_TESTS_MUST_RUN").is_some_and(|value| value == "1");
+        assert!(!must_run, "a test that must run cannot: there is no visudo");
+        eprintln!("SKIPPED: there is no visudo");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stderr, b"", "no warning");
+}
+
 /// The words of the language that a reader could look for.
 #[test]
 fn the_manual_page_names_every_word() {
@@ -39,6 +60,8 @@ fn the_manual_page_names_every_word() {
         "elsewhere",
         "cover",
         "leave",
+        "inherit",
+        "add_inherit",
         "enforce",
         "observe",
         "slave",

@@ -27,6 +27,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("usr/share/doc/pam_jns/jns.toml", 0o644),
     ("usr/share/doc/pam_jns/README.md", 0o644),
     ("usr/share/doc/pam_jns/pam.d-examples/sshd", 0o644),
+    ("usr/share/doc/pam_jns/sudoers.d/jns", 0o644),
 ];
 
 #[test]

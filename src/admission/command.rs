@@ -75,35 +75,31 @@ impl<'c> Command<'c> {
         if admission.namespace == self.caller.record.namespace {
             return Ok(admission);
         }
-        match self.show_in_copy(admission, directory) {
-            Ok(shown) => Ok(shown),
-            Err((admission, error)) => {
-                admission.retreat();
-                Err(error)
-            }
-        }
+        self.show_in_view(admission, directory)
     }
 
-    fn show_in_copy(
+    fn show_in_view(
         mut self,
         mut admission: Admission,
         directory: &WorkingDirectory,
-    ) -> std::result::Result<Admission, (Admission, Error)> {
-        match self.enter_copy(&mut admission, directory) {
-            Ok((namespace, root)) => {
-                let record = admission.record.take().map(|record| NamespaceRecord {
-                    root,
-                    // Those of a namespace that was copied are closed with that.
-                    volumes: match record.namespace == namespace {
-                        true => record.volumes,
-                        false => Vec::new(),
-                    },
-                    ..record
-                });
-                Ok(self.note(admission, record, namespace))
+    ) -> Result<Admission> {
+        let (namespace, root) = match self.enter_copy(&mut admission, directory) {
+            Ok(entered) => entered,
+            Err(error) => {
+                admission.retreat();
+                return Err(error);
             }
-            Err(error) => Err((admission, error)),
-        }
+        };
+        let record = admission.record.take().map(|record| NamespaceRecord {
+            root,
+            // Those of a namespace that was copied are closed with that.
+            volumes: match record.namespace == namespace {
+                true => record.volumes,
+                false => Vec::new(),
+            },
+            ..record
+        });
+        Ok(self.note(admission, record, namespace))
     }
 
     fn enter_copy(

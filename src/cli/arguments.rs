@@ -38,15 +38,16 @@ pub enum Verb {
     /// Show what a login would get, and why
     ///
     /// Prints the facts of the login, whether it is exempt, what became of each rule, and the plan that the
-    /// login would get, step by step, each with the file and line it comes from. The policy is
+    /// login would get, step by step, each with the file and line it comes from; and what of it commands find
+    /// that the user runs as somebody else, by sudo for example. The policy is
     /// the one that the service's pam_jns line names with config=PATH, else the system's. Nothing is applied.
     /// Any user who can read the policy may ask.
     Explain(Explain),
     /// Look for what would keep logins from getting their namespaces
     ///
-    /// Looks at the kernel, the capabilities of this process, the store, the policy, the PAM stacks and sshd's
-    /// configuration, and says of each what is in order, what is not, and what to do about it. Changes nothing
-    /// and starts nothing. What needs root and is not tried without is named.
+    /// Looks at the kernel, the capabilities of this process, the store, the policy, the PAM stacks, and the
+    /// configuration of sshd and sudo, and says of each what is in order, what is not, and what to do about it.
+    /// Changes nothing and starts nothing. What needs root and is not tried without is named.
     Doctor(Doctor),
     /// Remove what sessions have left behind
     ///
@@ -372,6 +373,9 @@ pub enum Import {
     /// Remarks go to standard error: what the policy leaves out, what it does in a different way, and what is
     /// doubtful: done alike, and hardly what was meant. Initialization scripts keep their arguments; their failures
     /// are logged and refuse nobody.
+    ///
+    /// As under pam_namespace, a command of su or sudo finds nothing of its caller's directories: the policy says
+    /// `inherit = []`. Without that line, names in such a command mean the files that its caller sees.
     #[command(name = "pam_namespace")]
     PamNamespace(PamNamespace),
     /// From tmpdir.conf, the configuration of pam_tmpdir (libpam-tmpdir)

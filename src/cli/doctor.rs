@@ -1,6 +1,7 @@
 //! `jns doctor`: what would keep logins from getting their namespaces. It reads, and changes nothing.
 
 mod collection;
+mod commands;
 mod finding;
 mod isolation;
 mod kernel;
@@ -12,6 +13,7 @@ mod programs;
 mod sshd;
 pub mod stack;
 mod store;
+mod sudoers;
 mod tree;
 mod units;
 
@@ -53,6 +55,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     if tree.is_host() {
         let privileged = is_effective_root();
         all.extend(kernel::findings(privileged));
+        all.extend(commands::of_propagation());
         all.extend(privileges::findings(privileged));
     }
     let (found, policy) = policy::findings(tree, source);
@@ -68,10 +71,13 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     if let Some(policy) = &policy {
         all.extend(programs::findings(tree, policy));
         all.extend(processes::findings(tree, policy));
+        all.extend(commands::of_sudoedit(tree, policy));
     }
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
     all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));
     all.extend(pam::findings(tree));
+    let of_daemons = |policy| commands::of_daemons(tree, policy);
+    all.extend(policy.as_ref().and_then(of_daemons));
     all.extend(units::findings(tree));
     all.extend(collection::findings(tree));
     all.extend(sshd::findings(tree, &|directory| {

@@ -111,10 +111,14 @@ fn program(
     }
 }
 
-/// Stays in the working directory where the namespace shows it, with the rights that the command will have; otherwise
-/// moves to the home, and to `/` where that cannot be.
+/// Moves to the directory of the same path in the namespace, with the rights that the command will have; to the home
+/// where that cannot be or the directory is a third user's, and to `/` where neither can.
 fn settle(directory: &WorkingDirectory, account: &Account) -> Result<()> {
-    if directory.find_again() {
+    let is_there = |path: &str| {
+        let uid = account.person.uid;
+        transition::go_to(path).is_ok() && WorkingDirectory::own().is_owned_by(&[0, uid])
+    };
+    if directory.find_again() || directory.path().is_some_and(is_there) {
         return Ok(());
     }
     transition::go_to(&account.home).or_else(|_| transition::go_to("/"))

@@ -133,6 +133,10 @@ const GUIDES: &[Guide] = &[
                 "policy",
                 "files, mode (enforce or observe), elsewhere (cover or leave), warnings (their number)",
             ),
+            (
+                "command",
+                "whether the session is a command in its caller's, and finds the caller's directories there",
+            ),
             ("exempt", "principal, file, line of the exemption"),
             (
                 "rules[]",
@@ -142,8 +146,8 @@ const GUIDES: &[Guide] = &[
             (
                 "plan",
                 "propagation, store, namespace (of: user or session; because: file and line of the rule that \
-                 makes it the session's own), digest, steps[] (path, view, options, create, optional, file, line, and what \
-                 the view needs), environment (value, file, line of each name)",
+                 makes it the session's own), digest, steps[] (path, view, options, create, optional, inherit, file, line, \
+                 and what the view needs), environment (value, file, line of each name)",
             ),
             ("refused", "why the login would be refused"),
             (

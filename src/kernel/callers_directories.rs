@@ -49,7 +49,12 @@ pub struct CallersDirectories {
 struct Clone {
     /// Where it is in the caller's session, without links.
     path: String,
+    /// Private until all of them are in place: what is attached to one that has peers appears on those too.
     mount: OwnedFd,
+    /// The root of the mount that it is a clone of, in the caller's session.
+    original: OwnedFd,
+    /// Whether mounts travel to that or from that.
+    is_propagated: bool,
     /// Whether the policy gave it to the caller. What else was mounted in the session is worth a note, no refusal.
     is_of_policy: bool,
 }
@@ -154,10 +159,9 @@ impl CallersDirectories {
             let cloned = clone(found);
             match cloned {
                 Ok(None) => {}
-                Ok(Some((path, mount))) => directories.clones.push(Clone {
-                    is_of_policy: attached.inherited.contains(&path),
-                    path,
-                    mount,
+                Ok(Some(clone)) => directories.clones.push(Clone {
+                    is_of_policy: attached.inherited.contains(&clone.path),
+                    ..clone
                 }),
                 Err(error) if attached.has_given(found) => return Err(error),
                 Err(error) => directories.leave_out(&found.place().display(), &error),
@@ -208,7 +212,8 @@ impl CallersDirectories {
         }
     }
 
-    /// Attaches them in the present namespace, which is the command's alone and whose mounts are nobody's peers.
+    /// Attaches them in the present namespace, which is the command's alone and whose mounts are nobody's peers. What is
+    /// mounted in one of them from then on appears in the caller's session too, and what is mounted there in this one.
     ///
     /// # Errors
     ///
@@ -224,7 +229,30 @@ impl CallersDirectories {
                 Err(error) => self.leave_out(&clone.path, &error),
             }
         }
+        self.join_originals();
         Ok(())
+    }
+
+    /// Makes them peers of what they are clones of. Where the kernel cannot, before Linux 5.15, mounts in them stay in
+    /// the command's namespace.
+    fn join_originals(&mut self) {
+        if !mount::knows_peer_groups() {
+            return;
+        }
+        let clones = self.clones.iter().filter(|clone| clone.is_propagated);
+        let joined = clones.map(|clone| {
+            let Clone {
+                path,
+                mount,
+                original,
+                ..
+            } = clone;
+            mount::join_peer_group(original, mount, path)
+        });
+        let failed: Vec<Error> = joined.filter_map(Result::err).collect();
+        self.notes.extend(failed.iter().map(|error| {
+            format!("what is mounted there in this session is not in the caller's: {error}")
+        }));
     }
 
     /// Leaves the host's namespace for a copy of it, and attaches them there, so that they appear nowhere else. What
@@ -234,16 +262,7 @@ impl CallersDirectories {
     ///
     /// As [`CallersDirectories::attach_here`]. The thread is then where it was.
     pub fn enter_hosts_view(&mut self, host: &Host) -> Result<Departure> {
-        self.clones.retain(|clone| {
-            let is_there = clone.is_of_policy || mount::reopen(&clone.path).is_ok();
-            if !is_there {
-                let path = &clone.path;
-                self.notes.push(format!(
-                    "{path} of the caller's session left out: the host has no such path"
-                ));
-            }
-            is_there
-        });
+        self.leave_out_what_the_host_lacks();
         let parents = self.parents(host)?;
         let departure = leave_for_copy(&[])?;
         if !mount::knows_peer_groups() {
@@ -282,14 +301,28 @@ impl CallersDirectories {
         }
     }
 
+    /// A place in one of the others is there once that is attached.
+    fn leave_out_what_the_host_lacks(&mut self) {
+        let clones = std::mem::take(&mut self.clones);
+        for clone in clones {
+            let is_placed = clone.is_of_policy || self.holds(&clone.path);
+            match mount::reopen(&clone.path) {
+                Err(error) if !is_placed => self.leave_out(&clone.path, &error),
+                _ => self.clones.push(clone),
+            }
+        }
+    }
+
+    /// Whether a path lies in one of them.
+    fn holds(&self, path: &str) -> bool {
+        let mut above = self.clones.iter().filter(|above| above.path != path);
+        above.any(|above| Path::new(path).starts_with(&above.path))
+    }
+
     /// The mounts of the host's on which they go, each once, and that on which the directory of pins is.
     fn parents(&self, host: &Host) -> Result<Vec<Parent>> {
-        let is_within = |path: &str, other: &Self| {
-            let mut above = other.clones.iter().filter(|above| above.path != path);
-            above.any(|above| Path::new(path).starts_with(&above.path))
-        };
         let on_host = self.clones.iter();
-        let on_host = on_host.filter(|clone| !is_within(&clone.path, self));
+        let on_host = on_host.filter(|clone| !self.holds(&clone.path));
         let parents = on_host.map(|clone| host.parent_of(&clone.path));
         let parents = parents.chain(host.parent_of_pins().transpose());
         let mut distinct = BTreeMap::new();
@@ -350,17 +383,28 @@ fn is_one_of(paths: &[String], mount: &Mount) -> bool {
     paths.iter().any(|path| mount.place() == Path::new(path))
 }
 
-/// A clone of a mount, and its path; nothing where another mount covers it.
-fn clone(found: &Mount) -> Result<Option<(String, OwnedFd)>> {
+/// A clone of a mount; nothing where another mount covers it.
+fn clone(found: &Mount) -> Result<Option<Clone>> {
     let path = point(found)?;
-    let place = mount::reopen(path)?;
-    if mount::id_of(&place, path)? != found.id {
+    let original = mount::reopen(path)?;
+    if mount::id_of(&original, path)? != found.id {
         return Ok(None);
     }
-    Ok(Some((
-        path.to_owned(),
-        mount::clone_tree(place, false, path)?,
-    )))
+    let mount = mount::clone_tree(&original, false, path)?;
+    mount::prepare(
+        &mount,
+        false,
+        AttributeChange::default(),
+        Travel::Neither,
+        path,
+    )?;
+    Ok(Some(Clone {
+        path: path.to_owned(),
+        mount,
+        original,
+        is_propagated: found.is_shared || found.is_slave,
+        is_of_policy: false,
+    }))
 }
 
 /// The mounts of a session that commands find too, parents before children: what the policy says, what is mounted
@@ -478,7 +522,7 @@ mod tests {
         let ids: Vec<u64> = found.iter().map(|mount| mount.id).collect();
         // The hidden directory, what is bound, and the host's private mount are not among them.
         // Of two mounts at one path, the one that is covered is not cloned.
-        assert_eq!(ids, [110, 103, 113, 111, 112, 131, 122]);
+        assert_eq!(ids, [110, 103, 111, 112, 113, 131, 122]);
     }
 
     #[test]

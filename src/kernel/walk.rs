@@ -100,8 +100,7 @@ impl Place {
 
     /// Whether it is root's, and sticky where somebody else may make entries in it, be it a group of root's own.
     fn is_safe_to_name_entries_of(&self) -> bool {
-        self.status.st_uid == 0
-            && (!is_shared(Trust::Root, self) || is_sticky(&self.status))
+        self.status.st_uid == 0 && (!is_shared(Trust::Root, self) || is_sticky(&self.status))
     }
 }
 

@@ -87,6 +87,13 @@ impl WorkingDirectory {
         self.path.as_deref()
     }
 
+    /// Whether its owner is one of these users.
+    #[must_use]
+    pub fn is_owned_by(&self, users: &[u32]) -> bool {
+        let owner = self.owner().map(|(uid, _)| uid.as_raw());
+        owner.is_some_and(|owner| users.contains(&owner))
+    }
+
     /// Whether it is the calling thread's still.
     #[must_use]
     pub fn is_present(&self) -> bool {

@@ -17,7 +17,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let root = self.root.iter().map(root_row);
         let own = self.root.iter().flat_map(|root| &root.steps);
-        let steps = own.chain(&self.steps).map(row);
+        let steps = own.map(row).chain(self.steps.iter().map(rule_row));
         let volumes = self.volumes.iter().map(volume_row);
         let hooks = self.hooks.iter().map(hook_row);
         let inits = self.inits.iter().map(init_row);
@@ -182,13 +182,20 @@ fn row(step: &Step) -> Row {
     if step.optional {
         words.push("optional".to_owned());
     }
-    words.extend(inheritance(step.view.is_scratch(), step.inherit));
     [
         visible(step.path.as_str()),
         words.join(", "),
         step.attributes.words().join(","),
         visible_origin(&step.origin),
     ]
+}
+
+/// The line of a rule's step. What a new root directory has of itself is for no command of the user's.
+fn rule_row(step: &Step) -> Row {
+    let [path, words, attributes, origin] = row(step);
+    let inheritance = inheritance(step.view.is_scratch(), step.inherit);
+    let words: Vec<String> = std::iter::once(words).chain(inheritance).collect();
+    [path, words.join(", "), attributes, origin]
 }
 
 /// Whether commands that the user runs as somebody else find something too, where that is not as usual.

@@ -94,10 +94,11 @@ fn what_root_mounts_in_a_command_is_on_the_host() {
     let count = "grep -c ' /srv/by-admin ' /proc/self/mountinfo";
     let seen = bed.as_alice(&format!(
         "sudo -n mount -t tmpfs admin /srv/by-admin; {count}
-         mkdir /tmp/m; sudo -n mount -t tmpfs inner /tmp/m; grep -c ' /tmp/m ' /proc/self/mountinfo || true"
+         mkdir /tmp/m; sudo -n mount -t tmpfs -o mode=1777 inner /tmp/m; touch /tmp/m/below
+         sudo -n ls /tmp/m; sudo -n umount /tmp/m; ls /tmp/m"
     ));
     assert_eq!(bed.sh(count), "1", "on the host");
-    assert!(seen.starts_with('1'), "in the session: {seen}");
+    assert_eq!(seen, "1\nbelow", "in the session");
     assert_eq!(
         bed.sh("grep -c ' /tmp/m ' /proc/self/mountinfo || true"),
         "0"
@@ -465,4 +466,129 @@ fn what_the_caller_mounted_is_found_by_commands() {
     assert_eq!(bed.sh("ls /srv/by-user; ls /home/alice/plain"), "");
     bed.sh("rm -f /run/mount/*"); // which mount(8) keeps
     before.assert_nothing_left(&bed);
+}
+
+#[test]
+fn programs_that_take_names_or_sockets_from_others_find_them() {
+    let bed = machine!();
+    needs!(bed, "sudo", "dpkg-deb", "apt-get", "ssh-agent");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "mkdir -p /tmp/x/DEBIAN /tmp/x/opt; cd /tmp; echo packed >x/opt/packed-by-alice
+         printf 'Package: packed-by-alice\\nVersion: 1\\nArchitecture: all\\nMaintainer: a\\nDescription: a\\n' >x/DEBIAN/control
+         dpkg-deb -b x x.deb >/dev/null; chmod 755 x
+         sudo -n apt-get install -qq ./x.deb >/dev/null 2>&1; cat /opt/packed-by-alice
+         eval $(ssh-agent -a /tmp/agent) >/dev/null; ssh-keygen -q -t ed25519 -N '' -f /tmp/key; ssh-add -q /tmp/key
+         sudo -n SSH_AUTH_SOCK=$SSH_AUTH_SOCK ssh-add -l | wc -l; kill $SSH_AGENT_PID",
+    );
+    assert_eq!(seen, "packed\n1");
+    bed.sh("dpkg -P packed-by-alice >/dev/null 2>&1");
+    before.assert_nothing_left(&bed);
+}
+
+/// su asks for root's password, doas has a configuration of its own.
+#[test]
+fn other_programs_that_run_commands_do_the_same() {
+    let bed = machine!();
+    needs!(bed, "doas");
+    bed.protect_with("doas", "required", "");
+    bed.write("/etc/doas.conf", "permit nopass alice\n");
+    bed.sh("chmod 600 /etc/doas.conf; touch /tmp/of-host");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "mkdir /tmp/work; cd /tmp/work; touch mine
+         echo secret | su root -c 'pwd; ls; touch by-su' 2>/dev/null
+         echo secret | su bob -c 'pwd; ls' 2>/dev/null
+         doas pwd; doas ls; doas -u bob ls; doas rm by-su; ls",
+    );
+    let listed = "/tmp/work\nby-su\nmine";
+    assert_eq!(
+        seen,
+        format!("/tmp/work\nmine\n{listed}\n{listed}\nby-su\nmine\nmine")
+    );
+    before.assert_nothing_left(&bed);
+}
+
+/// Each of its tasks is a command as somebody else, with files that it hands over below /var/tmp.
+#[test]
+fn a_playbook_becomes_others() {
+    let bed = machine!();
+    needs!(bed, "ansible-playbook", "setfacl");
+    bed.write(
+        "/srv/play.yml",
+        "- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - copy: { content: by root, dest: /etc/by-ansible, mode: '0644' }
+      become: true
+    - copy: { content: by bob, dest: /home/bob/by-ansible, mode: '0644' }
+      become: true
+      become_user: bob
+    - command: cat /var/tmp/of-alice
+      become: true
+      register: found
+    - copy: { content: '{{ found.stdout }}', dest: /tmp/found }
+",
+    );
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "echo text of alice >/var/tmp/of-alice; export ANSIBLE_REMOTE_TMP=/var/tmp/ansible-alice ANSIBLE_LOCAL_TEMP=/var/tmp/local
+         export LC_ALL=C.UTF-8; ansible-playbook -i localhost, /srv/play.yml >/tmp/log 2>&1 || cat /tmp/log
+         cat /tmp/found; rm -rf ~/.ansible",
+    );
+    assert_eq!(seen, "text of alice");
+    assert_eq!(
+        bed.sh("cat /etc/by-ansible /home/bob/by-ansible; stat -c ' %U' /home/bob/by-ansible"),
+        "by rootby bob bob"
+    );
+    bed.sh("rm -f /home/bob/by-ansible; rm -rf /home/bob/.ansible");
+    before.assert_nothing_left(&bed);
+}
+
+/// pam_namespace's way, but for the working directory.
+#[test]
+fn where_no_service_inherits_commands_are_as_logins() {
+    let bed = machine!();
+    needs!(bed, "sudo");
+    bed.policy("[settings]\ninherit = []\n[[private]]\npath = \"/tmp\"\n");
+    bed.sh("mkdir -m 777 /tmp/work; touch /tmp/work/of-host");
+    let before = bed.state();
+    let seen = bed.as_alice(
+        "mkdir /tmp/work; cd /tmp/work; touch mine
+         sudo -n ls /tmp/work; sudo -n ls; sudo -n -u bob bash -c 'ls /tmp; ls'",
+    );
+    assert_eq!(seen, "of-host\nmine\nmine");
+    before.assert_nothing_left(&bed);
+}
+
+/// Whoever fills what others use too, or stops what serves their files, is the one who notices.
+#[test]
+fn a_full_store_and_a_stopped_server_are_their_owners_trouble() {
+    let bed = machine!();
+    needs!(bed, "sudo", "gocryptfs", "fusermount3");
+    bed.sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /var/lib/jns");
+    bed.sh("mount -t tmpfs -o mode=700,size=1M,nr_inodes=200 store /var/lib/jns");
+    for user in ["alice", "bob"] {
+        bed.ssh(user, "true").text();
+    }
+    bed.ssh("alice", "cat /dev/zero >/tmp/fill 2>/dev/null; true");
+    bed.ssh(
+        "alice",
+        "rm -f /tmp/fill; for i in {1..300}; do : >/tmp/f$i || break; done 2>/dev/null; true",
+    );
+    assert_eq!(
+        bed.ssh("bob", "touch /dev/shm/x; ls /dev/shm; sudo -n id -u")
+            .text(),
+        "x\n0"
+    );
+    assert_eq!(bed.ssh("alice", "sudo -n id -u").text(), "0");
+    bed.ssh("alice", "rm -f /tmp/f*");
+
+    bed.as_alice("mkdir ~/.d ~/closed; gocryptfs -q -init -extpass 'echo x' ~/.d; gocryptfs -q -extpass 'echo x' ~/.d ~/closed");
+    bed.sh("pkill -STOP gocryptfs");
+    let seen = bed.as_alice("timeout 20 sudo -n id -u; timeout 20 sudo -n -u bob id -un");
+    assert_eq!(seen, "0\nbob");
+    assert_eq!(bed.sh("timeout 20 ssh bob@localhost id -un"), "bob");
+    bed.sh("pkill -CONT gocryptfs; pkill gocryptfs");
 }

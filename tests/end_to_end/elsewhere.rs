@@ -53,7 +53,7 @@ fn sessions_of_the_host_and_inside_them_are_not_left_alone() {
     bed.prepare_for_nesting();
     bed.leave_alone();
     let host = bed.sh(NAMESPACE);
-    let seen = bed.nest(&[("su-l", "alice"), ("su-l", "bob"), ("su", "root")]);
+    let seen = bed.nest(&[("su-l", "alice"), ("su-l", "bob"), ("su-l", "root")]);
     let names: Vec<_> = seen.iter().map(|seen| seen.view().0).collect();
     assert_ne!(names[0], host);
     assert_ne!(names[1], host);

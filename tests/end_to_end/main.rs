@@ -51,6 +51,7 @@ mod shared;
 mod shown;
 mod ssh;
 mod su;
+mod sudoedit;
 mod survivors;
 mod systemd;
 mod volumes;

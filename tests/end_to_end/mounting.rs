@@ -14,8 +14,8 @@ const CONFIGURATION: &str = "\
 /// Pam_mount's line.
 const LINE: &str = "session optional pam_mount.so disable_interactive";
 
-/// What stands before the module in the example for sshd.
-const FIRST: &str = "session    \\[success=1 default=ignore\\]   pam_succeed_if.so quiet uid = 0";
+/// The module's line in the example for sshd.
+const OURS: &str = "^session .*pam_jns.so";
 
 impl Bed {
     /// Serves ssh with both modules, pam_mount's line where a sed(1) script puts it.
@@ -80,7 +80,7 @@ fn what_pam_mount_mounts_behind_the_module_is_the_sessions_alone() {
 #[test]
 fn what_pam_mount_mounts_before_the_module_is_found_by_the_doctor() {
     let bed = bed_with_pam_mount!();
-    bed.serve_ssh_with_volumes(&format!("/{FIRST}/i{LINE}"));
+    bed.serve_ssh_with_volumes(&format!("/{OURS}/i{LINE}"));
     let told = bed.run("jns doctor");
     assert!(
         told.stdout

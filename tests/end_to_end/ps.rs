@@ -49,6 +49,7 @@ fn a_session_is_listed_in_its_namespace() {
 
     let namespace = bed.only_namespace();
     let documented = [
+        "caller",
         "disk",
         "id",
         "init",
@@ -62,6 +63,7 @@ fn a_session_is_listed_in_its_namespace() {
         "pinned",
         "plan",
         "processes",
+        "programs",
         "sessions",
     ];
     assert_eq!(keys(&namespace), documented);

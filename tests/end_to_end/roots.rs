@@ -123,6 +123,10 @@ fn su_to_root_gets_the_host_back() {
     let look = "cat /etc/hostname; ls -d /srv/root";
     let seen = bed.ssh("alice", &su("root", look)).text();
     assert_eq!(seen, "of-the-host\n/srv/root");
+    // A command is on the host as well, in the directory that it was called in.
+    let command = format!("echo secret | su root -c '{look}; pwd' 2>/dev/null");
+    let seen = bed.ssh("alice", &command).text();
+    assert_eq!(seen, "of-the-host\n/srv/root\n/home/alice");
     let seen = bed.ssh(
         "alice",
         &su(

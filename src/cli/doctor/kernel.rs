@@ -8,7 +8,11 @@ const OLDEST: (u32, u32) = (5, 12);
 /// The first release that gives a namespace through a pidfd, without `/proc`.
 const WITHOUT_PROC: (u32, u32) = (6, 11);
 /// What is not to be had, or not wholly, before a release.
-const LIMITS: [((u32, u32), &str); 2] = [
+const LIMITS: [((u32, u32), &str); 3] = [
+    (
+        (5, 15),
+        "what root mounts in a command of su or sudo stays in the command's namespace",
+    ),
     (
         (6, 11),
         "su and sudo keep the view of a session whose namespace is not shared (namespace = \"session\")",
@@ -152,6 +156,8 @@ mod tests {
     #[test]
     fn limits_by_release() {
         let table = [
+            ("5.14.0-427.el9", 3),
+            ("5.15.1", 2),
             ("6.1.0-50-amd64", 2),
             ("6.12.3", 1),
             ("6.15", 0),

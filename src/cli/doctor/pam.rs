@@ -39,6 +39,18 @@ const LOGINS: [&str; 22] = [
     "xrdp-sesman",
 ];
 
+/// Services that are called inside sessions, where the module has something to do for root as well.
+const INSIDE: [&str; 8] = [
+    "su",
+    "su-l",
+    "sudo",
+    "sudo-i",
+    "doas",
+    "polkit-1",
+    "runuser",
+    "runuser-l",
+];
+
 /// Modules that should have had their turn, and why.
 const BEFORE: [(&str, &str); 5] = [
     (
@@ -84,7 +96,6 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     all.extend(of_other_groups(tree, &services.names));
     all.extend(of_absence(&logins));
     all.extend(of_manager(tree, &logins));
-    all.extend(of_root(&logins));
     all
 }
 
@@ -155,17 +166,12 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
         return Vec::new();
     };
     let service = &stack.service;
-    let root = Root::of(before);
-    let stands = format!(
-        "{service}: session {} {MODULE}{}",
-        entry.control.text,
-        root.said()
-    );
+    let stands = format!("{service}: session {} {MODULE}", entry.control.text);
     let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.origin)];
     all.extend(of_order(service, after));
     all.extend(of_mounts(service, before));
     all.extend(of_ways_around(service, before));
-    all.extend(of_way_back(service, root, entry));
+    all.extend(of_root(service, before));
     all.extend(of_rival(stack));
     all.extend(of_repetition(service, after));
     all
@@ -188,44 +194,28 @@ fn is_for_root_alone(before: &[Entry]) -> bool {
     test.is_some_and(|entry| entry.control.success == Action::Continue)
 }
 
-/// What root's own sessions do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
-    /// What everybody's do: a policy that cannot be read keeps root out.
-    Asks,
-    /// They pass the module by.
-    PassesBy,
-    /// They have a line of their own, whose failure does not matter.
-    HasOwnLine,
-}
-
-impl Root {
-    fn of(before: &[Entry]) -> Self {
-        match ways_around(before).find(|entry| is_for_root(entry) || is_ours(entry)) {
-            Some(entry) if is_ours(entry) => Self::HasOwnLine,
-            Some(_) => Self::PassesBy,
-            None => Self::Asks,
-        }
-    }
-
-    fn said(self) -> &'static str {
-        match self {
-            Self::Asks => "",
-            Self::PassesBy => ", root passes by",
-            Self::HasOwnLine => ", root by a line of its own",
-        }
-    }
-}
-
-/// Root comes out of a user's session by su and sudo, if they call the module.
-fn of_way_back(service: &str, root: Root, entry: &Entry) -> Option<Finding> {
-    let changes = ["su", "su-l", "sudo", "sudo-i"].contains(&service);
-    (changes && root == Root::PassesBy).then(|| {
-        let said = format!("{service}: inside a user's session root keeps the user's view");
-        Finding::warning(Area::Pam, said)
-            .at(&entry.origin)
-            .advise("give root a line of its own, as the example for this service does")
-    })
+/// What treats root in another way than everybody, which nothing needs. Where the service is called inside sessions and
+/// root passes by, root keeps the caller's view, and `su -` and `sudo -i` do not find back to the host's.
+fn of_root(service: &str, before: &[Entry]) -> Option<Finding> {
+    let passes_by = |entry: &&Entry| is_for_root(entry) || is_ours(entry);
+    let entry = ways_around(before).find(passes_by)?;
+    let finding = match (is_ours(entry), INSIDE.contains(&service)) {
+        (true, _) => Finding::note(
+            Area::Pam,
+            format!("{service}: root has a line of its own, which nothing needs"),
+        ),
+        (false, false) => Finding::note(
+            Area::Pam,
+            format!("{service}: root passes {MODULE} by, which nothing needs"),
+        ),
+        (false, true) => Finding::warning(
+            Area::Pam,
+            format!("{service}: root passes {MODULE} by, and keeps the caller's view"),
+        ),
+    };
+    Some(finding.at(&entry.origin).advise(format!(
+        "{MODULE} never refuses root: leave one line, session required {MODULE}.so"
+    )))
 }
 
 fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
@@ -282,7 +272,8 @@ fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
 
 fn is_for_root(entry: &Entry) -> bool {
     let test = entry.arguments.join(" ");
-    entry.name() == "pam_succeed_if" && (test.ends_with("uid = 0") || test.ends_with("user = root"))
+    let tests = ["uid = 0", "uid eq 0", "user = root"];
+    entry.name() == "pam_succeed_if" && tests.iter().any(|said| test.ends_with(said))
 }
 
 fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
@@ -391,7 +382,7 @@ fn of_arguments(entry: &Entry) -> Vec<Finding> {
             Finding::problem(Area::Pam, objection)
                 .at(&entry.origin)
                 .advise(
-                    "every login here is refused; the arguments are config=PATH, observe and debug",
+                    "every login here but root's is refused; the arguments are config=PATH, observe and debug",
                 )
         })
         .chain(of_observe(entry))
@@ -543,31 +534,6 @@ fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
     })
 }
 
-/// The services where root's way in depends on the policy.
-fn of_root(logins: &[Stack]) -> Option<Finding> {
-    let strict = logins.iter().filter(|stack| {
-        let ours = position_of_ours(&stack.entries);
-        let split = ours.and_then(|at| stack.entries.split_at_checked(at));
-        split.is_some_and(|(before, from)| {
-            let denies = from.first().is_some_and(|entry| entry.control.denies);
-            denies && Root::of(before) == Root::Asks
-        })
-    });
-    let names: Vec<&str> = strict.map(|stack| stack.service.as_str()).collect();
-    (!names.is_empty()).then(|| {
-        Finding::note(
-            Area::Pam,
-            format!(
-                "a broken policy would keep root out of {}",
-                names.join(", ")
-            ),
-        )
-        .advise(format!(
-            "above {MODULE}: session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0"
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
@@ -707,12 +673,6 @@ mod tests {
             "left out when pam_succeed_if user ingroup x",
         ),
         (
-            "no way in for root",
-            "session required pam_jns.so",
-            Level::Note,
-            "keep root out of sshd",
-        ),
-        (
             "the wrong group",
             "account required pam_jns.so",
             Level::Warning,
@@ -775,36 +735,46 @@ mod tests {
     }
 
     #[test]
-    fn root_passes_by() {
+    fn one_line_is_enough_for_root_too() {
+        let own = "session required pam_jns.so\n";
         let past = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n";
-        assert_eq!(about(&format!("{past}session required pam_jns.so\n")), []);
-        let too_short = format!("{past}session required pam_env.so\nsession required pam_jns.so\n");
-        assert_eq!(about(&too_short).len(), 1);
+        let past_by_word = "session [success=1 default=ignore] pam_succeed_if.so uid eq 0\n";
+        let past_by_name = "session [success=1 default=ignore] pam_succeed_if.so user = root\n";
+        let roots = "session [success=ignore default=1] pam_succeed_if.so quiet uid = 0\n\
+                     session [default=1] pam_jns.so\n";
+        let too_short = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n\
+                         session required pam_env.so\n";
+        let (note, warning) = (Some(Level::Note), Some(Level::Warning));
+        for (above, service, level, part) in [
+            ("", "sshd", None, ""),
+            ("", "su", None, ""),
+            (past, "sshd", note, "root passes pam_jns by, which nothing"),
+            (past, "su", warning, "by, and keeps the caller's view"),
+            (past, "runuser-l", warning, "by, and keeps the caller's"),
+            (past_by_word, "sudo", warning, "by, and keeps the caller's"),
+            (past_by_name, "su-l", warning, "by, and keeps the caller's"),
+            (roots, "su", note, "root has a line of its own"),
+            (roots, "sshd", note, "root has a line of its own"),
+            (too_short, "su", None, ""),
+        ] {
+            let stack = format!("{above}{own}session optional pam_permit.so\n");
+            let (_root, tree) = system(&[(service, &stack)]);
+            let found = findings(&tree);
+            let about = |finding: &&Finding| finding.summary.contains(": root ");
+            let found: Vec<&Finding> = found.iter().filter(about).collect();
+            let levels: Vec<Level> = found.iter().map(|finding| finding.level).collect();
+            assert_eq!(levels, Vec::from_iter(level), "{service} {above}");
+            let is_told = |finding: &&Finding| finding.summary.contains(part);
+            assert!(found.iter().all(is_told), "{service} {found:?}");
+        }
     }
 
     #[test]
-    fn root_has_a_line_of_its_own_in_su() {
-        let past = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n";
+    fn roots_own_line_is_no_trial_and_not_told_as_a_repetition() {
         let own = "session [success=ignore default=1] pam_succeed_if.so quiet uid = 0\n\
-                   session [default=1] pam_jns.so\n";
-        for (lines, service, own_line, keeps) in [
-            (past, "su", false, true),
-            (past, "sshd", false, false),
-            (own, "su", true, false),
-            (own, "sshd", true, false),
-        ] {
-            let stack =
-                format!("{lines}session required pam_jns.so\nsession optional pam_permit.so\n");
-            let (_root, tree) = system(&[(service, &stack)]);
-            let found = findings(&tree);
-            let told = |text: &str| found.iter().any(|f| f.summary.contains(text));
-            assert_eq!(told("root by a line of its own"), own_line, "{service}");
-            assert_eq!(told("root keeps the user's view"), keeps, "{service}");
-            assert!(
-                !told("stands here again") && !told("keep root out"),
-                "{service}"
-            );
-        }
+                   session [default=1] pam_jns.so\nsession required pam_jns.so\n";
+        let levels: Vec<Level> = about(own).into_iter().map(|(level, _)| level).collect();
+        assert_eq!(levels, [Level::Note]);
     }
 
     #[test]

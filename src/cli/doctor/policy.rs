@@ -72,7 +72,7 @@ fn refused(diagnostics: &Diagnostics) -> Finding {
         Area::Policy,
         format!("{errors}{}", first.unwrap_or_default()),
     )
-    .advise("every login is refused until this is put right; jns check shows all of it")
+    .advise("every login but root's is refused until this is put right; jns check shows all of it")
 }
 
 fn summary(policy: &Policy, files: &[String]) -> Finding {

@@ -84,6 +84,10 @@ fn policy(explanation: &Explanation<'_>) -> String {
             &format!("{warnings}; jns check shows them"),
         ));
     }
+    if explanation.case.is_command() {
+        let said = "in a session it finds the directories of whoever calls it (settings.inherit)";
+        text.push_str(&line("command", said));
+    }
     let exempt = match &explanation.selection.exemption {
         Some(exemption) => format!("yes, as {} ({})", exemption.principal, exemption.origin),
         None => String::from("no"),
@@ -175,12 +179,33 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
     let indented = |line: &str| format!("  {line}\n");
     let mut text: String = steps(plan).lines().map(indented).collect();
     text.push_str(&format!("  {}\n", harmless(&namespace(plan, user))));
+    text.push_str(&format!(
+        "  {}\n",
+        harmless(&found_by_commands(explanation, plan))
+    ));
     if text.contains(ANY_SESSION) {
         text.push_str(&format!(
             "  {ANY_SESSION} stands for a name that is new at each login\n"
         ));
     }
     text
+}
+
+/// What of the plan commands find that the user runs as somebody else.
+fn found_by_commands(explanation: &Explanation<'_>, plan: &Plan) -> String {
+    let steps = plan.steps.iter().filter(|step| step.inherit);
+    let volumes = plan.volumes.iter().filter(|volume| volume.inherit);
+    let steps = steps.map(|step| step.path.as_str());
+    let paths: Vec<&str> = steps
+        .chain(volumes.map(|volume| volume.path.as_str()))
+        .collect();
+    let is_asked = !explanation.case.loaded.policy.settings.inherit.is_empty();
+    let found = match is_asked && !paths.is_empty() {
+        true => paths.join(", "),
+        false => String::from("nothing of it"),
+    };
+    let user = &explanation.case.login.user;
+    format!("commands that {user} runs as others find {found}")
 }
 
 /// The steps of a plan, a line each.

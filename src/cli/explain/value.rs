@@ -25,6 +25,7 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
             "elsewhere": word_of(policy.settings.elsewhere),
             "warnings": explanation.case.loaded.warnings.list.len(),
         },
+        "command": explanation.case.is_command(),
         "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),
         "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
         "plan": explanation.plan.as_ref().ok().map(plan),

@@ -162,11 +162,12 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Res
 fn settings() -> Table {
     Table::new("[settings]")
         .comment(
-            "As with pam_namespace, each line says itself whom it spares, root like anybody else,",
+            "As with pam_namespace, each line says itself whom it spares, root like anybody else;",
         )
-        .comment("and each session has a namespace of its own.")
+        .comment("each session has a namespace of its own, and a command of sudo finds nothing of its caller's.")
         .texts("exempt", &[])
         .text("namespace", "session")
+        .texts("inherit", &[])
 }
 
 fn head(inputs: &[Input], setting: &Setting) -> Vec<String> {

@@ -59,9 +59,8 @@ fn ps_shows_a_first_process_and_the_hosts_proc_stays() {
         }
     }
     if bed.run("command -v bwrap").succeeded() {
-        let theirs =
-            "bwrap --dev-bind / / --unshare-pid --proc /proc sh -c 'ps -e -o pid= | wc -l'";
-        let ours = "jns run --processes -- sh -c 'ps -e -o pid= | wc -l'";
+        let theirs = "bwrap --dev-bind / / --unshare-pid --proc /proc sh -c 'all=$(ps -e -o pid=); echo \"$all\" | wc -l'";
+        let ours = "jns run --processes -- sh -c 'all=$(ps -e -o pid=); echo \"$all\" | wc -l'";
         assert_eq!(bed.sh(theirs), bed.sh(ours));
     }
     before.assert_nothing_left(&bed);

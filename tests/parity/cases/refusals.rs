@@ -50,6 +50,17 @@ cases! {
         }),
         ..USUAL
     };
+    root_is_let_in = Case {
+        conf: "/t/missing /t/inst/ user\n",
+        acts: &[Act::Brief("root")],
+        verdict: Verdict::Differs(Difference {
+            manual: "root is refused no session",
+            theirs: &["open refused"],
+            ours: &["open 0", "close 0"],
+            told: &["/t/missing"],
+        }),
+        ..USUAL
+    };
     a_parent_of_instances_with_another_mode = Case {
         machine: "chmod 755 /t/inst",
         acts: ALICE,

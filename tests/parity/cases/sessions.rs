@@ -44,14 +44,8 @@ macro_rules! su_in_a_session {
 }
 
 cases! {
-    the_working_directory_is_the_sessions = Case {
+    the_working_directory_stays = Case {
         acts: &[Act::Process(&["stack=login", "chdir=/t/poly", "start=alice", "open", "sh=ls", "close", "end"])],
-        verdict: Verdict::Differs(Difference {
-            manual: "a working directory below a private one is that of the session",
-            theirs: &["of-host"],
-            ours: &[],
-            told: &[],
-        }),
         ..USUAL
     };
     su_to_another_user = Case {
