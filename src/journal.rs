@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
@@ -39,7 +40,9 @@ struct Hook {
 }
 
 thread_local! {
-    static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    /// It has no destructor: one that had run would be missed where a host closes its sessions in a function for
+    /// atexit(3), and what is used behind its destructor panics. [`Journal`] drops what is in it.
+    static HOOK: RefCell<ManuallyDrop<Option<Hook>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 struct Sink;
@@ -63,7 +66,7 @@ impl Journal {
         };
         let logger = connect().map(|backend| Logger::new(backend, line));
         HOOK.with(|slot| {
-            *slot.borrow_mut() = Some(Hook {
+            **slot.borrow_mut() = Some(Hook {
                 logger,
                 listener: None,
                 level,
@@ -87,7 +90,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        HOOK.with(|slot| *slot.borrow_mut() = None);
+        HOOK.with(|slot| **slot.borrow_mut() = None);
     }
 }
 

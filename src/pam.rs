@@ -6,6 +6,7 @@ mod environment;
 mod hooks;
 mod open;
 mod password;
+mod pending;
 mod places;
 mod stamp;
 mod threads;
@@ -60,11 +61,24 @@ impl PamHooks for Module {
     }
 }
 
-/// What opens leave with the handle for later hooks: the sessions that are open, last one last. Every
-/// process that calls pam_end drops it, under sshd the user's child too: dropping it frees memory and
-/// nothing else.
+/// What opens and closes leave with the handle for later hooks. Every process that calls pam_end drops it, under sshd
+/// the user's child too. Dropping it frees memory and nothing else, except in the process that has closed a session
+/// and is in it still, as root: that one returns to where it was before.
 #[derive(Debug, Default)]
-struct Sessions(RefCell<Vec<Opened>>);
+struct Sessions {
+    /// The sessions that are open, last one last.
+    open: RefCell<Vec<Opened>>,
+    /// The name of the one that was closed last, where the return from it waits for the end of the handle.
+    closed: RefCell<Option<String>>,
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        if let Some(session) = self.closed.take() {
+            pending::end(&session);
+        }
+    }
+}
 
 /// A session that is open.
 #[derive(Debug)]
@@ -162,10 +176,7 @@ fn run_hook(
 ) -> PamResultCode {
     LOG_PANICS.call_once(|| std::panic::set_hook(Box::new(log_panic)));
     let service = item::<Service<'_>>(handle).unwrap_or_default();
-    let debug = arguments
-        .iter()
-        .any(|argument| argument.to_bytes() == b"debug");
-    let _journal = Journal::open(&service, name, debug);
+    let _journal = Journal::open(&service, name, has_debug(arguments));
     match std::panic::catch_unwind(AssertUnwindSafe(|| hook(handle, arguments))) {
         Ok(Ok(())) => PamResultCode::PAM_SUCCESS,
         Ok(Err(refusal)) => {
@@ -184,6 +195,12 @@ fn run_hook(
             }
         }
     }
+}
+
+/// Whether the module's arguments ask for messages of the level debug, before all of them are looked at.
+fn has_debug(arguments: &[&CStr]) -> bool {
+    let mut arguments = arguments.iter();
+    arguments.any(|argument| argument.to_bytes() == b"debug")
 }
 
 fn log_panic(info: &std::panic::PanicHookInfo<'_>) {

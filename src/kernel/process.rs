@@ -29,7 +29,7 @@ impl Process {
     /// /proc does not say, as in a PID namespace whose processes do not include this one.
     pub fn own() -> Result<Self> {
         let path = "/proc/self/stat";
-        let text = std::fs::read(path).map_err(|error| {
+        let text = read(path).map_err(|error| {
             Error::from_errno(
                 "read",
                 path,
@@ -146,8 +146,17 @@ pub fn parent_of(pid: u32) -> Option<u32> {
 }
 
 fn field_of(pid: u32, number: usize) -> Option<u64> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = read(&format!("/proc/{pid}/stat")).ok()?;
     field(&String::from_utf8_lossy(&text), number)
+}
+
+/// A file of /proc. How many calls that takes does not depend on its length.
+fn read(path: &str) -> std::io::Result<Vec<u8>> {
+    /// More than all that is in /proc/PID/stat.
+    const LENGTH: usize = 2048;
+    let mut text = Vec::with_capacity(LENGTH);
+    std::fs::File::open(path)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// A field of /proc/PID/stat, counted from 1 and behind the second, the only one that may hold spaces: the kernel's

@@ -1,7 +1,8 @@
 //! Closing a session.
 
-use super::places::{self, Returning};
-use super::{Opened, Refusal, Sessions, complement, tell};
+use super::pending::PendingReturn;
+use super::places::{self, Others};
+use super::{Opened, Refusal, Sessions, complement, item, tell};
 use crate::apply;
 use crate::error::Result;
 use crate::kernel::departure::Departure;
@@ -10,32 +11,62 @@ use crate::kernel::walk::Trust;
 use crate::login::is_effective_root;
 use crate::session::origin::return_to_origin;
 use crate::session::{Runtime, SessionRecord, volumes};
+use pam::items::Service;
 use pam::module::PamHandle;
 use std::ffi::CStr;
 
-/// Takes leave of the processes of the session that was opened last, removes its own directories and its record, and
-/// returns to where the process was before. It may run as the user, or never; nothing depends on it, and what is left
-/// then `jns gc` removes.
+/// Removes the directories and the record of the session that was opened last. Modules that stand behind this one
+/// close in the session as well: the process returns to where it was before, and takes leave of the processes of the
+/// session, when the handle ends, or at once where it has another session open around this one, which that closes in.
+/// It may run as the user, or never; nothing depends on it, and what is left then `jns gc` removes.
 pub(super) fn close_session(
     handle: &mut PamHandle,
-    _: &[&CStr],
+    arguments: &[&CStr],
 ) -> std::result::Result<(), Refusal> {
-    let opened =
-        complement::data::<Sessions>(handle).and_then(|sessions| sessions.0.borrow_mut().pop());
-    let Some(mut opened) = opened else {
+    let Some(sessions) = complement::data::<Sessions>(handle) else {
+        return Ok(());
+    };
+    let Some(mut opened) = sessions.open.borrow_mut().pop() else {
         return Ok(());
     };
     run_hooks(&opened);
     tell(close_volumes(&opened));
-    let returning = leave(&mut opened);
-    // Where the process cannot leave for good, nothing of the host's is to be reached in another root directory, nor
+    let others = places::forget(&opened.id);
+    let pending = pending_return(&mut opened, others);
+    remove_own(&opened, pending.as_ref());
+    log::debug!("session of {} closed", opened.user);
+    match pending {
+        None => {}
+        Some(pending) if others == Others::Around => pending.make(),
+        Some(pending) => {
+            let service = item::<Service<'_>>(handle).unwrap_or_default();
+            let debug = super::has_debug(arguments);
+            sessions.closed.replace(Some(opened.id.clone()));
+            pending.postpone(service, debug);
+        }
+    }
+    Ok(())
+}
+
+/// The return from the session; nothing where the process is not in it, may not leave, or was there all the time.
+fn pending_return(opened: &mut Opened, others: Others) -> Option<PendingReturn> {
+    if others == Others::Later || !is_there(opened) {
+        return None;
+    }
+    PendingReturn::from(opened)
+}
+
+/// Removes what belongs to the session alone, where that came from, and comes back into it.
+fn remove_own(opened: &Opened, pending: Option<&PendingReturn>) {
+    let left = pending.and_then(PendingReturn::enter_origin);
+    // Where the process cannot leave for that, nothing of the host's is to be reached in another root directory, nor
     // what the session covers.
-    let _home = match &returning {
+    let _left = match left {
         None if opened.hides_its_own() => leave_for_a_moment(),
-        None | Some(_) => None,
+        left => left,
     };
-    // The door of its first process is where the session came from.
-    if let Some(leave) = &opened.leave {
+    // Without its first process, modules behind this one would have no process and no /proc in the session.
+    if let (None, Some(leave)) = (pending, &opened.leave) {
         tell(leave.take(&opened.id));
     }
     for directory in &opened.directories {
@@ -45,18 +76,6 @@ pub(super) fn close_session(
         ));
     }
     tell(forget(&opened.id));
-    if let Some(returning) = returning {
-        returning.finish();
-    }
-    log::debug!("session of {} closed", opened.user);
-    Ok(())
-}
-
-/// Leaves the session for good, unless the process is not in it, or in another one as well that it has opened later.
-fn leave(opened: &mut Opened) -> Option<Returning> {
-    let is_last = places::forget(&opened.id);
-    let is_to_leave = is_last && is_there(opened);
-    opened.places.take().filter(|_| is_to_leave)?.leave()
 }
 
 fn leave_for_a_moment() -> Option<Departure> {

@@ -2,8 +2,8 @@
 
 use super::stamp::{self, Outcome};
 use super::{
-    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, item, password, places,
-    request, tell, threads,
+    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, item, password, pending,
+    places, request, tell, threads,
 };
 use crate::admission::{self, Admission, Command, subject_of};
 use crate::apply::{self, Subject};
@@ -58,6 +58,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
     if !is_effective_root() {
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
+    pending::make_postponed();
     let directory = WorkingDirectory::own();
     let before = Place::own().ok();
     let caller = match return_to_origin() {
@@ -491,7 +492,7 @@ fn in_environment(
 
 fn push(handle: &PamHandle, opened: Opened) {
     if let Some(sessions) = complement::data::<Sessions>(handle) {
-        sessions.0.borrow_mut().push(opened);
+        sessions.open.borrow_mut().push(opened);
     }
 }
 
@@ -528,7 +529,7 @@ pub(super) fn is_for_root(handle: &PamHandle) -> bool {
 /// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
 fn is_open(handle: &PamHandle, user: &str) -> bool {
     complement::data::<Sessions>(handle).is_some_and(|sessions| {
-        let sessions = sessions.0.borrow();
+        let sessions = sessions.open.borrow();
         let last = sessions.last();
         last.is_some_and(|opened| opened.user == user && opened.is_here())
     })
@@ -591,10 +592,13 @@ fn warn_of_lacking_labels(plan: &Plan) {
 /// cannot fail.
 fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
     if let Some(sessions) = complement::data::<Sessions>(handle) {
-        sessions.0.borrow_mut().reserve(1);
+        sessions.open.borrow_mut().reserve(1);
         return Ok(());
     }
-    let sessions = Sessions(RefCell::new(Vec::with_capacity(1)));
+    let sessions = Sessions {
+        open: RefCell::new(Vec::with_capacity(1)),
+        closed: RefCell::new(None),
+    };
     complement::store(handle, sessions).map_err(|code| {
         Error::new(
             "keep",

@@ -1,4 +1,4 @@
-//! Where a process was when it opened a session, to which it returns when it closes it.
+//! Where a process was when it opened a session, to which it returns when that is over.
 
 use super::threads::later_thread;
 use super::{Sessions, complement, tell};
@@ -26,13 +26,15 @@ pub(super) struct Places {
     left: Directory,
 }
 
-/// A process that has left its session. It stays outside, whatever becomes of the rest.
-#[derive(Debug)]
-pub(super) struct Returning {
-    places: Places,
-    directory: HeldDirectory,
-    /// Nothing where the session was itself in the place that it came from.
-    departure: Option<Departure>,
+/// Which sessions a thread has open besides one that it closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// None.
+    None,
+    /// Earlier ones alone: the one that is closed is inside the last of them.
+    Around,
+    /// One that was opened later: there the process is, and not in the one that is closed.
+    Later,
 }
 
 /// Notes with the handle from where the session that was opened last came. `before` is the thread's place before it
@@ -42,7 +44,7 @@ pub(super) fn keep(handle: &PamHandle, before: Option<Place>, origin: Option<Pla
         return;
     };
     let sessions = complement::data::<Sessions>(handle);
-    let mut sessions = sessions.map(|sessions| sessions.0.borrow_mut());
+    let mut sessions = sessions.map(|sessions| sessions.open.borrow_mut());
     let last = sessions.as_mut().and_then(|sessions| sessions.last_mut());
     let Some(opened) = last.filter(|opened| opened.places.is_none()) else {
         return;
@@ -58,66 +60,60 @@ pub(super) fn keep(handle: &PamHandle, before: Option<Place>, origin: Option<Pla
     }
 }
 
-/// Forgets an open session. Whether its thread has opened none after it that is still open: only then is the process
-/// there for this one.
-pub(super) fn forget(id: &str) -> bool {
+/// Forgets an open session. Which others its thread has open is returned; none where that cannot be told.
+pub(super) fn forget(id: &str) -> Others {
     let Ok(mut open) = OPEN.try_lock() else {
-        return true;
+        return Others::None;
     };
-    let Some(found) = open.iter().position(|(_, open)| open == id) else {
-        return true;
-    };
-    let (thread, _) = open.remove(found);
-    let mut later = open.iter().skip(found);
-    !later.any(|(other, _)| *other == thread)
+    let found = open.iter().position(|(_, open)| open == id);
+    let at = found.unwrap_or(open.len());
+    let thread = found.map_or_else(later_thread, |found| open.remove(found).0);
+    let others: Vec<_> = open.iter().map(|(other, _)| *other == thread).collect();
+    let (earlier, later) = others.split_at_checked(at).unwrap_or((&others, &[]));
+    match (earlier.contains(&true), later.contains(&true)) {
+        (_, true) => Others::Later,
+        (true, false) => Others::Around,
+        (false, false) => Others::None,
+    }
 }
 
 impl Places {
-    /// Takes the thread from the session to where that came from, for good; nothing where the process may not leave,
-    /// nobody else is there, or it was there all the time.
-    pub(super) fn leave(self) -> Option<Returning> {
-        let is_at_origin = self.origin.is_present();
-        let is_back = is_at_origin && self.before.has_view_of(&self.origin);
-        if is_back || check_capabilities().is_err() {
-            return None;
-        }
-        let directory = HeldDirectory::own();
-        let departure = match is_at_origin {
-            true => None,
-            false => Some(self.enter_origin()?),
-        };
-        Some(Returning {
-            places: self,
-            directory,
-            departure,
-        })
+    /// Whether the thread is somewhere else than before, and may return.
+    pub(super) fn are_to_be_left(&self) -> bool {
+        let is_back = self.origin.is_present() && self.before.has_view_of(&self.origin);
+        !is_back && check_capabilities().is_ok()
     }
 
-    fn enter_origin(&self) -> Option<Departure> {
+    /// Takes the thread from the session to where that came from; nothing where nobody else is there, or the thread
+    /// is there already.
+    pub(super) fn enter_origin(&self) -> Option<Departure> {
+        if self.origin.is_present() {
+            return None;
+        }
         let entered = self.origin.enter_by_process();
         if entered.is_none() {
             log::debug!("no other process is where this session came from: this one stays in it");
         }
         entered
     }
-}
 
-impl Returning {
-    /// Goes on to where the process was before, in the session around this one, and to its working directory.
-    pub(super) fn finish(self) {
-        let Self {
-            places:
-                Places {
-                    before,
-                    origin,
-                    left,
-                },
-            directory,
-            departure,
-        } = self;
-        if let Some(departure) = departure {
-            departure.commit();
+    /// Takes the thread from the session to where it was before, for good: to the origin, there to take `leave`, on to
+    /// the session around this one, and to its working directory. Where nobody else is at the origin, it stays and
+    /// only takes leave.
+    pub(super) fn return_to(self, take_leave: impl FnOnce()) {
+        let directory = HeldDirectory::own();
+        let entered = self.enter_origin();
+        take_leave();
+        match entered {
+            Some(departure) => departure.commit(),
+            None if self.origin.is_present() => {}
+            None => return,
         }
+        let Self {
+            before,
+            origin,
+            left,
+        } = self;
         if !before.has_view_of(&origin) {
             tell(enter_session(&before));
         }

@@ -192,8 +192,8 @@ impl HeldDirectory {
     /// fchdir(2) failed.
     pub fn return_to(self, before: &Directory, left: &Directory) -> Result<()> {
         // What cannot be told, after a fault or on a user's FUSE, is no sign of it.
-        let is_told = self.directory.identity.is_some();
-        let has_moved = is_told && self.directory.identity != left.identity;
+        let told = self.directory.identity.zip(left.identity);
+        let has_moved = told.is_some_and(|(present, left)| present != left);
         let wanted = if has_moved { &self.directory } else { before };
         let is_wanted = self.directory.identity == wanted.identity;
         let held = self.descriptor.filter(|_| is_wanted);

@@ -17,8 +17,8 @@ const SESSION: &[&str] = &[
     "open",
     "environment=variables",
     "close",
-    "state=closed",
     "end",
+    "state=ended",
 ];
 
 /// Writes a stack that calls two files of the module, each with a policy of its own.
@@ -83,7 +83,7 @@ fn sessions_of_two_builds_open_and_close_beside_each_other() {
             assert_eq!(report.values("variables"), ["SECOND=1"]);
             assert!(report.output.status.success(), "{:?}", report.output);
             let before = report.state("before");
-            assert_same(&before, &report.state("closed"), "close");
+            assert_same(&before, &report.state("ended"), "end");
         }
     });
 }
@@ -101,7 +101,7 @@ fn two_copies_of_one_build_are_one_module() {
         let report = drive(room);
         assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
         assert!(report.output.status.success(), "{:?}", report.output);
-        assert_same(&report.state("before"), &report.state("closed"), "close");
+        assert_same(&report.state("before"), &report.state("ended"), "end");
         assert_eq!(room.log().len(), lines + 1, "one session: {:?}", room.log());
     });
 }

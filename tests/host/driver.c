@@ -43,7 +43,7 @@ static struct report {
     char text[REPORT_SIZE];
 } *report;
 
-static const char *confdir, *service = "jns-host";
+static const char *confdir, *report_path, *service = "jns-host";
 static pam_handle_t *handle, *other_handle;
 static pid_t child;
 static volatile sig_atomic_t children_that_ended;
@@ -53,6 +53,16 @@ static int listener = -1;
 static void die(const char *what) {
     fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
     exit(99);
+}
+
+static void write_report(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (size_t done = 0; done < report->length;) {
+        ssize_t count = write(fd, report->text + done, report->length - done);
+        if (count < 0)
+            _exit(98);
+        done += count;
+    }
 }
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
@@ -441,6 +451,21 @@ static void reap(int number) {
 /* As daemons do that care for none of their children, or for every one. */
 static void treat_children(const char *how) { signal(SIGCHLD, strcmp(how, "reap") ? SIG_IGN : reap); }
 
+/* As programs do that end their sessions from a function for atexit(3): destructors of threads have run by then. */
+static void close_at_exit(void) {
+    close_session("");
+    end("");
+    write_report(report_path);
+    _exit(0);
+}
+
+static void exit_now(const char *unused) {
+    (void)unused;
+    if (atexit(close_at_exit))
+        die("atexit");
+    exit(99);
+}
+
 /* The table. Each word is NAME or NAME=VALUE. */
 
 static const struct word {
@@ -459,6 +484,7 @@ static const struct word {
     {"open", open_session},
     {"close", close_session},
     {"end", end},
+    {"exit", exit_now},
     {"switch", switch_handles},
     {"putenv", put_environment},
     {"environment", list_environment},
@@ -527,23 +553,13 @@ static char **run(char **next, char **last) {
 
 static void child_ended(int number) { children_that_ended += number == SIGCHLD; }
 
-static void write_report(const char *path) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    for (size_t done = 0; done < report->length;) {
-        ssize_t count = write(fd, report->text + done, report->length - done);
-        if (count < 0)
-            _exit(98);
-        done += count;
-    }
-}
-
 int main(int count, char **arguments) {
     report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (report == MAP_FAILED || count < 3)
         die("usage: driver REPORT CONFDIR WORD...");
     signal(SIGCHLD, child_ended);
-    confdir = arguments[2];
+    report_path = arguments[1], confdir = arguments[2];
     run(arguments + 3, arguments + count);
-    write_report(arguments[1]);
+    write_report(report_path);
     _exit(0);
 }

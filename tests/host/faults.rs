@@ -71,6 +71,7 @@ const SESSION: &[&str] = &[
     "close",
     "state=closed",
     "end",
+    "state=ended",
 ];
 
 /// A session that puts something into the directory that ends with it.
@@ -88,6 +89,7 @@ const BUSY_SESSION: &[&str] = &[
     "close",
     "state=closed",
     "end",
+    "state=ended",
 ];
 
 /// Calls that cannot fail, or whose failure does not mean what strace would make of it: a descriptor that
@@ -144,8 +146,12 @@ enum Scene {
     NewRoot,
     /// A close of such a session.
     RootLogout,
+    /// The end of the handle behind it.
+    RootEnding,
     /// A close.
     Logout,
+    /// The end of the handle behind it.
+    Ending,
     /// An open that makes the user's shared namespace.
     Creation,
     /// An open that reads the policy and joins it.
@@ -159,8 +165,8 @@ enum Scene {
 impl Scene {
     fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Logout => BUSY_SESSION,
-            Self::RootLogout => root::BUSY_SESSION,
+            Self::Logout | Self::Ending => BUSY_SESSION,
+            Self::RootLogout | Self::RootEnding => root::BUSY_SESSION,
             _ => SESSION,
         }
     }
@@ -173,7 +179,7 @@ impl Scene {
     }
 
     fn is_root(self) -> bool {
-        matches!(self, Self::NewRoot | Self::RootLogout)
+        matches!(self, Self::NewRoot | Self::RootLogout | Self::RootEnding)
     }
 
     /// The kinds of namespaces that such a session has of its own.
@@ -188,8 +194,14 @@ impl Scene {
         matches!(self, Self::Logout | Self::RootLogout | Self::Departure)
     }
 
+    fn is_end(self) -> bool {
+        matches!(self, Self::Ending | Self::RootEnding)
+    }
+
     fn markers(self) -> Markers {
-        if self.is_close() {
+        if self.is_end() {
+            trace::END
+        } else if self.is_close() {
             trace::CLOSE
         } else {
             trace::OPEN
@@ -236,6 +248,11 @@ fn every_call_of_a_logout_fails_once() {
 #[test]
 fn every_call_of_a_logout_is_its_last() {
     campaign(Scene::Logout, |_| vec![Fate::Kill]);
+}
+
+#[test]
+fn every_call_of_the_end_of_a_handle_fails_once() {
+    campaign(Scene::Ending, |call| errors(&call.name));
 }
 
 fn errors(name: &str) -> Vec<Fate> {
@@ -351,13 +368,16 @@ fn furnish(room: &Room, scene: Scene) {
         room.policy(POLICY);
     }
     let (marker, module) = (shared_object("marker"), module());
-    let mark = |open, close| format!("session required {} {open} {close}\n", marker.display());
+    let mark = |open, close, end| {
+        let marker = marker.display();
+        format!("session required {marker} {open} {close} {end}\n")
+    };
     let config = crate::room::POLICY;
     room.whole_stack(&format!(
         "{}session required {} config={config}\n{}session required pam_permit.so\n",
-        mark(trace::OPEN.begin, trace::CLOSE.begin),
+        mark(trace::OPEN.begin, trace::CLOSE.begin, trace::END.end),
         module.display(),
-        mark(trace::OPEN.end, trace::CLOSE.end),
+        mark(trace::OPEN.end, trace::CLOSE.end, trace::END.begin),
     ));
 }
 
@@ -420,7 +440,7 @@ fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole
     }
     match fate {
         Fate::Kill | Fate::Stop => whole.compare_next(&room.drive(SESSION)),
-        Fate::Error(_) if scene.is_close() => whole.compare_closed(&report),
+        Fate::Error(_) if scene.is_close() || scene.is_end() => whole.compare_closed(&report),
         Fate::Error(_) => match report.codes("open")[..] {
             [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(&report),
             [code::SUCCESS] => whole.compare(&report, scene.namespaces()),

@@ -1,9 +1,10 @@
 //! Hosts that live on after a session: a display manager, or a program that opens several sessions. Each is back
-//! where it was, although the module keeps no descriptor for that.
+//! where it was when the handle ends, although the module keeps no descriptor for that. Until then it is in the
+//! session, for modules that stand behind this one.
 
 use crate::kernel::{exists, names};
 use crate::report::{Report, assert_same, code};
-use crate::room::{PRIVATE_T, Room, STORE, in_room, program};
+use crate::room::{POLICY, PRIVATE_T, Room, STORE, in_room, module, program, shared_object};
 use std::process::Command;
 
 const PER_SESSION: &str =
@@ -61,20 +62,24 @@ fn a_host_that_lives_on_is_back_where_it_was() {
                     "open",
                     "touch=/mnt/t/mine",
                     "close",
-                    "state=closed",
+                    "end",
+                    "state=ended",
                     "exists=/mnt/t/mine",
+                    "start=alice",
+                    "open",
+                    "close",
                     "open",
                     "close",
                     "end",
-                    "state=ended",
+                    "state=ended-twice",
                 ];
                 let report = drive(room, &words);
                 let case = format!("{name}, {directory}");
-                assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
+                assert_eq!(report.codes("open"), [code::SUCCESS; 3], "{case}");
                 assert_eq!(report.values("exists /mnt/t/mine"), ["0"], "{case}");
                 let before = without_pins(&report, "before");
-                assert_same(&before, &without_pins(&report, "closed"), &case);
                 assert_same(&before, &without_pins(&report, "ended"), &case);
+                assert_same(&before, &without_pins(&report, "ended-twice"), &case);
             }
         }
         assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
@@ -96,12 +101,17 @@ fn a_session_in_another_root_directory_is_left_for_the_hosts() {
             "open",
             "exists=/mnt",
             "close",
-            "state=closed",
+            "exists=/mnt",
             "end",
+            "state=ended",
         ];
         let report = drive(room, &words);
-        assert_eq!(report.values("exists /mnt"), ["0"], "it was opened there");
-        assert_same(&report.state("before"), &report.state("closed"), "close");
+        assert_eq!(
+            report.values("exists /mnt"),
+            ["0"; 2],
+            "it was opened there"
+        );
+        assert_same(&report.state("before"), &report.state("ended"), "end");
     });
 }
 
@@ -125,9 +135,10 @@ fn a_session_inside_another_one_is_left_for_that() {
             "close",
             "state=alice-at-last",
             "close",
-            "state=host-again",
+            "state=alice-closed",
             "close",
             "end",
+            "state=host-again",
         ];
         let report = drive(room, &words);
         assert_eq!(report.codes("open"), [code::SUCCESS; 3]);
@@ -135,6 +146,7 @@ fn a_session_inside_another_one_is_left_for_that() {
         for (before, after) in [
             ("alice", "alice-again"),
             ("alice", "alice-at-last"),
+            ("alice", "alice-closed"),
             ("host", "host-again"),
         ] {
             assert_same(&report.state(before), &report.state(after), after);
@@ -162,8 +174,9 @@ fn processes_of_the_session_around_are_back_as_well() {
             "close",
             "sh=readlink /proc/self/ns/pid | sed s/^/again-/",
             "close",
-            "state=host-again",
+            "sh=readlink /proc/self/ns/pid | sed s/^/closed-/",
             "end",
+            "state=host-again",
         ];
         let report = drive(room, &words);
         let of = |label: &str| {
@@ -173,9 +186,10 @@ fn processes_of_the_session_around_are_back_as_well() {
         };
         assert_eq!(of("alice-").len(), 1, "{report:?}");
         assert_eq!(of("alice-"), of("again-"));
+        assert_eq!(of("alice-"), of("closed-"));
         let (before, after) = ("host", "host-again");
         let (before, after) = (without_pins(&report, before), without_pins(&report, after));
-        assert_same(&before, &after, "close");
+        assert_same(&before, &after, "end");
     });
 }
 
@@ -194,13 +208,13 @@ fn a_session_around_that_is_gone_is_left_out() {
             "close",
             "state=between",
             "close",
-            "state=host-again",
             "end",
+            "state=host-again",
         ];
         let report = drive(room, &words);
         let host = report.state("host");
         assert_same(&host, &report.state("between"), "bob's close");
-        assert_same(&host, &report.state("host-again"), "alice's close");
+        assert_same(&host, &report.state("host-again"), "end");
         assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
     });
 }
@@ -250,10 +264,12 @@ fn a_host_that_has_moved_in_the_session_stays_in_that_directory() {
                 "close",
                 "state=closed",
                 "end",
+                "state=ended",
             ];
             let report = drive(room, &words);
             let identity = |label: &str| report.values(&format!("{label} cwd"))[1].to_owned();
             assert_eq!(identity("opened"), identity("closed"), "{directory}");
+            assert_eq!(identity("opened"), identity("ended"), "{directory}");
             assert_eq!(report.codes("close"), [code::SUCCESS]);
         }
     });
@@ -276,7 +292,7 @@ fn the_end_is_seen_by_hooks_in_the_session() {
 #[test]
 fn who_has_no_rights_any_more_closes_quietly() {
     in_room(|room| {
-        let closing = ["state=before", "close", "state=after", "end"];
+        let closing = ["state=before", "close", "end", "state=after"];
         let as_user = [&["fork", "uids=2001,2001"][..], &closing, &["join"]].concat();
         let without_rights = [&["drop=21"][..], &closing].concat();
         for closing in [as_user, without_rights] {
@@ -287,5 +303,100 @@ fn who_has_no_rights_any_more_closes_quietly() {
         }
         let log = room.log();
         assert!(log.iter().all(|line| line.starts_with("<86>")), "{log:?}");
+    });
+}
+
+/// What was closed before is returned from first, in whichever handle.
+#[test]
+fn the_next_session_of_a_host_begins_where_the_host_was() {
+    in_room(|room| {
+        log_in_once(room, &["alice", "bob"]);
+        for (case, second) in [
+            ("the same handle", &["user=root", "open"][..]),
+            ("another handle", &["switch", "start=root", "open"]),
+        ] {
+            let (first, last) = (["start=alice", "open", "close"], ["close", "end"]);
+            let rest = if case == "another handle" {
+                &["switch", "end"][..]
+            } else {
+                &[]
+            };
+            let before = ["chdir=/usr", "state=before"];
+            let words = [
+                &before[..],
+                &first,
+                second,
+                &["state=opened"],
+                &last,
+                rest,
+                &["state=ended"],
+            ];
+            let report = drive(room, &words.concat());
+            assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
+            for label in ["opened", "ended"] {
+                assert_same(&report.state("before"), &report.state(label), case);
+            }
+        }
+    });
+}
+
+/// Whoever ends the handle besides the process that has closed the session frees memory.
+#[test]
+fn a_copy_of_the_process_that_ends_the_handle_stays_where_it_is() {
+    in_room(|room| {
+        log_in_once(room, &["alice"]);
+        for child in [&["fork"][..], &["fork", "uids=2001,2001"]] {
+            let opening = ["state=before", "start=alice", "open", "close"];
+            let ending = ["state=closed", "end", "state=copy-ended", "join"];
+            let rest = ["state=between", "end", "state=ended"];
+            let report = drive(room, &[&opening[..], child, &ending, &rest].concat());
+            let [closed, copy] = ["closed", "copy-ended"].map(|label| report.state(label));
+            assert_same(&closed, &copy, child[child.len() - 1]);
+            assert_eq!(report.namespace("closed"), report.namespace("between"));
+            assert_ne!(report.namespace("closed"), report.namespace("before"));
+            let [before, ended] = ["before", "ended"].map(|label| without_pins(&report, label));
+            assert_same(&before, &ended, "end");
+        }
+    });
+}
+
+/// As pam_mount does, which stands behind this module to mount in the session alone.
+#[test]
+fn a_module_behind_unmounts_in_the_session_what_it_has_mounted_there() {
+    in_room(|room| {
+        let mounting = format!(
+            "session required {} config={POLICY}\nsession required {} /mnt/t\n",
+            module().display(),
+            shared_object("mounter").display()
+        );
+        log_in_once(room, &["alice"]);
+        for policy in [PRIVATE_T, PER_SESSION] {
+            room.policy(policy);
+            room.whole_stack(&mounting);
+            let words = [
+                "chdir=/usr",
+                "state=before",
+                "start=alice",
+                "open",
+                "state=opened",
+                "close",
+                "state=closed",
+                "end",
+                "state=ended",
+            ];
+            let report = drive(room, &words);
+            assert_eq!(report.codes("open"), [code::SUCCESS], "{policy}");
+            assert_eq!(report.codes("close"), [code::SUCCESS], "{policy}");
+            assert_ne!(report.namespace("opened"), report.namespace("before"));
+            assert_eq!(report.namespace("opened"), report.namespace("closed"));
+            let mounted = |label: &str| {
+                let mounts = report.values(&format!("{label} mount"));
+                mounts.iter().any(|line| line.contains(" - tmpfs mounter "))
+            };
+            assert!(mounted("opened"), "{policy}");
+            assert!(!mounted("closed") && !mounted("ended"), "{policy}");
+            let [before, ended] = ["before", "ended"].map(|label| without_pins(&report, label));
+            assert_same(&before, &ended, policy);
+        }
     });
 }

@@ -138,6 +138,19 @@ fn a_refused_open_forgets_nothing_of_the_session_before() {
     });
 }
 
+/// The log of a hook is each thread's own, and what is a thread's own has ended by then.
+#[test]
+fn a_session_that_is_closed_when_its_process_exits_ends_as_others_do() {
+    in_room(|room| {
+        room.policy(PER_SESSION);
+        let report = room.drive(&["start=alice", "open", "exit"]);
+        assert_eq!(report.codes("close"), [code::SUCCESS]);
+        assert_eq!(report.codes("end"), [code::SUCCESS]);
+        assert_eq!(session_directories(), [""; 0]);
+        assert!(report.output.stderr.is_empty(), "{report:?}");
+    });
+}
+
 /// Under sshd and su the user's child ends its copy of the handle; it must take nothing from the parent.
 #[test]
 fn a_forked_child_that_closes_and_ends_takes_nothing_away() {

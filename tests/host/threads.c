@@ -67,9 +67,10 @@ static void *login(void *unused) {
             compare(after);
         char directory[64] = "";
         expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "its directory stays");
+        char closed[64];
         expect(pam_close_session(handle, 0) == PAM_SUCCESS, "close");
-        read_namespace(after);
-        expect(!strcmp(after, host), "the thread that closed is in the host's namespace");
+        read_namespace(closed);
+        expect(!strcmp(after, closed), "the thread that closed is in the session's namespace");
         expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "and in its directory");
     } else {
         expect(code == PAM_PERM_DENIED, "a refused open");
@@ -77,6 +78,10 @@ static void *login(void *unused) {
     }
     as_expected += (code == PAM_SUCCESS) == expect_opened;
     expect(pam_end(handle, PAM_SUCCESS) == PAM_SUCCESS, "end");
+    char directory[64] = "";
+    read_namespace(after);
+    expect(!strcmp(after, host), "the thread that ended its handle is in the host's namespace");
+    expect(getcwd(directory, sizeof directory) && !strcmp(directory, "/usr"), "and in its directory");
     return unused;
 }
 

@@ -40,6 +40,7 @@ pub const BUSY_SESSION: &[&str] = &[
     "close",
     "state=closed",
     "end",
+    "state=ended",
 ];
 
 #[test]
@@ -58,6 +59,11 @@ fn every_call_of_a_login_into_another_root_is_its_last() {
 #[test]
 fn every_call_of_a_logout_from_another_root_fails_once() {
     campaign(Scene::RootLogout, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_the_end_of_a_handle_in_another_root_fails_once() {
+    campaign(Scene::RootEnding, |call| errors(&call.name));
 }
 
 /// The directories that every root has are there already: they stay, whatever becomes of a login.

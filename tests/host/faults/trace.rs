@@ -27,6 +27,12 @@ pub const CLOSE: Markers = Markers {
     end: "/jns-marker/after-close",
 };
 
+/// When the handle ends.
+pub const END: Markers = Markers {
+    begin: "/jns-marker/before-end",
+    end: "/jns-marker/after-end",
+};
+
 /// Where strace writes.
 pub const FILE: &str = "/mnt/trace";
 

@@ -45,23 +45,23 @@ impl Whole {
     pub fn compare_elsewhere(&self, report: &Report) -> Vec<String> {
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files());
-        problems.back_or_there(report);
+        problems.there_and_back(report);
         problems.silent(report);
         problems.0
     }
 
-    /// What is wrong after a close that something happened to: it succeeded, and what it left is known.
+    /// What is wrong after a close, or an end of the handle, that something happened to: both succeeded, and what they
+    /// left is known.
     pub fn compare_closed(&self, report: &Report) -> Vec<String> {
-        if report.codes("close") != [code::SUCCESS] {
-            return vec![format!(
-                "close gave {:?}, {:?}",
-                report.values("close"),
-                report.output
-            )];
+        for call in ["close", "end"] {
+            if report.codes(call) != [code::SUCCESS] {
+                let (codes, output) = (report.values(call), &report.output);
+                return vec![format!("{call} gave {codes:?}, {output:?}")];
+            }
         }
         let mut problems = self.compare_view(report);
         problems.compare("the files", &self.files, &files_without_leftovers());
-        problems.back_or_there(report);
+        problems.there_and_back(report);
         problems.silent(report);
         problems.0
     }
@@ -134,20 +134,18 @@ impl Problems {
         }
     }
 
-    /// The process that has closed its session is wholly back where it was before, or wholly in the session.
-    fn back_or_there(&mut self, report: &Report) {
+    /// The process that has closed its session is wholly where it was when that had been opened, and wholly back where
+    /// it was before, or there still, when its handle has ended.
+    fn there_and_back(&mut self, report: &Report) {
         let of = |label| {
             let mut state = process(report, label);
-            state.extend(
-                report
-                    .state(label)
-                    .into_iter()
-                    .filter(|line| line.starts_with("namespace ")),
-            );
+            let all = report.state(label).into_iter();
+            state.extend(all.filter(|line| line.starts_with("namespace ")));
             state
         };
-        let closed = of("closed");
-        let [back, there] = ["before", "after"].map(|label| difference(&of(label), &closed));
+        self.compare("the process that has closed", &of("after"), &of("closed"));
+        let ended = of("ended");
+        let [back, there] = ["before", "after"].map(|label| difference(&of(label), &ended));
         if !back.is_empty() && !there.is_empty() {
             self.0.push(format!(
                 "  the process is not back:\n{back}  nor there:\n{there}"
