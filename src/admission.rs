@@ -18,7 +18,7 @@ use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::Trust;
 use crate::kernel::working_directory::WorkingDirectory;
-use crate::login::{Login, session_suffix, supplementary};
+use crate::login::{Login, has_account, session_suffix, supplementary};
 use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::{self, remove_unused_pins_of};
@@ -250,6 +250,8 @@ pub fn subject_of<'s, 'h>(
     Ok(Subject {
         trust: Trust::User(login.uid),
         user: &login.user,
+        home: &login.home,
+        has_account,
         service: &login.service,
         person: Person {
             uid: login.uid,
@@ -362,6 +364,22 @@ impl Home {
         Ok(())
     }
 
+    /// Notes that the account whose the namespace is has another name or home now: where the other one changes later, it
+    /// is still the same account.
+    fn note_account(&self, record: &mut NamespaceRecord, login: &Login) {
+        let (user, home) = (&login.user, &login.home);
+        if (&record.user, &record.home) == (user, home) {
+            return;
+        }
+        record.user.clone_from(user);
+        record.home.clone_from(home);
+        let written = record.write(&self.runtime);
+        let noted = apply::note_change(&record.store, login.uid, user, home);
+        written
+            .and(noted)
+            .unwrap_or_else(|error| log::warn!("{error}; what is noted of {user} is out of date"));
+    }
+
     /// Joins a namespace, unless somebody is changing it.
     fn join_in_turn(
         &self,
@@ -393,9 +411,10 @@ impl Home {
             let same = record.namespace == identity && record.pin.as_deref() == Some(key);
             same && is_of_account(record, login) && record.is_up_to_date()
         };
-        let Some(record) = record.filter(fits) else {
+        let Some(mut record) = record.filter(fits) else {
             return Ok(None);
         };
+        self.note_account(&mut record, login);
         let Some(namespaces) = pins.namespaces_of(&record)? else {
             return Ok(None);
         };

@@ -30,7 +30,7 @@ use build::Build;
 use isolation::Companions;
 use programs::{Inside, open_volumes};
 
-pub use build::check_beliefs;
+pub use build::{check_beliefs, note_change};
 pub use programs::Subject;
 
 pub use fstab::{LIMIT as FSTAB_LIMIT, read_fstab};
@@ -185,6 +185,7 @@ fn attempt(
         namespace::check_capabilities()?;
     }
     let mut build = Build::new(plan, trust)?;
+    build.keep_apart(subject);
     match build.add_all() {
         Err(_) if build.was_overtaken() => return Ok(None),
         added => added?,

@@ -1,5 +1,6 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
+pub mod account;
 mod acl;
 pub mod callers_directories;
 pub mod companion;

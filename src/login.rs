@@ -298,6 +298,15 @@ pub fn is_unknown(uid: u32) -> bool {
     matches!(User::from_uid(Uid::from_raw(uid)), Ok(None))
 }
 
+/// Whether the account database has an account of that name with that id; nothing where it cannot be asked.
+#[must_use]
+pub fn has_account(name: &str, uid: u32) -> Option<bool> {
+    match User::from_name(name) {
+        Ok(found) => Some(found.is_some_and(|user| user.uid.as_raw() == uid)),
+        Err(errno) => is_absence(errno).then_some(false),
+    }
+}
+
 /// The effective user id 0: the module judges by it, never by the real one, which in su is the caller's.
 #[must_use]
 pub fn is_effective_root() -> bool {

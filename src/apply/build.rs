@@ -1,6 +1,7 @@
 //! Everything a plan needs, made in the caller's namespace with nothing visible to anybody; dropped, it
 //! is gone again.
 
+mod account;
 mod belief;
 mod hooks;
 mod keep;
@@ -21,12 +22,14 @@ use crate::kernel::unseen;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
 use crate::policy::value::{AbsPath, Propagation};
+use account::Owner;
 use root::NewRoot;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 use store::Store;
 use undo::Undo;
 
+pub use account::note_change;
 pub use belief::check_beliefs;
 use views::form_of;
 
@@ -46,6 +49,8 @@ pub(super) struct Build<'p> {
     multiplexer: Option<Multiplexer>,
     plan: &'p Plan,
     uid: u32,
+    /// Whose the instances are that are kept by the user's id, where that is known.
+    owner: Option<Owner>,
     instances: Vec<Held>,
     sources: Vec<Held>,
     kept: Vec<Found>,
@@ -107,6 +112,7 @@ impl<'p> Build<'p> {
             multiplexer: None,
             plan,
             uid: trust.uid(),
+            owner: None,
             trust,
             instances: Vec::new(),
             sources: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::build::Build;
 use crate::error::{Error, Result};
+use crate::kernel::account::Account;
 use crate::kernel::departure::{Departure, Errand};
 use crate::kernel::helper::Helper;
 use crate::kernel::namespace::{Namespace, Root};
@@ -20,6 +21,10 @@ pub struct Subject<'s> {
     pub trust: Trust,
     /// The user's name.
     pub user: &'s str,
+    /// The user's home directory.
+    pub home: &'s str,
+    /// Whether the account database has an account of that name with that id; nothing where it cannot be asked.
+    pub has_account: fn(&str, u32) -> Option<bool>,
     /// The PAM service.
     pub service: &'s str,
     /// What a program that is run as the user becomes.
@@ -35,6 +40,8 @@ impl Subject<'_> {
         Self {
             trust: Trust::User(uid),
             user: "",
+            home: "",
+            has_account: |_, _| None,
             service: "",
             person: Person {
                 uid,
@@ -96,6 +103,16 @@ impl Subject<'_> {
             timeout: program.timeout,
         };
         helper.run(b"")
+    }
+
+    /// The account whose the instances are that are kept by the user's id; nothing where it is not known, or where
+    /// nobody but the caller has a part in them.
+    pub(super) fn account(&self) -> Option<Account> {
+        let is_known = !self.user.is_empty() && matches!(self.trust, Trust::User(_));
+        is_known.then(|| Account {
+            name: self.user.to_owned(),
+            home: self.home.to_owned(),
+        })
     }
 
     fn person(&self, run_as: RunAs) -> Option<Person> {

@@ -183,7 +183,8 @@ pub struct Gc {
     pub older_than: Option<Duration>,
     /// Also remove the files of users who have no account any more; with --older-than, if both hold
     ///
-    /// What groups keep stays then. What cannot be removed is named, with a process that keeps it.
+    /// So go files that were set aside because another account was given the id. What groups keep stays then.
+    /// What cannot be removed is named, with a process that keeps it.
     /// A directory service that is down may look as if it had no accounts: give --older-than as well where
     /// accounts come from one.
     #[arg(long)]

@@ -5,7 +5,7 @@ use crate::cli::doctor::{Tree, policies};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Progress, Screen, Tone, harmless};
 use crate::error::{Error, Result};
-use crate::login::{is_effective_root, is_unknown};
+use crate::login::{has_account, is_effective_root, is_unknown};
 use crate::policy::{Diagnostics, Policy, Source};
 use crate::session::garbage::{Fate, Kind, Remains, Request, collect};
 use crate::session::origin;
@@ -42,12 +42,20 @@ fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
         dry_run: arguments.dry_run,
         stores: &stores,
         unused_for: arguments.older_than,
-        is_deleted: arguments.deleted_users.then_some(&is_unknown),
+        is_deleted: arguments.deleted_users.then_some(&is_gone),
         beginning: &|path| progress.show(path),
     };
     found.extend(collect(&request)?);
     drop(departure);
     Ok(found)
+}
+
+/// Whether no account has that id, or none of that name where one is given.
+fn is_gone(uid: u32, name: Option<&str>) -> bool {
+    match name {
+        Some(name) => has_account(name, uid) == Some(false),
+        None => is_unknown(uid),
+    }
 }
 
 /// The stores of the policies that logins ask, and what is wrong with those that have mistakes.

@@ -201,8 +201,12 @@ const GUIDES: &[Guide] = &[
                 "and the files of users who had no session for 90 days",
             ),
             (
+                "sudo jns gc --deleted-users",
+                "and those of users without an account, whether or not another one has the id now",
+            ),
+            (
                 "sudo jns gc --deleted-users --older-than 30d",
-                "of those, only users without an account",
+                "of those, only what was not used for 30 days",
             ),
         ],
         keys: &[

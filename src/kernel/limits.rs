@@ -2,7 +2,7 @@
 //! root's breaks off.
 
 use super::sys::{SignalsHeld, forget_signal};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::sync::{Mutex, PoisonError};
 
 /// Those that end a program, or make its calls fail, in the middle of what it does.
@@ -75,14 +75,26 @@ impl SizeLimit {
         let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, before) = &mut *writers;
         if *count == 0 {
-            let limit = getrlimit(Resource::Fsize);
-            limit.current?;
-            *before = Some(limit);
-            raise(Resource::Fsize, None);
+            *before = Some(lift_size()?);
         }
         *count = count.saturating_add(1);
         Some(Self)
     }
+}
+
+/// Lifts the limit and tells what it was; nothing where there is none. It is read by the
+/// call that changes it, which may fail; rustix takes for granted that the one that only reads does not.
+fn lift_size() -> Option<Rlimit> {
+    const NONE: Rlimit = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let before = prlimit(None, Resource::Fsize, NONE).unwrap_or_else(|_| {
+        let before = getrlimit(Resource::Fsize);
+        raise(Resource::Fsize, None);
+        before
+    });
+    before.current.map(|_| before)
 }
 
 impl Drop for SizeLimit {

@@ -44,10 +44,13 @@ pub struct Request<'a> {
     pub unused_for: Option<Duration>,
     /// Also remove what users keep in these stores whose accounts this says are gone. With both, both must
     /// hold, and what groups keep stays.
-    pub is_deleted: Option<&'a dyn Fn(u32) -> bool>,
+    pub is_deleted: Option<&'a IsDeleted>,
     /// Told of everything that is about to be removed, by its path.
     pub beginning: &'a dyn Fn(&str),
 }
+
+/// Says that no account has that id, or none of that name where one is given.
+pub type IsDeleted = dyn Fn(u32, Option<&str>) -> bool;
 
 /// Something that was left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -377,7 +377,7 @@ fn what_a_command_leaves_running_keeps_the_directories_and_is_listed() {
     assert!(list.contains("sleep") && list.contains("root"), "{list}");
     assert_eq!(
         bed.sh("jns gc >/dev/null; ls /var/lib/jns/user/2001"),
-        "tmp\nvar-tmp"
+        "%account\ntmp\nvar-tmp"
     );
     bed.sh("kill $(pgrep -f '^sleep 4711')");
     before.assert_nothing_left(&bed);

@@ -247,7 +247,11 @@ fn an_account_that_was_given_the_id_of_another_joins_none_of_its_namespaces() {
     bed.sh("sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow");
     assert_eq!(namespace("carol"), its, "renamed");
     assert!(!is_logged());
-    bed.sh("mkdir /home/carol; chown carol /home/carol; sed -i s-:/home/alice:-:/home/carol:- /etc/passwd");
+    bed.sh("sed -i s/^carol:/alice:/ /etc/passwd /etc/shadow");
+    assert_eq!(namespace("alice"), its, "renamed again");
+    bed.sh("mkdir /home/carol; chown 2001 /home/carol
+         sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow
+         sed -i s-:/home/alice:-:/home/carol:- /etc/passwd");
     assert_ne!(namespace("carol"), its, "another account");
     assert!(is_logged());
 }

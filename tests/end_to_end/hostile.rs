@@ -47,7 +47,7 @@ fn ssh_as(name: &[u8]) -> String {
 
 /// What root or a user could be lured to make, and whatever is in the store and no instance.
 const FILES: &str = "find /etc /home /root /srv /var/lib/jns /var/log -printf '%p %y %m %U:%G\\n' |
-    grep -avE '^/var/lib/jns(/user|/user/[0-9]+|/(user/[0-9]+/)?(tmp|var-tmp)(/.*)?)? |^/var/log/(lastlog|.tmp) '";
+    grep -avE '^/var/lib/jns(/user|/user/[0-9]+(/%account)?|/(user/[0-9]+/)?(tmp|var-tmp)(/.*)?)? |^/var/log/(lastlog|.tmp) '";
 
 /// How a command ended, and what it wrote.
 fn heard(outcome: Outcome) -> (Option<i32>, String, String) {

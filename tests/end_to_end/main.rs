@@ -43,6 +43,7 @@ mod processes;
 mod propagation;
 mod ps;
 mod refusals;
+mod reuse;
 mod roots;
 mod rules;
 mod run;

@@ -179,7 +179,7 @@ fn what_ends_with_a_session_ends_in_the_root_too() {
     before.assert_nothing_left(&bed);
     assert_eq!(
         bed.sh("ls /var/lib/jns/user/2001 /var/lib/jns/session"),
-        "/var/lib/jns/session:\n\n/var/lib/jns/user/2001:\nvar-log"
+        "/var/lib/jns/session:\n\n/var/lib/jns/user/2001:\n%account\nvar-log"
     );
 }
 

@@ -211,12 +211,15 @@ impl<'p> Build<'p> {
         let mut path = self.plan.store.to_string();
         for name in below.split('/') {
             path = format!("{path}/{name}");
-            here = self.private_directory(&here, name, &path)?;
+            here = match self.is_users_own(&path) {
+                true => self.users_directory(&here, name, &path)?,
+                false => self.private_directory(&here, name, &path)?,
+            };
         }
         Ok(here)
     }
 
-    fn private_directory(
+    pub(super) fn private_directory(
         &mut self,
         parent: &Rc<OwnedFd>,
         name: &str,
@@ -231,7 +234,7 @@ impl<'p> Build<'p> {
     }
 
     /// What is missing in a directory that is open is missing because that directory was removed.
-    fn note_vanished<T>(&mut self, result: Result<T>) -> Result<T> {
+    pub(super) fn note_vanished<T>(&mut self, result: Result<T>) -> Result<T> {
         self.overtaken |= result.as_ref().is_err_and(Error::is_missing);
         result
     }

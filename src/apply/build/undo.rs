@@ -1,7 +1,10 @@
 //! What was made for a login, and is removed again when the login fails.
 
+use crate::kernel::account::{self, Account};
 use crate::kernel::directory::Draft;
 use crate::plan::{Instance, Lifetime};
+use rustix::fd::OwnedFd;
+use std::rc::Rc;
 
 /// What was made for this login, removed last one first: what lies in a directory before the directory.
 #[derive(Default)]
@@ -11,6 +14,32 @@ pub(super) struct Undo<'p>(Vec<Provisional<'p>>);
 struct Provisional<'p> {
     draft: Draft,
     reach: Reach<'p>,
+    note: Option<Note>,
+}
+
+/// What was noted in a new directory of the store, whose it is.
+pub(super) struct Note {
+    pub(super) directory: Rc<OwnedFd>,
+    pub(super) path: String,
+    pub(super) account: Account,
+}
+
+impl Note {
+    /// Removes the directory, which has to be empty, with the note in it. Where another login has begun to use it, the
+    /// note is there again.
+    fn remove_with(self, draft: Draft) {
+        let Self {
+            directory,
+            path,
+            account,
+        } = self;
+        let removed = account::remove_note(&directory, &path);
+        drop(draft);
+        match removed.and_then(|()| account.write(&directory, &path)) {
+            Err(gone) if gone.is_missing() => {}
+            result => result.unwrap_or_else(|error| log::warn!("{error}")),
+        }
+    }
 }
 
 /// Who may know of an entry that was made for this login.
@@ -30,13 +59,30 @@ impl<'p> Undo<'p> {
     /// A directory or file in the store that has its name. Another login that needs it makes it again.
     pub(super) fn push(&mut self, draft: Draft) {
         let reach = Reach::Public;
-        self.0.push(Provisional { draft, reach });
+        self.0.push(Provisional {
+            draft,
+            reach,
+            note: None,
+        });
+    }
+
+    /// A directory in the store that has its name, and a note whose it is.
+    pub(super) fn push_noted(&mut self, draft: Draft, note: Note) {
+        self.0.push(Provisional {
+            draft,
+            reach: Reach::Public,
+            note: Some(note),
+        });
     }
 
     /// A new instance that has no name yet.
     pub(super) fn push_instance(&mut self, draft: Draft, instance: &'p Instance) {
         let reach = Reach::Instance(instance);
-        self.0.push(Provisional { draft, reach });
+        self.0.push(Provisional {
+            draft,
+            reach,
+            note: None,
+        });
     }
 
     /// A mount point in an instance. In one that was there before it stays: another login may have mounted
@@ -48,7 +94,11 @@ impl<'p> Undo<'p> {
             .any(|made| made.reach == Reach::Instance(instance))
         {
             let reach = Reach::Within(instance);
-            self.0.push(Provisional { draft, reach });
+            self.0.push(Provisional {
+                draft,
+                reach,
+                note: None,
+            });
         } else {
             draft.keep();
         }
@@ -106,8 +156,11 @@ impl<'p> Undo<'p> {
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        while let Some(provisional) = self.0.pop() {
-            drop(provisional);
+        while let Some(Provisional { draft, note, .. }) = self.0.pop() {
+            match note {
+                Some(note) => note.remove_with(draft),
+                None => drop(draft),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::finding::{Area, Finding};
 use super::tree::Tree;
 use crate::cli::outcome::reason;
 use crate::cli::terminal::count;
+use crate::kernel::account::{Account, NOTE, former_id};
 use rustix::fs::{FileType, Stat, StatFs, StatVfs, StatVfsMountFlags};
 use std::io;
 
@@ -41,6 +42,7 @@ pub fn findings(tree: &Tree, store: &str) -> Vec<Finding> {
         Ok(facts) => {
             all.push(of_directory(store, &facts));
             all.extend(of_space(tree, store));
+            all.extend(of_former(tree, store));
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => all.push(of_missing(tree, store)),
         Err(e) => all.push(Finding::note(
@@ -115,6 +117,25 @@ fn of_directory(store: &str, facts: &Stat) -> Finding {
             .advise(format!("chmod 0700 {store}; until then logins are refused"));
     }
     Finding::ok(Area::Store, format!("{store} is root's, mode {mode:04o}"))
+}
+
+/// What accounts have kept whose ids others have now.
+fn of_former(tree: &Tree, store: &str) -> Vec<Finding> {
+    let users = format!("{store}/user");
+    let names = tree.list(&users).into_iter();
+    let former = names
+        .filter_map(|name| former_id(&name).map(|id| (format!("{users}/{name}"), id.to_owned())));
+    let former = former.map(|(path, id)| {
+        let account = tree.read(&format!("{path}/{NOTE}")).ok();
+        let account = account.and_then(|text| serde_json::from_str::<Account>(&text).ok());
+        let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
+        let summary = format!("{path} was set aside: it is of {name}, that had the id {id} before");
+        Finding::note(Area::Store, summary).advise(
+            "jns gc --deleted-users removes it when there is no such account; FILES in pam_jns(8) says how the same \
+             account gets it back",
+        )
+    });
+    former.collect()
 }
 
 fn of_space(tree: &Tree, store: &str) -> Vec<Finding> {

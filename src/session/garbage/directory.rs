@@ -2,6 +2,7 @@
 
 use super::views::Place;
 use crate::error::{Error, Result};
+use crate::kernel::account::{self, Account};
 use crate::kernel::directory::{check_private, names, open_directory, temporary_name};
 use crate::kernel::removal;
 use crate::kernel::walk::{Trust, Walker, file_type, identity};
@@ -70,6 +71,20 @@ impl Directory {
             descriptor,
             path,
         })
+    }
+
+    /// The account that is noted in the directory `name` of root's own in it; nothing where none is.
+    pub(super) fn account_of(&self, name: &str) -> Result<Option<Account>> {
+        let Some(directory) = self.open(name)? else {
+            return Ok(None);
+        };
+        Account::read(&directory.descriptor, &directory.path)
+    }
+
+    /// Locks it, as long as what it gives is kept, against whoever would give it another name; nothing where somebody
+    /// is about to.
+    pub(super) fn lock(&self) -> Result<Option<OwnedFd>> {
+        account::lock(&self.descriptor, &self.path)
     }
 
     pub(super) fn path_of(&self, name: &str) -> String {

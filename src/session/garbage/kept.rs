@@ -5,10 +5,12 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{BUSY, Fate, Kind, MOUNTED, Sweep};
 use crate::error::{Error, Result};
+use crate::kernel::account::{Account, NOTE, former_id};
 use crate::kernel::departure::PINS;
 use crate::kernel::directory::is_temporary;
-use crate::kernel::process;
+use crate::kernel::process::{self, Process};
 use crate::kernel::walk::identity;
+use crate::session::NamespaceRecord;
 use crate::session::pin::{id, uid_of};
 use crate::session::runtime::Runtime;
 use rustix::fs::{Stat, Timespec};
@@ -25,10 +27,20 @@ const PAUSE: Timespec = Timespec {
 /// Said of what a session has begun to use meanwhile.
 const USED: &str = "it has been used since it was looked at";
 
+/// Whose instances a directory holds.
+enum Keeper {
+    /// The user's who has the id.
+    User,
+    /// The account's that had the id before, where that is known.
+    Former(Option<Account>),
+    /// The group's.
+    Group,
+}
+
 /// A user or group that may have gone.
 struct Holder {
     id: u32,
-    is_user: bool,
+    keeper: Keeper,
     /// The directory of their instances, as it was when it was looked at first.
     entry: Entry,
     directory: Directory,
@@ -38,13 +50,19 @@ struct Holder {
 impl Holder {
     /// As in the store: `user/1000`.
     fn name(&self) -> String {
-        let kind = if self.is_user { "user" } else { "group" };
-        format!("{kind}/{}", self.id)
+        let kind = match self.keeper {
+            Keeper::User | Keeper::Former(_) => "user",
+            Keeper::Group => "group",
+        };
+        format!("{kind}/{}", self.entry.name)
     }
 
     /// The user, if it is one.
     fn user(&self) -> Option<u32> {
-        self.is_user.then_some(self.id)
+        match self.keeper {
+            Keeper::User | Keeper::Former(_) => Some(self.id),
+            Keeper::Group => None,
+        }
     }
 }
 
@@ -92,22 +110,29 @@ impl Sweep<'_> {
         entry: Entry,
         is_user: bool,
     ) -> Result<Option<Holder>> {
-        let Some(id) = id(&entry.name).filter(|_| entry.is_directory()) else {
+        let former = former_id(&entry.name).filter(|_| is_user);
+        let named = id(former.unwrap_or(&entry.name));
+        let Some(id) = named.filter(|_| entry.is_directory()) else {
             return Ok(None);
         };
-        let Some(reason) = self.reason_against(id, is_user, &entry.status) else {
+        let keeper = match (is_user, former) {
+            (true, Some(_)) => Keeper::Former(parent.account_of(&entry.name)?),
+            (true, None) => Keeper::User,
+            (false, _) => Keeper::Group,
+        };
+        let Some(reason) = self.reason_against(id, &keeper, &entry.status) else {
             return Ok(None);
         };
         Ok(parent.open(&entry.name)?.map(|directory| Holder {
             id,
-            is_user,
+            keeper,
             entry,
             directory,
             reason,
         }))
     }
 
-    fn reason_against(&self, id: u32, is_user: bool, status: &Stat) -> Option<String> {
+    fn reason_against(&self, id: u32, keeper: &Keeper, status: &Stat) -> Option<String> {
         let age = self.age(status);
         if self.request.unused_for.is_some_and(|limit| age <= limit) {
             return None;
@@ -116,15 +141,19 @@ impl Sweep<'_> {
             .request
             .unused_for
             .map(|_| format!("not used for {}", days(age)));
-        match self.request.is_deleted {
-            None => unused,
-            // The account database may be slow: it is asked last.
-            Some(is_deleted) if is_user && is_deleted(id) => {
-                let gone = format!("there is no account with the id {id}");
-                Some(unused.map_or(gone.clone(), |unused| format!("{gone}; {unused}")))
+        let Some(is_deleted) = self.request.is_deleted else {
+            return unused;
+        };
+        // The account database may be slow: it is asked last.
+        let gone = match keeper {
+            Keeper::User => is_deleted(id, None).then(|| format!("with the id {id}")),
+            Keeper::Former(Some(Account { name, .. })) => {
+                is_deleted(id, Some(name)).then(|| format!("{name} with the id {id}, as before"))
             }
-            Some(_) => None,
-        }
+            Keeper::Former(None) | Keeper::Group => None,
+        };
+        let gone = format!("there is no account {}", gone?);
+        Some(unused.map_or(gone.clone(), |unused| format!("{gone}; {unused}")))
     }
 
     fn is_removable(
@@ -139,7 +168,9 @@ impl Sweep<'_> {
             self.refuse_deleted(holder, &path, &user);
             return Ok(false);
         }
-        let is_foreign = |entry: &Entry| !entry.is_directory() && !is_temporary(&entry.name);
+        let is_note = |name: &str| name == NOTE && holder.user().is_some();
+        let is_ours = |name: &str| is_temporary(name) || is_note(name);
+        let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
         let obstacle = if views.hold_mount_in(&path) {
             Some(MOUNTED)
         } else if holder.directory.entries()?.iter().any(is_foreign) {
@@ -162,6 +193,10 @@ impl Sweep<'_> {
         views: &Views,
     ) -> Result<Option<String>> {
         let (place, name) = (parent.place, holder.name());
+        if let Some(process) = find_former(holder, ledger)? {
+            let process = describe(process.pid);
+            return Ok(Some(format!("{process} is in a namespace that shows it")));
+        }
         if !views.show_of(place, &name, holder.user()) {
             let pin = self.find_pin(holder, ledger)?;
             return Ok(pin.map(|key| in_namespace_of(ledger, &key)));
@@ -179,9 +214,14 @@ impl Sweep<'_> {
             return Ok(None);
         };
         let pins = self.remaining_pins(&runtime)?;
-        let is_theirs = |key: &&String| match holder.user() {
-            Some(uid) => uid_of(key) == Some(uid),
-            None => ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name()),
+        let is_theirs = |key: &&String| match &holder.keeper {
+            Keeper::User => uid_of(key) == Some(holder.id),
+            Keeper::Former(account) => {
+                let record = ledger.pinned(key, None);
+                let is_its = |record: &NamespaceRecord| is_of(record, account.as_ref());
+                uid_of(key) == Some(holder.id) && record.is_none_or(is_its)
+            }
+            Keeper::Group => ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name()),
         };
         Ok(pins.iter().find(is_theirs).cloned())
     }
@@ -189,7 +229,7 @@ impl Sweep<'_> {
     /// Notes what keeps an account that is gone from being forgotten. What a user keeps who is there, or a group, is
     /// in use, and of that nothing has to be said.
     fn refuse_deleted(&mut self, holder: &Holder, path: &str, reason: &str) {
-        if self.request.is_deleted.is_some() && holder.is_user {
+        if self.request.is_deleted.is_some() && holder.user().is_some() {
             let error = Error::new("remove", path, reason);
             self.note(Kind::Instances, path, &holder.reason, Fate::Failed(error));
         }
@@ -246,13 +286,13 @@ impl Sweep<'_> {
         holder: Holder,
         ledger: &Ledger,
     ) -> Result<Option<Aside>> {
-        let lock = if holder.is_user {
-            self.try_lock(&Runtime::open()?, holder.id)?
-        } else {
-            Some(super::Held(None))
+        let lock = match holder.user() {
+            Some(uid) => self.try_lock(&Runtime::open()?, uid)?,
+            None => Some(super::Held(None)),
         };
         let path = parent.path_of(&holder.entry.name);
-        let Some(_lock) = lock else {
+        // A login that sets it aside may have no namespace to share, and so not the user's lock.
+        let Some(_locks) = lock.zip(holder.directory.lock()?) else {
             self.spare_instances(&holder, &path, BUSY);
             return Ok(None);
         };
@@ -299,6 +339,27 @@ impl Sweep<'_> {
         });
         Ok(())
     }
+}
+
+/// Whether a namespace may show what an account has kept.
+fn is_of(record: &NamespaceRecord, account: Option<&Account>) -> bool {
+    account.is_none_or(|account| account.name == record.user || account.home == record.home)
+}
+
+/// A process in a namespace of the account whose instances were set aside: what an overlay there writes to is known by
+/// the name that it had before.
+fn find_former(holder: &Holder, ledger: &Ledger) -> Result<Option<Process>> {
+    let Keeper::Former(account) = &holder.keeper else {
+        return Ok(None);
+    };
+    for record in ledger.of_user(holder.id) {
+        if is_of(record, account.as_ref())
+            && let Some(process) = process::of_namespace(record.namespace.inode)?.first()
+        {
+            return Ok(Some(*process));
+        }
+    }
+    Ok(None)
 }
 
 /// A process that is in the namespace of a pin, or that the pin alone keeps it.

@@ -65,6 +65,12 @@ impl Ledger {
         })
     }
 
+    /// The records of the namespaces that were made for the user `uid`.
+    pub(super) fn of_user(&self, uid: u32) -> impl Iterator<Item = &NamespaceRecord> {
+        let all = self.namespaces.iter();
+        all.filter(move |record| record.uid == uid)
+    }
+
     /// Whether no namespace is known that was made in another than this one.
     pub(super) fn is_all_from(&self, own: Identity) -> bool {
         self.namespaces.iter().all(|record| record.origin == own)

@@ -5,6 +5,7 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{ABANDONED, Kind, MOUNTED, Sweep};
 use crate::error::Result;
+use crate::kernel::account::{NOTE, former_id};
 use crate::kernel::directory::{is_random_name, is_temporary};
 use crate::session::pin::id;
 use crate::session::runtime::Runtime;
@@ -17,6 +18,7 @@ const BEING_MADE: Duration = Duration::from_secs(10 * 60);
 fn is_known(kind: &str, name: &str) -> bool {
     match kind {
         "session" => is_random_name(name),
+        "user" => id(former_id(name).unwrap_or(name)).is_some(),
         _ => id(name).is_some(),
     }
 }
@@ -43,6 +45,25 @@ impl Sweep<'_> {
         let asked = self.request.unused_for.is_some() || self.request.is_deleted.is_some();
         if settled && asked {
             self.sweep_kept(&store, ledger, &views)?;
+        }
+        self.note_set_aside(&store)
+    }
+
+    /// Notes the instances that were set aside, unless something was said of them before.
+    fn note_set_aside(&mut self, store: &Directory) -> Result<()> {
+        let Some(parent) = store.open("user")? else {
+            return Ok(());
+        };
+        for entry in parent.entries()? {
+            let path = parent.path_of(&entry.name);
+            let is_noted = self.found.iter().any(|remains| remains.path == path);
+            let Some(uid) = former_id(&entry.name).and_then(id).filter(|_| !is_noted) else {
+                continue;
+            };
+            let account = parent.account_of(&entry.name).ok().flatten();
+            let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
+            let reason = format!("set aside: it is of {name}, that had the id {uid} before");
+            self.spare(Kind::Instances, &path, &reason);
         }
         Ok(())
     }
@@ -112,7 +133,7 @@ impl Sweep<'_> {
         for inner in directory.entries()? {
             if is_temporary(&inner.name) {
                 self.sweep_inner_temporary(&directory, &inner, kind, views)?;
-            } else if !inner.is_directory() {
+            } else if !(inner.is_directory() || kind == "user" && inner.name == NOTE) {
                 self.note_foreign(&directory.path_of(&inner.name));
             }
         }
@@ -128,7 +149,8 @@ impl Sweep<'_> {
         kind: &str,
         views: &Views,
     ) -> Result<()> {
-        let owner = directory.path.rsplit('/').next().and_then(id);
+        let name = directory.path.rsplit('/').next();
+        let owner = name.and_then(|name| id(former_id(name).unwrap_or(name)));
         let _lock = match owner.filter(|_| kind == "user" && !self.request.dry_run) {
             Some(uid) => match self.try_lock(&Runtime::open()?, uid)? {
                 None => return Ok(()),

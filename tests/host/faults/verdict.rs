@@ -9,6 +9,9 @@ use std::path::Path;
 /// The layer of the policy.
 const LAYER: &str = "/mnt/var/lib/jns/user/2001/mnt-o";
 
+/// What tells whose it is.
+const NOTE: &str = "/mnt/var/lib/jns/user/2001/%account";
+
 /// A session that nothing happened to.
 pub struct Whole {
     view: Vec<String>,
@@ -180,13 +183,14 @@ fn files_without_leftovers() -> Vec<String> {
 
 /// The same without the path that the policy has made where it is missing: other sessions may have covered
 /// it by then, and it stays even when the login that made it fails. So does a layer that had its name when that
-/// of another instance failed: it is whole and empty, and another login may write to it by then.
+/// of another instance failed: it is whole and empty, and another login may write to it by then: what tells whose it is stays with it.
 fn files_of_refused(before: &[String]) -> Vec<String> {
     let is_made = |path: &String| path == super::CREATED && !before.contains(path);
     let stays = exists(LAYER) && !before.iter().any(|path| path == LAYER);
     let is_of_layer = |path: &String| {
         let above = LAYER.starts_with(&format!("{path}/")) && path.starts_with(STORE);
-        above || Path::new(path).starts_with(LAYER)
+        let is_note = path == NOTE;
+        above || is_note || Path::new(path).starts_with(LAYER)
     };
     let is_left = |path: &String| stays && is_of_layer(path) && !before.contains(path);
     let mut files = files();

@@ -185,7 +185,7 @@ fn of_deleted_users_all_goes() {
             instance_of(holder, -10 * DAY);
         }
         instance_of("user/2002", 0);
-        let deleted: fn(u32) -> bool = |uid| uid < 2003;
+        let deleted: fn(u32, Option<&str>) -> bool = |uid, _| uid < 2003;
         let both = Asked {
             deleted: Some(deleted),
             ..unused_for(5)

@@ -3,7 +3,7 @@
 use crate::own::*;
 use pam_jns::kernel::companion::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
-use pam_jns::session::garbage::{Fate, Kind, Remains, Request, collect};
+use pam_jns::session::garbage::{Fate, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
@@ -211,7 +211,7 @@ pub fn age(path: &str, seconds: i64) {
 pub struct Asked {
     pub dry_run: bool,
     pub unused_for: Option<Duration>,
-    pub deleted: Option<fn(u32) -> bool>,
+    pub deleted: Option<fn(u32, Option<&str>) -> bool>,
 }
 
 pub fn gc() -> Vec<Remains> {
@@ -219,14 +219,14 @@ pub fn gc() -> Vec<Remains> {
 }
 
 pub fn gc_with(asked: Asked) -> Vec<Remains> {
-    let deleted = asked.deleted.map(|deleted| move |uid| deleted(uid));
+    let deleted = asked
+        .deleted
+        .map(|deleted| move |uid, name: Option<&str>| deleted(uid, name));
     collect(&Request {
         dry_run: asked.dry_run,
         stores: &[STORE.to_owned()],
         unused_for: asked.unused_for,
-        is_deleted: deleted
-            .as_ref()
-            .map(|deleted| deleted as &dyn Fn(u32) -> bool),
+        is_deleted: deleted.as_ref().map(|deleted| deleted as &IsDeleted),
         beginning: &|_| {},
     })
     .unwrap()

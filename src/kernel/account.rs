@@ -1,0 +1,206 @@
+//! Whose a directory is that is kept by a user id: noted in it, since the id may be given to another account.
+
+use super::directory::open_directory;
+use super::file::{read_private, write_private};
+use super::walk::identity;
+use crate::error::{Error, Result};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FlockOperation, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+/// The note in the directory: no instance has such a name, in which `%` is written as `%25`.
+pub const NOTE: &str = "%account";
+
+/// The most bytes that a note may have: a name and a path with room for what JSON makes of them.
+const LONGEST_NOTE: usize = 65536;
+
+/// How often another name is tried for what is set aside, where several are in one second.
+const MOST_NAMES: u64 = 1024;
+
+/// What stands between the user's id and the seconds since 1970 in the name of a directory that was set aside.
+const FORMER: &str = ".former-";
+
+/// What tells an account from another one with the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its home directory.
+    pub home: String,
+}
+
+/// What has become of an account since it was noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// It has another name, or another home directory.
+    Altered,
+    /// It has both, and so is another account.
+    Replaced,
+}
+
+impl Account {
+    /// How it differs from what was noted `before`.
+    #[must_use]
+    pub fn change_from(&self, before: &Self) -> Change {
+        match (self.name == before.name, self.home == before.home) {
+            (true, true) => Change::None,
+            (false, false) => Change::Replaced,
+            (true, false) | (false, true) => Change::Altered,
+        }
+    }
+
+    /// The account that is noted in `directory`, one of root's own at `path`; nothing where none is. A note that is
+    /// not whole, as after a loss of power, is logged and says nothing.
+    ///
+    /// # Errors
+    ///
+    /// It is not a file of root's, or cannot be read.
+    pub fn read(directory: impl AsFd, path: &str) -> Result<Option<Self>> {
+        let path = path_of_note(path);
+        let Some(bytes) = read_private(directory, NOTE, LONGEST_NOTE, &path)? else {
+            return Ok(None);
+        };
+        let account = serde_json::from_slice(&bytes);
+        Ok(account
+            .map_err(|reason| log::warn!("{}", Error::new("understand", &path, reason)))
+            .ok())
+    }
+
+    /// Notes it in `directory`, one of root's own at `path`: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written; what was noted before is there still.
+    pub fn write(&self, directory: impl AsFd, path: &str) -> Result<()> {
+        let path = path_of_note(path);
+        let bytes = serde_json::to_vec(self);
+        let bytes = bytes.map_err(|reason| Error::new("write", &path, reason))?;
+        write_private(directory, NOTE, &bytes, &path)
+    }
+}
+
+fn path_of_note(path: &str) -> String {
+    format!("{path}/{NOTE}")
+}
+
+/// Removes the note from a directory of root's own at `path`, if it has one.
+///
+/// # Errors
+///
+/// It cannot be removed.
+pub fn remove_note(directory: impl AsFd, path: &str) -> Result<()> {
+    match rustix::fs::unlinkat(directory, NOTE, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::from_errno("remove", path_of_note(path), errno)),
+    }
+}
+
+/// Locks a directory that is open, as long as what it gives is kept; nothing where another process has locked it.
+/// Whoever gives a user's directory another name locks it before.
+///
+/// # Errors
+///
+/// It cannot be opened for reading, or its file system knows no locks.
+pub fn lock(directory: impl AsFd, path: &str) -> Result<Option<OwnedFd>> {
+    let failed = |errno| Error::from_errno("lock", path, errno);
+    let opened = open_directory(directory, ".").map_err(failed)?;
+    match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(opened)),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
+        Err(errno) => Err(failed(errno)),
+    }
+}
+
+/// Gives the directory `name` in `parent`, which is open as `directory`, the name of one that was set aside, and
+/// tells which; nothing where another process is about to, or has.
+///
+/// # Errors
+///
+/// It cannot be locked or renamed.
+pub fn set_aside(
+    parent: impl AsFd,
+    name: &str,
+    directory: impl AsFd,
+    path: &str,
+) -> Result<Option<String>> {
+    let failed = |errno| Error::from_errno("rename", path, errno);
+    let Some(_lock) = lock(&directory, path)? else {
+        return Ok(None);
+    };
+    let present = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(None),
+        status => status.map_err(failed)?,
+    };
+    if identity(&present) != identity(&rustix::fs::fstat(&directory).map_err(failed)?) {
+        return Ok(None);
+    }
+    rename_aside(&parent, name).map(Some).map_err(failed)
+}
+
+fn rename_aside(parent: impl AsFd, name: &str) -> std::result::Result<String, Errno> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    for seconds in now..now.saturating_add(MOST_NAMES) {
+        let former = former_name(name, seconds);
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&parent, name, &parent, &former, flags) {
+            Err(Errno::EXIST) => {}
+            renamed => return renamed.map(|()| former),
+        }
+    }
+    Err(Errno::EXIST)
+}
+
+fn former_name(name: &str, seconds: u64) -> String {
+    format!("{name}{FORMER}{seconds}")
+}
+
+/// The user's id in the name of a directory that was set aside, as it is written there; nothing in another name.
+#[must_use]
+pub fn former_id(name: &str) -> Option<&str> {
+    let (id, seconds) = name.split_once(FORMER)?;
+    let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_and_the_home_together_make_another_account() {
+        let account = |name: &str, home: &str| Account {
+            name: name.to_owned(),
+            home: home.to_owned(),
+        };
+        let before = account("alice", "/home/alice");
+        for (name, home, change) in [
+            ("alice", "/home/alice", Change::None),
+            ("carol", "/home/alice", Change::Altered),
+            ("alice", "/srv/alice", Change::Altered),
+            ("carol", "/home/carol", Change::Replaced),
+            ("", "", Change::Replaced),
+        ] {
+            let now = account(name, home);
+            assert_eq!(now.change_from(&before), change, "{name} {home}");
+            assert_eq!(before.change_from(&now), change, "{name} {home}, reversed");
+        }
+    }
+
+    #[test]
+    fn names_of_what_was_set_aside_have_one_form() {
+        assert_eq!(former_id(&former_name("2001", 17)), Some("2001"));
+        for name in [
+            "2001",
+            "2001.former-",
+            "2001.former-x",
+            "2001.former-1.former-1",
+        ] {
+            assert_eq!(former_id(name), None, "{name}");
+        }
+    }
+}
