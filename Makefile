@@ -38,8 +38,8 @@ RUN     := $(TESTS) --no-fail-fast
 SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_BED := $(RUN) --test end_to_end
-# What the command does by itself, and many logins at once, whichever PAM, shells and daemons there are.
-SAME_ANYWHERE := run:: crowds:: gc:: ps::
+# What the command does by itself, many logins at once, and a playbook, whichever PAM, shells and daemons there are.
+SAME_ANYWHERE := run:: crowds:: gc:: ps:: commands::a_playbook
 # A sandbox waits for its daemons half of the time.
 export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
 

@@ -49,14 +49,12 @@ pub struct CallersDirectories {
 struct Clone {
     /// Where it is in the caller's session, without links.
     path: String,
-    /// Private until all of them are in place: what is attached to one that has peers appears on those too.
     mount: OwnedFd,
-    /// The root of the mount that it is a clone of, in the caller's session.
-    original: OwnedFd,
-    /// Whether mounts travel to that or from that.
-    is_propagated: bool,
     /// Whether the policy gave it to the caller. What else was mounted in the session is worth a note, no refusal.
     is_of_policy: bool,
+    /// The mount of the session's, where others of the clones go on this one: it joins that again when they are in
+    /// place, and until then nothing travels between the two.
+    original: Option<OwnedFd>,
 }
 
 /// A mount of the host's on which one of the directories goes.
@@ -159,15 +157,34 @@ impl CallersDirectories {
             let cloned = clone(found);
             match cloned {
                 Ok(None) => {}
-                Ok(Some(clone)) => directories.clones.push(Clone {
-                    is_of_policy: attached.inherited.contains(&clone.path),
-                    ..clone
+                Ok(Some((path, original, mount))) => directories.clones.push(Clone {
+                    is_of_policy: attached.inherited.contains(&path),
+                    path,
+                    mount,
+                    original: (found.is_shared || found.is_slave).then_some(original),
                 }),
                 Err(error) if attached.has_given(found) => return Err(error),
                 Err(error) => directories.leave_out(&found.place().display(), &error),
             }
         }
+        directories.set_apart()?;
         Ok(directories)
+    }
+
+    /// Takes those on which others go out of their peer groups: what is attached to a peer of the session's mount is
+    /// mounted in the session once more.
+    fn set_apart(&mut self) -> Result<()> {
+        let paths: Vec<String> = self.clones.iter().map(|clone| clone.path.clone()).collect();
+        for clone in &mut self.clones {
+            let is_within = |path: &String| is_strictly_within(path, &clone.path);
+            if !paths.iter().any(is_within) {
+                clone.original = None;
+            }
+            if clone.original.is_some() {
+                keep_apart(&clone.mount, &clone.path)?;
+            }
+        }
+        Ok(())
     }
 
     fn leave_out(&mut self, path: &dyn std::fmt::Display, error: &Error) {
@@ -212,47 +229,31 @@ impl CallersDirectories {
         }
     }
 
-    /// Attaches them in the present namespace, which is the command's alone and whose mounts are nobody's peers. What is
-    /// mounted in one of them from then on appears in the caller's session too, and what is mounted there in this one.
+    /// Attaches them in the present namespace, which is the command's alone and whose mounts are nobody's peers.
     ///
     /// # Errors
     ///
     /// One that the policy gave the caller has no place here.
     pub fn attach_here(&mut self) -> Result<()> {
+        self.attach_all(None)
+    }
+
+    /// The same, on mounts of these numbers alone, if any are given, and on what is attached here.
+    fn attach_all(&mut self, mut apart: Option<BTreeSet<u64>>) -> Result<()> {
         let clones = std::mem::take(&mut self.clones);
         for clone in clones {
-            let attached = mount::reopen(&clone.path)
-                .and_then(|place| mount::attach(&clone.mount, place, &clone.path));
-            match attached {
+            match clone.attach(apart.as_mut()) {
                 Ok(()) => self.clones.push(clone),
                 Err(error) if clone.is_of_policy => return Err(error),
                 Err(error) => self.leave_out(&clone.path, &error),
             }
         }
-        self.join_originals();
+        let clones = self.clones.iter();
+        let joined = clones.filter_map(|clone| Some((clone.original.as_ref()?, clone)));
+        let notes =
+            joined.filter_map(|(original, clone)| join(original, &clone.mount, &clone.path));
+        self.notes.extend(notes);
         Ok(())
-    }
-
-    /// Makes them peers of what they are clones of. Where the kernel cannot, before Linux 5.15, mounts in them stay in
-    /// the command's namespace.
-    fn join_originals(&mut self) {
-        if !mount::knows_peer_groups() {
-            return;
-        }
-        let clones = self.clones.iter().filter(|clone| clone.is_propagated);
-        let joined = clones.map(|clone| {
-            let Clone {
-                path,
-                mount,
-                original,
-                ..
-            } = clone;
-            mount::join_peer_group(original, mount, path)
-        });
-        let failed: Vec<Error> = joined.filter_map(Result::err).collect();
-        self.notes.extend(failed.iter().map(|error| {
-            format!("what is mounted there in this session is not in the caller's: {error}")
-        }));
     }
 
     /// Leaves the host's namespace for a copy of it, and attaches them there, so that they appear nowhere else. What
@@ -280,11 +281,15 @@ impl CallersDirectories {
             .iter()
             .map(Parent::set_apart)
             .collect::<Result<_>>()?;
-        forget_pins();
-        self.attach_here()?;
-        for (parent, copy) in parents.iter().zip(copies) {
-            self.join_again(parent, &copy);
-        }
+        let apart = copies.iter().zip(&parents);
+        let apart = apart.map(|(copy, parent)| mount::id_of(copy, &parent.point));
+        let apart: BTreeSet<u64> = apart.collect::<Result<_>>()?;
+        forget_pins_on(&apart);
+        self.attach_all(Some(apart))?;
+        let propagated = parents.iter().zip(&copies);
+        let propagated = propagated.filter(|(parent, _)| parent.is_propagated);
+        let notes = propagated.filter_map(|(parent, copy)| join(&parent.root, copy, &parent.point));
+        self.notes.extend(notes);
         self.note_private(&parents);
         Ok(departure)
     }
@@ -304,8 +309,11 @@ impl CallersDirectories {
     /// A place in one of the others is there once that is attached.
     fn leave_out_what_the_host_lacks(&mut self) {
         let clones = std::mem::take(&mut self.clones);
+        let paths: Vec<String> = clones.iter().map(|clone| clone.path.clone()).collect();
         for clone in clones {
-            let is_placed = clone.is_of_policy || self.holds(&clone.path);
+            let mut above = paths.iter();
+            let is_placed =
+                clone.is_of_policy || above.any(|above| is_strictly_within(&clone.path, above));
             match mount::reopen(&clone.path) {
                 Err(error) if !is_placed => self.leave_out(&clone.path, &error),
                 _ => self.clones.push(clone),
@@ -313,16 +321,14 @@ impl CallersDirectories {
         }
     }
 
-    /// Whether a path lies in one of them.
-    fn holds(&self, path: &str) -> bool {
-        let mut above = self.clones.iter().filter(|above| above.path != path);
-        above.any(|above| Path::new(path).starts_with(&above.path))
-    }
-
     /// The mounts of the host's on which they go, each once, and that on which the directory of pins is.
     fn parents(&self, host: &Host) -> Result<Vec<Parent>> {
+        let is_within = |path: &str| {
+            let mut others = self.clones.iter();
+            others.any(|other| is_strictly_within(path, &other.path))
+        };
         let on_host = self.clones.iter();
-        let on_host = on_host.filter(|clone| !self.holds(&clone.path));
+        let on_host = on_host.filter(|clone| !is_within(&clone.path));
         let parents = on_host.map(|clone| host.parent_of(&clone.path));
         let parents = parents.chain(host.parent_of_pins().transpose());
         let mut distinct = BTreeMap::new();
@@ -332,16 +338,34 @@ impl CallersDirectories {
         }
         Ok(distinct.into_values().collect())
     }
+}
 
-    /// Lets mounts travel again between the host's mount and its copy.
-    fn join_again(&mut self, parent: &Parent, copy: &OwnedFd) {
-        let point = &parent.point;
-        let join = || mount::join_peer_group(&parent.root, copy, point);
-        if let Err(error) = parent.is_propagated.then(join).unwrap_or(Ok(())) {
-            self.notes.push(format!(
-                "what is mounted on {point} in this session stays in it: {error}"
-            ));
-        }
+fn is_strictly_within(path: &str, other: &str) -> bool {
+    path != other && Path::new(path).starts_with(other)
+}
+
+/// Takes a mount out of its peer group, and from behind its master.
+fn keep_apart(mount: &OwnedFd, path: &str) -> Result<()> {
+    let change = AttributeChange::default();
+    mount::prepare(mount, false, change, Travel::Neither, path)
+}
+
+/// Lets mounts travel again between a mount and its copy; a line where that fails.
+fn join(original: &OwnedFd, copy: &OwnedFd, point: &str) -> Option<String> {
+    let joined = mount::join_peer_group(original, copy, point);
+    let error = joined.err()?;
+    Some(format!(
+        "what is mounted on {point} in this session stays in it: {error}"
+    ))
+}
+
+/// [`forget_pins`], unless the mount that the directory of pins is on is none of these, and still a peer of the host's:
+/// the host would lose its pins. That is so where the first namespace was pinned a moment ago.
+fn forget_pins_on(apart: &BTreeSet<u64>) {
+    let parent = Path::new(PINS).parent().and_then(Path::to_str);
+    let parent = parent.and_then(|path| mount::id_of(mount::reopen(path).ok()?, path).ok());
+    if parent.is_some_and(|parent| apart.contains(&parent)) {
+        forget_pins();
     }
 }
 
@@ -362,14 +386,25 @@ impl Parent {
         if identity(&status) != identity(&on_host) {
             return Err(Error::new("use", point, "another mount has come there"));
         }
-        mount::prepare(
-            &copy,
-            false,
-            AttributeChange::default(),
-            Travel::Neither,
-            point,
-        )?;
+        keep_apart(&copy, point)?;
         Ok(copy)
+    }
+}
+
+impl Clone {
+    /// Attaches it at its path. Where that is on none of the mounts `apart`, if there are any, it would appear on the
+    /// peers of the one that it is on: another one has come there meanwhile.
+    fn attach(&self, apart: Option<&mut BTreeSet<u64>>) -> Result<()> {
+        let path = self.path.as_str();
+        let place = mount::reopen(path)?;
+        let Some(apart) = apart else {
+            return mount::attach(&self.mount, place, path);
+        };
+        if !apart.contains(&mount::id_of(&place, path)?) {
+            return Err(Error::new("use", path, "another mount has come there"));
+        }
+        apart.insert(mount::id_of(&self.mount, path)?);
+        mount::attach(&self.mount, place, path)
     }
 }
 
@@ -383,28 +418,15 @@ fn is_one_of(paths: &[String], mount: &Mount) -> bool {
     paths.iter().any(|path| mount.place() == Path::new(path))
 }
 
-/// A clone of a mount; nothing where another mount covers it.
-fn clone(found: &Mount) -> Result<Option<Clone>> {
+/// A mount's path, the mount itself, and a clone of it; nothing where another mount covers it.
+fn clone(found: &Mount) -> Result<Option<(String, OwnedFd, OwnedFd)>> {
     let path = point(found)?;
-    let original = mount::reopen(path)?;
-    if mount::id_of(&original, path)? != found.id {
+    let place = mount::reopen(path)?;
+    if mount::id_of(&place, path)? != found.id {
         return Ok(None);
     }
-    let mount = mount::clone_tree(&original, false, path)?;
-    mount::prepare(
-        &mount,
-        false,
-        AttributeChange::default(),
-        Travel::Neither,
-        path,
-    )?;
-    Ok(Some(Clone {
-        path: path.to_owned(),
-        mount,
-        original,
-        is_propagated: found.is_shared || found.is_slave,
-        is_of_policy: false,
-    }))
+    let cloned = mount::clone_tree(&place, false, path)?;
+    Ok(Some((path.to_owned(), place, cloned)))
 }
 
 /// The mounts of a session that commands find too, parents before children: what the policy says, what is mounted

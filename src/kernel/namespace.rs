@@ -119,9 +119,11 @@ impl Namespace {
     /// file is something else.
     #[must_use]
     pub fn from_file(file: OwnedFd) -> Option<Self> {
+        let id = || sys::id_of_mount_namespace(file.as_fd());
         let identity = Identity {
             inode: opened_as(Type::MOUNT, &file)?,
-            id: sys::id_of_mount_namespace(file.as_fd()).ok(),
+            // Without its number the ledger would not know it again: what failed for a moment is tried again.
+            id: id().or_else(|_| id()).ok(),
         };
         Some(Self { file, identity })
     }

@@ -25,7 +25,7 @@ use crate::session::{Place, Runtime, SessionRecord, elsewhere};
 use pam::constants::PamResultCode;
 use pam::items::Service;
 use pam::module::PamHandle;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 
 /// How many names a login looks up to warn about those that do not exist.
@@ -49,7 +49,10 @@ pub(super) fn open_session(
 }
 
 fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Result<(), Refusal> {
-    let arguments = Arguments::parse(arguments)?;
+    let arguments = match Arguments::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse_unread(handle, error, arguments),
+    };
     let request = request(handle)?;
     if is_open(handle, &request.user) {
         log::debug!("the session of {} is open already", request.user);
@@ -80,10 +83,12 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
         }
         Some(_) | None => before.clone(),
     };
+    let is_command = Cell::new(None);
     let opening = Opening {
         arguments: &arguments,
         directory: &directory,
         caller: caller.as_ref(),
+        is_command: &is_command,
     };
     match opening.open(handle, request) {
         Ok(Stay::WithCaller) => Ok(()),
@@ -99,20 +104,43 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
             refusal.reasons.iter().for_each(cause);
             Ok(())
         }
-        Err(refusal) => refuse(handle, refusal, caller, &directory),
+        Err(refusal) => refuse(handle, refusal, caller, &directory, is_command.get()),
     }
 }
 
-/// Refuses a session, unless it is root's: that has the host's view then, or in a command the caller's.
+/// Refuses a session under arguments that nobody understands. Whether threads may change their namespaces is said by
+/// them.
+fn refuse_unread(
+    handle: &PamHandle,
+    error: Error,
+    arguments: &[&CStr],
+) -> std::result::Result<(), Refusal> {
+    let is_observed = arguments
+        .iter()
+        .any(|argument| argument.to_bytes() == b"observe");
+    let may_leave = !is_observed && is_effective_root() && threads::later_thread().is_none();
+    if !may_leave || !is_for_root(handle) {
+        return Err(error.into());
+    }
+    let directory = WorkingDirectory::own();
+    let caller = return_to_origin().unwrap_or_else(|error| {
+        log::error!("{error}");
+        None
+    });
+    refuse(handle, error.into(), caller, &directory, None)
+}
+
+/// Refuses a session, unless it is root's: that has the host's view then, or in a command the caller's. `is_command`
+/// is what the policy says, if it was read.
 fn refuse(
     handle: &PamHandle,
     refusal: Refusal,
     caller: Option<Caller>,
     directory: &WorkingDirectory,
+    is_command: Option<bool>,
 ) -> std::result::Result<(), Refusal> {
     let service = item::<Service<'_>>(handle).unwrap_or_default();
-    // A policy that cannot be read does not say what a command is.
-    let is_command = Settings::default().inherits(&service);
+    let is_command = is_command.unwrap_or_else(|| Settings::default().inherits(&service));
     let Some(caller) = caller.filter(|_| is_for_root(handle) && !is_command) else {
         return Err(refusal);
     };
@@ -147,6 +175,8 @@ struct Opening<'o> {
     directory: &'o WorkingDirectory,
     /// The session in which it was called.
     caller: Option<&'o Caller>,
+    /// Whether the session is a command in that one, as soon as the policy was read that says so.
+    is_command: &'o Cell<Option<bool>>,
 }
 
 impl<'o> Opening<'o> {
@@ -157,7 +187,7 @@ impl<'o> Opening<'o> {
         if !self.arguments.observe && self.join(handle, &login)? {
             return Ok(Stay::Here);
         }
-        match judge(login, self.arguments)? {
+        match judge(login, self.arguments, self.is_command)? {
             Judgement::Exempt(case) => self.give_hosts_view(handle, &case),
             Judgement::LeftAlone(login) => self.stay(handle, &login),
             Judgement::Apply(case) => {
@@ -233,6 +263,7 @@ impl<'o> Opening<'o> {
         if outcome.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
             return Ok(false);
         }
+        self.is_command.set(Some(outcome.inherits));
         threads::permit(self.arguments)?;
         let subject = subject_of(login, outcome.helpers(), None)?;
         let enter = || {
@@ -374,10 +405,15 @@ enum Judgement {
 }
 
 /// Reads the policy, gathers the facts and makes the plan.
-fn judge(login: Login, arguments: &Arguments) -> std::result::Result<Judgement, Refusal> {
+fn judge(
+    login: Login,
+    arguments: &Arguments,
+    is_command: &Cell<Option<bool>>,
+) -> std::result::Result<Judgement, Refusal> {
     let mut watched = arguments.source.watched();
     let loaded = load(&arguments.source)?;
     let policy = &loaded.policy;
+    is_command.set(Some(policy.settings.inherits(&login.service)));
     let login = login.with(policy.needs())?;
     let selection = select(policy, &login);
     if let Some(Exemption { principal, origin }) = &selection.exemption {
@@ -483,11 +519,30 @@ fn in_environment(
     let variables = outcome.environment.iter();
     let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
     let before = environment::set(handle, variables)?;
+    let mut setting = Setting {
+        handle,
+        before: Some(before),
+    };
     let entered = enter();
-    if !matches!(entered, Ok(Some(_))) {
-        environment::restore(handle, before);
+    if matches!(entered, Ok(Some(_))) {
+        setting.before = None;
     }
     Ok(entered?)
+}
+
+/// An environment that was set for a session. Dropped, also by a panic, it is as before.
+struct Setting<'h> {
+    handle: &'h mut PamHandle,
+    /// Nothing once the session is entered.
+    before: Option<environment::Before>,
+}
+
+impl Drop for Setting<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            environment::restore(self.handle, before);
+        }
+    }
 }
 
 fn push(handle: &PamHandle, opened: Opened) {
@@ -521,7 +576,8 @@ fn report(admission: &Admission, login: &Login) {
 /// Whether the session is to be root's. An account database that does not answer knows root by this name.
 pub(super) fn is_for_root(handle: &PamHandle) -> bool {
     request(handle).is_ok_and(|request| {
-        request.user == "root" || Login::of_account(request).is_ok_and(|login| login.uid == 0)
+        let is_named_so = request.user == "root";
+        Login::of_account(request).map_or(is_named_so, |login| login.uid == 0)
     })
 }
 

@@ -39,12 +39,15 @@ pub struct Caller {
 /// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
 pub fn return_to_origin() -> Result<Option<Caller>> {
     let first = inode_of_process(1);
-    let own_inode = match own_inode() {
-        Ok(inode) => inode,
+    let own = own_inode().map_or_else(
+        // /proc is that of a PID namespace of a session's that this process has opened, and is not in.
+        |_| Namespace::own().map(|own| own.identity().inode),
+        Ok,
+    );
+    let own_inode = match own {
         // Without /proc there is no way to find out.
         Err(_) if first.is_err() => return Ok(None),
-        // It is that of a PID namespace of a session's that this process has opened, and is not in.
-        Err(_) => Namespace::own()?.identity().inode,
+        own => own?,
     };
     if first == Ok(own_inode) {
         return Ok(None);
@@ -55,21 +58,17 @@ pub fn return_to_origin() -> Result<Option<Caller>> {
         companions: companion::own_inodes(),
     };
     check_descriptors(&own.namespace)?;
-    let mut tried = Vec::new();
-    for pid in first_and_ancestors() {
-        let numbers = numbers(pid);
-        if numbers.0 == Ok(own_inode) || tried.contains(&numbers) {
-            continue;
-        }
-        tried.push(numbers);
-        let Some(candidate) = Namespaces::of_process(pid) else {
-            continue;
-        };
-        if let Some(caller) = own.leave_for(&candidate) {
-            return Ok(Some(caller));
-        }
+    let left = own.leave();
+    if left.is_some() || !own.is_known_here() {
+        return Ok(left);
     }
-    Ok(None)
+    // What failed for want of memory works in a moment, and without the way back the session would have this view.
+    let left = own.leave();
+    if left.is_none() {
+        let identity = own.namespace.identity();
+        log::warn!("cannot leave {identity}: there is no process where it came from");
+    }
+    Ok(left)
 }
 
 /// Where the calling thread is.
@@ -87,6 +86,34 @@ fn numbers(pid: u32) -> (std::result::Result<u64, Errno>, [Option<u64>; 3]) {
 }
 
 impl Session {
+    /// Leaves for what the session came from, if the first process or an ancestor of this one is there.
+    fn leave(&self) -> Option<Caller> {
+        let own = self.namespace.identity().inode;
+        let mut tried = Vec::new();
+        first_and_ancestors().find_map(|pid| {
+            let numbers = numbers(pid);
+            if numbers.0 == Ok(own) || tried.contains(&numbers) {
+                return None;
+            }
+            tried.push(numbers);
+            self.leave_for(&Namespaces::of_process(pid)?)
+        })
+    }
+
+    /// Whether the ledger, as it is seen from here, has a record of the session's namespace and root directory. It is
+    /// only believed where nothing follows from it: it may be covered.
+    fn is_known_here(&self) -> bool {
+        let identity = self.namespace.identity();
+        let runtime = Runtime::find().ok().flatten();
+        let record = runtime.and_then(|runtime| {
+            let record = NamespaceRecord::read(&runtime, identity.inode);
+            record.ok().flatten()
+        });
+        let is_same =
+            |record: NamespaceRecord| record.namespace == identity && record.root == self.root;
+        identity.id.is_some() && record.is_some_and(is_same)
+    }
+
     /// Leaves for what the session came from, if that is what the candidate has.
     fn leave_for(&self, candidate: &Namespaces) -> Option<Caller> {
         let mut departure = leave_for(&candidate.mount).ok()?;

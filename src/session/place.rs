@@ -163,11 +163,14 @@ impl Directory {
         }
     }
 
-    /// Opens it at its path, if that leads to it still.
+    /// Opens it at its path, if that leads to it still. One that could not be told, after a fault or on a user's FUSE,
+    /// is what its path leads to: the thread is back in the namespaces and the root directory that it was in.
     fn open(&self) -> Option<OwnedFd> {
         let there = mount::reopen(self.path.as_deref()?).ok()?;
-        let status = rustix::fs::fstat(&there).ok()?;
-        (self.identity == Some(identity(&status))).then_some(there)
+        let is_it = |known: (u64, u64)| {
+            rustix::fs::fstat(&there).is_ok_and(|status| identity(&status) == known)
+        };
+        self.identity.is_none_or(is_it).then_some(there)
     }
 }
 

@@ -44,6 +44,7 @@ mod propagation;
 mod ps;
 mod refusals;
 mod reuse;
+mod root;
 mod roots;
 mod rules;
 mod run;

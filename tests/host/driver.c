@@ -282,6 +282,11 @@ static void state(const char *label) {
     say_process(label);
 }
 
+static void place(const char *label) {
+    say_directory(label, "cwd", ".");
+    say_link(label, "namespace mnt", "/proc/thread-self/ns/mnt");
+}
+
 static void mounts(const char *label) { say_file(label, "mount", "/proc/thread-self/mountinfo", 0); }
 
 static void memory(const char *label) {
@@ -489,6 +494,7 @@ static const struct word {
     {"putenv", put_environment},
     {"environment", list_environment},
     {"state", state},
+    {"place", place},
     {"mounts", mounts},
     {"memory", memory},
     {"chdir", change_directory},

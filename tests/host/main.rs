@@ -28,6 +28,7 @@ mod accounts;
 mod arguments;
 mod attacks;
 mod builds;
+mod command_races;
 mod descriptors;
 mod faults;
 mod forced_panic;

@@ -17,6 +17,7 @@ pub struct Whole {
     view: Vec<String>,
     variables: Vec<String>,
     files: Vec<String>,
+    propagated: Vec<String>,
 }
 
 impl Whole {
@@ -27,6 +28,7 @@ impl Whole {
             view,
             variables: variables(report, "variables-after"),
             files: files(),
+            propagated: propagated(report),
         }
     }
 
@@ -40,6 +42,79 @@ impl Whole {
         problems.compare("the process at its end", &before, &closed);
         let exchanged = report.exchanged("before", "after");
         problems.compare("the namespaces", namespaces, &exchanged);
+        problems.silent(report);
+        problems.0
+    }
+
+    /// What is wrong with a command in somebody's session: it has everything, and is where it was called. At its end
+    /// it is in that session again, in which nothing has been mounted.
+    pub fn compare_command(&self, report: &Report, log: &[String]) -> Vec<String> {
+        // What the policy did not give the caller, and could not be shown, is told.
+        let left_out = |point: &str| {
+            let told = format!("{point} of the caller's session left out");
+            log.iter().any(|line| line.contains(&told))
+        };
+        // Where the target has one of its own at the path, that is listed, too.
+        let point = |mount: &str| mount.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut points: Vec<String> = self.view.iter().map(|mount| point(mount)).collect();
+        points.sort();
+        points.dedup();
+        points.retain(|point| left_out(point));
+        let without = |mut lines: Vec<String>, is_at: &dyn Fn(&str, &str) -> bool| {
+            for point in &points {
+                let found = lines.iter().position(|line| is_at(line, point));
+                found.map(|found| lines.remove(found));
+            }
+            lines
+        };
+        let expected = without(self.view.clone(), &|line, at| point(line) == at);
+        let view = view(report);
+        let mut problems = self.compare_variables(report);
+        problems.compare("the view", &expected, &view);
+        problems.compare("the files", &self.files, &files());
+        let (before, after) = (process(report, "before"), process(report, "after"));
+        problems.compare("the process", &before, &after);
+        // Where it was before may not have been told; it is in the command then.
+        let closed = report.namespace("closed");
+        let left = ["before", "after"].into_iter();
+        let mut left = left.filter(|label| report.namespace(label) == closed);
+        let left = left.next().unwrap_or("before");
+        let (before, closed) = (
+            process_without_path(report, left),
+            process_without_path(report, "closed"),
+        );
+        problems.compare("the process at its end", &before, &closed);
+        let (before, closed) = (mounts(report, left), mounts(report, "closed"));
+        problems.compare("the mounts at its end", &before, &closed);
+        let exchanged = report.exchanged("before", "after");
+        problems.compare("the namespaces", &["mnt", "ipc", "uts", "net"], &exchanged);
+        problems.silent(report);
+        let told = log.iter().any(|line| line.contains("stays in it"));
+        let expected = without(self.propagated.clone(), &|line, at| line == at);
+        if !told {
+            problems.compare("where mounts travel", &expected, &propagated(report));
+        }
+        problems.0
+    }
+
+    /// What is wrong with a command that did not come about: the process is in the session in which it was called,
+    /// exactly as before, and the log says why.
+    pub fn compare_as_before(&self, report: &Report, log: &[String]) -> Vec<String> {
+        let mut problems = Problems::default();
+        for label in ["after", "closed"] {
+            problems.compare(label, &report.state("before"), &report.state(label));
+        }
+        let (before, after) = (
+            variables(report, "variables-before"),
+            variables(report, "variables-after"),
+        );
+        problems.compare("the variables", &before, &after);
+        let mut files = files();
+        files.retain(|path| !self.files.contains(path));
+        problems.compare("the files", &[], &files);
+        if !log.iter().any(|line| line.starts_with("<83>")) {
+            problems.0.push("  the log gives no reason".to_owned());
+        }
         problems.silent(report);
         problems.0
     }
@@ -88,9 +163,25 @@ impl Whole {
         }
     }
 
+    /// The same for a command after another one.
+    pub fn compare_other_command(&self, report: &Report) -> Vec<String> {
+        match report.codes("open")[..] {
+            [code::SUCCESS, code::SUCCESS] => self.compare_view(report).0,
+            ref other => vec![format!(
+                "  the next one gave {other:?}, {:?}",
+                report.output
+            )],
+        }
+    }
+
     fn compare_view(&self, report: &Report) -> Problems {
-        let mut problems = Problems::default();
+        let mut problems = self.compare_variables(report);
         problems.compare("the view", &self.view, &view(report));
+        problems
+    }
+
+    fn compare_variables(&self, report: &Report) -> Problems {
+        let mut problems = Problems::default();
         let variables = variables(report, "variables-after");
         problems.compare("the variables", &self.variables, &variables);
         problems
@@ -123,6 +214,13 @@ fn process<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
     let mut state = report.state_without_view(label);
     let own = ["namespace ipc ", "namespace uts ", "namespace net "];
     state.retain(|line| !own.iter().any(|own| line.starts_with(own)));
+    state
+}
+
+/// The same without the path of the working directory: one that could not be told leads nowhere, to the same directory.
+fn process_without_path<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
+    let mut state = process(report, label);
+    state.retain(|line| !line.starts_with("cwd /") && *line != "cwd ?");
     state
 }
 
@@ -206,10 +304,10 @@ fn variables(report: &Report, label: &str) -> Vec<String> {
 }
 
 /// What is mounted where, without the numbers that differ between two sessions, and without the directory
-/// of pins, which is the host's and there from the first pin on.
+/// of pins, which is the host's and there from the first pin on, and what is in it.
 fn view(report: &Report) -> Vec<String> {
     let mounts = report.values("after mount").into_iter();
-    let mounts = mounts.filter(|mount| !mount.contains(" /run/jns/ns "));
+    let mounts = mounts.filter(|mount| !mount.contains(" /run/jns/ns"));
     let mut view: Vec<_> = mounts
         .map(|mount| trace::without_numbers(without_layers(mount)))
         .collect();
@@ -222,4 +320,21 @@ fn without_layers(mount: &str) -> &str {
     mount
         .split_once(" rw,lowerdir")
         .map_or(mount, |(mount, _)| mount)
+}
+
+/// The mount table as it was under the label.
+fn mounts<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
+    report.values(&format!("{label} mount"))
+}
+
+/// The mount points of a view to which, or from which, mounts travel.
+fn propagated(report: &Report) -> Vec<String> {
+    let mounts = report.values("after mount").into_iter();
+    let words = mounts.map(|mount| mount.split(' ').collect::<Vec<_>>());
+    let travels = |word: &&str| word.starts_with("shared:") || word.starts_with("master:");
+    let travelling = words.filter(|words| words.iter().any(travels));
+    let mut points: Vec<_> = travelling.map(|words| words[4].to_owned()).collect();
+    points.retain(|point| !point.starts_with("/run/jns/ns"));
+    points.sort();
+    points
 }

@@ -1,0 +1,228 @@
+//! Faults in commands that somebody runs as somebody else in a session, by sudo for example. What a command attaches
+//! must never appear on the host, and for root the open succeeds whatever happens: it has the whole view of the
+//! command, or is where it was called.
+
+use super::verdict::Whole;
+use super::{Call, Fate, Scene, campaign, errors, inject, marked_stack};
+use crate::kernel::{directory, exists, file, memory, mounts, mounts_at, names, propagate};
+use crate::report::{Report, code, difference};
+use crate::room::{CONFDIR, Room, drive_with, program};
+use nix::mount::MsFlags;
+use std::process::Command;
+use std::time::Duration;
+
+/// Directories on several mounts of the host's, one of them inside another, and namespaces of every kind to leave.
+const POLICY: &str = r#"
+[settings]
+store = "/mnt/var/lib/jns"
+[[private]]
+path = "/mnt/t"
+keep = [".keep", ".missing"]
+[[private]]
+path = "/mnt/t/inner"
+create = true
+[[private]]
+path = "/mnt/m"
+medium = "memory"
+size = "1M"
+[[private]]
+path = "/mnt/other/own"
+[[bind]]
+source = "/mnt/source"
+path = "/mnt/b"
+[[hide]]
+path = "/mnt/home"
+keep = ["{user}"]
+[[env]]
+set = { TMPDIR = "/mnt/t", OTHER = "{uid}" }
+[[isolate]]
+processes = "hidden"
+ipc = "own"
+hostname = "{user}-box"
+network = "none"
+"#;
+
+/// The service of commands.
+const SERVICE: &str = "sudo";
+
+macro_rules! command_as {
+    ($user:literal) => {
+        &[
+            "start=alice",
+            "open",
+            "mkdir=/mnt/t/work",
+            "touch=/mnt/t/work/mine",
+            "chdir=/mnt/t/work",
+            "switch",
+            "stack=sudo",
+            concat!("start=", $user),
+            "putenv=TMPDIR=/old",
+            "environment=variables-before",
+            "state=before",
+            "open",
+            "state=after",
+            "environment=variables-after",
+            "exists=/mnt/t/work/mine",
+            "exists=mine",
+            "close",
+            "state=closed",
+            "end",
+            "switch",
+            "close",
+            "end",
+        ]
+    };
+}
+
+/// A command for root in alice's session.
+pub const FOR_ROOT: &[&str] = command_as!("root");
+
+/// A command for bob in alice's session.
+pub const FOR_BOB: &[&str] = command_as!("bob");
+
+#[test]
+fn every_call_of_a_command_for_root_fails_once() {
+    campaign(Scene::CommandForRoot, |call| errors(&call.name));
+}
+
+#[test]
+fn every_call_of_a_command_for_root_is_its_last() {
+    campaign(Scene::CommandForRoot, |_| vec![Fate::Kill]);
+}
+
+/// There are many, of kinds that other campaigns let fail in every way.
+#[test]
+fn every_call_of_a_first_command_for_a_user_fails_once() {
+    campaign(Scene::CommandForUser, |call| {
+        errors(&call.name).into_iter().take(1).collect()
+    });
+}
+
+#[test]
+fn every_call_of_a_first_command_for_a_user_is_its_last() {
+    campaign(Scene::CommandForUser, |_| vec![Fate::Kill]);
+}
+
+#[test]
+fn every_call_of_a_later_command_for_a_user_fails_once() {
+    campaign(Scene::LaterCommandForUser, |call| {
+        errors(&call.name).into_iter().take(1).collect()
+    });
+}
+
+#[test]
+fn every_call_of_a_later_command_for_a_user_is_its_last() {
+    campaign(Scene::LaterCommandForUser, |_| vec![Fate::Kill]);
+}
+
+/// Makes the host's mounts peers, as systemd does, and waits until the policy is old enough for what it says to be
+/// remembered.
+pub fn furnish(room: &Room) {
+    directory("/mnt/other", 0o755, 0);
+    memory("/mnt/other");
+    directory("/mnt/other/own", 0o1777, 0);
+    propagate("/", MsFlags::MS_REC | MsFlags::MS_SHARED);
+    room.policy(POLICY);
+    room.stack("");
+    file(&format!("{CONFDIR}/{SERVICE}"), &marked_stack());
+    std::thread::sleep(Duration::from_secs(4));
+}
+
+/// Runs the driver below a process that is in the room, as a traced one is, and not below this one, of which only a
+/// thread is: a session is left for where an ancestor is.
+pub fn drive(words: &[&str]) -> Report {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "\"$0\" \"$@\"; exit $?"])
+        .arg(program("driver"));
+    drive_with(shell, words)
+}
+
+/// Makes bob's namespace.
+pub fn let_bob_log_in(room: &Room) {
+    let report = room.drive(&["start=bob", "open", "close", "end"]);
+    assert_eq!(report.codes("open"), [code::SUCCESS]);
+}
+
+/// One command with that fate; what is wrong with it, with the host afterwards, and with the next one.
+pub(super) fn suffer(
+    room: &Room,
+    scene: Scene,
+    call: &Call,
+    fate: Fate,
+    whole: &Whole,
+) -> Vec<String> {
+    let (host, lines) = (hosts_mounts(), room.log().len());
+    let report = match inject(scene, call, fate) {
+        Ok(report) => report,
+        Err(problem) => return vec![problem],
+    };
+    let mut problems = problems_of_host(&host);
+    match fate {
+        Fate::Kill | Fate::Stop => {}
+        Fate::Error(_) => {
+            let log = room.log().split_off(lines);
+            problems.extend(judge(scene, &report, &log, whole));
+        }
+    }
+    let next = drive(&next_words(scene));
+    problems.extend(whole.compare_other_command(&next));
+    problems.extend(problems_of_host(&host));
+    problems
+}
+
+fn judge(scene: Scene, report: &Report, log: &[String], whole: &Whole) -> Vec<String> {
+    let is_as_before = report.state("before") == report.state("after");
+    match (scene, &report.codes("open")[..]) {
+        (Scene::CommandForRoot, [code::SUCCESS, code::SUCCESS]) if is_as_before => {
+            whole.compare_as_before(report, log)
+        }
+        (_, [code::SUCCESS, code::SUCCESS]) => {
+            let mut problems = whole.compare_command(report, log);
+            if report.values("exists /mnt/t/work/mine") != ["1"]
+                || report.values("exists mine") != ["1"]
+            {
+                problems.push("  the caller's file is not there".to_owned());
+            }
+            problems
+        }
+        (Scene::CommandForRoot, other) => vec![format!("  root's open gave {other:?}")],
+        (_, [code::SUCCESS, code::PERM_DENIED | code::USER_UNKNOWN]) => {
+            whole.compare_as_before(report, log)
+        }
+        (_, other) => vec![format!("  open gave {other:?}, {:?}", report.output)],
+    }
+}
+
+/// The words of the same command once more, which finds the caller's directories as the one before it left them.
+fn next_words(scene: Scene) -> Vec<&'static str> {
+    let is_made = |word: &&&str| word.starts_with("mkdir=");
+    let words = scene.words().iter();
+    words.filter(|word| !is_made(word)).copied().collect()
+}
+
+/// The host's mounts with their numbers and peer groups, but for the directory of pins and what is in it.
+fn hosts_mounts() -> Vec<String> {
+    let table = mounts();
+    let lines = table.lines().filter(|line| !line.contains(" /run/jns/ns"));
+    lines.map(str::to_owned).collect()
+}
+
+fn problems_of_host(before: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let difference = difference(before, &hosts_mounts());
+    if !difference.is_empty() {
+        problems.push(format!("  the host's mounts:\n{difference}"));
+    }
+    let pins = if exists("/run/jns/ns") {
+        names("/run/jns/ns").len()
+    } else {
+        0
+    };
+    let bound = mounts_at("/run/jns/ns").len();
+    // The directory is a mount, too. A pin that nothing is bound to yet is what a killed login leaves.
+    if pins > 0 && bound == 0 {
+        problems.push("  the host has lost its pins".to_owned());
+    }
+    problems
+}
