@@ -22,7 +22,7 @@ use crate::login::{Login, has_account, session_suffix, supplementary};
 use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
 use crate::session::garbage::{self, remove_unused_pins_of};
-use crate::session::ledger::{CompanionRecord, Shown};
+use crate::session::ledger::{self, CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord, lock, pin};
 use ending::Ending;
 use nix::unistd::Gid;
@@ -79,6 +79,12 @@ impl Admission {
             journey.commit(session);
         }
         self.session_directories
+    }
+
+    /// Whether its root directory is another one than that of the view that it came from.
+    #[must_use]
+    pub fn has_own_root(&self) -> bool {
+        ledger::has_own_root(&self.paths)
     }
 
     /// The directories that end with the session, as its record has those that are not in the module's store.
@@ -433,7 +439,7 @@ impl Home {
         if let Some(membership) = &membership {
             membership.enter()?;
         }
-        match record.paths.first().is_some_and(|path| path == "/") {
+        match record.has_own_root() {
             true => directory.restore_within_new_root()?,
             false => directory.restore()?,
         }

@@ -107,7 +107,7 @@ impl<'c> Command<'c> {
         admission: &mut Admission,
         directory: &WorkingDirectory,
     ) -> Result<(Identity, Root)> {
-        let has_own_root = admission.paths.first().is_some_and(|path| path == "/");
+        let has_own_root = admission.has_own_root();
         let Some(journey) = &mut admission.journey else {
             return Ok((admission.namespace, Root::own()?));
         };

@@ -23,13 +23,21 @@ pub(super) struct Held {
     owner: Option<(Uid, Gid)>,
 }
 
-/// The directory that the calling thread worked in when this was made, and where that was.
+/// Where a directory is that was a working directory: its path, and what tells it from another one there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Its path below the root directory; nothing where it was removed or lies outside.
+    path: Option<String>,
+    /// Device and inode; nothing where the file system does not tell root.
+    identity: Option<(u64, u64)>,
+}
+
+/// The directory that the calling thread worked in when this was made, held open, and where that was.
 #[derive(Debug)]
 pub struct WorkingDirectory {
     /// The directory itself; nothing where it could not be opened.
     held: Option<Held>,
-    /// Its path below the root directory; nothing where it was removed or lies outside.
-    path: Option<String>,
+    location: Location,
 }
 
 impl Held {
@@ -68,6 +76,27 @@ impl Held {
     }
 }
 
+impl Location {
+    /// Opens it at its path, if that leads to the very same directory in the present mount namespace.
+    fn open(&self) -> Option<OwnedFd> {
+        let known = self.identity?;
+        self.open_path(|identity| identity == Some(known))
+    }
+
+    /// Opens it at its path, unless that leads to another directory. What could not be told, after a fault or on a
+    /// user's FUSE, is taken for the same: only in the namespaces and the root directory that it was in.
+    fn open_where_it_was(&self) -> Option<OwnedFd> {
+        self.open_path(|identity| self.identity.is_none() || identity == self.identity)
+    }
+
+    fn open_path(&self, is_it: impl Fn(Option<(u64, u64)>) -> bool) -> Option<OwnedFd> {
+        let is_whole = |path: &&str| !path.contains(char::REPLACEMENT_CHARACTER);
+        let there = mount::reopen(self.path.as_deref().filter(is_whole)?).ok()?;
+        let status = rustix::fs::fstat(&there).ok();
+        is_it(status.as_ref().map(identity)).then_some(there)
+    }
+}
+
 impl WorkingDirectory {
     /// Remembers the calling thread's. Where its path is not UTF-8, what is not is replaced: such a path still tells
     /// whether it lies below another one, and leads nowhere.
@@ -75,16 +104,24 @@ impl WorkingDirectory {
     pub fn own() -> Self {
         let path = rustix::process::getcwd(Vec::new()).ok();
         let path = path.map(|path| path.to_string_lossy().into_owned());
-        Self {
-            held: Held::own().ok(),
+        let held = Held::own().ok();
+        let location = Location {
             path: path.filter(|path| path.starts_with('/')),
-        }
+            identity: held.as_ref().and_then(|held| held.identity),
+        };
+        Self { held, location }
     }
 
     /// Its path, below the root directory.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
+        self.location.path.as_deref()
+    }
+
+    /// Where it is, which can be kept without a descriptor.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Whether its owner is one of these users.
@@ -98,18 +135,14 @@ impl WorkingDirectory {
     #[must_use]
     pub fn is_present(&self) -> bool {
         let present = Self::own();
-        match (self.identity(), present.identity()) {
+        match (self.location.identity, present.location.identity) {
             // The file system tells nothing; one of the same owner at the same path is the same.
             (None, None) => {
-                let (own, other) = (self.owner(), present.owner());
-                self.path.is_some() && own.is_some() && (&self.path, own) == (&present.path, other)
+                let is_known = self.location.path.is_some() && self.owner().is_some();
+                is_known && (&self.location, self.owner()) == (&present.location, present.owner())
             }
             (known, present) => known == present,
         }
-    }
-
-    fn identity(&self) -> Option<(u64, u64)> {
-        self.held.as_ref()?.identity
     }
 
     fn owner(&self) -> Option<(Uid, Gid)> {
@@ -120,13 +153,7 @@ impl WorkingDirectory {
     /// does is returned.
     #[must_use]
     pub fn find_again(&self) -> bool {
-        let (Some(path), Some(known)) = (&self.path, self.identity()) else {
-            return false;
-        };
-        let is_same = |there: &OwnedFd| {
-            rustix::fs::fstat(there).is_ok_and(|status| identity(&status) == known)
-        };
-        let there = mount::reopen(path).ok().filter(is_same);
+        let there = self.location.open();
         there.is_some_and(|there| rustix::process::fchdir(there).is_ok())
     }
 
@@ -143,12 +170,33 @@ impl WorkingDirectory {
         }
         let kept = self.held.as_ref().ok_or(Errno::NOENT);
         let kept = kept.and_then(Held::enter);
-        let path = self
-            .path
-            .as_deref()
-            .unwrap_or("that was removed or is out of reach");
+        let path = self.path();
+        let path = path.unwrap_or("that was removed or is out of reach");
         let object = format_args!("the working directory {path}");
         kept.map_err(|errno| Error::from_errno("keep", object, errno))
+    }
+
+    /// Makes `before` the working directory of the calling thread again, or this one where that is not the directory
+    /// `left` any more, in which the host process was left: it has moved by itself since. Either is looked for at its
+    /// path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered as it is
+    /// held. Otherwise the working directory stays what it is, the root directory of that view.
+    ///
+    /// # Errors
+    ///
+    /// Neither root nor its owner may enter it.
+    pub fn return_to(&self, before: &Location, left: &Location) -> Result<()> {
+        let own = &self.location;
+        // What cannot be told, after a fault or on a user's FUSE, is no sign of it.
+        let told = own.identity.zip(left.identity);
+        let has_moved = told.is_some_and(|(present, left)| present != left);
+        let wanted = if has_moved { own } else { before };
+        let held = self.held.as_ref();
+        let entered = match (wanted.open_where_it_was(), held) {
+            (Some(there), _) => rustix::process::fchdir(there),
+            (None, Some(held)) if own.identity == wanted.identity => held.enter(),
+            (None, _) => Ok(()),
+        };
+        entered.map_err(|errno| Error::from_errno("return to", "the working directory", errno))
     }
 
     /// Moves to it at its path, or to `/` where that does not lead to it: in another root directory, one that is

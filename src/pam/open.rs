@@ -96,7 +96,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
             if let Some(caller) = caller {
                 caller.departure.commit();
             }
-            places::keep(handle, before, origin);
+            places::keep(handle, before, directory.location(), origin);
             Ok(())
         }
         Err(refusal) if arguments.observe => {
@@ -366,7 +366,7 @@ impl<'o> Opening<'o> {
             id: login.session.clone(),
             root: Root::own().ok(),
             places: None,
-            in_own_root: admission.paths.first().is_some_and(|path| path == "/"),
+            in_own_root: admission.has_own_root(),
             leave: admission.leave.clone(),
             directories: admission.commit(&login.session),
             closing,

@@ -5,8 +5,8 @@ use super::{Sessions, complement, tell};
 use crate::error::Result;
 use crate::kernel::departure::Departure;
 use crate::kernel::namespace::check_capabilities;
+use crate::kernel::working_directory::{Location, WorkingDirectory};
 use crate::session::Place;
-use crate::session::place::{Directory, HeldDirectory};
 use pam::module::PamHandle;
 use rustix::process::Pid;
 use std::sync::Mutex;
@@ -22,8 +22,10 @@ pub(super) struct Places {
     before: Place,
     /// Where its namespace was made or joined from: another place than before, if the process was in a session.
     origin: Place,
-    /// The working directory when the session had been opened.
-    left: Directory,
+    /// Its working directory before.
+    directory: Location,
+    /// Its working directory when the session had been opened.
+    left: Location,
 }
 
 /// Which sessions a thread has open besides one that it closes.
@@ -38,8 +40,13 @@ pub(super) enum Others {
 }
 
 /// Notes with the handle from where the session that was opened last came. `before` is the thread's place before it
-/// returned to the origin, and `origin` the one after that.
-pub(super) fn keep(handle: &PamHandle, before: Option<Place>, origin: Option<Place>) {
+/// returned to the origin, in `directory`, and `origin` the one after that.
+pub(super) fn keep(
+    handle: &PamHandle,
+    before: Option<Place>,
+    directory: &Location,
+    origin: Option<Place>,
+) {
     let Some((before, origin)) = before.zip(origin) else {
         return;
     };
@@ -49,11 +56,11 @@ pub(super) fn keep(handle: &PamHandle, before: Option<Place>, origin: Option<Pla
     let Some(opened) = last.filter(|opened| opened.places.is_none()) else {
         return;
     };
-    let left = Directory::own();
     opened.places = Some(Places {
         before,
         origin,
-        left,
+        directory: directory.clone(),
+        left: WorkingDirectory::own().location().clone(),
     });
     if let Ok(mut open) = OPEN.try_lock() {
         open.push((later_thread(), opened.id.clone()));
@@ -80,7 +87,7 @@ pub(super) fn forget(id: &str) -> Others {
 impl Places {
     /// Whether the thread is somewhere else than before, and may return.
     pub(super) fn are_to_be_left(&self) -> bool {
-        let is_back = self.origin.is_present() && self.before.has_view_of(&self.origin);
+        let is_back = self.origin.is_present() && self.before == self.origin;
         !is_back && check_capabilities().is_ok()
     }
 
@@ -100,8 +107,8 @@ impl Places {
     /// Takes the thread from the session to where it was before, for good: to the origin, there to take `leave`, on to
     /// the session around this one, and to its working directory. Where nobody else is at the origin, it stays and
     /// only takes leave.
-    pub(super) fn return_to(self, take_leave: impl FnOnce()) {
-        let directory = HeldDirectory::own();
+    pub(super) fn return_to(&self, take_leave: impl FnOnce()) {
+        let present = WorkingDirectory::own();
         let entered = self.enter_origin();
         take_leave();
         match entered {
@@ -109,15 +116,10 @@ impl Places {
             None if self.origin.is_present() => {}
             None => return,
         }
-        let Self {
-            before,
-            origin,
-            left,
-        } = self;
-        if !before.has_view_of(&origin) {
-            tell(enter_session(&before));
+        if self.before != self.origin {
+            tell(enter_session(&self.before));
         }
-        tell(directory.return_to(before.directory(), &left));
+        tell(present.return_to(&self.directory, &self.left));
     }
 }
 

@@ -200,6 +200,12 @@ impl Shown {
     }
 }
 
+/// Whether one of the paths that a namespace covers, in order, is the root directory itself: a `[[root]]` comes first.
+#[must_use]
+pub fn has_own_root(paths: &[String]) -> bool {
+    paths.first().is_some_and(|path| path == "/")
+}
+
 impl NamespaceRecord {
     /// Whether all that appears in it is still there, and nothing else would appear in a new one.
     #[must_use]
@@ -217,6 +223,12 @@ impl NamespaceRecord {
     pub fn is_whole(&self) -> bool {
         let covered = self.paths.iter().all(|path| mount::is_mount_point(path));
         covered && self.volumes.iter().all(Volume::is_mounted)
+    }
+
+    /// Whether its root directory is another one than that of the view that its first session came from.
+    #[must_use]
+    pub fn has_own_root(&self) -> bool {
+        has_own_root(&self.paths)
     }
 
     /// Notes in the store that its directories were used now: that of the user, or the group, gets the

@@ -7,36 +7,15 @@ use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Kind, Namespaces};
 use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::init::bear_beside;
-use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
-use crate::kernel::walk::identity;
-use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
 
-/// The namespaces, the root directory and the working directory of a thread.
-#[derive(Debug, Clone)]
+/// The namespaces and the root directory of a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     namespace: Identity,
     root: Root,
     /// The inode numbers of its IPC, UTS and network namespaces.
     companions: [Option<u64>; 3],
-    directory: Directory,
-}
-
-/// A working directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directory {
-    /// Its path below the root directory; absent where it has none there, or none in UTF-8.
-    path: Option<String>,
-    /// Its device and inode; absent where its file system does not tell root.
-    identity: Option<(u64, u64)>,
-}
-
-/// The working directory of the calling thread, held open.
-#[derive(Debug)]
-pub struct HeldDirectory {
-    descriptor: Option<OwnedFd>,
-    directory: Directory,
 }
 
 impl Place {
@@ -50,27 +29,13 @@ impl Place {
             namespace: Namespace::own()?.identity(),
             root: Root::own()?,
             companions: companion::own_inodes(),
-            directory: Directory::own(),
         })
     }
 
-    /// Its working directory.
-    #[must_use]
-    pub fn directory(&self) -> &Directory {
-        &self.directory
-    }
-
-    /// Whether the calling thread is in the same namespaces and root directory.
+    /// Whether the calling thread is there.
     #[must_use]
     pub fn is_present(&self) -> bool {
-        Self::own().is_ok_and(|own| self.has_view_of(&own))
-    }
-
-    /// Whether namespaces and root directory are those of another place.
-    #[must_use]
-    pub fn has_view_of(&self, other: &Self) -> bool {
-        let view = |place: &Self| (place.namespace, place.root, place.companions);
-        view(self) == view(other)
+        Self::own().is_ok_and(|own| own == *self)
     }
 
     /// Takes the calling thread to the namespaces and the root directory, if the first process, an ancestor or the
@@ -147,63 +112,5 @@ impl Place {
             departure.join(other.ok_or_else(missing)?)?;
         }
         Ok(departure)
-    }
-}
-
-impl Directory {
-    /// The calling thread's.
-    #[must_use]
-    pub fn own() -> Self {
-        let path = rustix::process::getcwd(Vec::new()).ok();
-        let path = path.and_then(|path| path.into_string().ok());
-        let status = rustix::fs::stat(".").ok();
-        Self {
-            path: path.filter(|path| path.starts_with('/')),
-            identity: status.map(|status| identity(&status)),
-        }
-    }
-
-    /// Opens it at its path, if that leads to it still. One that could not be told, after a fault or on a user's FUSE,
-    /// is what its path leads to: the thread is back in the namespaces and the root directory that it was in.
-    fn open(&self) -> Option<OwnedFd> {
-        let there = mount::reopen(self.path.as_deref()?).ok()?;
-        let is_it = |known: (u64, u64)| {
-            rustix::fs::fstat(&there).is_ok_and(|status| identity(&status) == known)
-        };
-        self.identity.is_none_or(is_it).then_some(there)
-    }
-}
-
-impl HeldDirectory {
-    /// The calling thread's.
-    #[must_use]
-    pub fn own() -> Self {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Self {
-            descriptor: rustix::fs::open(".", flags, Mode::empty()).ok(),
-            directory: Directory::own(),
-        }
-    }
-
-    /// Makes `before` the working directory of the calling thread again, or this one where that is not the
-    /// directory `left` any more, in which the host process was left: it has moved by itself since. Either is looked
-    /// for at its path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered
-    /// as it is held. Otherwise the working directory stays what it is, the root directory of that view.
-    ///
-    /// # Errors
-    ///
-    /// fchdir(2) failed.
-    pub fn return_to(self, before: &Directory, left: &Directory) -> Result<()> {
-        // What cannot be told, after a fault or on a user's FUSE, is no sign of it.
-        let told = self.directory.identity.zip(left.identity);
-        let has_moved = told.is_some_and(|(present, left)| present != left);
-        let wanted = if has_moved { &self.directory } else { before };
-        let is_wanted = self.directory.identity == wanted.identity;
-        let held = self.descriptor.filter(|_| is_wanted);
-        let Some(found) = wanted.open().or(held) else {
-            return Ok(());
-        };
-        let failed = |errno| Error::from_errno("return to", "the working directory", errno);
-        rustix::process::fchdir(found).map_err(failed)
     }
 }

@@ -215,8 +215,8 @@ fn ending_the_handle_in_a_child_removes_nothing() {
     });
 }
 
-/// One of them makes the instance; what the others had begun to make is gone, the mount points of kept
-/// entries in it too.
+/// One of them makes the instance and notes whose it is; what the others had begun to make is gone, the mount points
+/// of kept entries in it too.
 #[test]
 fn first_logins_at_once_leave_one_instance() {
     in_room(|room| {
@@ -236,10 +236,7 @@ fn first_logins_at_once_leave_one_instance() {
             let instances = format!("{STORE}/user/2001");
             assert_eq!(
                 tree(&instances),
-                [
-                    format!("{instances}/mnt-t/.kept"),
-                    format!("{instances}/mnt-t")
-                ],
+                ["%account", "mnt-t/.kept", "mnt-t"].map(|name| format!("{instances}/{name}")),
                 "round {round}"
             );
             std::fs::remove_dir_all(STORE).unwrap();
