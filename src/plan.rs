@@ -265,7 +265,47 @@ impl View {
     pub fn instance(&self) -> Option<&Instance> {
         match self {
             Self::Instance { instance, .. } | Self::Overlay { layer: instance } => Some(instance),
-            _ => None,
+            Self::Memory { .. }
+            | Self::Bind { .. }
+            | Self::FileSystem(_)
+            | Self::Devices
+            | Self::Terminals
+            | Self::NameServers
+            | Self::Nothing { .. } => None,
+        }
+    }
+
+    /// The file or directory of the host without which it cannot be shown, besides its path.
+    #[must_use]
+    pub fn source(&self) -> Option<&AbsPath> {
+        match self {
+            Self::Bind { source, .. } => Some(source),
+            Self::FileSystem(system) => match &system.medium {
+                Medium::Device(device) => Some(device),
+                Medium::Named(_) => None,
+            },
+            Self::Instance { .. }
+            | Self::Memory { .. }
+            | Self::Overlay { .. }
+            | Self::Devices
+            | Self::Terminals
+            | Self::NameServers
+            | Self::Nothing { .. } => None,
+        }
+    }
+
+    /// The mode, owner and group that the rule wants for the root of what appears; nothing for what has its own.
+    #[must_use]
+    pub fn shape(&self) -> Option<&Shape> {
+        match self {
+            Self::Instance { shape, .. } | Self::Memory { shape, .. } => Some(shape),
+            Self::Bind { .. }
+            | Self::Overlay { .. }
+            | Self::FileSystem(_)
+            | Self::Devices
+            | Self::Terminals
+            | Self::NameServers
+            | Self::Nothing { .. } => None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod diagnostic;
 mod digest;
 mod document;
 mod fields;
+mod parts;
 pub mod pattern;
 pub mod principal;
 mod read;
@@ -27,7 +28,6 @@ pub mod value;
 use crate::error::Origin;
 use crate::login::{Accounts, Needs};
 use principal::{Listed, Principal};
-use rule::Password;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use template::Fact;
@@ -125,10 +125,7 @@ impl Policy {
     /// Whether some volume is opened with the login password.
     #[must_use]
     pub fn wants_password(&self) -> bool {
-        self.rules.iter().any(|rule| match &rule.kind {
-            Kind::Volume(volume) => volume.password == Password::Login,
-            _ => false,
-        })
+        self.rules.iter().any(|rule| rule.kind.wants_password())
     }
 
     /// What else than the policy, the account and the service decides what a login gets.

@@ -20,7 +20,7 @@ use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Identity;
 use crate::kernel::unseen;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
-use crate::plan::{FileSystem, Medium, Plan, Shape, Step, View};
+use crate::plan::{Plan, Step, View};
 use crate::policy::value::{AbsPath, Propagation};
 use account::Owner;
 use root::NewRoot;
@@ -151,9 +151,9 @@ impl<'p> Build<'p> {
     }
 
     fn try_add(&mut self, step: &'p Step) -> Result<()> {
-        let found = match step.view {
-            View::NameServers => self.locate_name_servers(step),
-            _ => self.locate(step).map(Some),
+        let found = match step.view == View::NameServers {
+            true => self.locate_name_servers(step),
+            false => self.locate(step).map(Some),
         };
         let (place, source) = match found {
             Err(missing) if step.optional && missing.is_missing() => {
@@ -197,14 +197,7 @@ impl<'p> Build<'p> {
 
     /// A namespace that lacks the step is of no use to other logins once there is what the step needs.
     fn note_left_out(&mut self, step: &Step) {
-        let source = match &step.view {
-            View::Bind { source, .. } => Some(source.as_str()),
-            View::FileSystem(FileSystem {
-                medium: Medium::Device(device),
-                ..
-            }) => Some(device.as_str()),
-            _ => None,
-        };
+        let source = step.view.source().map(AbsPath::as_str);
         let is_missing = |path: &&str| {
             let found = self.walker.open(path, &[]);
             found.is_err_and(|error| error.is_missing())
@@ -254,7 +247,15 @@ impl<'p> Build<'p> {
     fn locate(&mut self, step: &'p Step) -> Result<(Place, Option<Place>)> {
         let source = match &step.view {
             View::Bind { source, .. } => Some(self.walker.open(source.as_str(), &[])?),
-            _ => None,
+            // A device is opened by the file system that is on it.
+            View::FileSystem(_)
+            | View::Instance { .. }
+            | View::Memory { .. }
+            | View::Overlay { .. }
+            | View::Devices
+            | View::Terminals
+            | View::NameServers
+            | View::Nothing { .. } => None,
         };
         let place = match self.inside().open(step.path.as_str(), &self.covers) {
             Err(missing) if step.create && missing.is_missing() => {
@@ -523,15 +524,13 @@ fn same_place(before: &Place) -> Result<OwnedFd> {
 /// it is the user's alone; else what is covered by a private directory is as open as `/tmp`, and a
 /// mount point for a bind is root's.
 fn created_form(step: &Step, parent: &Place, file: bool, uid: u32) -> Form {
-    let default = match &step.view {
-        _ if parent.is_users() => (if file { 0o600 } else { 0o700 }, uid, parent.status.st_gid),
-        View::Instance { .. } | View::Memory { .. } => (0o1777, 0, 0),
-        _ => (if file { 0o644 } else { 0o755 }, 0, 0),
+    let shape = step.view.shape();
+    let default = match (parent.is_users(), shape) {
+        (true, _) => (if file { 0o600 } else { 0o700 }, uid, parent.status.st_gid),
+        (false, Some(_)) => (0o1777, 0, 0),
+        (false, None) => (if file { 0o644 } else { 0o755 }, 0, 0),
     };
-    let shape = match &step.view {
-        View::Instance { shape, .. } | View::Memory { shape, .. } => *shape,
-        _ => Shape::default(),
-    };
+    let shape = shape.copied().unwrap_or_default();
     Form {
         mode: shape.mode.map_or(default.0, |mode| mode.bits()),
         uid: shape.owner.unwrap_or(default.1),

@@ -508,14 +508,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, clap
 /// Prints help, or a usage error as one line. Nobody is left to tell where that cannot be printed.
 pub fn explain(usage: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
-    match usage.kind() {
+    let is_help = matches!(
+        usage.kind(),
         ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => drop(usage.print()),
-        _ => say(&format!(
-            "jns: {}\n",
-            harmless(&one_line(&usage.to_string()))
-        )),
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if is_help {
+        drop(usage.print());
+    } else {
+        let reason = one_line(&usage.to_string());
+        say(&format!("jns: {}\n", harmless(&reason)));
     }
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
 }

@@ -117,7 +117,9 @@ fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
                 .err
                 .push_str(&format!("jns: {}\n", harmless(&error.to_string()))),
             Fate::Left if remains.kind == Kind::Foreign && !arguments.verbose => {}
-            fate => said.out.push_str(&line(remains, fate, screen)),
+            fate @ (Fate::Removable | Fate::Removed | Fate::Left) => {
+                said.out.push_str(&line(remains, fate, screen));
+            }
         }
     }
     if said.out.is_empty() && clean && std::io::stdout().is_terminal() {
@@ -152,7 +154,7 @@ fn remains_as_json(remains: &Remains) -> Value {
     let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let error = match &remains.fate {
         Fate::Failed(error) => Some(error.to_string()),
-        _ => None,
+        Fate::Removable | Fate::Removed | Fate::Left => None,
     };
     json!({
         "kind": kind_word(remains.kind),

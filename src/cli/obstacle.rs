@@ -43,9 +43,9 @@ impl Obstacle {
 /// Becomes the program; comes back only when that fails.
 pub fn execute(program: &Program) -> Obstacle {
     let error = transition::to_program(program);
-    let status = match error.kind() {
-        std::io::ErrorKind::NotFound => NOT_FOUND,
-        _ => NOT_EXECUTABLE,
+    let status = match error.kind() == std::io::ErrorKind::NotFound {
+        true => NOT_FOUND,
+        false => NOT_EXECUTABLE,
     };
     let mut reason = reason(&error);
     if status == NOT_FOUND && Path::new(&program.path).is_absolute() && is_there(program) {

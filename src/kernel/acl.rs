@@ -29,10 +29,10 @@ pub enum Holders {
 #[must_use]
 pub fn holders_of_group_bits(file: impl AsFd, status: &Stat) -> Holders {
     let none: &mut [u8] = &mut [];
-    let size = match FileType::from_raw_mode(status.st_mode) {
-        FileType::Directory => open_directory(file, ".")
+    let size = match FileType::from_raw_mode(status.st_mode).is_dir() {
+        true => open_directory(file, ".")
             .and_then(|opened| rustix::fs::fgetxattr(&opened, ATTRIBUTE, none)),
-        _ => {
+        false => {
             let itself = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
             rustix::fs::getxattr(itself, ATTRIBUTE, none)
         }

@@ -152,12 +152,10 @@ fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
     } else {
         format!("namespaces (mnt{companions})")
     };
-    let reason = match errno {
-        nix::errno::Errno::ENOSPC if with.is_empty() => {
-            "the limit in /proc/sys/user/max_mnt_namespaces is reached"
-        }
-        nix::errno::Errno::ENOSPC => "a limit in /proc/sys/user is reached",
-        errno => errno.desc(),
+    let reason = match (errno == nix::errno::Errno::ENOSPC, with) {
+        (true, []) => "the limit in /proc/sys/user/max_mnt_namespaces is reached",
+        (true, _) => "a limit in /proc/sys/user is reached",
+        (false, _) => errno.desc(),
     };
     Error::new("create", object, reason)
 }
@@ -184,9 +182,9 @@ fn change_all(propagation: MsFlags, verb: &'static str) -> Result<()> {
     let flags = MsFlags::MS_REC | propagation;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
-        let reason = match errno {
-            nix::errno::Errno::EINVAL => "/ is not a mount point; is this a chroot?",
-            errno => errno.desc(),
+        let reason = match errno == nix::errno::Errno::EINVAL {
+            true => "/ is not a mount point; is this a chroot?",
+            false => errno.desc(),
         };
         Error::new(verb, "/", reason)
     })

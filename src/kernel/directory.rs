@@ -103,9 +103,9 @@ impl Draft {
     }
 
     fn made(parent: &Rc<OwnedFd>, name: String, kind: FileType) -> Self {
-        let flags = match kind {
-            FileType::Directory => AtFlags::REMOVEDIR,
-            _ => AtFlags::empty(),
+        let flags = match kind.is_dir() {
+            true => AtFlags::REMOVEDIR,
+            false => AtFlags::empty(),
         };
         let parent = Rc::clone(parent);
         Self {

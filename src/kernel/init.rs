@@ -192,7 +192,8 @@ impl Begun {
                 Topic::Begun => init = message.text.parse().ok().zip(descriptors.next()),
                 Topic::Ready => given = descriptors.next().zip(descriptors.next()),
                 Topic::Failed => return Err(Error::new("make", OBJECT, message.text)),
-                _ => {}
+                // Nothing that a founder is told.
+                Topic::Door | Topic::Stay | Topic::Join | Topic::Goodbye => {}
             }
         }
     }

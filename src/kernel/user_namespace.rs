@@ -171,16 +171,20 @@ fn write(file: &str, text: &str) -> std::result::Result<(), Errno> {
 /// Debian's kernel.unprivileged_userns_clone, Ubuntu's AppArmor, a container's filter of system calls.
 const FORBIDDEN: &str = "this machine does not let users make user namespaces; ask as root";
 
+const LIMITED: &str = "the limit in /proc/sys/user/max_user_namespaces is reached; ask as root";
+
 fn unshare(flags: CloneFlags) -> Result<()> {
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
     let unshared = nix::sched::unshare(flags);
     unshared.map_err(|errno| {
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other error number says what it is"
+        )]
         let reason = match errno {
-            nix::errno::Errno::EPERM | nix::errno::Errno::EACCES => FORBIDDEN.to_owned(),
-            nix::errno::Errno::ENOSPC | nix::errno::Errno::EUSERS => {
-                "the limit in /proc/sys/user/max_user_namespaces is reached; ask as root".to_owned()
-            }
-            errno => errno.desc().to_owned(),
+            nix::errno::Errno::EPERM | nix::errno::Errno::EACCES => FORBIDDEN,
+            nix::errno::Errno::ENOSPC | nix::errno::Errno::EUSERS => LIMITED,
+            errno => errno.desc(),
         };
         Error::new("make", "a user namespace", reason)
     })

@@ -78,15 +78,18 @@ pub fn plan(
 /// Whether a rule gives each session something of its own to see, so that no two sessions can share a
 /// namespace.
 fn is_of_session(rule: &Rule) -> bool {
-    match &rule.kind {
+    let is_seen = match rule.kind {
         Kind::Env(_) | Kind::Hook(_) => false,
-        Kind::Private(Private { per, .. }) | Kind::Overlay(Overlay { per, .. })
-            if *per == Per::Session =>
-        {
-            true
-        }
-        kind => kind.mentions(&[Fact::Session]),
-    }
+        Kind::Private(_)
+        | Kind::Tmpfs(_)
+        | Kind::Bind(_)
+        | Kind::Hide(_)
+        | Kind::Overlay(_)
+        | Kind::Isolate(_)
+        | Kind::Root(_)
+        | Kind::Volume(_) => true,
+    };
+    is_seen && (rule.kind.per() == Some(Per::Session) || rule.kind.mentions(&[Fact::Session]))
 }
 
 fn refuse(ruling: &Ruling<'_>) -> Result<()> {
@@ -137,6 +140,12 @@ fn separate_volumes(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// The path that a selected rule covers. Every rule of a kind that has one was given it when it was selected.
+fn covered_path<'r>(ruling: &'r Ruling<'_>) -> Result<&'r AbsPath> {
+    let (path, rule) = (ruling.path.as_ref(), ruling.rule);
+    path.ok_or_else(|| Error::new("apply", rule.kind.header(), "it has no path").at(&rule.origin))
+}
+
 struct Builder<'a> {
     store: &'a AbsPath,
     login: &'a Login,
@@ -146,24 +155,51 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn add(&self, ruling: &Ruling<'_>, plan: &mut Plan) -> Result<()> {
         let rule = ruling.rule;
-        match (&rule.kind, &ruling.path) {
-            (Kind::Env(env), _) => plan.environment.extend(self.variables(env, &rule.origin)),
-            (Kind::Isolate(isolate), _) => self.isolate(isolate, rule, &mut plan.isolation)?,
-            (Kind::Hook(hook), _) => plan.hooks.push(self.hook(hook, rule)),
-            (Kind::Volume(volume), Some(path)) => {
-                plan.volumes.push(self.volume(volume, path, rule))
+        match &rule.kind {
+            Kind::Env(env) => plan.environment.extend(self.variables(env, &rule.origin)),
+            Kind::Isolate(isolate) => self.isolate(isolate, rule, &mut plan.isolation)?,
+            Kind::Hook(hook) => plan.hooks.push(self.hook(hook, rule)),
+            Kind::Volume(volume) => {
+                plan.volumes
+                    .push(self.volume(volume, covered_path(ruling)?, rule));
             }
             // Several may be selected, with different paths; the last one wins.
-            (Kind::Root(root), Some(path)) => plan.root = Some(self.root(root, path, rule)?),
-            _ => {
-                let step = self.step(ruling)?;
-                let init = step
-                    .as_ref()
-                    .map(|step| self.init(step, rule))
-                    .transpose()?;
-                plan.inits.extend(init.flatten());
-                plan.steps.extend(step);
+            Kind::Root(root) => plan.root = Some(self.root(root, covered_path(ruling)?, rule)?),
+            Kind::Private(private) => {
+                self.add_step(ruling, plan, |path| self.private(private, path, rule))?;
             }
+            Kind::Tmpfs(tmpfs) => {
+                self.add_step(ruling, plan, |path| self.tmpfs(tmpfs, path, rule).map(Some))?;
+            }
+            Kind::Bind(bind) => {
+                self.add_step(ruling, plan, |path| self.bind(bind, path, rule).map(Some))?;
+            }
+            Kind::Hide(hide) => {
+                self.add_step(ruling, plan, |path| self.hide(hide, path, rule).map(Some))?;
+            }
+            Kind::Overlay(overlay) => {
+                self.add_step(ruling, plan, |path| {
+                    self.overlay(overlay, path, rule).map(Some)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what `make` gives for the path that the rule covers, with its `init`.
+    fn add_step(
+        &self,
+        ruling: &Ruling<'_>,
+        plan: &mut Plan,
+        make: impl FnOnce(&AbsPath) -> Result<Option<Step>>,
+    ) -> Result<()> {
+        let (rule, path) = (ruling.rule, covered_path(ruling)?);
+        if let Some(reason) = covers_store(path, self.store) {
+            return Err(Error::new("cover", path, reason).at(&rule.origin));
+        }
+        if let Some(step) = make(path)? {
+            plan.inits.extend(self.init(&step, rule)?);
+            plan.steps.push(step);
         }
         Ok(())
     }
@@ -261,29 +297,8 @@ impl Builder<'_> {
         argv.iter().map(|word| word.text(self.login)).collect()
     }
 
-    fn step(&self, ruling: &Ruling<'_>) -> Result<Option<Step>> {
-        let (rule, Some(path)) = (ruling.rule, &ruling.path) else {
-            return Ok(None);
-        };
-        if let Some(reason) = covers_store(path, self.store) {
-            return Err(Error::new("cover", path, reason).at(&rule.origin));
-        }
-        let step = match &rule.kind {
-            Kind::Private(private) => match self.private(private, path, rule) {
-                // Its path, of which the label is asked, is not there to be covered.
-                Err(missing) if rule.optional && missing.is_missing() => return Ok(None),
-                step => step?,
-            },
-            Kind::Tmpfs(tmpfs) => self.tmpfs(tmpfs, path, rule)?,
-            Kind::Bind(bind) => self.bind(bind, path, rule)?,
-            Kind::Hide(hide) => self.hide(hide, path, rule)?,
-            Kind::Overlay(overlay) => self.overlay(overlay, path, rule)?,
-            _ => return Ok(None),
-        };
-        Ok(Some(step))
-    }
-
-    fn private(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Step> {
+    /// The step of a `[[private]]`; nothing where an optional one has no path.
+    fn private(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Option<Step>> {
         let shape = self.shape(&private.ownership, rule)?;
         let keep = self.keep(&private.keep, rule)?;
         let view = match &private.medium {
@@ -293,20 +308,26 @@ impl Builder<'_> {
                 shape,
                 keep,
             },
-            Medium::Disk { store } => View::Instance {
-                instance: Instance {
-                    hook: private
-                        .hook
-                        .as_ref()
-                        .map(|argv| self.program(argv, RunAs::Root, HELPER_TIMEOUT)),
-                    ..self.private_instance(store.as_ref(), private.per, path, rule)?
-                },
-                shape,
-                keep,
-            },
+            Medium::Disk { store } => {
+                let instance = self.private_instance(store.as_ref(), private.per, path, rule);
+                let instance = match instance {
+                    // Its path, of which the label is asked, is not there to be covered.
+                    Err(missing) if rule.optional && missing.is_missing() => return Ok(None),
+                    instance => instance?,
+                };
+                let hook = private.hook.as_ref();
+                View::Instance {
+                    instance: Instance {
+                        hook: hook.map(|argv| self.program(argv, RunAs::Root, HELPER_TIMEOUT)),
+                        ..instance
+                    },
+                    shape,
+                    keep,
+                }
+            }
         };
         let attributes = private.options.without_privileges();
-        Ok(step(rule, path, view, attributes, private.create))
+        Ok(Some(step(rule, path, view, attributes, private.create)))
     }
 
     fn tmpfs(&self, tmpfs: &Tmpfs, path: &AbsPath, rule: &Rule) -> Result<Step> {
@@ -400,7 +421,7 @@ impl Builder<'_> {
         }
         let lifetime = match per {
             Per::Session => Lifetime::Session,
-            _ => Lifetime::Kept,
+            Per::User | Per::Group | Per::Context | Per::Level => Lifetime::Kept,
         };
         Ok(Instance {
             directory,

@@ -105,15 +105,12 @@ fn read_settings(
     settings: &mut Settings,
     report: &mut Report,
 ) {
-    match value.get_ref() {
-        DeValue::Table(table) => {
-            settings.read(Fields::new("[settings]", value.span(), table, text, report));
-        }
-        other => {
-            let found = type_name(other);
-            let fault = Fault::new(format!("`settings` must be a table, not {found}"));
-            report.error(text, &key.span(), fault.help("write `[settings]`"));
-        }
+    if let DeValue::Table(table) = value.get_ref() {
+        settings.read(Fields::new("[settings]", value.span(), table, text, report));
+    } else {
+        let found = type_name(value.get_ref());
+        let fault = Fault::new(format!("`settings` must be a table, not {found}"));
+        report.error(text, &key.span(), fault.help("write `[settings]`"));
     }
 }
 

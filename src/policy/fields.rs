@@ -179,10 +179,10 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     /// Yes or no.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.ask(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(yes) => Some(*yes),
-            _ => self.wrong_type(key, value, "true or false"),
-        }
+        let DeValue::Boolean(yes) = value.get_ref() else {
+            return self.wrong_type(key, value, "true or false");
+        };
+        Some(*yes)
     }
 
     /// A whole number of at least 1.
@@ -235,12 +235,12 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         let DeValue::Array(array) = value.get_ref() else {
             return self.wrong_type(key, value, "a list of strings");
         };
-        let items = array.iter().filter_map(|element| match element.get_ref() {
-            DeValue::String(text) => Some(Item {
-                text,
-                span: element.span(),
-            }),
-            _ => self.wrong_type(key, element, "a list of strings"),
+        let items = array.iter().filter_map(|element| {
+            let DeValue::String(text) = element.get_ref() else {
+                return self.wrong_type(key, element, "a list of strings");
+            };
+            let span = element.span();
+            Some(Item { text, span })
         });
         Some(items.collect())
     }
@@ -319,10 +319,10 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     fn string(&mut self, key: &'static str) -> Option<Item<'d>> {
         let value = self.ask(key)?;
         let span = value.span();
-        match value.get_ref() {
-            DeValue::String(text) => Some(Item { text, span }),
-            _ => self.wrong_type(key, value, A_STRING),
-        }
+        let DeValue::String(text) = value.get_ref() else {
+            return self.wrong_type(key, value, A_STRING);
+        };
+        Some(Item { text, span })
     }
 
     fn strings_of(&self, key: &str) -> Option<&'d [Spanned<DeValue<'t>>]> {

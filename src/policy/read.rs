@@ -251,7 +251,8 @@ fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 fn overlay(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let per = fields.word_or("per", Per::User);
-    if matches!(per, Some(Per::Context | Per::Level)) {
+    let allowed = per.filter(|per| per.basis().is_none());
+    if allowed != per {
         let words = "must be \"user\", \"session\" or \"group\" for an overlay";
         fields.refuse(&["per"], words);
     }
@@ -259,7 +260,7 @@ fn overlay(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
         store: instance(fields, per),
         options: options(fields),
         path: path?,
-        per: per?,
+        per: allowed?,
     };
     Some(Kind::Overlay(rule))
 }

@@ -438,6 +438,23 @@ impl Kind {
         }
     }
 
+    /// Whether a program of the rule is given the login password.
+    #[must_use]
+    pub fn wants_password(&self) -> bool {
+        match self {
+            Self::Volume(volume) => volume.password == Password::Login,
+            Self::Private(_)
+            | Self::Tmpfs(_)
+            | Self::Bind(_)
+            | Self::Hide(_)
+            | Self::Overlay(_)
+            | Self::Isolate(_)
+            | Self::Root(_)
+            | Self::Env(_)
+            | Self::Hook(_) => false,
+        }
+    }
+
     /// The rule's header, such as `[[private]]`.
     #[must_use]
     pub fn header(&self) -> &'static str {
@@ -452,138 +469,6 @@ impl Kind {
             Self::Volume(_) => "[[volume]]",
             Self::Env(_) => "[[env]]",
             Self::Hook(_) => "[[hook]]",
-        }
-    }
-
-    /// The instance or the layer that the rule names itself, and whose it is.
-    #[must_use]
-    pub fn store(&self) -> Option<(Per, &PathTemplate)> {
-        let (per, store) = match self {
-            Self::Private(rule) => (rule.per, rule.store().map(|store| &store.path)),
-            Self::Overlay(rule) => (rule.per, rule.store.as_ref()),
-            _ => return None,
-        };
-        store.map(|store| (per, store))
-    }
-
-    /// Every template of the rule that becomes a path.
-    fn path_templates(&self) -> Vec<&PathTemplate> {
-        let more = match self {
-            Self::Private(_) | Self::Overlay(_) => self.store().map(|(_, store)| store),
-            Self::Bind(rule) => Some(&rule.source),
-            Self::Root(rule) => rule.fstab.as_ref(),
-            _ => None,
-        };
-        let init = self.init().map(|init| &init.program);
-        self.path().into_iter().chain(more).chain(init).collect()
-    }
-
-    /// What is run at every login for what the rule shows.
-    #[must_use]
-    pub fn init(&self) -> Option<&Init> {
-        match self {
-            Self::Private(rule) => rule.init.as_ref(),
-            Self::Tmpfs(rule) => rule.init.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// Every template of the rule that becomes free text.
-    fn text_templates(&self) -> Vec<&Template> {
-        match self {
-            Self::Private(rule) => rule.hook.iter().flatten().collect(),
-            Self::Volume(rule) => rule
-                .open
-                .iter()
-                .chain(rule.close.iter().flatten())
-                .collect(),
-            Self::Env(rule) => rule.set.values().collect(),
-            Self::Hook(rule) => rule.run.iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The programs that the rule runs, where they are the same for every login.
-    #[must_use]
-    pub fn programs(&self) -> Vec<String> {
-        let commands = match self {
-            Self::Private(rule) => vec![rule.hook.as_ref()],
-            Self::Volume(rule) => vec![Some(&rule.open), rule.close.as_ref()],
-            Self::Hook(rule) => vec![Some(&rule.run)],
-            _ => Vec::new(),
-        };
-        let programs = commands
-            .into_iter()
-            .flatten()
-            .filter_map(|argv| argv.first());
-        let init = self.init().and_then(|init| init.program.literal());
-        let init = init.map(|path| path.to_string());
-        programs.filter_map(Template::literal).chain(init).collect()
-    }
-
-    /// The `keep` of the rule.
-    fn keep(&self) -> &[NamesTemplate] {
-        match self {
-            Self::Private(rule) => &rule.keep,
-            Self::Tmpfs(rule) => &rule.keep,
-            Self::Hide(rule) => &rule.keep,
-            _ => &[],
-        }
-    }
-
-    /// The `owner` and the `group` of the rule, where they stand.
-    pub fn owners(&self) -> impl Iterator<Item = &NameTemplate> {
-        let ownership = match self {
-            Self::Private(rule) => Some(&rule.ownership),
-            Self::Tmpfs(rule) => Some(&rule.ownership),
-            _ => None,
-        };
-        ownership.into_iter().flat_map(|ownership| {
-            let both = [&ownership.owner, &ownership.group];
-            both.into_iter().flatten()
-        })
-    }
-
-    /// Whether a template of the rule has one of `facts`.
-    #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
-        let hostname = match self {
-            Self::Isolate(rule) => rule.hostname.as_ref(),
-            _ => None,
-        };
-        self.path_templates()
-            .iter()
-            .any(|path| path.mentions(facts))
-            || self
-                .text_templates()
-                .iter()
-                .any(|text| text.mentions(facts))
-            || self.keep().iter().any(|names| names.mentions(facts))
-            || self.owners().any(|name| name.mentions(facts))
-            || hostname.is_some_and(|name| name.mentions(facts))
-    }
-
-    /// The `per` of a rule whose instances follow from the session's SELinux context.
-    #[must_use]
-    pub fn label(&self) -> Option<Per> {
-        match self {
-            Self::Private(rule) => Some(rule.per).filter(|per| per.basis().is_some()),
-            _ => None,
-        }
-    }
-
-    /// The path that the rule covers, for kinds that have one.
-    #[must_use]
-    pub fn path(&self) -> Option<&PathTemplate> {
-        match self {
-            Self::Private(rule) => Some(&rule.path),
-            Self::Tmpfs(rule) => Some(&rule.path),
-            Self::Bind(rule) => Some(&rule.path),
-            Self::Hide(rule) => Some(&rule.path),
-            Self::Overlay(rule) => Some(&rule.path),
-            Self::Root(rule) => Some(&rule.path),
-            Self::Volume(rule) => Some(&rule.path),
-            Self::Isolate(_) | Self::Env(_) | Self::Hook(_) => None,
         }
     }
 }

@@ -98,6 +98,35 @@ impl Fact {
         }
     }
 
+    /// What stands for it where what is written around it is judged.
+    fn sample(self) -> &'static str {
+        match self {
+            Self::Home => "/home/x",
+            Self::User
+            | Self::Uid
+            | Self::Gid
+            | Self::Group
+            | Self::Service
+            | Self::Session
+            | Self::Context
+            | Self::Level => "x",
+        }
+    }
+
+    /// Whether it is a number for every login.
+    fn is_number(self) -> bool {
+        match self {
+            Self::Uid | Self::Gid => true,
+            Self::User
+            | Self::Group
+            | Self::Home
+            | Self::Service
+            | Self::Session
+            | Self::Context
+            | Self::Level => false,
+        }
+    }
+
     fn word(self) -> &'static str {
         let found = Self::WORDS.iter().find(|(_, fact)| *fact == self);
         found.map_or("", |(word, _)| word)
@@ -137,10 +166,7 @@ impl Template {
 
     /// The text with a sample in place of each fact, to judge what is written around them.
     fn sample(&self) -> String {
-        self.fill(|fact| match fact {
-            Fact::Home => "/home/x".to_owned(),
-            _ => "x".to_owned(),
-        })
+        self.fill(|fact| fact.sample().to_owned())
     }
 
     /// The text for `login`, in a path: every fact is one component.
@@ -161,9 +187,9 @@ impl Template {
             true => home_path(&login.home)?,
             false => String::new(),
         };
-        let filled = self.filled(|fact| match fact {
-            Fact::Home => home.clone(),
-            _ => fact.value(login),
+        let filled = self.filled(|fact| match fact == Fact::Home {
+            true => home.clone(),
+            false => fact.value(login),
         });
         Ok(filled.collect())
     }
@@ -200,10 +226,10 @@ impl Template {
     /// that of `{user}{uid}` it cannot: user `a` with id 12 and user `a1` with id 2 have the same.
     fn tells(&self, facts: &[Fact]) -> bool {
         let marked = self.fill(|fact| {
-            let mark = match fact {
-                _ if !facts.contains(&fact) => OTHER,
-                Fact::Uid | Fact::Gid => NUMBER,
-                _ => WORD,
+            let mark = match (facts.contains(&fact), fact.is_number()) {
+                (false, _) => OTHER,
+                (true, true) => NUMBER,
+                (true, false) => WORD,
             };
             mark.to_string()
         });
@@ -328,7 +354,7 @@ fn split(text: &str) -> Result<Vec<Part>, Fault> {
         let (part, length) = braced(brace, offset)?;
         match part {
             Part::Literal(literal) => push_literal(&mut parts, &literal),
-            fact => parts.push(fact),
+            fact @ (Part::Fact(..) | Part::Value(..)) => parts.push(fact),
         }
         rest = brace.get(length..).unwrap_or_default();
     }

@@ -176,7 +176,14 @@ impl Scene {
             Self::RootLogout | Self::RootEnding => root::BUSY_SESSION,
             Self::CommandForRoot => in_session::FOR_ROOT,
             Self::CommandForUser | Self::LaterCommandForUser => in_session::FOR_BOB,
-            _ => SESSION,
+            Self::FirstLogin
+            | Self::LaterLogin
+            | Self::Imported
+            | Self::NewRoot
+            | Self::Creation
+            | Self::SlowJoin
+            | Self::Join
+            | Self::Departure => SESSION,
         }
     }
 
@@ -200,9 +207,9 @@ impl Scene {
 
     /// The kinds of namespaces that such a session has of its own.
     fn namespaces(self) -> &'static [&'static str] {
-        match self {
-            Self::Imported => &["mnt"],
-            _ => &["mnt", "ipc", "uts", "net"],
+        match self == Self::Imported {
+            true => &["mnt"],
+            false => &["mnt", "ipc", "uts", "net"],
         }
     }
 
@@ -339,10 +346,7 @@ fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeq
     prepare(room, scene);
     let (report, trace) = Trace::of(&["trace=all"], scene.words());
     assert_all_open(&report);
-    let mut calls = trace.calls_of_module(scene.markers());
-    // How often the limit of the size of files is lifted is another number in another run. Who is killed there is
-    // killed at the write beside it, too.
-    calls.retain(|call| call.name != "prlimit64" || !fates(call).contains(&Fate::Kill));
+    let calls = trace.calls_of_module(scene.markers());
     assert!(
         calls.len() > 10,
         "the module's calls are between the markers: {calls:?}"
@@ -454,8 +458,10 @@ fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> 
     prepare(room, scene);
     let mut problems = match fate {
         Fate::Stop => shared::suffer_stop(call, whole),
-        _ if scene.is_command() => in_session::suffer(room, scene, call, fate, whole),
-        _ => suffer_once(room, scene, call, fate, whole),
+        Fate::Error(_) | Fate::Kill if scene.is_command() => {
+            in_session::suffer(room, scene, call, fate, whole)
+        }
+        Fate::Error(_) | Fate::Kill => suffer_once(room, scene, call, fate, whole),
     };
     if scene.is_shared() {
         problems.extend(shared::problems_afterwards(whole));
@@ -488,7 +494,7 @@ fn inject(scene: Scene, call: &Call, fate: Fate) -> Result<Report, String> {
     let traced = format!("trace={},faccessat", call.name);
     let injection = match fate {
         Fate::Error(error) => format!("inject={}:error={error}:when={}", call.name, call.number),
-        _ => format!("inject={}:signal=KILL:when={}", call.name, call.number),
+        Fate::Kill | Fate::Stop => format!("inject={}:signal=KILL:when={}", call.name, call.number),
     };
     let (report, trace) = Trace::of(&[&traced, &injection], scene.words());
     trace.hit(scene.markers(), fate == Fate::Kill)?;

@@ -221,7 +221,7 @@ fn an_access_list_lets_others_write_where_the_group_is_roots() {
             let told = open(trust).unwrap_err().to_string();
             let by = match trust {
                 Trust::Root => "others than root",
-                _ => "those whom its access list (acl(5)) names",
+                Trust::User(_) | Trust::Caller(_) => "those whom its access list (acl(5)) names",
             };
             let reason = format!("/mnt/team is writable by {by}, who could replace what is in it");
             assert!(told.ends_with(&reason), "{told}");

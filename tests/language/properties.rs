@@ -97,12 +97,12 @@ proptest! {
     fn every_instance_is_in_the_store_and_nobody_elses(rules in rules()) {
         let instances = |login: &Login| -> Vec<String> {
             let plan = plan(&rules.concat(), login);
-            let instances = plan.steps.into_iter().filter_map(|step| match step.view {
-                View::Instance { instance, .. } => {
-                    assert!(instance.directory.is_within(&plan.store) && instance.directory != plan.store);
-                    Some(instance.directory.to_string())
-                }
-                _ => None,
+            let instances = plan.steps.into_iter().filter_map(|step| {
+                let View::Instance { instance, .. } = step.view else {
+                    return None;
+                };
+                assert!(instance.directory.is_within(&plan.store) && instance.directory != plan.store);
+                Some(instance.directory.to_string())
             });
             instances.collect()
         };

@@ -95,8 +95,7 @@ fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()>
 }
 
 fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {
-    plan.steps.iter().find(|step| match &step.view {
-        View::Instance { instance: of, .. } => of == instance,
-        _ => false,
-    })
+    let is_it =
+        |step: &&Step| matches!(&step.view, View::Instance { instance: of, .. } if of == instance);
+    plan.steps.iter().find(is_it)
 }

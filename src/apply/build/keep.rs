@@ -7,7 +7,7 @@ use crate::kernel::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
 use crate::kernel::mount::{self, AttributeChange};
 use crate::kernel::unseen::status_of_entry;
 use crate::kernel::walk::{self, Cover, Place, Trust, file_type};
-use crate::plan::{Step, View};
+use crate::plan::Step;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
@@ -177,15 +177,15 @@ impl<'p> Build<'p> {
         }
         let parent = root.directory;
         let form = self.possible(Form::of(source));
-        let mut draft = match file_type(source) {
-            FileType::Directory => Draft::directory(parent, form, path)?.0,
-            _ => Draft::file(parent, form, path)?,
+        let mut draft = match file_type(source) == FileType::Directory {
+            true => Draft::directory(parent, form, path)?.0,
+            false => Draft::file(parent, form, path)?,
         };
         if draft.publish(name, path)? == Publication::Done {
-            match &step.view {
-                View::Instance { instance, .. } => self.undo.push_within(draft, instance),
+            match step.view.instance() {
+                Some(instance) => self.undo.push_within(draft, instance),
                 // It goes with the memory that it is in.
-                _ => draft.keep(),
+                None => draft.keep(),
             }
         }
         let missing = || Error::from_errno("open", path, Errno::NOENT);

@@ -124,7 +124,7 @@ impl<'p> Undo<'p> {
             match made.reach {
                 Reach::Instance(of) if of == instance => made.reach = Reach::Named(instance),
                 Reach::Within(of) if of == instance => made.reach = Reach::Public,
-                _ => {}
+                Reach::Public | Reach::Instance(_) | Reach::Named(_) | Reach::Within(_) => {}
             }
         }
     }

@@ -52,7 +52,14 @@ impl<'p> Build<'p> {
             (View::Memory { .. } | View::Nothing { .. }, _) if place.is_directory() => {
                 self.memory(step, place, covered)?
             }
-            _ => (self.hidden(step)?, vec![]),
+            (View::Memory { .. } | View::Nothing { .. }, _) => (self.hidden(step)?, vec![]),
+            (View::Bind { .. } | View::NameServers, None) => {
+                return Err(Error::new(
+                    "bind",
+                    &step.path,
+                    "its source was not looked for",
+                ));
+            }
         };
         Ok(BuiltView {
             step,
@@ -100,7 +107,13 @@ impl<'p> Build<'p> {
                     attributes & attribute::READ_ONLY,
                 )
             }
-            _ => {
+            View::Instance { .. }
+            | View::Bind { .. }
+            | View::Overlay { .. }
+            | View::FileSystem(_)
+            | View::Devices
+            | View::Terminals
+            | View::NameServers => {
                 return Err(Error::new("cover", path, "it is not memory"));
             }
         };
@@ -138,11 +151,8 @@ impl<'p> Build<'p> {
         let change = like_covered_and_source(&step.attributes, covered);
         let travel = crate::apply::travel(step.propagation.unwrap_or(self.plan.propagation));
         mount::prepare(&mount, recursive, change, travel, path)?;
-        let named = match &step.view {
-            View::Bind { source, .. } => source.as_str(),
-            _ => &source.path,
-        };
-        self.note_source(named, source);
+        let named = step.view.source().map(|source| source.as_str());
+        self.note_source(named.unwrap_or(&source.path), source);
         Ok(Rc::new(mount))
     }
 

@@ -11,9 +11,11 @@ use std::collections::BTreeSet;
 
 /// Adds what is wrong with them. Those whose paths depend on the login are nobody's yet.
 pub(super) fn check(policy: &Policy, found: &mut Diagnostics) {
-    let named = policy.rules.iter().filter_map(|rule| match &rule.kind {
-        Kind::Root(Root { fstab, .. }) => fstab.as_ref()?.literal(),
-        _ => None,
+    let named = policy.rules.iter().filter_map(|rule| {
+        let Kind::Root(Root { fstab, .. }) = &rule.kind else {
+            return None;
+        };
+        fstab.as_ref()?.literal()
     });
     let paths: BTreeSet<String> = named.map(|path| path.to_string()).collect();
     for path in paths {

@@ -12,7 +12,14 @@ pub fn findings(policy: &Policy, privileged: bool) -> Vec<Finding> {
     let of_rule = |rule: &Rule| match &rule.kind {
         Kind::Isolate(isolate) => of_isolation(isolate, rule, privileged),
         Kind::Overlay(_) => of_overlay(rule, privileged).into_iter().collect(),
-        _ => Vec::new(),
+        Kind::Private(_)
+        | Kind::Tmpfs(_)
+        | Kind::Bind(_)
+        | Kind::Hide(_)
+        | Kind::Root(_)
+        | Kind::Volume(_)
+        | Kind::Env(_)
+        | Kind::Hook(_) => Vec::new(),
     };
     policy.rules.iter().flat_map(of_rule).collect()
 }

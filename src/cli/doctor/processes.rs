@@ -54,7 +54,15 @@ fn loss(rule: &Rule) -> Option<(&Rule, &'static str, &'static str)> {
             "the volumes of all sessions of a user are lost when the first of them ends",
             "volumes are closed with the last of them",
         )),
-        _ => None,
+        Kind::Private(_)
+        | Kind::Tmpfs(_)
+        | Kind::Bind(_)
+        | Kind::Hide(_)
+        | Kind::Overlay(_)
+        | Kind::Isolate(_)
+        | Kind::Root(_)
+        | Kind::Env(_)
+        | Kind::Hook(_) => None,
     }
 }
 

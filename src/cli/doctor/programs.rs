@@ -5,7 +5,6 @@ use super::finding::{Area, Finding};
 use super::pam::{MODULE, has_line, line_of};
 use super::stack;
 use super::tree::Tree;
-use crate::policy::rule::Password;
 use crate::policy::{Kind, Policy, Rule};
 
 /// Services that ask for the password of the user whose session they open, in the process that opens it.
@@ -28,11 +27,13 @@ pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
 }
 
 fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
-    let root = match &rule.kind {
-        Kind::Root(root) if !rule.optional => root.path.literal(),
-        _ => None,
-    };
-    let root = root.map(|path| path.to_string());
+    let root = rule
+        .kind
+        .path()
+        .filter(|_| matches!(rule.kind, Kind::Root(_)) && !rule.optional);
+    let root = root
+        .and_then(|path| path.literal())
+        .map(|path| path.to_string());
     let files = rule.kind.programs().into_iter().chain(root);
     let missing = files.filter(|file| !tree.exists(file));
     let finding = |file: String| {
@@ -44,10 +45,7 @@ fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
 }
 
 fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
-    let wants = |rule: &&Rule| match &rule.kind {
-        Kind::Volume(volume) => volume.password == Password::Login,
-        _ => false,
-    };
+    let wants = |rule: &&Rule| rule.kind.wants_password();
     let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
     let origin = &rules.first()?.origin;
     let is_for = |service: &str| {

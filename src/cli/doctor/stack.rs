@@ -138,7 +138,7 @@ fn flatten(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Ent
             {
                 entries.extend(flatten(tree, &target, group, &inner));
             }
-            _ => {}
+            Statement::Module(_) | Statement::Include { .. } => {}
         }
     }
     entries

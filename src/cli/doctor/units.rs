@@ -100,7 +100,7 @@ fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
         let finding = match effect.level() {
             Level::Problem => Finding::problem(Area::Units, summary),
             Level::Warning => Finding::warning(Area::Units, summary),
-            _ => Finding::note(Area::Units, summary),
+            Level::Note | Level::Ok => Finding::note(Area::Units, summary),
         };
         let advice = format!("systemctl edit {unit}.service, and take the setting back");
         Some(finding.at(&setting.origin).advise(advice))

@@ -116,7 +116,14 @@ impl Import {
                 self.memory(origin, step, system, &path)
             }
             View::FileSystem(system) => return self.other(origin, step, system),
-            _ => return,
+            // An fstab has no rules, and what every root has is not of it.
+            View::Instance { .. }
+            | View::Memory { .. }
+            | View::Overlay { .. }
+            | View::Devices
+            | View::Terminals
+            | View::NameServers
+            | View::Nothing { .. } => return,
         };
         self.note_propagation(origin, step);
         self.entry(origin, step, rule);

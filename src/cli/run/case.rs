@@ -62,7 +62,7 @@ impl Case {
         let mut plan = Plan::new(&policy, &login, &Nss)?.for_command();
         let trust = match trust(&whom) {
             Trust::User(_) => Trust::Root,
-            caller => caller,
+            caller @ (Trust::Root | Trust::Caller(_)) => caller,
         };
         apply::read_fstab(&mut plan, trust)?;
         if !has_rights() {
@@ -173,7 +173,15 @@ fn own_store(policy: &Policy, account: &Account) -> std::result::Result<AbsPath,
 fn is_kept(rule: &Rule) -> bool {
     match &rule.kind {
         Kind::Private(private) => matches!(private.medium, Medium::Disk { .. }),
-        kind => matches!(kind, Kind::Overlay(_)),
+        Kind::Overlay(_) => true,
+        Kind::Tmpfs(_)
+        | Kind::Bind(_)
+        | Kind::Hide(_)
+        | Kind::Isolate(_)
+        | Kind::Root(_)
+        | Kind::Volume(_)
+        | Kind::Env(_)
+        | Kind::Hook(_) => false,
     }
 }
 

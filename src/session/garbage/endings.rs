@@ -55,10 +55,10 @@ impl Sweep<'_> {
         census: &Census,
     ) -> Option<String> {
         let origin = ledger.namespace(session.namespace)?.origin;
-        match self.judge_elsewhere(origin, census) {
-            Verdict::Spared(reason) if origin != self.own => Some(reason),
-            _ => None,
-        }
+        let Verdict::Spared(reason) = self.judge_elsewhere(origin, census) else {
+            return None;
+        };
+        (origin != self.own).then_some(reason)
     }
 
     /// Removes the very directory that is noted, and tells whether nothing is left of it.

@@ -90,7 +90,7 @@ fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
                 .into_iter()
                 .filter_map(|fate| match fate {
                     Fate::Error(error) => Some((call.clone(), error)),
-                    _ => None,
+                    Fate::Kill | Fate::Stop => None,
                 });
             errors.take(1)
         })

@@ -62,7 +62,9 @@ pub fn draft(
     };
     let drafted = match line.method {
         Method::Tmpfs => Ok((tmpfs(line, &found, &mut notes), None)),
-        _ => private(line, setting, &found, &mut notes).map(|(table, store)| (table, Some(store))),
+        Method::User | Method::Context | Method::Level | Method::Tmpdir => {
+            private(line, setting, &found, &mut notes).map(|(table, store)| (table, Some(store)))
+        }
     };
     let drafted = drafted.and_then(|(table, store)| accepted(table).map(|table| (table, store)));
     Ok(match drafted {

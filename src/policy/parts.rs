@@ -1,0 +1,264 @@
+//! What a rule consists of, whatever its kind: every question about the templates and values of a rule is asked here,
+//! so that a new kind or key has its answers by being taken apart once.
+
+use super::rule::{
+    Bind, Env, Hide, Hook, Init, Isolate, Kind, Medium, Overlay, Ownership, Per, Private, Root,
+    Tmpfs, Volume,
+};
+use super::store::{Hashed, Store};
+use super::template::{
+    Fact, HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
+};
+use std::collections::BTreeMap;
+
+/// The templates of a rule, each as what it becomes, and whose its instance is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts<'r> {
+    /// What is covered.
+    path: Option<&'r PathTemplate>,
+    /// What is looked up on the host: the source of a bind, the fstab of a root.
+    source: Option<&'r PathTemplate>,
+    /// The instance or layer that the rule names itself.
+    store: Option<&'r PathTemplate>,
+    /// Of what the name of that is made, where it is hashed.
+    hashed: &'static [Fact],
+    per: Option<Per>,
+    init: Option<&'r Init>,
+    ownership: Option<&'r Ownership>,
+    keep: &'r [NamesTemplate],
+    /// Programs with their arguments.
+    commands: [Option<&'r Vec<Template>>; 2],
+    hostname: Option<&'r HostnameTemplate>,
+    variables: Option<&'r BTreeMap<String, Template>>,
+}
+
+impl<'r> Parts<'r> {
+    /// Takes a rule apart. Nothing of a kind is left out by `..`: a key that is added has to be placed here.
+    fn of(kind: &'r Kind) -> Self {
+        match kind {
+            Kind::Private(rule) => Self::of_private(rule),
+            Kind::Tmpfs(Tmpfs {
+                path,
+                size: _,
+                inodes: _,
+                ownership,
+                create: _,
+                keep,
+                init,
+                options: _,
+            }) => Self {
+                path: Some(path),
+                ownership: Some(ownership),
+                keep,
+                init: init.as_ref(),
+                ..Self::default()
+            },
+            Kind::Bind(Bind {
+                source,
+                path,
+                recursive: _,
+                create: _,
+                options: _,
+            }) => Self {
+                path: Some(path),
+                source: Some(source),
+                ..Self::default()
+            },
+            Kind::Hide(Hide {
+                path,
+                keep,
+                options: _,
+            }) => Self {
+                path: Some(path),
+                keep,
+                ..Self::default()
+            },
+            Kind::Overlay(Overlay {
+                path,
+                per,
+                store,
+                options: _,
+            }) => Self {
+                path: Some(path),
+                store: store.as_ref(),
+                per: Some(*per),
+                ..Self::default()
+            },
+            Kind::Isolate(Isolate {
+                processes: _,
+                ipc: _,
+                hostname,
+                network: _,
+            }) => Self {
+                hostname: hostname.as_ref(),
+                ..Self::default()
+            },
+            Kind::Root(Root { path, fstab }) => Self {
+                path: Some(path),
+                source: fstab.as_ref(),
+                ..Self::default()
+            },
+            Kind::Volume(Volume {
+                path,
+                open,
+                close,
+                run_as: _,
+                password: _,
+                timeout: _,
+            }) => Self {
+                path: Some(path),
+                commands: [Some(open), close.as_ref()],
+                ..Self::default()
+            },
+            Kind::Env(Env { set }) => Self {
+                variables: Some(set),
+                ..Self::default()
+            },
+            Kind::Hook(Hook {
+                when: _,
+                run,
+                run_as: _,
+                timeout: _,
+                on_failure: _,
+            }) => Self {
+                commands: [Some(run), None],
+                ..Self::default()
+            },
+        }
+    }
+
+    fn of_private(rule: &'r Private) -> Self {
+        let Private {
+            path,
+            per,
+            medium,
+            ownership,
+            create: _,
+            keep,
+            hook,
+            init,
+            options: _,
+        } = rule;
+        let (store, hashed) = match medium {
+            Medium::Disk { store: Some(store) } => {
+                let Store {
+                    path,
+                    hashed,
+                    parent: _,
+                } = store;
+                let name = |Hashed { hash: _, name }: &Hashed| *name;
+                (Some(path), hashed.as_ref().map_or(&[][..], name))
+            }
+            Medium::Disk { store: None } | Medium::Memory { size: _, inodes: _ } => (None, &[][..]),
+        };
+        Self {
+            path: Some(path),
+            store,
+            hashed,
+            per: Some(*per),
+            init: init.as_ref(),
+            ownership: Some(ownership),
+            keep,
+            commands: [hook.as_ref(), None],
+            ..Self::default()
+        }
+    }
+
+    /// Whether a template has one of `facts`. Each part is named, so that none is forgotten: what holds `{session}`
+    /// and were not seen to would let one session join another's namespace.
+    fn mention(self, facts: &[Fact]) -> bool {
+        let Self {
+            path,
+            source,
+            store,
+            hashed,
+            per: _,
+            init,
+            ownership,
+            keep,
+            commands,
+            hostname,
+            variables,
+        } = self;
+        let program = init.map(
+            |Init {
+                 program,
+                 on_failure: _,
+             }| program,
+        );
+        let mut paths = [path, source, store, program].into_iter().flatten();
+        let commands = commands.into_iter().flatten().flatten();
+        let mut texts = commands.chain(variables.into_iter().flat_map(BTreeMap::values));
+        paths.any(|path| path.mentions(facts))
+            || texts.any(|text| text.mentions(facts))
+            || keep.iter().any(|names| names.mentions(facts))
+            || owners(ownership).any(|name| name.mentions(facts))
+            || hostname.is_some_and(|name| name.mentions(facts))
+            || hashed.iter().any(|fact| facts.contains(fact))
+    }
+}
+
+fn owners(ownership: Option<&Ownership>) -> impl Iterator<Item = &NameTemplate> {
+    ownership.into_iter().flat_map(|ownership| {
+        let Ownership {
+            mode: _,
+            owner,
+            group,
+        } = ownership;
+        [owner, group].into_iter().flatten()
+    })
+}
+
+impl Kind {
+    /// The path that the rule covers, for kinds that have one.
+    #[must_use]
+    pub fn path(&self) -> Option<&PathTemplate> {
+        Parts::of(self).path
+    }
+
+    /// The instance or the layer that the rule names itself, and whose it is.
+    #[must_use]
+    pub fn store(&self) -> Option<(Per, &PathTemplate)> {
+        let Parts { per, store, .. } = Parts::of(self);
+        per.zip(store)
+    }
+
+    /// Whose the instance or the layer is; nothing for kinds that have none.
+    #[must_use]
+    pub fn per(&self) -> Option<Per> {
+        Parts::of(self).per
+    }
+
+    /// The program that is run at every login for what the rule shows.
+    #[must_use]
+    pub fn init(&self) -> Option<&Init> {
+        Parts::of(self).init
+    }
+
+    /// The `owner` and the `group` of the rule, where they stand.
+    pub fn owners(&self) -> impl Iterator<Item = &NameTemplate> {
+        owners(Parts::of(self).ownership)
+    }
+
+    /// The programs that the rule runs, where they are the same for every login.
+    #[must_use]
+    pub fn programs(&self) -> Vec<String> {
+        let Parts { commands, init, .. } = Parts::of(self);
+        let commands = commands.into_iter().flatten();
+        let programs = commands.filter_map(|argv| argv.first()?.literal());
+        let init = init.and_then(|init| init.program.literal());
+        programs.chain(init.map(|path| path.to_string())).collect()
+    }
+
+    /// Whether a template of the rule has one of `facts`.
+    #[must_use]
+    pub fn mentions(&self, facts: &[Fact]) -> bool {
+        Parts::of(self).mention(facts)
+    }
+
+    /// The `per` of a rule whose instances follow from the session's SELinux context.
+    #[must_use]
+    pub fn label(&self) -> Option<Per> {
+        self.per().filter(|per| per.basis().is_some())
+    }
+}
