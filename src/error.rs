@@ -8,8 +8,20 @@ pub struct Error {
     verb: &'static str,
     object: String,
     reason: String,
-    errno: Option<i32>,
+    cause: Cause,
     origin: Option<Origin>,
+}
+
+/// What callers ask of a failure beside its text. An error is moved often and stays small: this is no longer than an
+/// error number alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Nothing is asked.
+    Told,
+    /// The kernel's error number.
+    Number(i32),
+    /// Root may not look there (EACCES), in a directory of the user's.
+    Unseen,
 }
 
 /// A result whose failure is an [`Error`].
@@ -31,7 +43,7 @@ impl Error {
             verb,
             object: object.to_string(),
             reason: reason.to_string(),
-            errno: None,
+            cause: Cause::Told,
             origin: None,
         }
     }
@@ -45,7 +57,7 @@ impl Error {
         let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
         let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
         Self {
-            errno: Some(errno.raw_os_error()),
+            cause: Cause::Number(errno.raw_os_error()),
             ..Self::new(verb, object, reason)
         }
     }
@@ -67,58 +79,92 @@ impl Error {
     /// Whether the cause is that something does not exist (ENOENT).
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.errno == Some(libc::ENOENT)
+        self.errno() == Some(libc::ENOENT)
+    }
+
+    /// The same, of something that root may not look for in a directory of the user's.
+    #[must_use]
+    pub fn unseen(mut self) -> Self {
+        self.cause = Cause::Unseen;
+        self
+    }
+
+    /// The same, with what an administrator can do where that is the cause.
+    #[must_use]
+    pub fn advise_where_unseen(self, advice: &str) -> Self {
+        match self.cause == Cause::Unseen {
+            true => {
+                let reason = format!("{}; {advice}", self.reason);
+                self.because(reason)
+            }
+            false => self,
+        }
+    }
+
+    /// Whether the cause is that something does not exist, or that root may not look for it where the user could have
+    /// taken it away. Neither keeps a user from what is optional.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.is_missing() || self.cause == Cause::Unseen
     }
 
     /// Whether the cause is that the caller may not do it (EPERM).
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        self.errno == Some(libc::EPERM)
+        self.errno() == Some(libc::EPERM)
     }
 
     /// Whether the cause is that something is in use (EBUSY, EXDEV: something is mounted there).
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.errno, Some(libc::EBUSY | libc::EXDEV))
+        matches!(self.errno(), Some(libc::EBUSY | libc::EXDEV))
     }
 
     /// Whether the kernel does not know what was asked for (ENODEV).
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        self.errno == Some(libc::ENODEV)
+        self.errno() == Some(libc::ENODEV)
     }
 
     /// Whether some of it was done, and more is left to do (ENOBUFS, ENOTEMPTY).
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        matches!(self.errno, Some(libc::ENOBUFS | libc::ENOTEMPTY))
+        matches!(self.errno(), Some(libc::ENOBUFS | libc::ENOTEMPTY))
     }
 
     /// Whether the kernel does not take such an argument (EINVAL).
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        self.errno == Some(libc::EINVAL)
+        self.errno() == Some(libc::EINVAL)
     }
 
     /// Whether the cause is that something would hold itself (ELOOP).
     #[must_use]
     pub fn is_loop(&self) -> bool {
-        self.errno == Some(libc::ELOOP)
+        self.errno() == Some(libc::ELOOP)
     }
 
     /// Whether the cause is that another process holds a lock (EAGAIN).
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.errno == Some(libc::EAGAIN)
+        self.errno() == Some(libc::EAGAIN)
     }
 
     /// Whether the reason is the error number's alone.
     #[must_use]
     pub fn is_bare(&self) -> bool {
         let text = self
-            .errno
+            .errno()
             .map(|errno| std::io::Error::from_raw_os_error(errno).to_string());
         text.is_some_and(|text| text.split(" (os error").next() == Some(self.reason.as_str()))
+    }
+
+    fn errno(&self) -> Option<i32> {
+        match self.cause {
+            Cause::Told => None,
+            Cause::Number(number) => Some(number),
+            Cause::Unseen => Some(libc::EACCES),
+        }
     }
 
     /// The same, with a reason in better words than the error number's.

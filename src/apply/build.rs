@@ -62,6 +62,9 @@ pub(super) struct Build<'p> {
     lacks_volume: bool,
 }
 
+/// What keeps a login from being refused because root may not look for the path or the source of its rule.
+const UNSEEN: &str = "`optional = true` leaves the rule out";
+
 /// One step's mount.
 struct BuiltView<'p> {
     step: &'p Step,
@@ -156,13 +159,13 @@ impl<'p> Build<'p> {
             false => self.locate(step).map(Some),
         };
         let (place, source) = match found {
-            Err(missing) if step.optional && missing.is_missing() => {
-                self.leave_out(step, &missing);
+            Err(absent) if step.optional && absent.is_absent() => {
+                self.leave_out(step, &absent);
                 return Ok(());
             }
             Ok(None) => return Ok(()),
             Ok(Some(found)) => found,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.advise_where_unseen(UNSEEN)),
         };
         self.check_target(step, &place)?;
         if let Some(source) = &source {
@@ -198,11 +201,11 @@ impl<'p> Build<'p> {
     /// A namespace that lacks the step is of no use to other logins once there is what the step needs.
     fn note_left_out(&mut self, step: &Step) {
         let source = step.view.source().map(AbsPath::as_str);
-        let is_missing = |path: &&str| {
+        let is_absent = |path: &&str| {
             let found = self.walker.open(path, &[]);
-            found.is_err_and(|error| error.is_missing())
+            found.is_err_and(|error| error.is_absent())
         };
-        match source.filter(is_missing) {
+        match source.filter(is_absent) {
             Some(source) if self.root.is_some() => self.missing.push(source.to_owned()),
             Some(source) => self.note_missing(source.to_owned()),
             None => self.note_missing(step.path.to_string()),

@@ -211,8 +211,8 @@ fn open_volume(
 ) -> Result<()> {
     let walker = Walker::new(subject.trust(volume.open.run_as))?;
     let place = match walker.open(volume.path.as_str(), &[]) {
-        Err(missing) if volume.optional && missing.is_missing() => {
-            build.leave_out_volume(&volume.path, &missing);
+        Err(absent) if volume.optional && absent.is_absent() => {
+            build.leave_out_volume(&volume.path, &absent);
             return Ok(());
         }
         found => found?,

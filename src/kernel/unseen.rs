@@ -2,11 +2,16 @@
 
 use super::walk::find_directory;
 use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, Mode, Stat, StatxAttributes, StatxFlags, fstat, makedev};
+use rustix::fs::{
+    AtFlags, FsWord, Mode, Stat, StatxAttributes, StatxFlags, fstat, fstatfs, makedev,
+};
 use rustix::io::Errno;
 
 /// The inode number of what cannot be looked at: no file has it.
 const INODE: u64 = 0;
+
+/// The type of a FUSE file system (statfs(2)).
+const FUSE: FsWord = 0x6573_5546;
 
 /// The status of the entry `name` of `parent`, which `entry` is open for, if only as a place (`O_PATH`).
 ///
@@ -54,6 +59,22 @@ pub fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Err
         Err(errno) => Err(errno),
         Ok(found) => Ok((found.st_dev, found.st_ino) == (device, inode)),
     }
+}
+
+/// Whether a directory is of a FUSE file system that does not let the process in. No server is asked: the kernel
+/// refuses by itself, and says the type by itself.
+#[must_use]
+pub fn is_closed_fuse(directory: impl AsFd) -> bool {
+    let is_fuse = || fstatfs(&directory).is_ok_and(|known| known.f_type == FUSE);
+    fstat(&directory).err() == Some(Errno::ACCESS) && is_fuse()
+}
+
+/// Why root finds nothing in the directory `path`, of which [`is_closed_fuse`], and what its user can do about it.
+#[must_use]
+pub fn advice(path: &str) -> String {
+    format!(
+        "{path} is a FUSE file system that does not let root in; with allow_root it does (mount.fuse3(8))"
+    )
 }
 
 /// The device of the mount whose root is open; nothing for any other file. Its file system is not asked: where nothing

@@ -4,7 +4,7 @@
 
 use super::acl::{Holders, holders_of_group_bits};
 use super::directory::Form;
-use super::unseen::status_of_entry;
+use super::unseen::{self, is_closed_fuse, status_of_entry};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -279,7 +279,7 @@ impl Walk<'_> {
         if !here.is_directory() {
             return Err(self.failed(Errno::NOTDIR));
         }
-        let place = enter(here, name, self.trust).map_err(|errno| self.failed(errno))?;
+        let place = enter(here, name, self.trust).map_err(|errno| self.kept_out(here, errno))?;
         self.judge(here, &place)?;
         self.is_safe &= here.is_safe_to_name_entries_of();
         if file_type(&place.status) == FileType::Symlink {
@@ -332,6 +332,20 @@ impl Walk<'_> {
             status,
             path: place.path,
         })
+    }
+
+    /// Why an entry of `here` cannot be opened. Of a directory of the user's that lets nobody but the user in, root
+    /// knows nothing: the kernel asks neither CAP_DAC_OVERRIDE nor the server of a FUSE file system (fuse(4)).
+    fn kept_out(&self, here: &Place, errno: Errno) -> Error {
+        let failed = self.failed(errno);
+        let is_caller = matches!(self.trust, Trust::Caller(_));
+        if is_caller || errno != Errno::ACCESS || !here.theirs {
+            return failed;
+        }
+        match is_closed_fuse(here) {
+            true => failed.because(unseen::advice(&here.path)).unseen(),
+            false => failed.unseen(),
+        }
     }
 
     fn failed(&self, errno: Errno) -> Error {

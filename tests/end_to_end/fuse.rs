@@ -52,3 +52,93 @@ fn what_root_may_not_look_at_is_kept_and_covered_all_the_same() {
         "mine"
     );
 }
+
+/// Rules for what is inside of alice's home, and what a login without `optional` is refused for.
+const INSIDE: &[(&str, &str)] = &[
+    ("[[private]]\npath = \"{home}/d\"\n", "/home/alice/d"),
+    ("[[private]]\npath = \"{home}/d/e\"\n", "/home/alice/d/e"),
+    ("[[tmpfs]]\npath = \"{home}/d\"\n", "/home/alice/d"),
+    ("[[hide]]\npath = \"{home}/d\"\n", "/home/alice/d"),
+    (
+        "[[private]]\npath = \"{home}/new\"\ncreate = true\n",
+        "/home/alice/new",
+    ),
+    (
+        "[[bind]]\nsource = \"/srv\"\npath = \"{home}/d\"\n",
+        "/home/alice/d",
+    ),
+    (
+        "[[bind]]\nsource = \"{home}/d\"\npath = \"/opt\"\n",
+        "/home/alice/d",
+    ),
+];
+
+const REASON: &str = "/home/alice is a FUSE file system that does not let root in; with allow_root it does \
+                      (mount.fuse3(8)); `optional = true` leaves the rule out";
+
+/// A machine with a FUSE home of alice's, in which `d/e` are directories.
+macro_rules! machine {
+    () => {{
+        ours_only!("rule that hides");
+        let bed = bed!();
+        needs!(bed, "gocryptfs", "setpriv");
+        bed.protect("su");
+        bed.encrypt_home();
+        bed.sh("setpriv --reuid alice --regid alice --init-groups mkdir -p /home/alice/d/e; mkdir -p /home/bob/d/e");
+        bed
+    }};
+}
+
+#[test]
+fn a_rule_inside_of_what_root_may_not_look_at_says_so_and_can_be_optional() {
+    let bed = machine!();
+    for (rule, path) in INSIDE {
+        bed.policy(rule);
+        bed.sh("mkdir -p /home/bob/new");
+        let before = bed.log().len();
+        assert!(
+            !bed.exec(&["su", "alice", "-c", "true"]).succeeded(),
+            "{rule}"
+        );
+        let told = format!("cannot open {path}: {REASON} (/etc/security/jns.toml:1)");
+        let log = bed.log().split_off(before);
+        assert!(
+            log.iter().any(|line| line.contains(&told)),
+            "{rule}: {log:?}"
+        );
+        // Nobody else is refused, nor is root.
+        for other in ["bob", "root"] {
+            assert!(
+                bed.exec(&["su", other, "-c", "true"]).succeeded(),
+                "{other} {rule}"
+            );
+        }
+        bed.policy(&format!(
+            "{rule}optional = true\n[[private]]\npath = \"/tmp\"\n"
+        ));
+        bed.sh("touch /tmp/hosts");
+        let seen = bed.exec(&["su", "alice", "-c", "ls -A /tmp ~"]).text();
+        assert_eq!(seen, "/home/alice:\nd\nfile\n\n/tmp:", "{rule}");
+    }
+}
+
+#[test]
+fn a_fuse_server_that_does_not_answer_keeps_its_user_alone_waiting() {
+    let bed = machine!();
+    // The one of this PID namespace, which is the sandbox's own.
+    bed.sh("kill -STOP $(pidof gocryptfs)");
+    for (rule, _) in INSIDE {
+        bed.policy(&format!("[settings]\nexempt = []\n{rule}"));
+        // It is refused without a question to the server.
+        assert!(
+            !bed.exec(&["su", "alice", "-c", "true"]).succeeded(),
+            "{rule}"
+        );
+        bed.policy(&format!("[settings]\nexempt = []\n{rule}optional = true\n"));
+        for user in ["alice", "bob", "root"] {
+            let seen = bed.exec(&["su", user, "-c", "cd /; echo in"]);
+            assert_eq!(seen.text(), "in", "{user} {rule}");
+        }
+    }
+    bed.sh("kill -CONT $(pidof gocryptfs)");
+}

@@ -42,6 +42,17 @@ const RULES: &[(&str, Expected, Expected)] = &[
         DENIED,
         Works,
     ),
+    // What the user could have taken away is nothing to refuse an optional rule for.
+    (
+        "[[private]]\npath = \"{home}/t\"\noptional = true",
+        Works,
+        Works,
+    ),
+    (
+        "[[bind]]\nsource = \"{home}/t\"\npath = \"/mnt/t\"\noptional = true",
+        Works,
+        Works,
+    ),
     (
         "[[private]]\npath = \"{home}/new\"\ncreate = true",
         Refused("/mnt/home/alice/new: Permission denied"),
