@@ -113,7 +113,7 @@ fn with_unknown(
     let unsaid = unknown.len().saturating_sub(SHOWN);
     warnings.more = warnings.more.saturating_add(unsaid);
     fstabs::check(policy, &mut warnings);
-    sources::check(policy, &mut warnings, text);
+    sources::check(policy, &mut warnings, text, accounts);
     warnings
 }
 

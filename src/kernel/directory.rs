@@ -8,7 +8,37 @@ use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, U
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
+use std::fmt;
 use std::rc::Rc;
+
+/// Who may have no part in what root believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The user with this id, whose session it is in.
+    User(u32),
+    /// Everybody but root, in a session of root's.
+    Others,
+}
+
+impl Writer {
+    /// The one that matters in a session of the user `uid`.
+    #[must_use]
+    pub fn of_session(uid: u32) -> Self {
+        match uid {
+            0 => Self::Others,
+            uid => Self::User(uid),
+        }
+    }
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User(_) => "the user",
+            Self::Others => "somebody else than root",
+        })
+    }
+}
 
 /// Permission bits, owner and group of something that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,15 +62,15 @@ impl Form {
         }
     }
 
-    /// Whether the user `uid` may write, or could let themselves. Every group but root's may be one of theirs.
+    /// Whether a writer may write, or could let themselves. Every group but root's may be one of theirs.
     #[must_use]
-    pub fn is_open_to(&self, uid: u32) -> bool {
-        let Self {
-            mode,
-            uid: owner,
-            gid,
-        } = *self;
-        owner == uid || mode & 0o002 != 0 || mode & 0o020 != 0 && gid != 0
+    pub fn is_open_to(&self, writer: Writer) -> bool {
+        let Self { mode, uid, gid } = *self;
+        let by_owner = match writer {
+            Writer::User(user) => uid == user,
+            Writer::Others => uid != 0,
+        };
+        by_owner || mode & 0o002 != 0 || mode & 0o020 != 0 && gid != 0
     }
 }
 

@@ -3,7 +3,7 @@
 //! twice.
 
 use super::acl::{Holders, holders_of_group_bits};
-use super::directory::Form;
+use super::directory::{Form, Writer};
 use super::unseen::{self, is_closed_fuse, status_of_entry};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -505,15 +505,15 @@ fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
     }
 }
 
-/// Whether the user `uid` may write to what `file` is open for, or could let themselves; `status` is that of it. Every
-/// group but root's may be one of theirs, and so may every entry of an access list (acl(5)).
+/// Whether a writer may write to what `file` is open for, or could let themselves; `status` is that of it. Every group
+/// but root's may be one of theirs, and so may every entry of an access list (acl(5)).
 #[must_use]
-pub fn is_writable_by(uid: u32, file: impl AsFd, status: &Stat) -> bool {
+pub fn is_writable_by(writer: Writer, file: impl AsFd, status: &Stat) -> bool {
     let by_group = || {
         let writes = status.st_mode & 0o020 != 0;
         writes && holders_of_group_bits(file, status) != Holders::Group
     };
-    Form::of(status).is_open_to(uid) || by_group()
+    Form::of(status).is_open_to(writer) || by_group()
 }
 
 fn is_sticky(status: &Stat) -> bool {

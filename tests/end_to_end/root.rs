@@ -515,3 +515,63 @@ fn a_login_on_a_terminal_and_jobs_are_roots_under_a_broken_policy() {
     assert_eq!(bed.sh("sort -u /var/lib/job-*"), host);
     assert_eq!(bed.sh("ls /home/alice"), "", "alice's job is denied");
 }
+
+/// A user's directory over programs: root's own session does not believe it, and is none that root is denied.
+#[test]
+fn a_users_directory_where_root_believes_what_it_finds_is_not_shown_to_root() {
+    let bed = machine!();
+    bed.sh(
+        "mkdir -p /usr/local/bin /srv/hers /srv/teams; chown alice /srv/hers; chgrp alice /srv/teams; chmod 775 /srv/teams
+         ln -s /bin/echo /srv/hers/jns-program; ln -s /bin/echo /srv/teams/jns-program",
+    );
+    let look = "su -c '[ ! -e /usr/local/bin/jns-program ] && readlink /proc/self/ns/mnt'";
+    let host = bed.sh("readlink /proc/1/ns/mnt");
+    for (settings, rule, writer, source) in [
+        ("exempt = []", "", "uid 2001", "/srv/hers"),
+        ("exempt = []", "users = [\"root\"]", "uid 2001", "/srv/hers"),
+        ("exempt = [\"root\"]", "", "uid 2001", "/srv/hers"),
+        ("exempt = []", "", "somebody else than root", "/srv/teams"),
+    ] {
+        let rule = format!(
+            "[settings]\n{settings}\n[[bind]]\nsource = \"{source}\"\npath = \"/usr/local/bin\"\n{rule}\n"
+        );
+        bed.policy(&rule);
+        let before = bed.log().len();
+        assert_eq!(bed.run(look).text(), host, "{rule}");
+        let checked = bed.exec(&["jns", "check"]);
+        let told = format!(
+            "{writer} may write to {source}, and at /usr/local/bin root believes what is there"
+        );
+        assert!(!checked.succeeded(), "{rule}");
+        assert!(checked.stdout.contains(&told), "{checked:#?}");
+        if settings != "exempt = []" {
+            continue;
+        }
+        let told = format!(
+            "cannot cover /usr/local/bin: somebody else than root may write to {source}, and root believes what is there"
+        );
+        let log = bed.log().split_off(before);
+        assert!(
+            log.iter()
+                .any(|line| line.starts_with("<83>") && line.contains(&told)),
+            "{log:#?}"
+        );
+        let explained = bed.exec(&["jns", "explain", "root", "--service", "su"]);
+        assert!(!explained.succeeded(), "{explained:#?}");
+        let told = format!("root has the host's view, since the plan fails: {told}");
+        assert!(explained.stdout.contains(&told), "{explained:#?}");
+    }
+    // A service's directory is no user's: logins get it, and nothing is wrong with the policy.
+    bed.sh("chown system /srv/hers");
+    let exempt = "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n";
+    bed.policy(&format!(
+        "{exempt}[[bind]]\nsource = \"/srv/hers\"\npath = \"/usr/local/bin\"\n"
+    ));
+    bed.exec(&["jns", "check"]).text();
+    bed.exec(&["su", "alice", "-c", "[ -e /usr/local/bin/jns-program ]"])
+        .text();
+    // Root's own /tmp is as before.
+    bed.policy(FOR_ROOT);
+    bed.exec(&["jns", "check"]).text();
+    assert_ne!(bed.sh("su -c 'readlink /proc/self/ns/mnt'"), host);
+}

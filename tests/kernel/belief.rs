@@ -128,3 +128,80 @@ fn no_path_is_made_where_root_believes_it_and_the_user_may_write() {
         accept(plan(vec![create(0o755)]));
     });
 }
+
+/// In root's own session nobody else may have a part in what root believes.
+#[test]
+fn what_others_may_write_covers_nothing_that_root_believes_in_a_session_of_roots() {
+    in_own_namespace(|| {
+        memory(SYSTEM);
+        directory("/usr/local/bin", 0o755, 0);
+        directory("/usr/local/games", 0o1777, 0);
+        directory("/usr/local/service", 0o755, 1);
+        directory("/mnt/other", 0o755, 0);
+        directory("/mnt/listed", 0o755, 0);
+        let access = std::process::Command::new("setfacl")
+            .args(["-m", "u:2001:rwx", "/mnt/listed"])
+            .status();
+        assert!(access.unwrap().success());
+        for (source, mode, owner, is_refused) in [
+            ("/mnt/roots", 0o755, 0, false),
+            ("/mnt/services", 0o755, 1, true),
+            ("/mnt/users", 0o700, USER, true),
+            ("/mnt/closed", 0o500, USER, true),
+            ("/mnt/everybodys", 0o777, 0, true),
+            ("/mnt/sticky", 0o1777, 0, true),
+            ("/mnt/listed", 0o775, 0, true),
+        ] {
+            if source != "/mnt/listed" {
+                directory(source, mode, owner);
+            }
+            let over = |path| plan(vec![bound(path, source, false)]);
+            accept_roots(over("/mnt/other"));
+            if !is_refused {
+                accept_roots(over("/usr/local/bin"));
+                continue;
+            }
+            assert_roots_refused(&over("/usr/local/bin"), source);
+        }
+        // What root has always had in sessions of its own, and what others have a part in already.
+        let shared = |path| with_mode(in_memory(path, Size::Percent(1), &[]), 0o1777, 0);
+        accept_roots(plan(vec![private(
+            "/mnt/other",
+            "/mnt/var/lib/jns/user/0/x",
+            &[],
+        )]));
+        accept_roots(plan(vec![shared("/mnt/other"), shared("/usr/local/games")]));
+        accept_roots(plan(vec![in_memory(
+            "/usr/local/service",
+            Size::Percent(1),
+            &[],
+        )]));
+        for (mode, owner) in [(0o1777, 0), (0o755, 1)] {
+            let step = with_mode(
+                in_memory("/usr/local/bin", Size::Percent(1), &[]),
+                mode,
+                owner,
+            );
+            assert_roots_refused(&plan(vec![step]), "what appears there");
+        }
+    });
+}
+
+fn accept_roots(plan: Plan) {
+    check_beliefs(&plan, 0).unwrap();
+    let thread = std::thread::spawn(move || apply(&plan, 0).map(drop));
+    thread.join().unwrap().unwrap();
+}
+
+#[track_caller]
+fn assert_roots_refused(plan: &Plan, what: &str) {
+    let before = state();
+    let refused = apply(plan, 0).expect_err(what).to_string();
+    assert_eq!(state(), before, "after: {refused}");
+    let expected = format!(
+        "cannot cover /usr/local/bin: somebody else than root may write to {what}, and root believes what is there \
+         (test.toml:1)"
+    );
+    assert_eq!(refused, expected);
+    assert_eq!(check_beliefs(plan, 0).unwrap_err().to_string(), expected);
+}

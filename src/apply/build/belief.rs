@@ -1,8 +1,9 @@
-//! Refuses what the user may write where root believes what it finds: the policy cannot tell, the files can.
+//! Refuses what the user may write where root believes what it finds: the policy cannot tell, the files can. In a
+//! session of root's, that is what anybody else may write.
 
 use super::{Build, BuiltView, form_of};
 use crate::error::{Error, Result};
-use crate::kernel::directory::Form;
+use crate::kernel::directory::{Form, Writer};
 use crate::kernel::walk::{Place, Trust, Walker, is_writable_by};
 use crate::plan::{BELIEVED, Plan, RunAs, Shape, Sharing, Step, View, Volume, is_believed};
 
@@ -15,7 +16,7 @@ impl Build<'_> {
     /// The user could choose what root believes.
     pub(super) fn check_source(&self, step: &Step, place: &Place, source: &Place) -> Result<()> {
         match self.doubted_at(place) {
-            Some(uid) if is_users(source, uid) => Err(writable(step, &source.path)),
+            Some(writer) if is_users(source, writer) => Err(writable(step, writer, &source.path)),
             _ => Ok(()),
         }
     }
@@ -32,7 +33,9 @@ impl Build<'_> {
         replaceable: bool,
     ) -> Result<()> {
         match self.doubted_at(place) {
-            Some(_) if replaceable => Err(writable(step, "the directory of the instance")),
+            Some(writer) if replaceable => {
+                Err(writable(step, writer, "the directory of the instance"))
+            }
             _ => Ok(()),
         }
     }
@@ -43,7 +46,7 @@ impl Build<'_> {
     ///
     /// The user could choose what root believes; or the view cannot be examined.
     pub(super) fn check_view(&self, place: &Place, built: &BuiltView<'_>) -> Result<()> {
-        let Some(uid) = self.doubted_at(place) else {
+        let Some(writer) = self.doubted_at(place) else {
             return Ok(());
         };
         match &built.step.view {
@@ -56,8 +59,8 @@ impl Build<'_> {
         let path = built.step.path.as_str();
         let status = rustix::fs::fstat(&built.mount)
             .map_err(|errno| Error::from_errno("examine", path, errno))?;
-        if is_writable_by(uid, &built.mount, &status) && !is_open(place, uid) {
-            return Err(writable(built.step, "what appears there"));
+        if is_writable_by(writer, &built.mount, &status) && !is_open(place, writer) {
+            return Err(writable(built.step, writer, "what appears there"));
         }
         Ok(())
     }
@@ -76,7 +79,9 @@ impl Build<'_> {
     ) -> Result<()> {
         let path = format!("{}/{name}", parent.path);
         match self.doubted(&path, parent.is_users()) {
-            Some(uid) if form.is_open_to(uid) => Err(writable(step, "what is made there")),
+            Some(writer) if form.is_open_to(writer) => {
+                Err(writable(step, writer, "what is made there"))
+            }
             _ => Ok(()),
         }
     }
@@ -88,24 +93,24 @@ impl Build<'_> {
     /// The user could choose what root believes.
     pub(in crate::apply) fn check_served(&self, volume: &Volume, place: &Place) -> Result<()> {
         match (volume.open.run_as, self.doubted_at(place)) {
-            (RunAs::User, Some(_)) => Err(served(volume)),
+            (RunAs::User, Some(Writer::User(_))) => Err(served(volume)),
             (RunAs::User | RunAs::Root, _) => Ok(()),
         }
     }
 
-    fn doubted_at(&self, place: &Place) -> Option<u32> {
+    fn doubted_at(&self, place: &Place) -> Option<Writer> {
         self.doubted(&place.path, place.is_users())
     }
 
-    /// The user whose part in what `path` shows matters: not root, nobody without any rights but their own, and
-    /// nobody whose command alone is in the namespace, with no more rights than theirs for good. `theirs` says whether
-    /// the path is below a directory of the user's.
-    fn doubted(&self, path: &str, theirs: bool) -> Option<u32> {
+    /// Whose part in what `path` shows matters: not that of who has no rights but their own, nor of who has a command
+    /// alone in the namespace, with no more rights than theirs for good. `theirs` says whether the path is below a
+    /// directory of the user's.
+    fn doubted(&self, path: &str, theirs: bool) -> Option<Writer> {
         let uid = match self.trust {
             Trust::User(uid) if self.plan.sharing != Sharing::Command => uid,
             Trust::User(_) | Trust::Root | Trust::Caller(_) => return None,
         };
-        matters(path, theirs, uid).then_some(uid)
+        matters(path, theirs).then_some(Writer::of_session(uid))
     }
 }
 
@@ -116,61 +121,61 @@ impl Build<'_> {
 ///
 /// The user could choose what root believes.
 pub fn check_beliefs(plan: &Plan, uid: u32) -> Result<()> {
-    let walker = Walker::new(Trust::User(uid))?;
+    let (walker, writer) = (Walker::new(Trust::User(uid))?, Writer::of_session(uid));
     let place = |path: &str| {
         let found = walker.open(path, &[]).ok();
-        found.filter(|place| matters(&place.path, place.is_users(), uid))
+        found.filter(|place| matters(&place.path, place.is_users()))
     };
     for step in &plan.steps {
         if let Some(place) = place(step.path.as_str()) {
-            foresee(step, &place, &walker, uid).map_err(|error| error.at(&step.origin))?;
+            foresee(step, &place, &walker, writer).map_err(|error| error.at(&step.origin))?;
         }
     }
     for volume in &plan.volumes {
-        if volume.open.run_as == RunAs::User && place(volume.path.as_str()).is_some() {
+        let is_users = volume.open.run_as == RunAs::User && uid != 0;
+        if is_users && place(volume.path.as_str()).is_some() {
             return Err(served(volume).at(&volume.origin));
         }
     }
     Ok(())
 }
 
-fn foresee(step: &Step, place: &Place, walker: &Walker, uid: u32) -> Result<()> {
+fn foresee(step: &Step, place: &Place, walker: &Walker, writer: Writer) -> Result<()> {
     match &step.view {
         View::Bind { source, .. } => match walker.open(source.as_str(), &[]) {
-            Ok(source) if is_users(&source, uid) => Err(writable(step, &source.path)),
+            Ok(source) if is_users(&source, writer) => Err(writable(step, writer, &source.path)),
             _ => Ok(()),
         },
         View::Instance {
             instance, shape, ..
         } => match walker.open_parent(instance.directory.as_str(), &[]) {
-            Ok((parent, _)) if parent.is_users() => Err(writable(step, &parent.path)),
-            _ => foresee_shape(step, shape, place, uid),
+            Ok((parent, _)) if parent.is_users() => Err(writable(step, writer, &parent.path)),
+            _ => foresee_shape(step, shape, place, writer),
         },
-        View::Memory { shape, .. } => foresee_shape(step, shape, place, uid),
+        View::Memory { shape, .. } => foresee_shape(step, shape, place, writer),
         View::Overlay { .. } | View::FileSystem(_) | View::NameServers => Ok(()),
         View::Devices | View::Terminals | View::Nothing { .. } => Ok(()),
     }
 }
 
-fn foresee_shape(step: &Step, shape: &Shape, place: &Place, uid: u32) -> Result<()> {
-    if form_of(shape, &place.status).is_open_to(uid) && !is_open(place, uid) {
-        return Err(writable(step, "what appears there"));
+fn foresee_shape(step: &Step, shape: &Shape, place: &Place, writer: Writer) -> Result<()> {
+    if form_of(shape, &place.status).is_open_to(writer) && !is_open(place, writer) {
+        return Err(writable(step, writer, "what appears there"));
     }
     Ok(())
 }
 
-/// Whether root believes what a user has a part in at `path`: not below a directory of the user's own, nor what root
-/// has a part in.
-fn matters(path: &str, theirs: bool, uid: u32) -> bool {
-    uid != 0 && !theirs && is_believed(path)
+/// Whether root believes what is at `path`: not below a directory of the user's own.
+fn matters(path: &str, theirs: bool) -> bool {
+    !theirs && is_believed(path)
 }
 
-fn is_users(source: &Place, uid: u32) -> bool {
-    source.is_users() || is_open(source, uid)
+fn is_users(source: &Place, writer: Writer) -> bool {
+    source.is_users() || is_open(source, writer)
 }
 
-fn is_open(place: &Place, uid: u32) -> bool {
-    is_writable_by(uid, place, &place.status)
+fn is_open(place: &Place, writer: Writer) -> bool {
+    is_writable_by(writer, place, &place.status)
 }
 
 fn served(volume: &Volume) -> Error {
@@ -178,7 +183,7 @@ fn served(volume: &Volume) -> Error {
     Error::new("open", &volume.path, reason)
 }
 
-fn writable(step: &Step, what: &str) -> Error {
-    let reason = format!("the user may write to {what}, and {BELIEVED}");
+fn writable(step: &Step, writer: Writer, what: &str) -> Error {
+    let reason = format!("{writer} may write to {what}, and {BELIEVED}");
     Error::new("cover", &step.path, reason)
 }

@@ -169,7 +169,11 @@ fn tone(verdict: &Verdict) -> Tone {
 fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
     let plan = match &explanation.plan {
         Err(error) => {
-            let refused = screen.paint(Tone::Bad, "refused");
+            let outcome = match explanation.case.login.uid {
+                0 => "root has the host's view, since the plan fails",
+                _ => "refused",
+            };
+            let refused = screen.paint(Tone::Bad, outcome);
             return format!("  {refused}: {}\n", harmless(&error.to_string()));
         }
         Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
