@@ -2,6 +2,7 @@
 
 mod collection;
 mod commands;
+mod elsewhere;
 mod finding;
 mod isolation;
 mod kernel;
@@ -79,6 +80,9 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     let of_daemons = |policy| commands::of_daemons(tree, policy);
     all.extend(policy.as_ref().and_then(of_daemons));
     all.extend(units::findings(tree));
+    if let Some(policy) = &policy {
+        all.extend(elsewhere::findings(tree, policy));
+    }
     all.extend(collection::findings(tree));
     all.extend(sshd::findings(tree, &|directory| {
         covers(policy.as_ref(), directory)

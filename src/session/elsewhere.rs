@@ -13,16 +13,32 @@ use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 ///
 /// It cannot be told: /proc is not mounted or does not tell of the first process, or the ledger cannot be read.
 pub fn find() -> Result<Option<Identity>> {
+    find_strange(Namespace::own()?.identity())
+}
+
+/// The same of the process `pid`, in which sessions would begin that it opens; nothing also where the process has ended
+/// or does not show its namespace.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn of_process(pid: u32) -> Result<Option<Identity>> {
+    match Namespace::of_process(pid) {
+        Some(namespace) => find_strange(namespace.identity()),
+        None => Ok(None),
+    }
+}
+
+fn find_strange(namespace: Identity) -> Result<Option<Identity>> {
     let failed = |errno| {
         let object = "the mount namespace of the first process";
         Error::from_errno("find", object, errno)
     };
     let first = inode_of_process(1).map_err(failed)?;
-    let own = Namespace::own()?.identity();
-    if own.inode == first || is_of_session(own)? {
+    if namespace.inode == first || is_of_session(namespace)? {
         return Ok(None);
     }
-    Ok(Some(own))
+    Ok(Some(namespace))
 }
 
 /// Whether the module has made it: a session that cannot be left is not left alone to another user.

@@ -1,6 +1,6 @@
 //! Sessions that begin in another mount namespace than the host's, as in a batch job or in a unit with `PrivateTmp=`.
 
-use crate::bed::{Bed, bed, ours_only};
+use crate::bed::{Bed, bed, needs, ours_only};
 use crate::shared::NAMESPACE;
 
 /// A namespace of root's, in which `/tmp` is another one.
@@ -123,4 +123,52 @@ fn explain_says_which_it_is() {
     assert!(!explained().contains("elsewhere"));
     bed.leave_alone();
     assert!(explained().contains("elsewhere leave: in another mount namespace"));
+}
+
+/// What a unit with `PrivateTmp=` comes to: nothing of the policy holds for the logins of the whole daemon.
+#[test]
+fn doctor_tells_of_daemons_whose_sessions_are_left_alone() {
+    ours_only!("settings.elsewhere");
+    let bed = bed!();
+    needs!(bed, "sshd", "cron");
+    bed.protect("sshd");
+    bed.protect("cron");
+    bed.share();
+    bed.start_sshd("");
+    bed.sh("cron");
+    let session = bed.start_session("alice");
+    let warnings = || {
+        let told = bed.exec(&["jns", "doctor"]).stdout;
+        let lines = told.lines().map(str::trim).map(str::to_owned);
+        let is_told = |line: &String| line.contains("runs in a mount namespace of its own");
+        lines.filter(is_told).collect::<Vec<_>>()
+    };
+    bed.leave_alone();
+    // What a daemon has become that has opened a session.
+    bed.sh("cp /bin/sleep /srv/cron");
+    let inside = bed.sh(&format!(
+        "nsenter -t {} -m /srv/cron 1000 >/dev/null 2>&1 & echo $!",
+        session.pid
+    ));
+    bed.wait_until(&format!(
+        "[ $(cat /proc/{inside}/comm) = cron ] && [ $(readlink /proc/{inside}/ns/mnt) != $(readlink /proc/1/ns/mnt) ]"
+    ));
+    assert_eq!(warnings(), [""; 0], "that namespace is the session's");
+    bed.sh(&format!("kill {inside}"));
+    let ends = "kill $(cat /run/crond.pid); while pidof cron; do sleep .1; done >/dev/null; rm -f /run/crond.*";
+    bed.sh(ends);
+    bed.sh("unshare -m --propagation slave cron");
+    let pid = bed.sh("cat /run/crond.pid");
+    let expected = format!(
+        "warning  cron, process {pid}, runs in a mount namespace of its own: with elsewhere = \"leave\", its sessions get \
+         no view of theirs"
+    );
+    assert_eq!(warnings(), [expected]);
+    bed.sh("rm /etc/security/jns.d/20-elsewhere.toml");
+    assert_eq!(warnings(), [""; 0], "they are covered");
+    bed.leave_alone();
+    bed.sh("sed -i /pam_jns/d /etc/pam.d/cron");
+    assert_eq!(warnings(), [""; 0], "it does not call the module");
+    bed.sh(ends);
+    session.end();
 }
