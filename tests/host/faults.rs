@@ -6,6 +6,7 @@ mod command;
 mod imported;
 pub mod in_session;
 mod processes;
+mod reuse;
 mod root;
 mod shared;
 mod trace;
@@ -141,6 +142,8 @@ enum Scene {
     FirstLogin,
     /// An open: the user's instances exist.
     LaterLogin,
+    /// An open for an account whose id was another one's, which has left instances.
+    Reuse,
     /// An open as pam_namespace does it.
     Imported,
     /// An open into another root directory.
@@ -174,6 +177,7 @@ impl Scene {
         match self {
             Self::Logout | Self::Ending => BUSY_SESSION,
             Self::RootLogout | Self::RootEnding => root::BUSY_SESSION,
+            Self::Reuse => reuse::SESSION,
             Self::CommandForRoot => in_session::FOR_ROOT,
             Self::CommandForUser | Self::LaterCommandForUser => in_session::FOR_BOB,
             Self::FirstLogin
@@ -385,6 +389,8 @@ fn furnish(room: &Room, scene: Scene) {
         root::furnish(room);
     } else if scene == Scene::Imported {
         imported::furnish(room);
+    } else if scene == Scene::Reuse {
+        room.policy(reuse::POLICY);
     } else {
         room.policy(POLICY);
     }
@@ -428,6 +434,9 @@ fn prepare(room: &Room, scene: Scene) {
         let report = room.drive(SESSION);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
     }
+    if scene == Scene::Reuse {
+        reuse::prepare(room);
+    }
     if scene == Scene::LaterCommandForUser {
         in_session::let_bob_log_in(room);
     }
@@ -458,6 +467,9 @@ fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> 
     prepare(room, scene);
     let mut problems = match fate {
         Fate::Stop => shared::suffer_stop(call, whole),
+        Fate::Error(_) | Fate::Kill if scene == Scene::Reuse => {
+            reuse::suffer(room, call, fate, whole)
+        }
         Fate::Error(_) | Fate::Kill if scene.is_command() => {
             in_session::suffer(room, scene, call, fate, whole)
         }

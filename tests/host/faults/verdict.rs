@@ -10,7 +10,7 @@ use std::path::Path;
 const LAYER: &str = "/mnt/var/lib/jns/user/2001/mnt-o";
 
 /// What tells whose it is.
-const NOTE: &str = "/mnt/var/lib/jns/user/2001/%account";
+pub const NOTE: &str = "/mnt/var/lib/jns/user/2001/%account";
 
 /// A session that nothing happened to.
 pub struct Whole {
@@ -262,13 +262,24 @@ impl Problems {
 }
 
 /// Everything in the room except what the driver and the trace write, and what the kernel makes and removes in the
-/// work directory of an overlay.
+/// work directory of an overlay. What was set aside is named without the time of that.
 pub fn files() -> Vec<String> {
     assert!(!exists(trace::FILE));
-    let kernels = format!("{LAYER}/work/");
-    let mut files = tree("/mnt");
-    files.retain(|path| !path.starts_with(&kernels));
+    let mut files: Vec<String> = tree("/mnt").iter().map(|path| timeless(path)).collect();
+    let kernels = ["2001", "2001.former-"].map(|user| format!("{STORE}/user/{user}/mnt-o/work/"));
+    files.retain(|path| !kernels.iter().any(|kernels| path.starts_with(kernels)));
     files
+}
+
+fn timeless(path: &str) -> String {
+    const FORMER: &str = ".former-";
+    match path.split_once(FORMER) {
+        Some((before, rest)) => {
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}{FORMER}{rest}")
+        }
+        None => path.to_owned(),
+    }
 }
 
 /// The same without what a session that did not end properly may leave: entries that had no name yet, and

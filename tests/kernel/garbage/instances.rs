@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::session::garbage::{Fate, Kind};
+use pam_jns::session::garbage::{Fate, Kind, Remains};
 use pam_jns::session::{Process, Runtime};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -334,5 +334,155 @@ fn an_earlier_store_is_cleaned_of_sessions_alone() {
             [format!("/mnt/earlier/{}", session_of(1))]
         );
         sleeper.end();
+    });
+}
+
+/// What was set aside at that second, of an account that is noted in it or not.
+fn former(name: &str, account: Option<&str>, seconds: i64) -> String {
+    instance_of(&format!("user/{name}"), seconds);
+    let path = format!("{STORE}/user/{name}");
+    if let Some(account) = account {
+        let note = format!("{path}/%account");
+        file(
+            &note,
+            &format!("{{\"name\":\"{account}\",\"home\":\"/home/{account}\"}}"),
+        );
+        directory_mode(&note, 0o600);
+        age(&path, seconds);
+    }
+    path
+}
+
+fn directory_mode(path: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The reasons that are given for a path.
+fn reasons<'f>(found: &'f [Remains], path: &str) -> Vec<&'f str> {
+    let of_path = found.iter().filter(|remains| remains.path == path);
+    of_path.map(|remains| remains.reason.as_str()).collect()
+}
+
+#[test]
+fn what_was_set_aside_is_reported_and_goes_with_its_account_or_by_its_age() {
+    in_own_namespace(|| {
+        store();
+        instance_of("user/2001", 0);
+        let alices = former("2001.former-17", Some("alice"), -10 * DAY);
+        let bobs = former("2001.former-18", Some("bob"), -10 * DAY);
+        let unknown = former("2001.former-19", None, -10 * DAY);
+        let told = |name| format!("set aside: it is of {name}, that had the id 2001 before");
+        let found = gc();
+        assert_eq!(removed(&found), [""; 0]);
+        assert_eq!(left(&found), [&alices, &bobs, &unknown].map(String::as_str));
+        for (path, name) in [(&alices, "alice"), (&bobs, "bob"), (&unknown, "an account")] {
+            assert_eq!(reasons(&found, path), [told(name)]);
+        }
+        // Bob is there still with that id; nobody knows whose the third is.
+        let deleted: fn(u32, Option<&str>) -> bool =
+            |uid, name| uid == 2001 && name == Some("alice");
+        let asked = |dry_run| Asked {
+            dry_run,
+            deleted: Some(deleted),
+            ..Asked::default()
+        };
+        let would = gc_with(asked(true));
+        assert!(exists(&format!("{alices}/tmp/file")));
+        let found = gc_with(asked(false));
+        let reason = "there is no account alice with the id 2001, as before";
+        assert_eq!(reasons(&would, &alices), [reason]);
+        assert_eq!(reasons(&found, &alices), [reason]);
+        assert_eq!(removed(&found), [alices.as_str()]);
+        assert_eq!(left(&found), [bobs.as_str(), unknown.as_str()]);
+        assert_eq!(removed(&gc_with(unused_for(11))), [""; 0]);
+        let found = gc_with(unused_for(9));
+        assert_eq!(removed(&found), [bobs.as_str(), unknown.as_str()]);
+        assert!(exists(&format!("{STORE}/user/2001/tmp/file")));
+    });
+}
+
+#[test]
+fn what_looks_like_something_set_aside_is_left_to_who_made_it() {
+    in_own_namespace(|| {
+        store();
+        directory("/mnt/precious/tmp", 0o700, 0);
+        file("/mnt/precious/tmp/file", "");
+        file(
+            "/mnt/precious/%account",
+            "{\"name\":\"alice\",\"home\":\"/home/alice\"}",
+        );
+        directory_mode("/mnt/precious/%account", 0o600);
+        symlink("/mnt/precious", format!("{STORE}/user/2001.former-1")).unwrap();
+        file(&format!("{STORE}/user/2001.former-2"), "");
+        let names = [
+            "2001.former-",
+            "2001.former-x",
+            "2001.former-1x",
+            "2001.former--1",
+            "2001.former-1.former-1",
+            "alice.former-1",
+            ".former-1",
+            "99999999999.former-1",
+        ];
+        for name in names {
+            instance_of(&format!("user/{name}"), -100 * DAY);
+        }
+        instance_of("group/2001.former-1", -100 * DAY);
+        let expected: Vec<String> = names
+            .iter()
+            .chain(&["2001.former-1", "2001.former-2"])
+            .map(|name| format!("{STORE}/user/{name}"))
+            .chain([format!("{STORE}/group/2001.former-1")])
+            .collect();
+        let everybody: fn(u32, Option<&str>) -> bool = |_, _| true;
+        let deleted = Asked {
+            deleted: Some(everybody),
+            ..Asked::default()
+        };
+        let before = tree("/mnt");
+        for asked in [Asked::default(), unused_for(1), deleted] {
+            let found = gc_with(asked);
+            for path in &expected {
+                assert_eq!(
+                    reasons(&found, path),
+                    ["the module gives nothing such a name"],
+                    "{path}"
+                );
+            }
+            assert_eq!(found.len(), expected.len(), "{found:#?}");
+            assert!(found.iter().all(|remains| remains.kind == Kind::Foreign));
+            assert_eq!(tree("/mnt"), before);
+        }
+    });
+}
+
+/// A note that is none of root's, and one that is not whole, say nothing of whose it is.
+#[test]
+fn what_was_set_aside_stays_where_its_note_cannot_be_believed() {
+    in_own_namespace(|| {
+        store();
+        let torn = former("2001.former-1", Some("alice"), -10 * DAY);
+        let theirs = former("2001.former-2", Some("alice"), -10 * DAY);
+        let linked = former("2001.former-3", None, -10 * DAY);
+        file(&format!("{torn}/%account"), "{\"name\":\"al");
+        directory_mode(&format!("{torn}/%account"), 0o600);
+        std::os::unix::fs::chown(format!("{theirs}/%account"), Some(USER), None).unwrap();
+        symlink(format!("{theirs}/%account"), format!("{linked}/%account")).unwrap();
+        let everybody: fn(u32, Option<&str>) -> bool = |_, _| true;
+        let found = gc_with(Asked {
+            deleted: Some(everybody),
+            ..Asked::default()
+        });
+        assert_eq!(with_fate(&found, |fate| *fate == Fate::Removed), [""; 0]);
+        for path in [&torn, &theirs, &linked] {
+            assert!(exists(&format!("{path}/tmp/file")), "{path}");
+            assert!(
+                found
+                    .iter()
+                    .any(|remains| remains.path.starts_with(path.as_str())),
+                "{path}: {found:#?}"
+            );
+        }
     });
 }
