@@ -897,6 +897,9 @@ fn doctor_finds_nothing_wrong_with_the_examples() {
         "su",
         "su-l",
         "sudo",
+        "doas",
+        "polkit-1",
+        "runuser",
         "cron",
         "systemd-user",
     ] {

@@ -491,7 +491,7 @@ fn programs_that_take_names_or_sockets_from_others_find_them() {
 fn other_programs_that_run_commands_do_the_same() {
     let bed = machine!();
     needs!(bed, "doas");
-    bed.protect_with("doas", "required", "");
+    bed.protect("doas");
     bed.write("/etc/doas.conf", "permit nopass alice\n");
     bed.sh("chmod 600 /etc/doas.conf; touch /tmp/of-host");
     let before = bed.state();

@@ -13,14 +13,18 @@ pub const MODULE: &str = "pam_jns";
 /// The service of user managers, whose sessions are those of all that they start.
 pub const MANAGER: &str = "systemd-user";
 
-/// Services that users log in through.
-const LOGINS: [&str; 22] = [
+/// Services that users log in through, or run commands by as somebody else.
+const LOGINS: [&str; 26] = [
     "sshd",
     "login",
     "su",
     "su-l",
     "sudo",
     "sudo-i",
+    "doas",
+    "polkit-1",
+    "runuser",
+    "runuser-l",
     "cron",
     "crond",
     "atd",
@@ -800,6 +804,47 @@ mod tests {
             found.iter().any(|f| f.summary.ends_with("started in: su")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn commands_need_the_line_where_the_system_has_their_service() {
+        let with = "session required pam_jns.so\n";
+        let without = "session required pam_unix.so\n";
+        let including = "session include runuser\n";
+        type Services<'a> = &'a [(&'a str, &'a str)];
+        let table: &[(Services<'_>, Option<&str>)] = &[
+            (&[], None),
+            (&[("doas", without)], Some("doas")),
+            (
+                &[("../../usr/lib/pam.d/polkit-1", without)],
+                Some("polkit-1"),
+            ),
+            (
+                &[
+                    ("../../usr/lib/pam.d/polkit-1", without),
+                    ("polkit-1", with),
+                ],
+                None,
+            ),
+            (
+                &[("runuser", without), ("runuser-l", including)],
+                Some("runuser, runuser-l"),
+            ),
+            (&[("runuser", with), ("runuser-l", including)], None),
+        ];
+        for (services, expected) in table {
+            let (root, tree) = system(&[("sshd", with)]);
+            std::fs::create_dir_all(root.path().join("usr/lib/pam.d")).unwrap();
+            for (name, text) in *services {
+                std::fs::write(root.path().join("etc/pam.d").join(name), text).unwrap();
+            }
+            let found = findings(&tree);
+            let mut names = found
+                .iter()
+                .filter_map(|finding| finding.summary.split_once("started in: "))
+                .map(|(_, names)| names);
+            assert_eq!(names.next(), *expected, "{services:?}");
+        }
     }
 
     #[test]
