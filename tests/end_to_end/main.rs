@@ -39,6 +39,7 @@ mod mounting;
 mod nested;
 mod overlays;
 mod policies;
+mod polkit;
 mod processes;
 mod propagation;
 mod ps;
