@@ -5,6 +5,7 @@ mod commands;
 mod elsewhere;
 mod finding;
 mod isolation;
+mod jumps;
 mod kernel;
 mod pam;
 mod policy;

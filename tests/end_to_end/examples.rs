@@ -67,3 +67,25 @@ fn pamtester_opens_and_closes_sessions() {
 fn pamtester(bed: &Bed, service: &str, user: &str) -> Outcome {
     bed.exec(&["pamtester", service, user, "open_session", "close_session"])
 }
+
+/// What is left of a stack when the module's line is taken out, and the jump around it is not.
+#[test]
+fn a_jump_past_the_end_denies_root_and_the_doctor_finds_it() {
+    ours_only!("doctor");
+    let bed = bed!();
+    needs!(bed, "pamtester");
+    bed.write(
+        "/etc/pam.d/plain",
+        "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n\
+         session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n",
+    );
+    let opens = |user| pamtester(&bed, "plain", user).succeeded();
+    let is_told = || {
+        bed.run("jns doctor")
+            .stdout
+            .contains("uid = 0` jumps past the end")
+    };
+    assert!(opens("alice") && !opens("root") && is_told());
+    bed.sh("echo session optional pam_permit.so >>/etc/pam.d/plain");
+    assert!(opens("alice") && opens("root") && !is_told());
+}

@@ -1,6 +1,7 @@
 //! Findings about the PAM stacks: where the module stands in each, and where it does not.
 
 use super::finding::{Area, Finding};
+use super::jumps;
 use super::stack::{self, Action, Entry, Stack};
 use super::tree::Tree;
 use super::units::is_systemd_running;
@@ -97,6 +98,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     all.extend(once_each(
         logins.iter().flat_map(|stack| of_lines(tree, stack)),
     ));
+    all.extend(once_each(logins.iter().flat_map(jumps::findings)));
     all.extend(of_other_groups(tree, &services.names));
     all.extend(of_absence(&logins));
     all.extend(of_manager(tree, &logins));
@@ -146,7 +148,8 @@ pub fn has_line(stack: &Stack) -> bool {
     stack.entries.iter().any(is_ours)
 }
 
-fn is_ours(entry: &Entry) -> bool {
+/// Whether a line calls the module.
+pub fn is_ours(entry: &Entry) -> bool {
     entry.name() == MODULE
 }
 
@@ -274,7 +277,8 @@ fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
         .map(|(entry, _)| entry)
 }
 
-fn is_for_root(entry: &Entry) -> bool {
+/// Whether a line asks for root.
+pub fn is_for_root(entry: &Entry) -> bool {
     let test = entry.arguments.join(" ");
     let tests = ["uid = 0", "uid eq 0", "user = root"];
     entry.name() == "pam_succeed_if" && tests.iter().any(|said| test.ends_with(said))

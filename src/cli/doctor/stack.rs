@@ -15,6 +15,19 @@ pub struct Stack {
     pub service: String,
     /// Its modules, in the order in which libpam calls them.
     pub entries: Vec<Entry>,
+    /// Its jumps, in the same order: one for each number of a line.
+    pub jumps: Vec<Jump>,
+}
+
+/// A line whose control leaves out a number of those that follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// The line.
+    pub from: Entry,
+    /// The modules that it leaves out.
+    pub over: Vec<Entry>,
+    /// There are fewer modules left than it is to leave out, in the stack or in the substack that it stands in.
+    pub is_too_far: bool,
 }
 
 /// One module in a stack.
@@ -43,6 +56,8 @@ pub struct Control {
     pub denies: bool,
     /// What success leads to.
     pub success: Action,
+    /// How many modules some result leaves out, each number once, none of them 0.
+    pub jumps: BTreeSet<usize>,
 }
 
 /// What libpam does after a module's result.
@@ -111,37 +126,82 @@ fn includes(tree: &Tree, service: &str) -> Vec<String> {
 
 /// The modules of one management group of a service. A service without any has those of `other`.
 pub fn read(tree: &Tree, service: &str, group: &str) -> Stack {
-    let mut entries = flatten(tree, service, group, &[]);
-    if entries.is_empty() {
-        entries = flatten(tree, "other", group, &[]);
+    let mut parts = parts(tree, service, group, &[]);
+    if flatten(&parts).is_empty() {
+        parts = self::parts(tree, "other", group, &[]);
     }
     Stack {
         service: service.to_owned(),
-        entries,
+        entries: flatten(&parts),
+        jumps: jumps(&parts),
     }
 }
 
-/// The modules of `service`, whose file is read on behalf of those in `through`.
-fn flatten(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Entry> {
+/// What a jump counts as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// One module.
+    Module(Entry),
+    /// All modules of a substack, of which there may be none.
+    Substack(Vec<Part>),
+}
+
+fn flatten(parts: &[Part]) -> Vec<Entry> {
+    let entries = parts.iter().flat_map(|part| match part {
+        Part::Module(entry) => vec![entry.clone()],
+        Part::Substack(inner) => flatten(inner),
+    });
+    entries.collect()
+}
+
+/// The jumps of a stack, and of the substacks in it, none of which a jump leaves.
+fn jumps(parts: &[Part]) -> Vec<Jump> {
+    let mut all = Vec::new();
+    let mut rest = parts;
+    while let [part, after @ ..] = rest {
+        match part {
+            Part::Module(entry) => all.extend(jumps_of(entry, after)),
+            Part::Substack(inner) => all.extend(jumps(inner)),
+        }
+        rest = after;
+    }
+    all
+}
+
+fn jumps_of<'a>(from: &'a Entry, after: &'a [Part]) -> impl Iterator<Item = Jump> + 'a {
+    from.control.jumps.iter().map(move |number| Jump {
+        from: from.clone(),
+        over: flatten(after.get(..*number).unwrap_or(after)),
+        is_too_far: *number > after.len(),
+    })
+}
+
+/// What `service` consists of, whose file is read on behalf of those in `through`.
+fn parts(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Part> {
     let Some((file, text)) = open(tree, service) else {
         return Vec::new();
     };
     let inner = [through, &[service]].concat();
     let is_new = |target: &str| !inner.contains(&target);
-    let mut entries = Vec::new();
+    let mut all = Vec::new();
     for statement in statements(&file, &text) {
         match statement {
-            Statement::Module(entry) if entry.is_of(group) => entries.push(entry),
-            Statement::Include { of, target }
-                if is_new(&target)
-                    && of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(group)) =>
-            {
-                entries.extend(flatten(tree, &target, group, &inner));
+            Statement::Module(entry) if entry.is_of(group) => all.push(Part::Module(entry)),
+            Statement::Include {
+                of,
+                target,
+                is_substack,
+            } if is_new(&target) && of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(group)) => {
+                let included = parts(tree, &target, group, &inner);
+                match is_substack {
+                    true => all.push(Part::Substack(included)),
+                    false => all.extend(included),
+                }
             }
             Statement::Module(_) | Statement::Include { .. } => {}
         }
     }
-    entries
+    all
 }
 
 fn open(tree: &Tree, service: &str) -> Option<(String, String)> {
@@ -162,7 +222,11 @@ enum Statement {
     /// Call a module.
     Module(Entry),
     /// Take the lines of another file: those of one group, or all with Debian's `@include`.
-    Include { of: Option<String>, target: String },
+    Include {
+        of: Option<String>,
+        target: String,
+        is_substack: bool,
+    },
 }
 
 fn statements(file: &str, text: &str) -> Vec<Statement> {
@@ -199,15 +263,18 @@ fn statement(line: &str, origin: &Origin) -> Option<Statement> {
         return Some(Statement::Include {
             of: None,
             target: words.next()?,
+            is_substack: false,
         });
     }
     let group = first.strip_prefix('-').unwrap_or(&first).to_owned();
     let control = words.next()?;
     let module = words.next()?;
-    if control.eq_ignore_ascii_case("include") || control.eq_ignore_ascii_case("substack") {
+    let is_substack = control.eq_ignore_ascii_case("substack");
+    if is_substack || control.eq_ignore_ascii_case("include") {
         return Some(Statement::Include {
             of: Some(group),
             target: module,
+            is_substack,
         });
     }
     Some(Statement::Module(Entry {
@@ -270,7 +337,16 @@ fn understand(text: &str) -> Control {
         text: text.to_owned(),
         denies,
         success,
+        jumps: numbers(inner.unwrap_or_default()),
     }
+}
+
+/// The jumps of `[value=action …]`. A jump over none is no jump.
+fn numbers(pairs: &str) -> BTreeSet<usize> {
+    let pairs = pairs.split_whitespace();
+    let actions = pairs.filter_map(|pair| pair.split_once('='));
+    let numbers = actions.filter_map(|(_, action)| action.parse().ok());
+    numbers.filter(|number| *number > 0).collect()
 }
 
 /// The action that `[value=action …]` has for a result: its own, else that of `default`, else `bad`.
@@ -351,6 +427,98 @@ mod tests {
                 (denies, success),
                 "{text}"
             );
+        }
+    }
+
+    /// The files of a system, and of the jumps of su what each leaves out and whether it goes too far.
+    type Jumps<'a> = (&'a [(&'a str, &'a str)], &'a [(&'a str, bool)]);
+
+    const JUMPS: &[Jumps<'_>] = &[
+        (&[("su", "session required a.so")], &[]),
+        (&[("su", "session [default=0] a.so")], &[]),
+        (&[("su", "session [success=1] a.so")], &[("", true)]),
+        (
+            &[("su", "session [success=1] a.so\nauth required b.so")],
+            &[("", true)],
+        ),
+        (
+            &[("su", "session [success=1] a.so\nsession required b.so")],
+            &[("b", false)],
+        ),
+        (
+            &[(
+                "su",
+                "session [success=1 new_authtok_reqd=1 default=3] a.so\nsession required b.so\nsession required c.so",
+            )],
+            &[("b", false), ("b c", true)],
+        ),
+        (
+            &[
+                ("su", "@include x\nsession required b.so"),
+                ("x", "session [success=1] a.so"),
+            ],
+            &[("b", false)],
+        ),
+        (
+            &[
+                ("su", "session include x\nsession required b.so"),
+                ("x", "session [success=1] a.so"),
+            ],
+            &[("b", false)],
+        ),
+        (
+            &[
+                ("su", "session substack x\nsession required b.so"),
+                ("x", "session [success=1] a.so"),
+            ],
+            &[("", true)],
+        ),
+        (
+            &[
+                ("su", "session [success=1] a.so\nsession substack x"),
+                ("x", "session required b.so\nsession required c.so"),
+            ],
+            &[("b c", false)],
+        ),
+        (
+            &[
+                ("su", "session [success=1] a.so\nsession substack x"),
+                ("x", "auth required b.so"),
+            ],
+            &[("", false)],
+        ),
+        (
+            &[
+                ("su", "auth required b.so"),
+                ("other", "session [success=1] a.so"),
+            ],
+            &[("", true)],
+        ),
+    ];
+
+    #[test]
+    fn jumps_are_counted_as_libpam_counts() {
+        for (files, expected) in JUMPS {
+            let root = tempfile::tempdir().unwrap();
+            let directory = root.path().join("etc/pam.d");
+            std::fs::create_dir_all(&directory).unwrap();
+            for (name, text) in *files {
+                std::fs::write(directory.join(name), text).unwrap();
+            }
+            let stack = read(&Tree::under(root.path()).unwrap(), "su", "session");
+            let names = |jump: &Jump| -> Vec<String> {
+                jump.over
+                    .iter()
+                    .map(|entry| entry.name().to_owned())
+                    .collect()
+            };
+            let found: Vec<(String, bool)> = stack
+                .jumps
+                .iter()
+                .map(|jump| (names(jump).join(" "), jump.is_too_far))
+                .collect();
+            let found: Vec<(&str, bool)> = found.iter().map(|(n, f)| (n.as_str(), *f)).collect();
+            assert_eq!(found, *expected, "{files:?}");
         }
     }
 
