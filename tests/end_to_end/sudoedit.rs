@@ -40,6 +40,58 @@ fn the_editor_is_in_its_callers_view_by_the_line_for_sudoers() {
     assert_eq!(others, "name", "what root sees by sudo");
 }
 
+/// The doctor reads sudoers as sudo does.
+#[test]
+fn the_line_may_name_an_alias_in_a_file_of_the_hosts() {
+    ours_only!("doctor");
+    let bed = bed!();
+    needs!(bed, "sudo");
+    bed.policy(HIDING);
+    bed.serve_ssh();
+    bed.protect("sudo");
+    bed.sh("mkdir /srv/secret; touch /srv/secret/name; echo before >/etc/edited");
+    bed.write(
+        "/srv/editor",
+        "#!/bin/sh\necho \"found: $(ls /srv/secret)\" >\"$1\"\n",
+    );
+    bed.sh("chmod 755 /srv/editor; mkdir /etc/sudoers.for; touch /etc/sudoers.for/bed; chmod 440 /etc/sudoers.for/bed");
+    write_sudoers(&bed, "all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    write_sudoers(&bed, "more", "@include /etc/sudoers.for/%h\n");
+    for (lines, is_spared) in [
+        (
+            "Cmnd_Alias EDIT = sudoedit\nDefaults!EDIT !pam_session\n",
+            true,
+        ),
+        (
+            "Defaults!OUTER !pam_session\nCmnd_Alias INNER = /bin/x, sudoedit : OUTER = INNER\n",
+            true,
+        ),
+        ("Defaults!ALL,!sudoedit !pam_session\n", false),
+        (
+            "Defaults!sudoedit !pam_session\nDefaults!sudoedit pam_session\n",
+            false,
+        ),
+        (
+            "Defaults !pam_session\nDefaults!sudoedit pam_session\n",
+            false,
+        ),
+        (
+            "Defaults!sudoedit !pam_session\nDefaults pam_session\n",
+            true,
+        ),
+        (
+            "Cmnd_Alias EDIT = !sudoedit\nDefaults!!EDIT !pam_session\n",
+            true,
+        ),
+    ] {
+        bed.write("/etc/sudoers.for/bed", lines);
+        let found = if is_spared { "found:" } else { "found: name" };
+        assert_eq!(bed.ssh("alice", EDIT).text(), found, "{lines}");
+        let is_told = bed.run("jns doctor").stdout.contains("sudoedit runs");
+        assert_eq!(is_told, !is_spared, "{lines}");
+    }
+}
+
 fn write_sudoers(bed: &Bed, name: &str, text: &str) {
     bed.write(&format!("/etc/sudoers.d/{name}"), text);
     bed.sh(&format!("chmod 440 /etc/sudoers.d/{name}"));
