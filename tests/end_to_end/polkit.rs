@@ -55,12 +55,21 @@ macro_rules! machine {
     }};
 }
 
+/// By the built-in policy, and by one that says nothing of who inherits.
 #[test]
 fn a_name_means_the_callers_file() {
     let bed = machine!();
     let before = bed.state();
+    assert_callers_files(&bed);
+    bed.policy("[[private]]\npath = \"/tmp\"\n");
+    assert_callers_files(&bed);
+    before.assert_nothing_left(&bed);
+}
+
+#[track_caller]
+fn assert_callers_files(bed: &Bed) {
     let seen = bed.by_alice(
-        "mkdir /tmp/work; cd /tmp/work; touch mine; echo of alice >/tmp/f
+        "mkdir -p /tmp/work; cd /tmp/work; touch mine; echo of alice >/tmp/f
          pkexec pwd; pkexec --user bob pwd
          pkexec --keep-cwd pwd; pkexec --keep-cwd ls; pkexec --keep-cwd --user bob ls
          pkexec cat /tmp/f; pkexec --user bob cat /tmp/f
@@ -73,10 +82,9 @@ fn a_name_means_the_callers_file() {
         "/root\n/home/bob\n/tmp/work\nmine\nmine\nof alice\nof alice\nby script, as root\nby script, as bob\nroot made"
     );
     assert_eq!(
-        bed.sh("cat /etc/copied /tmp/f; ls /tmp/work"),
+        bed.sh("cat /etc/copied /tmp/f; ls /tmp/work; rm /etc/copied"),
         "of alice\nof system\nof-host"
     );
-    before.assert_nothing_left(&bed);
 }
 
 #[test]
