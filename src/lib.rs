@@ -24,3 +24,4 @@ pub mod pam;
 pub mod plan;
 pub mod policy;
 pub mod session;
+pub mod store;

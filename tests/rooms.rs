@@ -30,6 +30,11 @@ const ROOMS: &[Room] = &[
         "it carries text to the log, whatever the text says",
     ),
     room(
+        "store",
+        &[],
+        "who has which directory of a store does not depend on who asks",
+    ),
+    room(
         "login",
         &["kernel::label", "kernel::selinux", "error"],
         "facts about a login do not depend on what is made of them",

@@ -1,0 +1,3 @@
+//! The directory where instances live (`settings.store`).
+
+pub mod layout;
