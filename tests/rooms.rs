@@ -46,12 +46,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "policy",
-        &["login", "kernel", "error"],
+        &["login", "kernel", "store::layout", "error"],
         "the language is a pure function of files and a login, and is not concerned with what becomes of it",
     ),
     room(
         "plan",
-        &["policy", "login", "error"],
+        &["policy", "login", "store::layout", "error"],
         "a plan is made without looking at the world",
     ),
     room(
@@ -89,6 +89,7 @@ const ROOMS: &[Room] = &[
             "plan",
             "policy",
             "session",
+            "store::layout",
         ],
         "the command calls what the login calls, without PAM",
     ),

@@ -30,11 +30,9 @@ use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::{Screen, Tone, count};
 use crate::login::is_effective_root;
 use crate::policy::{Policy, Source};
+use crate::store::layout::DEFAULT_STORE;
 use finding::{Finding, Level};
 use serde_json::{Value, json};
-
-/// Where instances live when the policy cannot be read.
-const USUAL_STORE: &str = "/var/lib/jns";
 
 /// Examines this system, or the one under `--root`.
 pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {
@@ -76,7 +74,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
         all.extend(commands::of_sudoedit(tree, policy));
     }
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
-    all.extend(store::findings(tree, settled.unwrap_or(USUAL_STORE)));
+    all.extend(store::findings(tree, settled.unwrap_or(DEFAULT_STORE)));
     all.extend(pam::findings(tree));
     let of_daemons = |policy| commands::of_daemons(tree, policy);
     all.extend(policy.as_ref().and_then(of_daemons));

@@ -17,12 +17,9 @@ use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
 use crate::policy::value::{AbsPath, Attributes, Component, Names};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
+use crate::store::layout::{Owner, name_instance};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// The longest name of an instance in bytes: one component, with room for what is put around it while
-/// the instance is made.
-const LONGEST_NAME: usize = 200;
 
 /// The plan that the rules of `selection` make together.
 pub fn plan(
@@ -442,21 +439,23 @@ impl Builder<'_> {
     ) -> Result<AbsPath> {
         let failed =
             |reason: String| Error::new("name the instance of", path, reason).at(&rule.origin);
-        let name = instance_name(path, label);
-        if name.len() > LONGEST_NAME {
-            return Err(failed(
-                "the path is too long for a name; give the rule a `store`".into(),
-            ));
-        }
-        let owner = match per {
-            Per::Session => Component::new(&self.login.session)
-                .map(|session| format!("session/{session}"))
-                .map_err(|reason| failed(reason.to_owned()))?,
-            Per::Group => format!("group/{}", self.login.gid),
-            Per::User | Per::Context | Per::Level => format!("user/{}", self.login.uid),
-        };
-        let directory = format!("{}/{owner}/{name}", self.store);
+        let name = name_instance(path.as_str(), label).ok_or_else(|| {
+            failed("the path is too long for a name; give the rule a `store`".to_owned())
+        })?;
+        let owner = self.owner_of_instance(per);
+        let owner = owner.map_err(|reason| failed(reason.to_owned()))?;
+        let directory = format!("{}/{name}", owner.path(self.store));
         AbsPath::new(&directory).map_err(|reason| failed(reason.to_owned()))
+    }
+
+    /// Who owns the instances of a rule; or what is wrong with the name of the session.
+    fn owner_of_instance(&self, per: Per) -> std::result::Result<Owner<'_>, &'static str> {
+        let session = &self.login.session;
+        match per {
+            Per::Session => Component::new(session).map(|_| Owner::Session(session)),
+            Per::Group => Ok(Owner::Group(self.login.gid)),
+            Per::User | Per::Context | Per::Level => Ok(Owner::User(self.login.uid)),
+        }
     }
 
     fn shape(&self, ownership: &Ownership, rule: &Rule) -> Result<Shape> {
@@ -551,15 +550,4 @@ fn id(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let id = text.parse().ok().filter(|_| digits);
     id.filter(|id| *id != u32::MAX)
-}
-
-/// One component that names `path` and no other path, and its label where it has one of its own: `/` becomes `-`,
-/// and what that could be taken for is written as in an URL, so that no path has `%:` in its name.
-fn instance_name(path: &AbsPath, label: Option<&str>) -> String {
-    let components = path.components();
-    let escaped: Vec<String> = components
-        .map(|name| name.replace('%', "%25").replace('-', "%2d"))
-        .collect();
-    let label = label.map(|label| format!("%:{label}"));
-    escaped.join("-") + &label.unwrap_or_default()
 }

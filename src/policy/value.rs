@@ -2,6 +2,7 @@
 
 use super::fields::{Item, Vocabulary, Word, shortened};
 use super::report::Fault;
+use crate::store::layout::DEFAULT_STORE;
 use std::fmt;
 use std::time::Duration;
 
@@ -127,7 +128,7 @@ impl AbsPath {
     /// Where instances live unless `settings.store` says otherwise.
     #[must_use]
     pub fn default_store() -> Self {
-        Self("/var/lib/jns".to_owned())
+        Self(DEFAULT_STORE.to_owned())
     }
 
     /// Whether it is `/proc` or in it.
