@@ -4,12 +4,10 @@ use super::finding::{Area, Finding};
 use super::tree::Tree;
 use crate::cli::outcome::reason;
 use crate::cli::terminal::count;
-use crate::kernel::account::{Account, NOTE, former_id};
+use crate::kernel::account::Account;
+use crate::store::layout::{NOTE, Owner, OwnerKind, STORE_MODES_FOR_OTHERS};
 use rustix::fs::{FileType, Stat, StatFs, StatVfs, StatVfsMountFlags};
 use std::io;
-
-/// The one mode with anything for others that a store may have: nobody can list it.
-const PASSABLE: u32 = 0o711;
 
 /// Less than this share of space or inodes free is worth a warning.
 const SCARCE_PERCENT: u64 = 5;
@@ -112,7 +110,7 @@ fn of_directory(store: &str, facts: &Stat) -> Finding {
             "look at what is in it, then chown root:root {store}"
         ));
     }
-    if mode & 0o077 != 0 && mode != PASSABLE {
+    if mode & 0o077 != 0 && !STORE_MODES_FOR_OTHERS.contains(&mode) {
         return Finding::problem(Area::Store, format!("{store} has mode {mode:04o}"))
             .advise(format!("chmod 0700 {store}; until then logins are refused"));
     }
@@ -121,10 +119,11 @@ fn of_directory(store: &str, facts: &Stat) -> Finding {
 
 /// What accounts have kept whose ids others have now.
 fn of_former(tree: &Tree, store: &str) -> Vec<Finding> {
-    let users = format!("{store}/user");
-    let names = tree.list(&users).into_iter();
-    let former = names
-        .filter_map(|name| former_id(&name).map(|id| (format!("{users}/{name}"), id.to_owned())));
+    let names = tree.list(&OwnerKind::User.path(store)).into_iter();
+    let former = names.filter_map(|name| match Owner::parse(OwnerKind::User, &name)? {
+        owner @ Owner::Former { uid, .. } => Some((owner.path(store), uid)),
+        Owner::User(_) | Owner::Group(_) | Owner::Session(_) => None,
+    });
     let former = former.map(|(path, id)| {
         let account = tree.read(&format!("{path}/{NOTE}")).ok();
         let account = account.and_then(|text| serde_json::from_str::<Account>(&text).ok());

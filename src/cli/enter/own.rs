@@ -8,7 +8,6 @@ use crate::cli::obstacle::{Obstacle, execute};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Kind};
-use crate::kernel::directory::is_random_name;
 use crate::kernel::filesystem::SOURCE;
 use crate::kernel::init;
 use crate::kernel::mount_table::{self, Mount};
@@ -18,6 +17,7 @@ use crate::kernel::process::{self, Process};
 use crate::kernel::transition;
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Accounts, Nss};
+use crate::store::layout::Owner;
 use nix::unistd::geteuid;
 use std::convert::Infallible;
 
@@ -150,16 +150,12 @@ fn is_ours(process: &str, uid: u32) -> bool {
         .any(|mount| is_made(mount) || is_shown(mount))
 }
 
-/// Whether a path is that of an instance in a store: `user/UID/NAME`, `group/GID/NAME`, `session/ID/NAME`.
+/// Whether a path is that of an instance in a store that the user may have been shown.
 fn is_instance(path: &str, uid: u32) -> bool {
-    let mut parts = path.rsplit('/').skip(1);
-    let (owner, kind) = (parts.next().unwrap_or_default(), parts.next());
-    let digits = !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_digit());
-    match kind {
-        Some("user") => owner.parse() == Ok(uid),
-        Some("group") => digits,
-        Some("session") => is_random_name(owner),
-        _ => false,
+    match Owner::of_instance(path) {
+        Some(Owner::User(of)) => of == uid,
+        Some(Owner::Group(_) | Owner::Session(_)) => true,
+        Some(Owner::Former { .. }) | None => false,
     }
 }
 
@@ -176,6 +172,7 @@ mod tests {
             ("/lib/jns/session/0123456789abcdef/tmp", true),
             ("/var/lib/jns/user/2002/tmp", false),
             ("/var/lib/jns/user/2001", false),
+            ("/var/lib/jns/user/2001.former-1/tmp", false),
             ("/home/alice", false),
             ("/", false),
         ];
