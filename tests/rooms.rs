@@ -41,7 +41,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "kernel",
-        &["error"],
+        &["store::layout", "error"],
         "it does what it is told and knows neither policies nor plans",
     ),
     room(
@@ -74,7 +74,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "session",
-        &["kernel", "error"],
+        &["kernel", "store::layout", "error"],
         "what is remembered of sessions knows neither policies nor plans",
     ),
     room(

@@ -3,6 +3,7 @@
 use super::removal::remove_tree;
 use super::walk::{self, file_type};
 use crate::error::{Error, Result};
+use crate::store::layout::is_random_name;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
@@ -229,6 +230,9 @@ impl Drop for Draft {
     }
 }
 
+/// What temporary names begin with.
+pub const TEMPORARY: &str = ".jns-";
+
 /// A name that no other file has, `.jns-` and 16 hexadecimal digits: for what gets its own name when it is
 /// finished, or was given up.
 ///
@@ -238,20 +242,13 @@ impl Drop for Draft {
 pub fn temporary_name() -> std::result::Result<String, Errno> {
     let mut bits = [0_u8; 8];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
-    Ok(format!(".jns-{:016x}", u64::from_ne_bytes(bits)))
+    Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(bits)))
 }
 
 /// Whether a name could be one of [`temporary_name`]'s.
 #[must_use]
 pub fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(".jns-").is_some_and(is_random_name)
-}
-
-/// Whether a text is 16 hexadecimal digits, as names are that no other thing has: temporary ones, and those of
-/// sessions.
-#[must_use]
-pub fn is_random_name(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    name.strip_prefix(TEMPORARY).is_some_and(is_random_name)
 }
 
 /// The names in an open directory, without `.` and `..`, in no order; or the error number of getdents64(2).

@@ -15,6 +15,7 @@ use crate::kernel::companion::{Companion, Kind, Namespaces};
 use crate::kernel::departure::PINS;
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
+use crate::store::layout::parse_id;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -40,7 +41,7 @@ pub fn key(uid: u32, digest: &str) -> String {
 pub fn uid_of(key: &str) -> Option<u32> {
     let (uid, digest) = key.split_once('-')?;
     let is_digest = digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    id(uid).filter(|_| is_digest)
+    parse_id(uid).filter(|_| is_digest)
 }
 
 /// The pin of the mount namespace that the pin `name` goes with; nothing for a name of another form.
@@ -59,12 +60,6 @@ pub fn door(key: &str) -> String {
 
 fn name_of(key: &str, kind: Kind) -> String {
     format!("{key}.{}", kind.name())
-}
-
-/// A user's or group's id as it stands in names: decimal, without leading zeros.
-#[must_use]
-pub fn id(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|id: &u32| id.to_string() == text)
 }
 
 /// The opened directory of pins.

@@ -6,13 +6,11 @@ use crate::kernel::account::{self, Account};
 use crate::kernel::directory::{check_private, names, open_directory, temporary_name};
 use crate::kernel::removal;
 use crate::kernel::walk::{Trust, Walker, file_type, identity};
+use crate::store::layout::STORE_MODES_FOR_OTHERS;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, RenameFlags, Stat, StatxFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::ffi::CString;
-
-/// The mode besides 0700 and less that a store may have: others pass, and do not look.
-const STORE_MODES: &[u32] = &[0o711];
 
 /// How often the removal of a tree is taken up again: it stops after a million entries.
 const MOST_CALLS: u32 = 64;
@@ -41,7 +39,7 @@ impl Directory {
             Err(missing) if missing.is_missing() => return Ok(None),
             other => other?,
         };
-        check_private(&place.status, STORE_MODES, path)?;
+        check_private(&place.status, STORE_MODES_FOR_OTHERS, path)?;
         let opened = open_directory(&place, ".");
         let descriptor = opened.map_err(|errno| Error::from_errno("open", path, errno))?;
         Self::of(descriptor, place.path).map(Some)

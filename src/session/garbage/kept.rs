@@ -5,14 +5,15 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{BUSY, Fate, Kind, MOUNTED, Sweep};
 use crate::error::{Error, Result};
-use crate::kernel::account::{Account, NOTE, former_id};
+use crate::kernel::account::Account;
 use crate::kernel::departure::PINS;
 use crate::kernel::directory::is_temporary;
 use crate::kernel::process::{self, Process};
 use crate::kernel::walk::identity;
 use crate::session::NamespaceRecord;
-use crate::session::pin::{id, uid_of};
+use crate::session::pin::uid_of;
 use crate::session::runtime::Runtime;
+use crate::store::layout::{Owner, OwnerKind};
 use rustix::fs::{Stat, Timespec};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -48,13 +49,16 @@ struct Holder {
 }
 
 impl Holder {
+    fn kind(&self) -> OwnerKind {
+        match self.keeper {
+            Keeper::User | Keeper::Former(_) => OwnerKind::User,
+            Keeper::Group => OwnerKind::Group,
+        }
+    }
+
     /// As in the store: `user/1000`.
     fn name(&self) -> String {
-        let kind = match self.keeper {
-            Keeper::User | Keeper::Former(_) => "user",
-            Keeper::Group => "group",
-        };
-        format!("{kind}/{}", self.entry.name)
+        self.kind().path_of_entry(&self.entry.name)
     }
 
     /// The user, if it is one.
@@ -80,13 +84,13 @@ impl Sweep<'_> {
         ledger: &Ledger,
         views: &Views,
     ) -> Result<()> {
-        for kind in ["user", "group"] {
-            let Some(parent) = store.open(kind)? else {
+        for kind in [OwnerKind::User, OwnerKind::Group] {
+            let Some(parent) = store.open(kind.name())? else {
                 continue;
             };
             let mut unwanted = Vec::new();
             for entry in parent.entries()? {
-                let holder = self.find_unwanted(&parent, entry, kind == "user");
+                let holder = self.find_unwanted(&parent, entry, kind);
                 let removable = holder.and_then(|holder| match holder {
                     Some(holder) if self.is_removable(&parent, &holder, ledger, views)? => {
                         Ok(Some(holder))
@@ -108,17 +112,16 @@ impl Sweep<'_> {
         &self,
         parent: &Directory,
         entry: Entry,
-        is_user: bool,
+        kind: OwnerKind,
     ) -> Result<Option<Holder>> {
-        let former = former_id(&entry.name).filter(|_| is_user);
-        let named = id(former.unwrap_or(&entry.name));
-        let Some(id) = named.filter(|_| entry.is_directory()) else {
-            return Ok(None);
-        };
-        let keeper = match (is_user, former) {
-            (true, Some(_)) => Keeper::Former(parent.account_of(&entry.name)?),
-            (true, None) => Keeper::User,
-            (false, _) => Keeper::Group,
+        let owner = Owner::parse(kind, &entry.name).filter(|_| entry.is_directory());
+        let (id, keeper) = match owner {
+            Some(Owner::User(uid)) => (uid, Keeper::User),
+            Some(Owner::Former { uid, .. }) => {
+                (uid, Keeper::Former(parent.account_of(&entry.name)?))
+            }
+            Some(Owner::Group(gid)) => (gid, Keeper::Group),
+            Some(Owner::Session(_)) | None => return Ok(None),
         };
         let Some(reason) = self.reason_against(id, &keeper, &entry.status) else {
             return Ok(None);
@@ -168,8 +171,7 @@ impl Sweep<'_> {
             self.refuse_deleted(holder, &path, &user);
             return Ok(false);
         }
-        let is_note = |name: &str| name == NOTE && holder.user().is_some();
-        let is_ours = |name: &str| is_temporary(name) || is_note(name);
+        let is_ours = |name: &str| is_temporary(name) || holder.kind().is_note(name);
         let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
         let obstacle = if views.hold_mount_in(&path) {
             Some(MOUNTED)

@@ -8,9 +8,10 @@ use crate::kernel::namespace::Identity;
 use crate::session::STAMPS;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::lock;
-use crate::session::pin::{self, Pins, id, uid_of};
+use crate::session::pin::{self, Pins, uid_of};
 use crate::session::runtime::{PATH, Runtime};
 use crate::session::volumes;
+use crate::store::layout::parse_id;
 use rustix::fs::{AtFlags, Stat};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -312,7 +313,7 @@ impl Sweep<'_> {
         let pins = self.remaining_pins(runtime)?;
         let users: BTreeSet<u32> = pins.iter().filter_map(|key| uid_of(key)).collect();
         for name in runtime.list(STAMPS)? {
-            let uid = name.split('-').next().and_then(id);
+            let uid = name.split('-').next().and_then(parse_id);
             if is_temporary(&name) || uid.is_some_and(|uid| users.contains(&uid)) {
                 continue;
             }

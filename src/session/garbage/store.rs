@@ -5,23 +5,13 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{ABANDONED, Kind, MOUNTED, Sweep};
 use crate::error::Result;
-use crate::kernel::account::{NOTE, former_id};
-use crate::kernel::directory::{is_random_name, is_temporary};
-use crate::session::pin::id;
+use crate::kernel::directory::is_temporary;
 use crate::session::runtime::Runtime;
+use crate::store::layout::{Owner, OwnerKind, is_name_in_store};
 use std::time::Duration;
 
 /// Until then, a session's directory that nobody shows may be that of a login that is under way.
 const BEING_MADE: Duration = Duration::from_secs(10 * 60);
-
-/// Whether the module gives what it makes in the directory `kind` of a store such a name.
-fn is_known(kind: &str, name: &str) -> bool {
-    match kind {
-        "session" => is_random_name(name),
-        "user" => id(former_id(name).unwrap_or(name)).is_some(),
-        _ => id(name).is_some(),
-    }
-}
 
 impl Sweep<'_> {
     /// Removes what nobody needs in a store.
@@ -32,12 +22,12 @@ impl Sweep<'_> {
         let views = Views::take()?;
         for entry in store.entries()? {
             match entry.name.as_str() {
-                "user" | "group" | "session" | "hidden-file" => {}
+                name if is_name_in_store(name) => {}
                 name if is_temporary(name) => self.sweep_temporary(&store, &entry, &views),
                 name => self.note_foreign(&store.path_of(name)),
             }
         }
-        for kind in ["session", "user", "group"] {
+        for kind in OwnerKind::ALL {
             let swept = self.sweep_kind(&store, kind, ledger, &views);
             self.note_failure(Kind::SessionDirectory, swept);
         }
@@ -51,15 +41,18 @@ impl Sweep<'_> {
 
     /// Notes the instances that were set aside, unless something was said of them before.
     fn note_set_aside(&mut self, store: &Directory) -> Result<()> {
-        let Some(parent) = store.open("user")? else {
+        let Some(parent) = store.open(OwnerKind::User.name())? else {
             return Ok(());
         };
         for entry in parent.entries()? {
             let path = parent.path_of(&entry.name);
             let is_noted = self.found.iter().any(|remains| remains.path == path);
-            let Some(uid) = former_id(&entry.name).and_then(id).filter(|_| !is_noted) else {
+            let Some(Owner::Former { uid, .. }) = Owner::parse(OwnerKind::User, &entry.name) else {
                 continue;
             };
+            if is_noted {
+                continue;
+            }
             let account = parent.account_of(&entry.name).ok().flatten();
             let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
             let reason = format!("set aside: it is of {name}, that had the id {uid} before");
@@ -68,23 +61,25 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// What is in `session`, `user` or `group`.
+    /// What is in the directory of a kind of owners.
     fn sweep_kind(
         &mut self,
         store: &Directory,
-        kind: &str,
+        kind: OwnerKind,
         ledger: &Ledger,
         views: &Views,
     ) -> Result<()> {
-        let Some(directory) = store.open(kind)? else {
+        let Some(directory) = store.open(kind.name())? else {
             return Ok(());
         };
         for entry in directory.entries()? {
             if is_temporary(&entry.name) {
                 self.sweep_temporary(&directory, &entry, views);
-            } else if !is_known(kind, &entry.name) || !entry.is_directory() {
+            } else if Owner::parse(kind, &entry.name).is_none() || !entry.is_directory() {
                 self.note_foreign(&directory.path_of(&entry.name));
-            } else if kind != "session" || !self.sweep_session(&directory, &entry, ledger, views) {
+            } else if kind != OwnerKind::Session
+                || !self.sweep_session(&directory, &entry, ledger, views)
+            {
                 let swept = self.sweep_owner(&directory, &entry, kind, views);
                 self.note_failure(Kind::Temporary, swept);
             }
@@ -104,7 +99,7 @@ impl Sweep<'_> {
         let ended = ledger.has_ended_session(id);
         let old = self.age(&entry.status) >= BEING_MADE;
         if ledger.has_live_session(id)
-            || views.show(directory.place, &format!("session/{id}"))
+            || views.show(directory.place, &OwnerKind::Session.path_of_entry(id))
             || !(ended || old)
         {
             return false;
@@ -124,7 +119,7 @@ impl Sweep<'_> {
         &mut self,
         parent: &Directory,
         entry: &Entry,
-        kind: &str,
+        kind: OwnerKind,
         views: &Views,
     ) -> Result<()> {
         let Some(directory) = parent.open(&entry.name)? else {
@@ -133,7 +128,7 @@ impl Sweep<'_> {
         for inner in directory.entries()? {
             if is_temporary(&inner.name) {
                 self.sweep_inner_temporary(&directory, &inner, kind, views)?;
-            } else if !(inner.is_directory() || kind == "user" && inner.name == NOTE) {
+            } else if !(inner.is_directory() || kind.is_note(&inner.name)) {
                 self.note_foreign(&directory.path_of(&inner.name));
             }
         }
@@ -146,12 +141,12 @@ impl Sweep<'_> {
         &mut self,
         directory: &Directory,
         entry: &Entry,
-        kind: &str,
+        kind: OwnerKind,
         views: &Views,
     ) -> Result<()> {
         let name = directory.path.rsplit('/').next();
-        let owner = name.and_then(|name| id(former_id(name).unwrap_or(name)));
-        let _lock = match owner.filter(|_| kind == "user" && !self.request.dry_run) {
+        let uid = name.and_then(|name| Owner::parse(kind, name)?.uid());
+        let _lock = match uid.filter(|_| !self.request.dry_run) {
             Some(uid) => match self.try_lock(&Runtime::open()?, uid)? {
                 None => return Ok(()),
                 lock => lock,
@@ -160,7 +155,7 @@ impl Sweep<'_> {
         };
         let before = directory.status()?;
         self.sweep_temporary(directory, entry, views);
-        if !self.request.dry_run && kind == "user" {
+        if !self.request.dry_run && kind == OwnerKind::User {
             directory.restore_time(&before);
         }
         Ok(())

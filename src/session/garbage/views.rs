@@ -2,17 +2,16 @@
 
 use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
+use crate::kernel::directory::TEMPORARY;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{Namespace, Root};
 use crate::kernel::overlay::layer_of;
-use crate::session::pin::uid_of;
+use crate::session::pin::{self, uid_of};
+use crate::store::layout::OwnerKind;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// The parents of what has a name of the module's in a store, and of pins.
-const PARENTS: [&[u8]; 4] = [b"session", b"user", b"group", b"ns"];
 
 /// Where a directory of a store is.
 #[derive(Debug, Clone, Copy)]
@@ -186,14 +185,20 @@ fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         .into_iter()
         .zip(components.clone().into_iter().skip(1));
     let named: Vec<Vec<u8>> = paired
-        .filter(|(parent, _)| PARENTS.contains(parent))
+        .filter(|(parent, _)| is_parent(parent))
         .map(|(parent, name)| [parent, b"/", name].concat())
         .collect();
     let temporary = components
         .into_iter()
-        .filter(|name| name.starts_with(b".jns-"));
+        .filter(|name| name.starts_with(TEMPORARY.as_bytes()));
     let temporary: Vec<Vec<u8>> = temporary.map(<[u8]>::to_vec).collect();
     named.into_iter().chain(temporary)
+}
+
+/// Whether a name is that of the parents of what has a name of the module's in a store, or of pins.
+fn is_parent(name: &[u8]) -> bool {
+    let mut kinds = OwnerKind::ALL.into_iter().map(OwnerKind::name);
+    name == pin::DIRECTORY.as_bytes() || kinds.any(|kind| kind.as_bytes() == name)
 }
 
 #[cfg(test)]
