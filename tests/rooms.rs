@@ -56,7 +56,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "apply",
-        &["plan", "kernel", "policy::value", "error"],
+        &["plan", "kernel", "policy::value", "store::layout", "error"],
         "what is not in the plan must not decide what happens",
     ),
     room(

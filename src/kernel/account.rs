@@ -4,23 +4,18 @@ use super::directory::open_directory;
 use super::file::{read_private, write_private};
 use super::walk::identity;
 use crate::error::{Error, Result};
+use crate::store::layout::{NOTE, Owner};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
-/// The note in the directory: no instance has such a name, in which `%` is written as `%25`.
-pub const NOTE: &str = "%account";
-
 /// The most bytes that a note may have: a name and a path with room for what JSON makes of them.
 const LONGEST_NOTE: usize = 65536;
 
 /// How often another name is tried for what is set aside, where several are in one second.
 const MOST_NAMES: u64 = 1024;
-
-/// What stands between the user's id and the seconds since 1970 in the name of a directory that was set aside.
-const FORMER: &str = ".former-";
 
 /// What tells an account from another one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,56 +110,51 @@ pub fn lock(directory: impl AsFd, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// Gives the directory `name` in `parent`, which is open as `directory`, the name of one that was set aside, and
-/// tells which; nothing where another process is about to, or has.
+/// Gives the directory of the user `uid` in `parent`, which is open as `directory`, the name of one that was set aside,
+/// and tells which; nothing where another process is about to, or has.
 ///
 /// # Errors
 ///
 /// It cannot be locked or renamed.
 pub fn set_aside(
     parent: impl AsFd,
-    name: &str,
+    uid: u32,
     directory: impl AsFd,
     path: &str,
 ) -> Result<Option<String>> {
     let failed = |errno| Error::from_errno("rename", path, errno);
+    let name = Owner::User(uid).name();
     let Some(_lock) = lock(&directory, path)? else {
         return Ok(None);
     };
-    let present = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+    let present = match rustix::fs::statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(None),
         status => status.map_err(failed)?,
     };
     if identity(&present) != identity(&rustix::fs::fstat(&directory).map_err(failed)?) {
         return Ok(None);
     }
-    rename_aside(&parent, name).map(Some).map_err(failed)
+    rename_aside(&parent, uid).map(Some).map_err(failed)
 }
 
-fn rename_aside(parent: impl AsFd, name: &str) -> std::result::Result<String, Errno> {
+fn rename_aside(parent: impl AsFd, uid: u32) -> std::result::Result<String, Errno> {
+    let name = Owner::User(uid).name();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs());
     for seconds in now..now.saturating_add(MOST_NAMES) {
-        let former = former_name(name, seconds);
+        let seconds = seconds.to_string();
+        let former = Owner::Former {
+            uid,
+            seconds: &seconds,
+        }
+        .name();
         let flags = RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(&parent, name, &parent, &former, flags) {
+        match rustix::fs::renameat_with(&parent, &name, &parent, &former, flags) {
             Err(Errno::EXIST) => {}
             renamed => return renamed.map(|()| former),
         }
     }
     Err(Errno::EXIST)
-}
-
-fn former_name(name: &str, seconds: u64) -> String {
-    format!("{name}{FORMER}{seconds}")
-}
-
-/// The user's id in the name of a directory that was set aside, as it is written there; nothing in another name.
-#[must_use]
-pub fn former_id(name: &str) -> Option<&str> {
-    let (id, seconds) = name.split_once(FORMER)?;
-    let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then_some(id)
 }
 
 #[cfg(test)]
@@ -188,19 +178,6 @@ mod tests {
             let now = account(name, home);
             assert_eq!(now.change_from(&before), change, "{name} {home}");
             assert_eq!(before.change_from(&now), change, "{name} {home}, reversed");
-        }
-    }
-
-    #[test]
-    fn names_of_what_was_set_aside_have_one_form() {
-        assert_eq!(former_id(&former_name("2001", 17)), Some("2001"));
-        for name in [
-            "2001",
-            "2001.former-",
-            "2001.former-x",
-            "2001.former-1.former-1",
-        ] {
-            assert_eq!(former_id(name), None, "{name}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::kernel::account::{self, Account, Change};
 use crate::kernel::directory::{self, Draft};
 use crate::kernel::walk::{Trust, Walker};
+use crate::store::layout;
 use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
 use std::rc::Rc;
@@ -34,7 +35,7 @@ impl Build<'_> {
 
     /// Whether a directory of the store is that of all instances of the user's id.
     pub(super) fn is_users_own(&self, path: &str) -> bool {
-        path == format!("{}/user/{}", self.plan.store, self.uid)
+        path == layout::Owner::User(self.uid).path(&self.plan.store)
     }
 
     /// The directory `name` of the user's instances in `parent`, made where it is missing, with the note whose it is.
@@ -53,7 +54,7 @@ impl Build<'_> {
         let found = Rc::new(found);
         match draft {
             Some(draft) => self.note_new(draft, &found, account, path)?,
-            None => self.check_account(parent, name, &found, &account, path)?,
+            None => self.check_account(parent, &found, &account, path)?,
         }
         Ok(found)
     }
@@ -80,7 +81,6 @@ impl Build<'_> {
     fn check_account(
         &mut self,
         parent: &Rc<OwnedFd>,
-        name: &str,
         directory: &Rc<OwnedFd>,
         account: &Account,
         path: &str,
@@ -91,7 +91,7 @@ impl Build<'_> {
             Some((Change::Replaced, before)) if self.shares_id_with(&before) => Ok(()),
             Some((Change::Replaced, before)) => {
                 self.overtaken = true;
-                match account::set_aside(parent, name, directory, path)? {
+                match account::set_aside(parent, self.uid, directory, path)? {
                     Some(former) => log_set_aside(self.uid, account, &before, path, &former),
                     None => drop(rustix::thread::nanosleep(&PAUSE)),
                 }
@@ -117,7 +117,7 @@ impl Build<'_> {
 ///
 /// The store is not as it should be, or the note cannot be read or written.
 pub fn note_change(store: &str, uid: u32, user: &str, home: &str) -> Result<()> {
-    let path = format!("{store}/user/{uid}");
+    let path = layout::Owner::User(uid).path(store);
     let found = match Walker::new(Trust::User(0))?.open(&path, &[]) {
         Err(missing) if missing.is_missing() => return Ok(()),
         found => found?,

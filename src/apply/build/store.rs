@@ -6,17 +6,11 @@ use crate::kernel::directory::{self, Draft, Form, Publication};
 use crate::kernel::label;
 use crate::kernel::walk::{self, Place, Trust, identity};
 use crate::plan::{Instance, Lifetime, Parent, Step, View};
+use crate::store::layout::{HIDDEN_FILE, HIDDEN_FILE_MODE, LAYER_MODE, STORE_MODES_FOR_OTHERS};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::rc::Rc;
-
-/// The modes besides 0700 that `settings.store` may have: 0000 keeps even root without
-/// CAP_DAC_OVERRIDE out, 0711 lets others pass but not look.
-const STORE_MODES: &[u32] = &[0o711];
-
-/// The name of the file in the store that covers hidden files: empty, and nobody may read it.
-const HIDDEN_FILE: &str = "hidden-file";
 
 /// The opened `settings.store`.
 pub(super) struct Store {
@@ -66,7 +60,7 @@ impl<'p> Build<'p> {
     ) -> Result<(OwnedFd, bool)> {
         let path = layer.directory.as_str();
         let form = self.possible(Form {
-            mode: 0o700,
+            mode: LAYER_MODE,
             uid: 0,
             gid: 0,
         });
@@ -251,7 +245,7 @@ impl<'p> Build<'p> {
             }
             found => found?,
         };
-        directory::check_private(&place.status, STORE_MODES, path)?;
+        directory::check_private(&place.status, STORE_MODES_FOR_OTHERS, path)?;
         Ok(Store {
             root: place.descriptor,
             path: place.path,
@@ -266,7 +260,7 @@ impl<'p> Build<'p> {
         match open_hidden(&root, &path) {
             Err(missing) if missing.is_missing() => {
                 let form = Form {
-                    mode: 0,
+                    mode: HIDDEN_FILE_MODE,
                     uid: 0,
                     gid: 0,
                 };
@@ -366,7 +360,7 @@ fn open_hidden(store: &Rc<OwnedFd>, path: &str) -> Result<OwnedFd> {
     let status = rustix::fs::fstat(&file).map_err(failed)?;
     let regular = walk::file_type(&status) == FileType::RegularFile;
     let (mode, owner, size) = (status.st_mode & 0o7777, status.st_uid, status.st_size);
-    if regular && (mode, owner, size) == (0, 0, 0) {
+    if regular && (mode, owner, size) == (HIDDEN_FILE_MODE, 0, 0) {
         return Ok(file);
     }
     let reason = "it must be an empty file of root's with mode 0000";
