@@ -21,7 +21,7 @@ use crate::kernel::namespace::Identity;
 use crate::kernel::unseen;
 use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{Plan, Step, View};
-use crate::policy::value::{AbsPath, Propagation};
+use crate::policy::value::{AbsPath, Propagation, is_within};
 use account::Owner;
 use root::NewRoot;
 use rustix::fd::OwnedFd;
@@ -95,11 +95,6 @@ impl Target {
             Self::Host(place) | Self::Built(place) => &place.path,
         }
     }
-}
-
-fn is_within(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl<'p> Build<'p> {

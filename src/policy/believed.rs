@@ -3,7 +3,7 @@
 
 use super::rule::{Bind, Kind, Ownership, Private, RunAs, Tmpfs, Volume};
 use super::template::{Fact, NameTemplate, PathTemplate};
-use super::value::Mode;
+use super::value::{Mode, is_within};
 
 /// The directories; besides these, every one of the root directory whose name begins with [`LIBRARIES`].
 const DIRECTORIES: [&str; 6] = ["/etc", "/usr", "/bin", "/sbin", "/boot", "/var/lib"];
@@ -52,11 +52,6 @@ fn holds_believed(path: &str) -> bool {
 
 fn is_library(path: &str) -> bool {
     path.starts_with(LIBRARIES)
-}
-
-fn is_within(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Finds what of a rule would let the user choose what root believes, as far as the policy alone tells: what a login

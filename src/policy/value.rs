@@ -118,10 +118,16 @@ impl AbsPath {
     /// Whether `self` is `ancestor` or lies beneath it.
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
-        self.0
-            .strip_prefix(ancestor.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        is_within(&self.0, ancestor.as_str())
     }
+}
+
+/// Whether `path` is `ancestor` or lies beneath it, both absolute without `.`, `..`, repeated and trailing slashes.
+/// Nothing but itself lies within `/`.
+#[must_use]
+pub fn is_within(path: &str, ancestor: &str) -> bool {
+    path.strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl AbsPath {
@@ -476,6 +482,7 @@ mod tests {
             ("/a/b", "/a", true),
             ("/ab", "/a", false),
             ("/a", "/a/b", false),
+            ("/a", "/", false),
         ] {
             let within = AbsPath(path.to_owned()).is_within(&AbsPath(ancestor.to_owned()));
             assert_eq!(within, expected, "{path} in {ancestor}");

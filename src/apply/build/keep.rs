@@ -1,6 +1,6 @@
 //! Entries of a covered directory that stay visible in what covers it.
 
-use super::{Build, Kept, is_within};
+use super::{Build, Kept};
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form, Publication};
 use crate::kernel::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
@@ -8,6 +8,7 @@ use crate::kernel::mount::{self, AttributeChange};
 use crate::kernel::unseen::status_of_entry;
 use crate::kernel::walk::{self, Cover, Place, Trust, file_type};
 use crate::plan::Step;
+use crate::policy::value::is_within;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;

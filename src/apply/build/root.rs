@@ -1,12 +1,13 @@
 //! Another root directory: a copy of its mounts, beneath which everything else is built.
 
-use super::{Build, is_within};
+use super::Build;
 use crate::error::{Error, Result};
 use crate::kernel::directory::{Draft, Form};
 use crate::kernel::mount::{self, AttributeChange};
 use crate::kernel::root;
 use crate::kernel::walk::{self, Place, Walker, file_type, identity};
 use crate::plan::{self, Step, View};
+use crate::policy::value::is_within;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
 use std::rc::Rc;
