@@ -2,6 +2,7 @@
 
 pub mod account;
 mod acl;
+pub mod attribute;
 pub mod callers_directories;
 pub mod companion;
 pub mod departure;

@@ -4,11 +4,12 @@
 use super::attributes::like_covered;
 use super::{Held, travel};
 use crate::error::{Error, Result};
+use crate::kernel::attribute;
 use crate::kernel::companion::{Companion, Kind};
 use crate::kernel::departure::Departure;
 use crate::kernel::filesystem;
 use crate::kernel::init::{self, Known, Membership};
-use crate::kernel::mount::{self, AttributeChange, Travel, attribute};
+use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::mount_table;
 use crate::kernel::network;
 use crate::kernel::process::Process;

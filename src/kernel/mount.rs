@@ -1,5 +1,6 @@
 //! Mounts, built detached and attached by descriptor (Linux 5.12).
 
+use super::attribute;
 use super::filesystem::{Recipe, SOURCE};
 use super::sys::{self, MountAttr};
 use crate::error::{Error, Result};
@@ -14,28 +15,6 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 pub struct AttributeChange {
     set: u64,
     clear: u64,
-}
-
-/// `MOUNT_ATTR_*` of mount_setattr(2).
-pub mod attribute {
-    /// `ro`
-    pub const READ_ONLY: u64 = 0x1;
-    /// `nosuid`
-    pub const NO_SUID: u64 = 0x2;
-    /// `nodev`
-    pub const NO_DEV: u64 = 0x4;
-    /// `noexec`
-    pub const NO_EXEC: u64 = 0x8;
-    /// The field that holds `relatime` (0), `noatime` or `strictatime`.
-    pub const ACCESS_TIME: u64 = 0x70;
-    /// `noatime`
-    pub const NO_ACCESS_TIME: u64 = 0x10;
-    /// `strictatime`
-    pub const STRICT_ACCESS_TIME: u64 = 0x20;
-    /// `nodiratime`
-    pub const NO_DIR_ACCESS_TIME: u64 = 0x80;
-    /// `nosymfollow` (Linux 5.14)
-    pub const NO_SYMFOLLOW: u64 = 0x20_0000;
 }
 
 /// How mounts made on one side of a namespace border travel to the other (mount_namespaces(7)).
@@ -76,12 +55,17 @@ impl AttributeChange {
         }
     }
 
-    /// Gives the access time field the value `bits`. The kernel wants the whole field cleared with it.
+    /// Gives the attribute of the bits `field` the value `bits`. Of the access time, the kernel wants the whole field
+    /// cleared with it.
     #[must_use]
-    pub fn access_time(self, bits: u64) -> Self {
+    pub fn give(self, field: u64, bits: u64) -> Self {
+        let cleared = match field {
+            attribute::ACCESS_TIME => field,
+            field => field & !bits,
+        };
         Self {
-            set: (self.set & !attribute::ACCESS_TIME) | bits,
-            clear: self.clear | attribute::ACCESS_TIME,
+            set: (self.set & !field) | bits,
+            clear: (self.clear & !field) | cleared,
         }
     }
 
@@ -99,31 +83,9 @@ impl AttributeChange {
 ///
 /// fstatfs(2) failed.
 pub fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
-    /// `ST_NOSYMFOLLOW` of statfs(2), which no crate names.
-    const ST_NOSYMFOLLOW: u64 = 0x2000;
-    let table = [
-        (libc::ST_RDONLY, attribute::READ_ONLY),
-        (libc::ST_NOSUID, attribute::NO_SUID),
-        (libc::ST_NODEV, attribute::NO_DEV),
-        (libc::ST_NOEXEC, attribute::NO_EXEC),
-        (libc::ST_NODIRATIME, attribute::NO_DIR_ACCESS_TIME),
-        (ST_NOSYMFOLLOW, attribute::NO_SYMFOLLOW),
-    ];
     let status = rustix::fs::fstatfs(file).map_err(|e| Error::from_errno("examine", path, e))?;
     let flags = u64::try_from(status.f_flags).unwrap_or(0);
-    let plain = table.iter().filter(|(flag, _)| flags & flag != 0);
-    let bits = plain.fold(0, |bits, (_, attribute)| bits | attribute);
-    Ok(bits | access_time_of(flags))
-}
-
-fn access_time_of(flags: u64) -> u64 {
-    if flags & libc::ST_NOATIME != 0 {
-        attribute::NO_ACCESS_TIME
-    } else if flags & libc::ST_RELATIME != 0 {
-        0
-    } else {
-        attribute::STRICT_ACCESS_TIME
-    }
+    Ok(attribute::of_flags(flags))
 }
 
 /// A detached copy of the mount at an open directory or file; with `recursive`, of what is mounted

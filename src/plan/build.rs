@@ -14,7 +14,7 @@ use crate::policy::rule::{
 };
 use crate::policy::store::{Parent, Store};
 use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
-use crate::policy::value::{AbsPath, Attributes, Component, Names};
+use crate::policy::value::{AbsPath, Attributes, Component, Names, attribute};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use crate::store::layout::{Owner, name_instance};
@@ -356,10 +356,8 @@ impl Builder<'_> {
         let view = View::Nothing {
             keep: self.keep(&hide.keep, rule)?,
         };
-        let attributes = Attributes {
-            read_only: Some(true),
-            ..hide.options.without_privileges()
-        };
+        let attributes = hide.options.without_privileges();
+        let attributes = Attributes::asking_for(attribute::READ_ONLY).or(attributes);
         Ok(step(rule, path, view, attributes, false))
     }
 

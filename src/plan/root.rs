@@ -3,7 +3,7 @@
 use super::fstab::Fstab;
 use super::{FileSystem, Medium, NewRoot, Plan, Shape, Step, View};
 use crate::error::Origin;
-use crate::policy::value::{AbsPath, Attributes, Mode, Size};
+use crate::policy::value::{AbsPath, Attributes, Mode, Size, attribute};
 
 impl Plan {
     /// The path of its root's fstab, if it has one.
@@ -61,16 +61,12 @@ fn is_covered(step: &Step, others: &[Step]) -> bool {
 /// A step of which nothing is trusted to be there already.
 fn step(path: &str, view: View, origin: &Origin) -> Option<Step> {
     let devices = matches!(view, View::Devices | View::Terminals);
-    let attributes = Attributes {
-        no_suid: Some(true),
-        no_dev: (!devices).then_some(true),
-        no_exec: Some(true),
-        ..Attributes::default()
-    };
+    let no_devices = if devices { 0 } else { attribute::NO_DEV };
+    let attributes = attribute::NO_SUID | attribute::NO_EXEC | no_devices;
     Some(Step {
         path: AbsPath::new(path).ok()?,
         view,
-        attributes,
+        attributes: Attributes::asking_for(attributes),
         propagation: None,
         create: true,
         optional: false,
@@ -97,16 +93,16 @@ fn optional(step: Option<Step>) -> Option<Step> {
 
 /// Shared memory may hold what is run.
 fn with_programs(step: Option<Step>) -> Option<Step> {
-    step.map(|mut step| {
-        step.attributes.no_exec = None;
-        step
+    step.map(|step| Step {
+        attributes: step.attributes.without(attribute::NO_EXEC),
+        ..step
     })
 }
 
 fn read_only(step: Option<Step>) -> Option<Step> {
-    step.map(|mut step| {
-        step.attributes.read_only = Some(true);
-        step
+    step.map(|step| Step {
+        attributes: Attributes::asking_for(attribute::READ_ONLY).or(step.attributes),
+        ..step
     })
 }
 

@@ -9,7 +9,7 @@ use super::rule::{
 use super::settings::listed;
 use super::store;
 use super::template::{Fact, InstanceTemplate, PathTemplate, Template};
-use super::value::{Attributes, Component, Mode, Size, VariableName};
+use super::value::{Attributes, Component, Mode, Size, VariableName, attribute};
 use crate::error::Origin;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -235,7 +235,7 @@ fn bind(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let options = options(fields);
-    if options.read_only == Some(false) {
+    if options.forbids(attribute::READ_ONLY) {
         let fault = Fault::new("[[hide]] is always read-only");
         fields.error(&fields.span_of("options"), fault);
     }

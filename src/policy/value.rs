@@ -1,11 +1,13 @@
 //! Small types at the edge of the language, so that bad states cannot be spelled further in.
 
-use super::fields::{Item, Vocabulary, Word, shortened};
+use super::fields::{Item, Vocabulary, Word, shortened, unknown_word};
 use super::report::Fault;
+use crate::kernel::attribute::Choice;
 use crate::store::layout::DEFAULT_STORE;
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::kernel::attribute;
 pub use crate::kernel::entries::Names;
 
 /// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
@@ -42,34 +44,13 @@ pub enum Propagation {
     Private,
 }
 
-/// The mount attributes that are named: each is asked for, forbidden, or left as it is (`None`).
+/// The mount attributes that are named: each has a value, or is left as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// `ro` / `rw`.
-    pub read_only: Option<bool>,
-    /// `nosuid` / `suid`.
-    pub no_suid: Option<bool>,
-    /// `nodev` / `dev`.
-    pub no_dev: Option<bool>,
-    /// `noexec` / `exec`.
-    pub no_exec: Option<bool>,
-    /// `nosymfollow` / `symfollow`.
-    pub no_symfollow: Option<bool>,
-    /// `noatime`, `relatime`, `strictatime`.
-    pub access_time: Option<AccessTime>,
-    /// `nodiratime`; there is no opposite word, `strictatime` and the others do not clear it.
-    pub no_dir_atime: Option<bool>,
-}
-
-/// When reading a file updates its access time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessTime {
-    /// `noatime`: never.
-    Never,
-    /// `relatime`: when it is older than the last change, or than a day.
-    Relative,
-    /// `strictatime`: always.
-    Always,
+    /// The bits `MOUNT_ATTR_*` of those that are named.
+    named: u64,
+    /// Their values, within these bits.
+    bits: u64,
 }
 
 impl AbsPath {
@@ -288,58 +269,74 @@ impl Vocabulary for Propagation {
         &[("slave", Self::Slave), ("private", Self::Private)];
 }
 
-/// One word of `options`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attribute {
-    ReadOnly(bool),
-    NoSuid(bool),
-    NoDev(bool),
-    NoExec(bool),
-    NoSymfollow(bool),
-    Access(AccessTime),
-    NoDirAtime,
-}
-
-impl Vocabulary for Attribute {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("ro", Self::ReadOnly(true)),
-        ("rw", Self::ReadOnly(false)),
-        ("nosuid", Self::NoSuid(true)),
-        ("suid", Self::NoSuid(false)),
-        ("nodev", Self::NoDev(true)),
-        ("dev", Self::NoDev(false)),
-        ("noexec", Self::NoExec(true)),
-        ("exec", Self::NoExec(false)),
-        ("nosymfollow", Self::NoSymfollow(true)),
-        ("symfollow", Self::NoSymfollow(false)),
-        ("noatime", Self::Access(AccessTime::Never)),
-        ("relatime", Self::Access(AccessTime::Relative)),
-        ("strictatime", Self::Access(AccessTime::Always)),
-        ("nodiratime", Self::NoDirAtime),
-    ];
-}
-
 impl Attributes {
+    /// Those of the `bits` alone, which are asked for.
+    #[must_use]
+    pub fn asking_for(bits: u64) -> Self {
+        Self { named: bits, bits }
+    }
+
+    /// Those of the `bits` alone, which are forbidden.
+    #[must_use]
+    pub fn forbidding(bits: u64) -> Self {
+        Self {
+            named: bits,
+            bits: 0,
+        }
+    }
+
+    /// The same, with the values that `others` have where nothing was said.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            named: self.named | others.named,
+            bits: self.bits | (others.bits & !self.named),
+        }
+    }
+
+    /// The same, where nothing was said about those of the `bits`.
+    #[must_use]
+    pub fn without(self, bits: u64) -> Self {
+        Self {
+            named: self.named & !bits,
+            bits: self.bits & !bits,
+        }
+    }
+
+    /// The value of the attribute that has the bits `field`, if it is named.
+    #[must_use]
+    pub fn value(&self, field: u64) -> Option<u64> {
+        (self.named & field == field).then_some(self.bits & field)
+    }
+
+    /// Whether `bit` is asked for.
+    #[must_use]
+    pub fn asks_for(&self, bit: u64) -> bool {
+        self.value(bit) == Some(bit)
+    }
+
+    /// Whether `bit` is forbidden.
+    #[must_use]
+    pub fn forbids(&self, bit: u64) -> bool {
+        self.value(bit) == Some(0)
+    }
+
     /// Adds the word `item` of `options`.
     ///
     /// # Errors
     ///
     /// The word is unknown, repeats another one or contradicts it.
     pub fn add(&mut self, item: &Item<'_>) -> Result<(), Fault> {
-        let fresh = match Attribute::parse(item.text)? {
-            Attribute::ReadOnly(yes) => fill(&mut self.read_only, yes),
-            Attribute::NoSuid(yes) => fill(&mut self.no_suid, yes),
-            Attribute::NoDev(yes) => fill(&mut self.no_dev, yes),
-            Attribute::NoExec(yes) => fill(&mut self.no_exec, yes),
-            Attribute::NoSymfollow(yes) => fill(&mut self.no_symfollow, yes),
-            Attribute::Access(time) => fill(&mut self.access_time, time),
-            Attribute::NoDirAtime => fill(&mut self.no_dir_atime, true),
+        let known = attribute::words();
+        let Some((_, choice)) = known.clone().find(|(word, _)| *word == item.text) else {
+            return Err(unknown_word(item.text, known.map(|(word, _)| word)));
         };
-        if fresh {
-            return Ok(());
+        if self.value(choice.field).is_some() {
+            let message = format!("\"{}\" repeats or contradicts an earlier word", item.text);
+            return Err(Fault::new(message));
         }
-        let message = format!("\"{}\" repeats or contradicts an earlier word", item.text);
-        Err(Fault::new(message))
+        *self = self.or(choice.into());
+        Ok(())
     }
 
     /// The attributes that `words` name together.
@@ -360,37 +357,22 @@ impl Attributes {
     /// The same, with `nosuid` and `nodev` where nothing was said about them.
     #[must_use]
     pub fn without_privileges(self) -> Self {
-        Self {
-            no_suid: self.no_suid.or(Some(true)),
-            no_dev: self.no_dev.or(Some(true)),
-            ..self
-        }
+        self.or(Self::asking_for(attribute::NO_SUID | attribute::NO_DEV))
     }
 
     /// The words that are set.
     #[must_use]
     pub fn words(&self) -> Vec<&'static str> {
-        let set = |attribute: &Attribute| match *attribute {
-            Attribute::ReadOnly(yes) => self.read_only == Some(yes),
-            Attribute::NoSuid(yes) => self.no_suid == Some(yes),
-            Attribute::NoDev(yes) => self.no_dev == Some(yes),
-            Attribute::NoExec(yes) => self.no_exec == Some(yes),
-            Attribute::NoSymfollow(yes) => self.no_symfollow == Some(yes),
-            Attribute::Access(time) => self.access_time == Some(time),
-            Attribute::NoDirAtime => self.no_dir_atime == Some(true),
-        };
-        let words = Attribute::WORDS
-            .iter()
-            .filter(|(_, attribute)| set(attribute));
-        words.map(|(word, _)| *word).collect()
+        let set = |(_, choice): &(_, Choice)| self.value(choice.field) == Some(choice.bits);
+        let words = attribute::words().filter(set);
+        words.map(|(word, _)| word).collect()
     }
 }
 
-/// Sets `slot` unless it is set; whether it was free.
-fn fill<T>(slot: &mut Option<T>, value: T) -> bool {
-    let free = slot.is_none();
-    slot.get_or_insert(value);
-    free
+impl From<Choice> for Attributes {
+    fn from(Choice { field, bits }: Choice) -> Self {
+        Self { named: field, bits }
+    }
 }
 
 impl fmt::Display for AbsPath {
@@ -504,23 +486,20 @@ mod tests {
     /// Each word sets what its own word shows, and nothing else.
     #[test]
     fn options_are_shown_as_they_were_written() {
-        for (word, _) in Attribute::WORDS {
+        for (word, _) in attribute::words() {
             let mut attributes = Attributes::default();
             let item = Item {
                 text: word,
                 span: 0..0,
             };
             attributes.add(&item).unwrap();
-            assert_eq!(attributes.words(), [*word]);
+            assert_eq!(attributes.words(), [word]);
         }
     }
 
     #[test]
     fn what_is_said_about_privileges_stays() {
-        let said = Attributes {
-            no_suid: Some(false),
-            ..Attributes::default()
-        };
+        let said = Attributes::forbidding(attribute::NO_SUID);
         assert_eq!(said.without_privileges().words(), ["suid", "nodev"]);
     }
 }

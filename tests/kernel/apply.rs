@@ -6,7 +6,7 @@ use nix::sched::{CloneFlags, setns};
 use pam_jns::apply::{Applied, apply, remove_session_directory};
 use pam_jns::kernel::walk::Trust;
 use pam_jns::plan::{Plan, Step};
-use pam_jns::policy::value::{Propagation, Size};
+use pam_jns::policy::value::{Attributes, Propagation, Size, attribute};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::{Arc, Barrier};
@@ -331,8 +331,7 @@ fn attributes_of_the_covered_mount_are_kept() {
             },
         );
         let mut exec = private_t();
-        exec.attributes.no_exec = Some(false);
-        exec.attributes.read_only = Some(true);
+        exec.attributes = Attributes::of_words(["exec", "ro"]).unwrap();
         inside(plan(vec![exec]), |_| {
             assert_eq!(options("/mnt/t"), "ro,nosuid,nodev,noatime");
         });
@@ -479,7 +478,7 @@ fn binds_of_directories_files_and_trees() {
             assert!(!exists("/mnt/lib/below/mounted"));
         });
         let mut read_only = bound("/mnt/lib", "/mnt/lib32", true);
-        read_only.attributes.read_only = Some(true);
+        read_only.attributes = Attributes::asking_for(attribute::READ_ONLY);
         inside(plan(vec![read_only]), |_| {
             assert!(exists("/mnt/lib/below/mounted"));
             for path in ["/mnt/lib/x", "/mnt/lib/below/x"] {

@@ -3,6 +3,7 @@
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
 use pam_jns::apply::apply;
+use pam_jns::policy::value::{Attributes, attribute};
 use std::process::Command;
 
 /// Set in the process that is root in the container alone.
@@ -38,7 +39,7 @@ fn log_in() {
     apply(&plan(vec![instance.clone()]), 0).unwrap();
     assert_eq!(options("/mnt/t"), "rw,nosuid,noexec,relatime");
     let mut asked = instance;
-    asked.attributes.no_suid = Some(false);
+    asked.attributes = Attributes::forbidding(attribute::NO_SUID);
     let told = apply(&plan(vec![asked]), 0).unwrap_err().to_string();
     assert!(told.contains("Operation not permitted"), "{told}");
 }

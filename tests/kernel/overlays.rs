@@ -6,6 +6,7 @@ use pam_jns::apply::{Entered, apply, enter, remove_session_directory};
 use pam_jns::kernel::walk::Trust;
 use pam_jns::kernel::working_directory::WorkingDirectory;
 use pam_jns::plan::{Isolation, Lifetime, Plan, View, Wanted};
+use pam_jns::policy::value::Attributes;
 use std::fs::{read_to_string, remove_dir, remove_file};
 use std::sync::mpsc::channel;
 
@@ -96,8 +97,7 @@ fn attributes_are_those_of_the_covered_mount_unless_named() {
         let inherited = entered(&plan);
         assert!(options("/mnt/o").starts_with("rw,nosuid,noexec"));
         drop(inherited);
-        plan.steps[0].attributes.no_exec = Some(false);
-        plan.steps[0].attributes.read_only = Some(true);
+        plan.steps[0].attributes = Attributes::of_words(["exec", "ro"]).unwrap();
         apply(&plan, USER).unwrap();
         assert!(options("/mnt/o").starts_with("ro,nosuid,relatime"));
         assert!(std::fs::write("/mnt/o/new", "").is_err());

@@ -3,9 +3,10 @@
 use super::{Build, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
+use crate::kernel::attribute;
 use crate::kernel::device::{self, Multiplexer};
 use crate::kernel::filesystem;
-use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::mount::{self, AttributeChange, Memory, Travel};
 use crate::kernel::walk::{Trust, file_type};
 use crate::plan::{FileSystem, Medium, Step};
 use rustix::fd::OwnedFd;
@@ -47,7 +48,7 @@ impl<'p> Build<'p> {
             source: &source,
             options: &system.options,
             read_only: matches!(system.medium, Medium::Device(_))
-                && step.attributes.read_only == Some(true),
+                && step.attributes.asks_for(attribute::READ_ONLY),
         };
         let attributes = like_covered(&step.attributes, 0).bits();
         let made = match wanted.mount(attributes, path) {

@@ -8,7 +8,7 @@ use crate::plan::{
     Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape,
     Sharing, Step, View, Volume, Wanted,
 };
-use crate::policy::value::{AbsPath, AccessTime, Attributes, Names, Propagation};
+use crate::policy::value::{AbsPath, Names, Propagation};
 use crate::policy::{Enforcement, Ruling, Verdict, word_of};
 use serde_json::{Map, Value, json};
 
@@ -207,7 +207,7 @@ fn lifetime(instance: &Instance) -> &'static str {
 fn step(step: &Step) -> Value {
     let mut value = json!({
         "path": step.path.as_str(),
-        "options": options(&step.attributes),
+        "options": step.attributes.words(),
         "propagation": step.propagation.map(word_of),
         "create": step.create,
         "optional": step.optional,
@@ -287,27 +287,4 @@ fn shape(shape: &Shape) -> Value {
 
 fn keep(all: &[Names]) -> Vec<String> {
     all.iter().map(Names::to_string).collect()
-}
-
-/// The attributes in the words of the policy.
-fn options(attributes: &Attributes) -> Vec<&'static str> {
-    let either = |asked: Option<bool>, yes, no| asked.map(|asked| if asked { yes } else { no });
-    let time = attributes.access_time.map(|time| match time {
-        AccessTime::Never => "noatime",
-        AccessTime::Relative => "relatime",
-        AccessTime::Always => "strictatime",
-    });
-    let words = [
-        either(attributes.read_only, "ro", "rw"),
-        either(attributes.no_suid, "nosuid", "suid"),
-        either(attributes.no_dev, "nodev", "dev"),
-        either(attributes.no_exec, "noexec", "exec"),
-        either(attributes.no_symfollow, "nosymfollow", "symfollow"),
-        time,
-        attributes
-            .no_dir_atime
-            .filter(|asked| *asked)
-            .map(|_| "nodiratime"),
-    ];
-    words.into_iter().flatten().collect()
 }

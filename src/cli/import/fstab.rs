@@ -7,7 +7,7 @@ use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Origin, Result};
 use crate::plan::{FileSystem, Fstab, Step, View};
-use crate::policy::value::{AbsPath, Propagation};
+use crate::policy::value::{AbsPath, Propagation, attribute};
 use crate::policy::{Diagnostics, Severity};
 
 /// What `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would mount there.
@@ -148,7 +148,7 @@ impl Import {
                 }
             };
         }
-        if step.attributes.no_suid.is_none() || step.attributes.no_dev.is_none() {
+        if step.attributes != step.attributes.without_privileges() {
             self.different(
                 origin,
                 "[[tmpfs]] is nosuid and nodev where nothing is said of them",
@@ -164,7 +164,7 @@ impl Import {
         let provided = PROVIDED.iter().find(is_it).filter(|_| self.root.is_some());
         match provided {
             Some((_, _, None)) => {}
-            Some(("sysfs", _, _)) if step.attributes.read_only == Some(true) => {}
+            Some(("sysfs", _, _)) if step.attributes.asks_for(attribute::READ_ONLY) => {}
             Some((_, _, Some(how))) => self.different(origin, how),
             None => {
                 let what = format!("no rule mounts a file system of type {kind}");

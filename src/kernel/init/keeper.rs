@@ -5,9 +5,9 @@
 
 use super::wire::{self, Message, Topic};
 use crate::error::{Error, Result};
+use crate::kernel::attribute;
 use crate::kernel::filesystem;
 use crate::kernel::limits;
-use crate::kernel::mount::attribute;
 use crate::kernel::rights;
 use crate::kernel::sys;
 use rustix::event::{PollFd, PollFlags, poll};

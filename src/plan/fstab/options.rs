@@ -1,7 +1,7 @@
 //! The fourth field: words that mount(8) knows, and those that it hands to the file system.
 
 use super::{unescape, unquoted};
-use crate::policy::value::{AccessTime, Attributes, Propagation};
+use crate::policy::value::{Attributes, Propagation, attribute};
 use crate::policy::{Fault, Report, Text};
 use std::ops::Range;
 
@@ -25,17 +25,10 @@ struct Passed {
     span: Range<usize>,
 }
 
-/// What a word means.
+/// What a word means that is not one attribute of the mount.
 #[derive(Clone, Copy)]
 enum Meaning {
     Nothing,
-    ReadOnly(bool),
-    NoSuid(bool),
-    NoDev(bool),
-    NoExec(bool),
-    NoSymfollow(bool),
-    NoDirAtime(bool),
-    Access(AccessTime),
     /// `user`, for everybody but root, and what it implies.
     ByUsers,
     /// `owner` and `group`.
@@ -51,7 +44,7 @@ enum Meaning {
 const NEVER_SHARED: &str = "mounts of a session travel to nobody; use `slave` or `private`";
 const NOT_REMOUNTED: &str = "an entry makes a mount, and changes none";
 
-/// The words of mount(8) that are not the file system's, compared exactly.
+/// The words of mount(8) that are neither the file system's nor one attribute of the mount, compared exactly.
 const WORDS: &[(&str, Meaning)] = &[
     ("defaults", Meaning::Nothing),
     ("auto", Meaning::Nothing),
@@ -59,24 +52,6 @@ const WORDS: &[(&str, Meaning)] = &[
     ("_netdev", Meaning::Nothing),
     ("silent", Meaning::Nothing),
     ("loud", Meaning::Nothing),
-    ("ro", Meaning::ReadOnly(true)),
-    ("rw", Meaning::ReadOnly(false)),
-    ("nosuid", Meaning::NoSuid(true)),
-    ("suid", Meaning::NoSuid(false)),
-    ("nodev", Meaning::NoDev(true)),
-    ("dev", Meaning::NoDev(false)),
-    ("noexec", Meaning::NoExec(true)),
-    ("exec", Meaning::NoExec(false)),
-    ("nosymfollow", Meaning::NoSymfollow(true)),
-    ("symfollow", Meaning::NoSymfollow(false)),
-    ("nodiratime", Meaning::NoDirAtime(true)),
-    ("diratime", Meaning::NoDirAtime(false)),
-    ("noatime", Meaning::Access(AccessTime::Never)),
-    ("atime", Meaning::Access(AccessTime::Relative)),
-    ("relatime", Meaning::Access(AccessTime::Relative)),
-    ("norelatime", Meaning::Access(AccessTime::Relative)),
-    ("nostrictatime", Meaning::Access(AccessTime::Relative)),
-    ("strictatime", Meaning::Access(AccessTime::Always)),
     ("user", Meaning::ByUsers),
     ("users", Meaning::ByUsers),
     ("owner", Meaning::ByOwner),
@@ -133,6 +108,10 @@ impl Options {
 
     fn add(&mut self, word: &str, span: &Range<usize>) -> Result<(), Fault> {
         let word = unescape(word).map_err(Fault::new)?;
+        if let Some(choice) = attribute::of_mount_word(&word) {
+            self.attributes = Attributes::from(choice).or(self.attributes);
+            return Ok(());
+        }
         if let Some((_, meaning)) = WORDS.iter().find(|(known, _)| *known == word) {
             return self.apply(*meaning).map_err(Fault::new);
         }
@@ -157,25 +136,12 @@ impl Options {
 
     /// A later word wins.
     fn apply(&mut self, meaning: Meaning) -> Result<(), &'static str> {
-        let attributes = &mut self.attributes;
+        const UNPRIVILEGED: u64 = attribute::NO_SUID | attribute::NO_DEV;
+        let mut ask_for = |bits| self.attributes = Attributes::asking_for(bits).or(self.attributes);
         match meaning {
             Meaning::Nothing => {}
-            Meaning::ReadOnly(yes) => attributes.read_only = Some(yes),
-            Meaning::NoSuid(yes) => attributes.no_suid = Some(yes),
-            Meaning::NoDev(yes) => attributes.no_dev = Some(yes),
-            Meaning::NoExec(yes) => attributes.no_exec = Some(yes),
-            Meaning::NoSymfollow(yes) => attributes.no_symfollow = Some(yes),
-            Meaning::NoDirAtime(yes) => attributes.no_dir_atime = Some(yes),
-            Meaning::Access(time) => attributes.access_time = Some(time),
-            Meaning::ByUsers => {
-                attributes.no_exec = Some(true);
-                attributes.no_suid = Some(true);
-                attributes.no_dev = Some(true);
-            }
-            Meaning::ByOwner => {
-                attributes.no_suid = Some(true);
-                attributes.no_dev = Some(true);
-            }
+            Meaning::ByUsers => ask_for(UNPRIVILEGED | attribute::NO_EXEC),
+            Meaning::ByOwner => ask_for(UNPRIVILEGED),
             Meaning::Bind(recursive) => self.bind = Some(recursive),
             Meaning::Travel(propagation) => self.propagation = Some(propagation),
             Meaning::Optional => self.optional = true,
