@@ -11,7 +11,7 @@ use super::label;
 use super::limits;
 use super::output::Output;
 use super::rights;
-use super::sys::{self, Child, SignalsHeld, Words};
+use super::sys::{self, Child, Difference, SignalsHeld, Words};
 use super::transition::Person;
 use super::walk::{Trust, Walker};
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ impl Helper {
         let path = self.vetted_path()?;
         let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
         let held = SignalsHeld::begin().map_err(failed)?;
-        let child = sys::clone_process(0, || start.stand_between()).map_err(failed)?;
+        let child = start.run_apart(0, Start::stand_between).map_err(failed)?;
         drop((held, start));
         let mut watch = Watch {
             child,
@@ -239,6 +239,17 @@ impl Start {
         Ok((start, Watched { output, outcome }))
     }
 
+    /// Starts one of the two processes, which runs `child`: [`Self::stand_between`] or [`Self::become_program`].
+    #[allow(unsafe_code, reason = "what the children do is known here alone")]
+    fn run_apart(
+        &self,
+        signal: libc::c_int,
+        child: fn(&Self) -> libc::c_int,
+    ) -> std::result::Result<Child, Errno> {
+        // SAFETY: both make system calls by what was prepared for them, until they end or are another program.
+        unsafe { sys::clone_process(Difference::None, signal, || child(self)) }
+    }
+
     /// What the process in between does. It has the rights of the host, as far as users may send signals: not
     /// to one that su(1) started for them.
     fn stand_between(&self) -> i32 {
@@ -247,7 +258,7 @@ impl Start {
         let uid = rustix::process::geteuid();
         let _ = rustix::thread::set_thread_res_uid(uid, uid, uid);
         die_with_parent();
-        let program = sys::clone_process(libc::SIGCHLD, || self.become_program());
+        let program = self.run_apart(libc::SIGCHLD, Self::become_program);
         let ended = program.and_then(|program| {
             let options = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
             rustix::process::waitpid(Some(program.pid), options)

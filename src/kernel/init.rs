@@ -13,7 +13,7 @@ mod wire;
 
 use super::filesystem;
 use super::process::{Process, number_in_proc, started_in};
-use super::sys::{self, SignalsHeld};
+use super::sys::{self, Difference, SignalsHeld};
 use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -97,7 +97,8 @@ pub fn start() -> Result<(Init, Membership)> {
     let founder = own_pidfd().map_err(refused)?;
     let (link, theirs) = wire::pair().map_err(refused)?;
     let held = SignalsHeld::begin().map_err(refused)?;
-    let helper = sys::clone_process(0, || found(theirs, founder)).map_err(refused)?;
+    let helper =
+        sys::clone_single(Difference::None, 0, || found(theirs, founder)).map_err(refused)?;
     drop(held);
     let begun = Begun::hear(&link).inspect_err(|_| {
         let _ = pidfd_send_signal(&helper.pidfd, Signal::KILL);
@@ -136,7 +137,7 @@ fn found(link: OwnedFd, founder: OwnedFd) -> i32 {
     let Ok(own) = rustix::io::fcntl_dupfd_cloexec(&link, 0) else {
         return 1;
     };
-    let begin = || sys::clone_process_into(libc::CLONE_NEWPID, 0, || keeper::live(link, founder));
+    let begin = || sys::clone_single(Difference::PidNamespace, 0, || keeper::live(link, founder));
     let tell = |init: sys::Child| {
         let pid = init.pid.as_raw_nonzero().to_string();
         wire::send(&own, Topic::Begun, &pid, &[init.pidfd.as_fd()])
@@ -332,10 +333,7 @@ impl Membership {
 /// That this process has one thread: a copy of a process with several lacks them and whatever they held, and no
 /// thread can begin in a process whose children are born elsewhere.
 fn check_single(verb: &'static str) -> Result<()> {
-    // Asks for nothing that a process with one thread does not have already (unshare(2)).
-    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(CloneFlags::CLONE_THREAD)
-        .map_err(|_| Error::new(verb, OBJECT, "this process has several threads"))
+    sys::check_single().map_err(|_| Error::new(verb, OBJECT, "this process has several threads"))
 }
 
 impl Known {

@@ -1,6 +1,7 @@
 //! Mount namespaces: the present one, that of another process, and how one is known again.
 
-use super::{filesystem, sys};
+use super::filesystem;
+use super::sys::{self, NamespaceRequest};
 use crate::error::{Error, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
@@ -16,7 +17,7 @@ pub(super) struct Type {
     own: &'static str,
     flag: i32,
     /// The request of a pidfd that opens it without /proc.
-    request: libc::c_ulong,
+    request: NamespaceRequest,
     /// What it is called in messages.
     title: &'static str,
 }
@@ -25,31 +26,31 @@ impl Type {
     pub(super) const MOUNT: Self = Self {
         own: "/proc/thread-self/ns/mnt",
         flag: libc::CLONE_NEWNS,
-        request: sys::PIDFD_GET_MNT_NAMESPACE,
+        request: NamespaceRequest::Mount,
         title: "mount",
     };
     pub(super) const IPC: Self = Self {
         own: "/proc/thread-self/ns/ipc",
         flag: libc::CLONE_NEWIPC,
-        request: sys::PIDFD_GET_IPC_NAMESPACE,
+        request: NamespaceRequest::Ipc,
         title: "IPC",
     };
     pub(super) const UTS: Self = Self {
         own: "/proc/thread-self/ns/uts",
         flag: libc::CLONE_NEWUTS,
-        request: sys::PIDFD_GET_UTS_NAMESPACE,
+        request: NamespaceRequest::Uts,
         title: "UTS",
     };
     pub(super) const NET: Self = Self {
         own: "/proc/thread-self/ns/net",
         flag: libc::CLONE_NEWNET,
-        request: sys::PIDFD_GET_NET_NAMESPACE,
+        request: NamespaceRequest::Net,
         title: "network",
     };
     const USER: Self = Self {
         own: "/proc/thread-self/ns/user",
         flag: libc::CLONE_NEWUSER,
-        request: sys::PIDFD_GET_USER_NAMESPACE,
+        request: NamespaceRequest::User,
         title: "user",
     };
 }
@@ -142,12 +143,12 @@ impl Namespace {
         const DEPTH: usize = 33;
         let own = open_own_of(Type::USER).ok()?;
         let own = rustix::fs::fstat(&own).ok()?.st_ino;
-        let mut owner = sys::owner_of_namespace(self.file.as_fd()).ok()?;
+        let mut owner = sys::open_namespace(self.file.as_fd(), NamespaceRequest::Owner).ok()?;
         for _ in 0..DEPTH {
             if rustix::fs::fstat(&owner).ok()?.st_ino == own {
                 return None;
             }
-            let parent = sys::parent_of_namespace(owner.as_fd()).ok()?;
+            let parent = sys::open_namespace(owner.as_fd(), NamespaceRequest::Parent).ok()?;
             if rustix::fs::fstat(&parent).ok()?.st_ino == own {
                 return sys::maker_of_user_namespace(owner.as_fd()).ok();
             }
@@ -166,7 +167,8 @@ impl Namespace {
 
 /// Whether an open namespace belongs to the user namespace of the calling thread.
 pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
-    let owner = sys::owner_of_namespace(file.as_fd()).and_then(rustix::fs::fstat);
+    let owner =
+        sys::open_namespace(file.as_fd(), NamespaceRequest::Owner).and_then(rustix::fs::fstat);
     let own = open_own_of(Type::USER).map(rustix::fs::fstat);
     matches!((owner, own), (Ok(owner), Ok(Ok(own))) if owner.st_ino == own.st_ino)
 }
@@ -229,7 +231,7 @@ fn by_pidfd(wanted: Type) -> std::result::Result<OwnedFd, Errno> {
     /// `PIDFD_THREAD` (Linux 6.9).
     const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
     let pidfd = rustix::process::pidfd_open(rustix::thread::gettid(), THREAD)?;
-    sys::namespace_of_pidfd(pidfd.as_fd(), wanted.request)
+    sys::open_namespace(pidfd.as_fd(), wanted.request)
 }
 
 /// The inode number of a process's mount namespace, without holding it.

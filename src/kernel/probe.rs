@@ -1,7 +1,8 @@
 //! What this kernel can do, tried without changing anything: descriptors are opened and closed, detached
 //! mounts made and dropped, and calls made with arguments that no kernel accepts.
 
-use super::{filesystem, sys};
+use super::filesystem;
+use super::sys::{self, NamespaceRequest};
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -80,9 +81,8 @@ pub fn has_file_system(kind: &str) -> bool {
 #[must_use]
 pub fn has_namespace_without_proc() -> bool {
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty());
-    let by_pidfd = own.is_ok_and(|pidfd| {
-        sys::namespace_of_pidfd(pidfd.as_fd(), sys::PIDFD_GET_MNT_NAMESPACE).is_ok()
-    });
+    let by_pidfd =
+        own.is_ok_and(|pidfd| sys::open_namespace(pidfd.as_fd(), NamespaceRequest::Mount).is_ok());
     by_pidfd || filesystem::proc(0, "/proc").is_ok()
 }
 

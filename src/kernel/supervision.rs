@@ -1,7 +1,7 @@
 //! Running a command as a shell would: it has the terminal, its signals and its stops are its caller's
 //! business, and what waits for it is not seen. For a process of one thread that has nothing else to do.
 
-use super::sys;
+use super::sys::{self, Difference};
 use crate::error::{Error, Result};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
@@ -53,7 +53,7 @@ impl Supervised {
         // Whoever started this process may have had its own children forgotten.
         sys::reset_signal(libc::SIGCHLD);
         let signals = hold_signals().map_err(|errno| failed(sys::of_nix(errno)))?;
-        let child = sys::clone_process(libc::SIGCHLD, || {
+        let child = sys::clone_single(Difference::None, libc::SIGCHLD, || {
             sys::let_signals_through();
             i32::from(become_command())
         });
@@ -232,7 +232,7 @@ pub fn in_background(rest: impl FnOnce(Report) -> u8) -> Result<Option<u8>> {
         (Some(report), Ok(_)) => i32::from(rest(report)),
         _ => libc::EXIT_FAILURE,
     };
-    sys::clone_process(libc::SIGCHLD, background).map_err(failed)?;
+    sys::clone_single(Difference::None, libc::SIGCHLD, background).map_err(failed)?;
     drop(report);
     Ok(answer_of(&answer))
 }

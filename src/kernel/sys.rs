@@ -1,4 +1,5 @@
-//! The raw system calls that no crate wraps. One of the two files that may hold `unsafe`.
+//! The raw system calls that no crate wraps. One of the two files that may hold `unsafe`; whoever calls an
+//! `unsafe fn` of it says at the call why its contract is kept.
 #![allow(unsafe_code)]
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -17,10 +18,6 @@ pub(super) struct MountAttr {
     pub(super) userns_fd: u64,
 }
 
-/// `NS_GET_USERNS` of ioctl_nsfs(2).
-const NS_GET_USERNS: libc::c_ulong = 0xb701;
-/// `NS_GET_PARENT` of ioctl_nsfs(2).
-const NS_GET_PARENT: libc::c_ulong = 0xb702;
 /// `NS_GET_OWNER_UID` of ioctl_nsfs(2) (Linux 4.11).
 const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
 /// `NS_GET_NSTYPE` of ioctl_nsfs(2).
@@ -28,16 +25,40 @@ const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `NS_GET_MNTNS_ID` of ioctl_nsfs(2) (Linux 6.11): `_IOR(NSIO, 5, __u64)`.
 const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 
-/// `PIDFD_GET_IPC_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 2)`.
-pub(super) const PIDFD_GET_IPC_NAMESPACE: libc::c_ulong = 0xff02;
-/// `PIDFD_GET_MNT_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 3)`.
-pub(super) const PIDFD_GET_MNT_NAMESPACE: libc::c_ulong = 0xff03;
-/// `PIDFD_GET_NET_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 4)`.
-pub(super) const PIDFD_GET_NET_NAMESPACE: libc::c_ulong = 0xff04;
-/// `PIDFD_GET_USER_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 9)`.
-pub(super) const PIDFD_GET_USER_NAMESPACE: libc::c_ulong = 0xff09;
-/// `PIDFD_GET_UTS_NAMESPACE` (Linux 6.11): `_IO(PIDFS_IOCTL_MAGIC, 10)`.
-pub(super) const PIDFD_GET_UTS_NAMESPACE: libc::c_ulong = 0xff0a;
+/// What a file that stands for a namespace, or a pidfd, is asked to open: requests of ioctl(2) without an argument
+/// that are answered with a new descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NamespaceRequest {
+    /// The user namespace that owns a namespace: `NS_GET_USERNS` of ioctl_nsfs(2).
+    Owner,
+    /// The user namespace in which another one was made: `NS_GET_PARENT` of ioctl_nsfs(2).
+    Parent,
+    /// The IPC namespace of a process: `PIDFD_GET_IPC_NAMESPACE` (Linux 6.11).
+    Ipc,
+    /// The mount namespace of a process: `PIDFD_GET_MNT_NAMESPACE` (Linux 6.11).
+    Mount,
+    /// The network namespace of a process: `PIDFD_GET_NET_NAMESPACE` (Linux 6.11).
+    Net,
+    /// The user namespace of a process: `PIDFD_GET_USER_NAMESPACE` (Linux 6.11).
+    User,
+    /// The UTS namespace of a process: `PIDFD_GET_UTS_NAMESPACE` (Linux 6.11).
+    Uts,
+}
+
+impl NamespaceRequest {
+    /// Its number: `_IO(NSIO, N)`, or `_IO(PIDFS_IOCTL_MAGIC, N)`.
+    fn number(self) -> libc::c_ulong {
+        match self {
+            Self::Owner => 0xb701,
+            Self::Parent => 0xb702,
+            Self::Ipc => 0xff02,
+            Self::Mount => 0xff03,
+            Self::Net => 0xff04,
+            Self::User => 0xff09,
+            Self::Uts => 0xff0a,
+        }
+    }
+}
 
 /// mount_setattr(2) on the very mount that `mount` is the root of.
 pub(super) fn mount_setattr(
@@ -65,23 +86,19 @@ pub(super) fn mount_setattr(
     }
 }
 
-/// The namespace that `request`, a `PIDFD_GET_*_NAMESPACE`, opens of the process behind `pidfd`, without
-/// /proc.
-pub(super) fn namespace_of_pidfd(
-    pidfd: BorrowedFd<'_>,
-    request: libc::c_ulong,
+/// The namespace that `request` opens by `file`, a namespace or a pidfd, without /proc.
+pub(super) fn open_namespace(
+    file: BorrowedFd<'_>,
+    request: NamespaceRequest,
 ) -> Result<OwnedFd, Errno> {
-    new_descriptor(pidfd, request)
-}
-
-/// The user namespace that owns the namespace.
-pub(super) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    new_descriptor(namespace, NS_GET_USERNS)
-}
-
-/// The user namespace in which another one was made.
-pub(super) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    new_descriptor(namespace, NS_GET_PARENT)
+    // SAFETY: every request takes no argument and, where the kernel and the file know it, is answered with a new
+    // descriptor (close-on-exec) or an error; where they do not, with ENOTTY or EINVAL.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), request.number(), 0) };
+    if answer < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: a non-negative answer is a descriptor that was made for this call and has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(answer) })
 }
 
 /// The id, here, of the user who has made a user namespace.
@@ -116,17 +133,6 @@ pub(super) fn id_of_mount_namespace(namespace: BorrowedFd<'_>) -> Result<u64, Er
     Ok(id)
 }
 
-fn new_descriptor(file: BorrowedFd<'_>, request: libc::c_ulong) -> Result<OwnedFd, Errno> {
-    // SAFETY: the requests that are passed take no argument and, where the kernel knows them, answer with
-    // a new descriptor (close-on-exec) or an error; where it does not, it answers ENOTTY or EINVAL.
-    let answer = unsafe { libc::ioctl(file.as_raw_fd(), request, 0) };
-    if answer < 0 {
-        return Err(last_errno());
-    }
-    // SAFETY: a non-negative answer is a descriptor that was made for this call and has no other owner.
-    Ok(unsafe { OwnedFd::from_raw_fd(answer) })
-}
-
 fn last_errno() -> Errno {
     let number = std::io::Error::last_os_error().raw_os_error();
     Errno::from_raw_os_error(number.unwrap_or(libc::EIO))
@@ -139,28 +145,40 @@ pub(super) fn of_nix(errno: nix::errno::Errno) -> Errno {
 
 /// Marks every descriptor from `first` on to be closed at execve(2) (Linux 5.11).
 pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
-    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    // SAFETY: descriptors are marked, and stay open for those who own them.
+    unsafe { close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }
 }
 
-/// Closes every descriptor but those of `kept`, in a process that is a copy of another one and never uses the
-/// others again (Linux 5.9).
-pub(super) fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+/// Closes every descriptor but those of `kept` (Linux 5.9).
+///
+/// # Safety
+///
+/// Nothing in this process uses or drops another descriptor from now on. That can be so in a process that
+/// [`clone_process`] has made: what its original holds is never used nor dropped there.
+pub(super) unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let numbers = kept.iter().map(|kept| kept.as_raw_fd().unsigned_abs());
     let mut numbers: Vec<u32> = numbers.collect();
     numbers.sort_unstable();
     let mut first = 0;
     for number in numbers {
         if let Some(last) = number.checked_sub(1).filter(|last| first <= *last) {
-            close_range(first, last, 0)?;
+            // SAFETY: no number of a kept descriptor is in the range, and the caller answers for the others.
+            unsafe { close_range(first, last, 0) }?;
         }
         first = number.saturating_add(1);
     }
-    close_range(first, u32::MAX, 0)
+    // SAFETY: as above.
+    unsafe { close_range(first, u32::MAX, 0) }
 }
 
-fn close_range(first: u32, last: u32, flags: libc::c_uint) -> Result<(), Errno> {
-    // SAFETY: descriptors are marked, whose owners keep them, or the caller has said that their owners never
-    // use them again.
+/// close_range(2).
+///
+/// # Safety
+///
+/// Unless `flags` say that descriptors are only marked, nothing in this process uses or drops one of the range from
+/// now on.
+unsafe fn close_range(first: u32, last: u32, flags: libc::c_uint) -> Result<(), Errno> {
+    // SAFETY: the call takes three numbers, and the caller answers for the descriptors.
     let status = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     if status == 0 {
         Ok(())
@@ -191,29 +209,71 @@ pub(super) struct Child {
     pub(super) pidfd: OwnedFd,
 }
 
-/// Starts a copy of this process, with the calling thread alone, that runs `child` and exits with what it
-/// gives. The parent gets `signal` when it ends; with 0, none, and waits for it with `__WALL` alone.
+/// What a copy of this process has otherwise than one that fork(2) makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Nothing.
+    None,
+    /// It is the first process of a new PID namespace: `CLONE_NEWPID`.
+    PidNamespace,
+    /// It has the calling thread's very root and working directory: `CLONE_FS`.
+    SharedDirectories,
+}
+
+impl Difference {
+    /// The flags of clone(2) that make it.
+    fn flags(self) -> libc::c_int {
+        match self {
+            Self::None => 0,
+            Self::PidNamespace => libc::CLONE_NEWPID,
+            Self::SharedDirectories => libc::CLONE_FS,
+        }
+    }
+}
+
+/// Starts a copy of this process, which has one thread, as [`clone_process`] does.
 ///
-/// Other threads may hold locks of the C library that nobody will free in the copy: `child` makes system
-/// calls and nothing else, no allocation above all.
-pub(super) fn clone_process(
+/// # Errors
+///
+/// EINVAL: the process has several threads. Or the kernel makes no process.
+pub(super) fn clone_single(
+    difference: Difference,
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
 ) -> Result<Child, Errno> {
-    clone_process_into(0, signal, child)
+    check_single()?;
+    // SAFETY: there is no other thread that could hold a lock, and none can begin before the copy is made.
+    unsafe { clone_process(difference, signal, child) }
 }
 
-/// The same with more flags of clone(2): `CLONE_NEW*` for new namespaces that the copy is in, `CLONE_FS` for one that
-/// has the calling thread's very root and working directory.
-pub(super) fn clone_process_into(
-    flags: libc::c_int,
+/// Whether this process has one thread.
+///
+/// # Errors
+///
+/// EINVAL: it has several.
+pub(super) fn check_single() -> Result<(), Errno> {
+    // Asks for nothing that a process with one thread does not have already (unshare(2)).
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).map_err(of_nix)
+}
+
+/// Starts a copy of this process, with the calling thread alone, that runs `child` and exits with what it
+/// gives. The parent gets `signal` when it ends; with 0, none, and waits for it with `__WALL` alone.
+///
+/// # Safety
+///
+/// Other threads may hold locks of the C library that nobody will free in the copy. Where this process has some, or is
+/// itself a copy of one that had, `child` and whatever it starts make system calls and nothing else: they take no
+/// lock, and allocate nothing above all (signal-safety(7)).
+pub(super) unsafe fn clone_process(
+    difference: Difference,
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
 ) -> Result<Child, Errno> {
     let mut pidfd: libc::c_int = -1;
     let arguments = libc::clone_args {
-        flags: u64::from((flags | libc::CLONE_PIDFD).cast_unsigned()),
-        pidfd: (&raw mut pidfd).addr() as u64,
+        flags: u64::from((difference.flags() | libc::CLONE_PIDFD).cast_unsigned()),
+        pidfd: (&raw mut pidfd).expose_provenance() as u64,
         child_tid: 0,
         parent_tid: 0,
         exit_signal: u64::from(signal.unsigned_abs()),
@@ -226,7 +286,7 @@ pub(super) fn clone_process_into(
     };
     let size = size_of::<libc::clone_args>();
     // SAFETY: the argument is a live `struct clone_args` of the size that is passed, its `pidfd` the address
-    // of a live integer. Without CLONE_VM and with no stack given, the child returns on a copy of this one.
+    // of a live integer. No `Difference` is CLONE_VM, and no stack is given: the child returns on a copy of this one.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&arguments), size) };
     if pid == 0 {
         // What the host would do next is not for the copy to do.

@@ -1,7 +1,7 @@
 //! User namespaces for a command: the one in which a caller without rights prepares what it sees, and the one
 //! that the command itself is confined to. For the process that becomes the command, never for a host.
 
-use super::sys;
+use super::sys::{self, Difference};
 use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
 use rustix::fd::OwnedFd;
@@ -101,9 +101,11 @@ pub fn confine(maps: &Maps) -> Result<()> {
         (process, lines.join("\n"))
     });
     let (ready, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    let clerk = sys::clone_process(libc::SIGCHLD, || match write_when(&ready, &files) {
-        Ok(()) => 0,
-        Err(errno) => errno.raw_os_error(),
+    let clerk = sys::clone_single(Difference::None, libc::SIGCHLD, || {
+        match write_when(&ready, &files) {
+            Ok(()) => 0,
+            Err(errno) => errno.raw_os_error(),
+        }
     });
     let clerk = clerk.map_err(failed)?;
     let unshared = unshare(CloneFlags::CLONE_NEWUSER);

@@ -2,7 +2,7 @@
 
 use super::mount;
 use super::mount_table;
-use super::sys;
+use super::sys::{self, Difference};
 use super::walk::identity;
 use crate::error::{Error, Result};
 use rustix::fd::OwnedFd;
@@ -217,13 +217,14 @@ impl WorkingDirectory {
 /// fchdir(2) with the ids of the owner alone, which FUSE wants all to be those of the mount's owner. A child does it
 /// that shares the working directory with the calling thread and nothing else: ids are the process's own, and one that
 /// gave up root's even for a moment could be stopped there by the user.
+#[allow(unsafe_code, reason = "what the child does is known here alone")]
 fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> std::result::Result<(), Errno> {
-    let child = sys::clone_process_into(libc::CLONE_FS, 0, || {
-        match become_and_enter(uid, gid, directory) {
-            Ok(()) => libc::EXIT_SUCCESS,
-            Err(errno) => errno.raw_os_error(),
-        }
-    })?;
+    let enter = || match become_and_enter(uid, gid, directory) {
+        Ok(()) => libc::EXIT_SUCCESS,
+        Err(errno) => errno.raw_os_error(),
+    };
+    // SAFETY: the child makes four system calls.
+    let child = unsafe { sys::clone_process(Difference::SharedDirectories, 0, enter) }?;
     match child.exit_status() {
         Some(libc::EXIT_SUCCESS) => Ok(()),
         Some(number) => Err(Errno::from_raw_os_error(number)),

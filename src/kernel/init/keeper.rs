@@ -11,7 +11,7 @@ use crate::kernel::limits;
 use crate::kernel::rights;
 use crate::kernel::sys;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
@@ -76,7 +76,7 @@ fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
 
 /// Becomes a process apart from the session's.
 fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
-    sys::close_all_but(&[link.as_fd(), founder.as_fd()])?;
+    close_all_but(&[link.as_fd(), founder.as_fd()])?;
     sys::reset_signals();
     sys::ignore_ended_children();
     sys::let_signals_through();
@@ -93,6 +93,13 @@ fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
         maximum: most,
     };
     rustix::process::setrlimit(Resource::Nofile, limit)
+}
+
+#[allow(unsafe_code, reason = "the contract is kept by what this process is")]
+fn close_all_but(kept: &[BorrowedFd<'_>]) -> std::result::Result<(), Errno> {
+    // SAFETY: this process is a copy that ends with this file's code. It has no descriptor open of its own yet, and what
+    // its original had open is used and dropped by the original's code alone.
+    unsafe { sys::close_all_but(kept) }
 }
 
 /// When memory runs out, nobody decides by what they run as that it is the first to go: everybody else's would go
