@@ -4,24 +4,24 @@
 mod command;
 mod ending;
 
-use crate::apply::{self, Applied, Entered, Held, Journey, SessionDirectory, Subject};
+use crate::apply::{self, Applied, Entered, Held, SessionDirectory, SessionGuard, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::companion::own_inodes;
-use crate::kernel::departure::{Errand, leave_for_all};
+use crate::kernel::credentials::Credentials;
 use crate::kernel::init::{self, Known};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities, inode_of_process};
+use crate::kernel::namespace_guard::{AtOrigin, leave_for_all};
 use crate::kernel::process::Process;
 use crate::kernel::processor::Tour;
 use crate::kernel::secret::Secret;
-use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::Trust;
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Login, has_account, session_suffix, supplementary};
 use crate::plan::{Helper, Plan, RunAs, Sharing};
 use crate::policy::sha256;
-use crate::session::garbage::{self, remove_unused_pins_of};
+use crate::session::collector::{self, remove_unused_pins_of};
 use crate::session::ledger::{self, CompanionRecord, Shown};
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord, lock, pin};
 use ending::Ending;
@@ -60,7 +60,7 @@ pub struct Admission {
     pinned: Option<Pinned>,
     /// What of a new one ends with the session.
     ending: Option<Ending>,
-    journey: Option<Journey>,
+    session_guard: Option<SessionGuard>,
 }
 
 /// A namespace that was made and pinned, and may have been joined since.
@@ -69,14 +69,14 @@ struct Pinned {
     uid: u32,
     key: String,
     namespace: Identity,
-    home_root: Root,
+    origin_root: Root,
 }
 
 impl Admission {
     /// Stays in the namespace, for as long as the session of that name does.
     pub fn commit(self, session: &str) -> Vec<SessionDirectory> {
-        if let Some(journey) = self.journey {
-            journey.commit(session);
+        if let Some(session_guard) = self.session_guard {
+            session_guard.commit(session);
         }
         self.session_directories
     }
@@ -95,41 +95,42 @@ impl Admission {
 
     /// Goes back, and takes back a new namespace with what was opened in it, unless another login has joined it
     /// by now, and with the directories that would have ended with the session.
-    pub fn retreat(mut self) {
+    pub fn roll_back(mut self) {
         self.take_back_pin();
         let Self {
             ending,
             session_directories,
-            journey,
+            session_guard,
             ..
         } = self;
         // From inside they may be covered.
-        drop(journey);
+        drop(session_guard);
         if let Some(ending) = ending {
             ending.undo(&session_directories);
         }
     }
 
     fn take_back_pin(&mut self) {
-        let (Some(pinned), Some(runtime), Some(journey)) =
-            (&self.pinned, &self.runtime, &mut self.journey)
+        let (Some(pinned), Some(runtime), Some(session_guard)) =
+            (&self.pinned, &self.runtime, &mut self.session_guard)
         else {
             return;
         };
         let take_back = || {
             let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
-            garbage::remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
+            collector::remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
         };
-        match journey
-            .departure
-            .errand(&journey.namespaces.mount, pinned.home_root, take_back)
-        {
-            Ok(Errand::Done(Ok(false))) => std::mem::take(&mut journey.opening).keep(),
-            Ok(Errand::Done(Ok(true))) => {}
-            Ok(Errand::Done(Err(error)) | Errand::NotLeft(error)) | Err(error) => {
+        match session_guard.guard.work(
+            &session_guard.namespaces.mount,
+            pinned.origin_root,
+            take_back,
+        ) {
+            Ok(AtOrigin::Done(Ok(false))) => std::mem::take(&mut session_guard.opening).keep(),
+            Ok(AtOrigin::Done(Ok(true))) => {}
+            Ok(AtOrigin::Done(Err(error)) | AtOrigin::NotLeft(error)) | Err(error) => {
                 log::warn!("{error}");
             }
-            Ok(Errand::Elsewhere) => {}
+            Ok(AtOrigin::Elsewhere) => {}
         }
     }
 }
@@ -154,9 +155,9 @@ impl Leave {
     pub fn take(&self, session: &str) -> Result<()> {
         let told = match self {
             Self::Kill(init) => init.kill(),
-            Self::Tell(door) => init::say_goodbye(door, session),
+            Self::Tell(address) => init::leave(address, session),
         };
-        init::bear_at_home()?;
+        init::set_own_pid_for_children()?;
         told
     }
 }
@@ -172,10 +173,10 @@ pub fn join(
     plan: &str,
     directory: &WorkingDirectory,
 ) -> Result<Option<Admission>> {
-    let home = Home::of(runtime)?;
-    home.remove_killed(login.uid);
-    match home.key(login.uid, plan) {
-        Some(key) => home.join_in_turn(&key, login, directory),
+    let origin = Origin::of(runtime)?;
+    origin.remove_killed(login.uid);
+    match origin.key(login.uid, plan) {
+        Some(key) => origin.join_in_turn(&key, login, directory),
         None => Ok(None),
     }
 }
@@ -198,32 +199,32 @@ pub fn admit(
         digest,
         login,
         subject,
-        home: None,
+        origin: None,
         key: None,
     };
     if plan.is_empty() {
         return make(&alone, directory);
     }
     check_capabilities()?;
-    let home = Runtime::open().and_then(Home::of).inspect_err(|error| {
+    let origin = Runtime::open().and_then(Origin::of).inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
-    let Ok(home) = home else {
+    let Ok(origin) = origin else {
         return make(&alone, directory);
     };
     let alone = Making {
-        home: Some(&home),
+        origin: Some(&origin),
         ..alone
     };
-    home.remove_killed(login.uid);
+    origin.remove_killed(login.uid);
     let key = match plan.sharing {
-        Sharing::User => home.key(login.uid, digest),
+        Sharing::User => origin.key(login.uid, digest),
         Sharing::Session { .. } | Sharing::Command => None,
     };
     let Some(key) = key else {
         return make(&alone, directory);
     };
-    match home.take_turn(&key, login, plan.patience(), directory) {
+    match origin.take_turn(&key, login, plan.total_timeout(), directory) {
         Ok(Turn::Joined(admission)) => Ok(*admission),
         Ok(Turn::Make(_lock)) => {
             // In the PID namespace of another session's, its processes would end with that session.
@@ -259,7 +260,7 @@ pub fn subject_of<'s, 'h>(
         home: &login.home,
         has_account,
         service: &login.service,
-        person: Person {
+        credentials: Credentials {
             uid: login.uid,
             gid: login.gid,
             groups,
@@ -282,7 +283,7 @@ enum Turn {
 }
 
 /// Where a login comes from, and what is known there.
-struct Home {
+struct Origin {
     runtime: Runtime,
     namespace: Identity,
     root: Root,
@@ -294,7 +295,7 @@ struct Home {
     process: Option<Process>,
 }
 
-impl Home {
+impl Origin {
     fn of(runtime: Runtime) -> Result<Self> {
         Ok(Self {
             runtime,
@@ -337,10 +338,10 @@ impl Home {
         &self,
         key: &str,
         login: &Login,
-        patience: Duration,
+        total_timeout: Duration,
         directory: &WorkingDirectory,
     ) -> Result<Turn> {
-        for _ in 0..lock::tries(patience) {
+        for _ in 0..lock::tries(total_timeout) {
             if let Some(admission) = self.join_in_turn(key, login, directory)? {
                 return Ok(Turn::Joined(Box::new(admission)));
             }
@@ -354,7 +355,7 @@ impl Home {
             self.make_room(key, login.uid)?;
             return Ok(Turn::Make(lock));
         }
-        Err(lock::held(&login.uid.to_string(), patience))
+        Err(lock::held(&login.uid.to_string(), total_timeout))
     }
 
     /// Takes away what a new namespace of the user's takes the place of.
@@ -424,15 +425,15 @@ impl Home {
         let Some(namespaces) = pins.namespaces_of(&record)? else {
             return Ok(None);
         };
-        let door = record.init.map(|_| pin::door(key));
-        let membership = match &door {
-            Some(door) => match init::join(door)? {
+        let address = record.init.map(|_| pin::init_address(key));
+        let membership = match &address {
+            Some(address) => match init::join(address)? {
                 None => return Ok(None),
                 joined => joined,
             },
             None => None,
         };
-        let departure = leave_for_all(&namespaces)?;
+        let guard = leave_for_all(&namespaces)?;
         if !record.is_whole() {
             return Ok(None);
         }
@@ -454,15 +455,15 @@ impl Home {
             session_directories: Vec::new(),
             runtime: Some(self.runtime.clone()),
             process: self.process,
-            leave: door.map(Leave::Tell),
+            leave: address.map(Leave::Tell),
             looks_older: false,
             pinned: None,
             ending: None,
-            journey: Some(Journey {
+            session_guard: Some(SessionGuard {
                 opening: Opening::default(),
                 membership,
                 namespaces,
-                departure,
+                guard,
             }),
         }))
     }
@@ -475,7 +476,7 @@ struct Making<'m> {
     login: &'m Login,
     subject: &'m Subject<'m>,
     /// Where the login comes from; nothing where no record of it can be kept there.
-    home: Option<&'m Home>,
+    origin: Option<&'m Origin>,
     /// The name of its pin, if other logins are to join it.
     key: Option<&'m str>,
 }
@@ -507,15 +508,15 @@ fn make_pinned(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admi
 fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> {
     let Entered {
         applied,
-        mut journey,
+        mut session_guard,
     } = apply::enter_as(making.plan, making.subject, directory)?;
     let making = &Making {
         // Who joined it would lack it too.
         key: making.key.filter(|_| !applied.lacks_volume),
         ..*making
     };
-    let registered = match (making.home, &mut journey) {
-        (Some(home), Some(journey)) => register(making, home, &applied, journey)?,
+    let registered = match (making.origin, &mut session_guard) {
+        (Some(origin), Some(session_guard)) => register(making, origin, &applied, session_guard)?,
         _ => None,
     };
     let (record, pin) = match registered {
@@ -527,23 +528,23 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
         None => (false, None),
     };
-    let process = making.home.and_then(|home| home.process);
+    let process = making.origin.and_then(|origin| origin.process);
     let ending = Ending::note(
         making.login,
         making.digest,
         (applied.namespace, process),
         &applied.session_directories,
-        making.home.map(|home| &home.runtime),
+        making.origin.map(|origin| &origin.runtime),
     );
     let leave = applied.init.map(|(_, known)| match shared {
-        Some(key) => Leave::Tell(pin::door(key)),
+        Some(key) => Leave::Tell(pin::init_address(key)),
         None => Leave::Kill(known),
     });
-    let pinned = shared.zip(making.home).map(|(key, home)| Pinned {
+    let pinned = shared.zip(making.origin).map(|(key, origin)| Pinned {
         uid: making.login.uid,
         key: key.to_owned(),
         namespace: applied.namespace,
-        home_root: home.root,
+        origin_root: origin.root,
     });
     Ok(Admission {
         namespace: applied.namespace,
@@ -553,13 +554,13 @@ fn make(making: &Making<'_>, directory: &WorkingDirectory) -> Result<Admission> 
         caller: None,
         notes: applied.notes,
         session_directories: applied.session_directories,
-        runtime: making.home.map(|home| home.runtime.clone()),
+        runtime: making.origin.map(|origin| origin.runtime.clone()),
         process,
         leave,
         looks_older,
         pinned,
         ending: Some(ending),
-        journey,
+        session_guard,
     })
 }
 
@@ -579,18 +580,18 @@ struct Registered<'m> {
 /// The thread went to pin it and cannot come back.
 fn register<'m>(
     making: &Making<'m>,
-    home: &Home,
+    origin: &Origin,
     applied: &Applied,
-    journey: &mut Journey,
+    session_guard: &mut SessionGuard,
 ) -> Result<Option<Registered<'m>>> {
     let Ok(root) = Root::own() else {
         return Ok(None);
     };
-    let now_and_before = journey
+    let now_and_before = session_guard
         .namespaces
         .companions
         .iter()
-        .zip(journey.departure.left());
+        .zip(session_guard.guard.left());
     let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
     let Making { plan, login, .. } = making;
     let mut record = NamespaceRecord {
@@ -599,8 +600,8 @@ fn register<'m>(
         home: login.home.clone(),
         uid: login.uid,
         pin: making.key.map(str::to_owned),
-        origin: home.namespace,
-        origin_root: home.root,
+        origin: origin.namespace,
+        origin_root: origin.root,
         root,
         companions: companions.collect(),
         isolation: plan.isolation.words(),
@@ -619,15 +620,15 @@ fn register<'m>(
         volumes: applied.volumes.clone(),
         made: now(),
     };
-    record.note_use(&home.top);
-    write(&record, &home.runtime);
+    record.note_use(&origin.top);
+    write(&record, &origin.runtime);
     let Some(key) = making.key else {
         return Ok(Some(Registered {
             record,
             pin: Ok(None),
         }));
     };
-    let Err(refused) = bind(home, key, journey)? else {
+    let Err(refused) = bind(origin, key, session_guard)? else {
         return Ok(Some(Registered {
             record,
             pin: Ok(Some(key)),
@@ -635,7 +636,7 @@ fn register<'m>(
     };
     log::debug!("{}: others will not join it: {refused}", record.namespace);
     record.pin = None;
-    write(&record, &home.runtime);
+    write(&record, &origin.runtime);
     Ok(Some(Registered {
         record,
         pin: Err(refused),
@@ -644,32 +645,30 @@ fn register<'m>(
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
 /// they are not bound; the thread is in them as before.
-fn bind(home: &Home, key: &str, journey: &mut Journey) -> Result<Result<()>> {
-    let Journey {
+fn bind(origin: &Origin, key: &str, session_guard: &mut SessionGuard) -> Result<Result<()>> {
+    let SessionGuard {
         opening: _,
         membership,
         namespaces,
-        departure,
-    } = journey;
+        guard,
+    } = session_guard;
     let bind = || {
-        let pins = Pins::open(&home.runtime)?;
+        let pins = Pins::open(&origin.runtime)?;
         // What is bound is complete: others can join it, its PID namespace too.
         if let Some(membership) = membership {
-            membership.open_door(&pin::door(key))?;
+            membership.listen_at(&pin::init_address(key))?;
         }
         pins.bind(key, namespaces)
     };
-    Ok(
-        match departure.errand(&namespaces.mount, home.root, bind)? {
-            Errand::Done(bound) => bound,
-            Errand::NotLeft(error) => Err(error),
-            Errand::Elsewhere => Err(Error::new(
-                "pin",
-                namespaces.mount.identity(),
-                "this process is in a chroot",
-            )),
-        },
-    )
+    Ok(match guard.work(&namespaces.mount, origin.root, bind)? {
+        AtOrigin::Done(bound) => bound,
+        AtOrigin::NotLeft(error) => Err(error),
+        AtOrigin::Elsewhere => Err(Error::new(
+            "pin",
+            namespaces.mount.identity(),
+            "this process is in a chroot",
+        )),
+    })
 }
 
 /// Whether a namespace was made for the account of the login: one that has neither the name nor the home of another one

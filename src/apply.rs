@@ -13,12 +13,12 @@ mod programs;
 
 use crate::error::{Error, Result};
 use crate::kernel::companion::Namespaces;
-use crate::kernel::departure::{Departure, leave_for_new, share_mounts};
 use crate::kernel::directory::Form;
 use crate::kernel::entries::Found;
 use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::{self, Identity, Namespace, Root};
+use crate::kernel::namespace_guard::{NamespaceGuard, leave_for_new, share_mounts};
 use crate::kernel::process::Process;
 use crate::kernel::removal;
 use crate::kernel::volume::{Opening, Volume};
@@ -77,13 +77,13 @@ pub struct Entered {
     /// What the login got.
     pub applied: Applied,
     /// Nothing where the plan leaves everything as it is.
-    pub journey: Option<Journey>,
+    pub session_guard: Option<SessionGuard>,
 }
 
 /// That the thread has left for other namespaces. Dropped, it goes back, and with it who had no other reason to
 /// be there.
 #[derive(Debug)]
-pub struct Journey {
+pub struct SessionGuard {
     // What is in the namespaces goes before they do.
     /// The volumes that were opened there.
     pub opening: Opening,
@@ -92,17 +92,17 @@ pub struct Journey {
     /// The namespaces that it is in now.
     pub namespaces: Namespaces,
     /// The way back.
-    pub departure: Departure,
+    pub guard: NamespaceGuard,
 }
 
-impl Journey {
+impl SessionGuard {
     /// Stays, for as long as the session of that name does.
     pub fn commit(self, session: &str) {
         self.opening.keep();
         if let Some(membership) = self.membership {
             membership.stay(session);
         }
-        self.departure.commit();
+        self.guard.commit();
     }
 }
 
@@ -136,9 +136,12 @@ pub struct SessionDirectory {
 ///
 /// As [`enter`].
 pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
-    let Entered { applied, journey } = enter(plan, uid, &WorkingDirectory::own())?;
-    if let Some(journey) = journey {
-        journey.commit("");
+    let Entered {
+        applied,
+        session_guard,
+    } = enter(plan, uid, &WorkingDirectory::own())?;
+    if let Some(session_guard) = session_guard {
+        session_guard.commit("");
     }
     Ok(applied)
 }
@@ -197,14 +200,14 @@ fn attempt(
         directory.restore()?;
         return Ok(build.publish()?.then(|| Entered {
             applied: build.finish(namespace),
-            journey: None,
+            session_guard: None,
         }));
     }
     let root = Root::own()?;
     let mut companions = Companions::prepare(plan)?;
-    let mut departure = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
-    companions.enter(&mut departure)?;
-    let namespaces = departure.present()?;
+    let mut guard = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
+    companions.enter(&mut guard)?;
+    let namespaces = guard.present()?;
     build.attach()?;
     companions.attach()?;
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
@@ -220,7 +223,7 @@ fn attempt(
         false => directory.restore()?,
     }
     let inside = Inside {
-        departure: &departure,
+        guard: &guard,
         present: &namespaces.mount,
         root,
     };
@@ -235,15 +238,15 @@ fn attempt(
     applied.attached.extend(companions.points());
     let (init, membership) = companions.take_init();
     applied.init = init;
-    let journey = Journey {
+    let session_guard = SessionGuard {
         opening,
         membership,
         namespaces,
-        departure,
+        guard,
     };
     Ok(Some(Entered {
-        applied: applied.with_volumes(plan, journey.opening.volumes()),
-        journey: Some(journey),
+        applied: applied.with_volumes(plan, session_guard.opening.volumes()),
+        session_guard: Some(session_guard),
     }))
 }
 
@@ -277,7 +280,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, trust: Trust) -> R
 /// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
 /// same is done in a short-lived namespace that does not see it.
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
-    let _departure = leave_for_new(Travel::Neither, &[])?;
+    let _guard = leave_for_new(Travel::Neither, &[])?;
     mount::detach(&directory.view)?;
     removal::remove_tree(parent, name, directory.identity, &directory.path)
 }

@@ -14,7 +14,7 @@ mod gc;
 mod guide;
 pub mod import;
 mod manual;
-mod obstacle;
+mod not_run;
 mod outcome;
 mod ps;
 mod run;

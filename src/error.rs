@@ -25,7 +25,7 @@ enum Cause {
 }
 
 /// A result whose failure is an [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The place in a policy that something comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,7 +23,7 @@ const LONGEST_SERVICE: usize = 64;
 
 /// How long the messages of one hook may wait, together, for a receiver whose queue is full: a burst of
 /// logins loses no line, and a receiver that is stuck holds no login up.
-const PATIENCE: Duration = Duration::from_millis(300);
+const TOTAL_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Messages of the hook that runs on this thread go to the system log. Dropped, its socket is closed.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Hook {
     logger: Option<Logger<LoggerBackend, Line>>,
     listener: Option<Listener>,
     level: LevelFilter,
-    patience: Duration,
+    remaining: Duration,
 }
 
 thread_local! {
@@ -70,7 +70,7 @@ impl Journal {
                 logger,
                 listener: None,
                 level,
-                patience: PATIENCE,
+                remaining: TOTAL_TIMEOUT,
             })
         });
         Self(())
@@ -150,18 +150,18 @@ impl Hook {
         }
     }
 
-    /// Waits until the receiver takes messages again; false when patience has run out.
+    /// Waits until the receiver takes messages again; false when the time has run out.
     fn wait(&mut self) -> bool {
         let Some(LoggerBackend::Unix(socket)) = self.logger.as_ref().map(|l| &l.backend) else {
             return false;
         };
-        let Ok(left) = Timespec::try_from(self.patience) else {
+        let Ok(left) = Timespec::try_from(self.remaining) else {
             return false;
         };
         let began = Instant::now();
         let ready = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&left));
-        self.patience = self.patience.saturating_sub(began.elapsed());
-        ready.is_ok_and(|count| count > 0) && !self.patience.is_zero()
+        self.remaining = self.remaining.saturating_sub(began.elapsed());
+        ready.is_ok_and(|count| count > 0) && !self.remaining.is_zero()
     }
 }
 

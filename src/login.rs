@@ -145,7 +145,7 @@ impl Login {
     /// # Errors
     ///
     /// The account is unknown ([`Unknown::User`]), or the database or the random source failed.
-    pub fn gather(request: Request, needs: Needs) -> std::result::Result<Self, Unknown> {
+    pub fn gather(request: Request, needs: Needs) -> Result<Self, Unknown> {
         Self::of_account(request)?
             .with(needs)
             .map_err(Unknown::Fault)
@@ -156,7 +156,7 @@ impl Login {
     /// # Errors
     ///
     /// As [`Login::gather`].
-    pub fn of_account(request: Request) -> std::result::Result<Self, Unknown> {
+    pub fn of_account(request: Request) -> Result<Self, Unknown> {
         let account = User::from_name(&request.user)
             .map_err(|e| Unknown::Fault(lookup_failed(&request.user, e)))?
             .ok_or_else(|| Unknown::User(no_such_user(&request.user)))?;

@@ -1,14 +1,14 @@
 //! All that knows PAM: arguments, items, hooks, what is returned and what is logged.
 
+mod cached_plan;
 mod close;
-mod complement;
 mod environment;
+mod ffi;
 mod hooks;
 mod open;
 mod password;
 mod pending;
 mod places;
-mod stamp;
 mod threads;
 
 use crate::admission::Leave;
@@ -172,7 +172,7 @@ fn run_hook(
     handle: &mut PamHandle,
     arguments: &[&CStr],
     name: &str,
-    hook: fn(&mut PamHandle, &[&CStr]) -> std::result::Result<(), Refusal>,
+    hook: fn(&mut PamHandle, &[&CStr]) -> Result<(), Refusal>,
 ) -> PamResultCode {
     LOG_PANICS.call_once(|| std::panic::set_hook(Box::new(log_panic)));
     let service = item::<Service<'_>>(handle).unwrap_or_default();
@@ -232,7 +232,7 @@ impl Arguments {
     }
 }
 
-fn request(handle: &PamHandle) -> std::result::Result<Request, Refusal> {
+fn request(handle: &PamHandle) -> Result<Request, Refusal> {
     let user = handle.get_item::<User<'_>>().ok().flatten();
     let user = user.ok_or_else(|| Error::new("open", "the session", "PAM names no user"))?;
     let user = user

@@ -81,8 +81,8 @@ pub struct NewRoot {
     pub path: AbsPath,
     /// An fstab(5) file whose file systems are mounted beneath it.
     pub fstab: Option<AbsPath>,
-    /// Whether [`Plan::furnish`] has read it into `steps`.
-    pub is_furnished: bool,
+    /// Whether [`Plan::add_fstab_steps`] has read it into `steps`.
+    pub has_fstab_steps: bool,
     /// What it gets before the rules cover anything: what every system has, and the fstab's file systems, in
     /// this order. Their mount attributes are those that are named, whatever they cover.
     pub steps: Vec<Step>,
@@ -355,7 +355,7 @@ impl Plan {
         if let Some(NewRoot {
             path,
             fstab,
-            is_furnished: _,
+            has_fstab_steps: _,
             steps,
             optional,
             origin: _,
@@ -427,7 +427,7 @@ impl Plan {
 
     /// How long the programs may take, all together, that make a namespace what it is.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn total_timeout(&self) -> Duration {
         let created = |hook: &&Hook| hook.when == When::Created;
         let volumes = self.volumes.iter().map(|volume| volume.open.timeout);
         let hooks = self.hooks.iter().filter(created);

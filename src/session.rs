@@ -11,8 +11,8 @@
 //!
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
+pub mod collector;
 pub mod elsewhere;
-pub mod garbage;
 pub mod ledger;
 pub mod lock;
 pub mod origin;
@@ -28,6 +28,6 @@ pub use pin::Pins;
 pub use place::Place;
 pub use runtime::Runtime;
 
-/// The directory of stamps in `/run/jns`: what shaped a plan, by user and service. They may be removed at any
+/// The directory of cached plans in `/run/jns`: what shaped a plan, by user and service. They may be removed at any
 /// time.
-pub const STAMPS: &str = "stamp";
+pub const CACHED_PLANS: &str = "stamp";

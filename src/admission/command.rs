@@ -1,13 +1,13 @@
 //! Commands that somebody runs as somebody else in their session, by sudo(8) or su(1): they get the target's view with
 //! the caller's directories in it.
 
-use super::{Admission, Home, now, write};
-use crate::apply::Journey;
+use super::{Admission, Origin, now, write};
+use crate::apply::SessionGuard;
 use crate::error::{Error, Result};
 use crate::kernel::callers_directories::{Attached, CallersDirectories, Host};
-use crate::kernel::departure::Errand;
 use crate::kernel::mount::Travel;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities};
+use crate::kernel::namespace_guard::AtOrigin;
 use crate::kernel::volume::Opening;
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::Login;
@@ -40,10 +40,10 @@ impl<'c> Command<'c> {
         let clone = || CallersDirectories::clone_here(&host, attached);
         // What is attached in a namespace can be cloned from inside it alone (open_tree(2)).
         let here = Namespace::own()?;
-        let directories = match caller.departure.errand(&here, record.root, clone)? {
-            Errand::Done(cloned) => cloned?,
-            Errand::NotLeft(error) => return Err(error),
-            Errand::Elsewhere => {
+        let directories = match caller.guard.work(&here, record.root, clone)? {
+            AtOrigin::Done(cloned) => cloned?,
+            AtOrigin::NotLeft(error) => return Err(error),
+            AtOrigin::Elsewhere => {
                 let reason = "its root directory is not that of its namespace";
                 return Err(Error::new("enter", "the caller's session", reason));
             }
@@ -68,7 +68,7 @@ impl<'c> Command<'c> {
         login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<Admission> {
-        if admission.journey.is_none() {
+        if admission.session_guard.is_none() {
             return self.show_on_host(admission, login, directory);
         }
         // The target is the caller, whose other logins share the very session.
@@ -86,7 +86,7 @@ impl<'c> Command<'c> {
         let (namespace, root) = match self.enter_copy(&mut admission, directory) {
             Ok(entered) => entered,
             Err(error) => {
-                admission.retreat();
+                admission.roll_back();
                 return Err(error);
             }
         };
@@ -108,13 +108,13 @@ impl<'c> Command<'c> {
         directory: &WorkingDirectory,
     ) -> Result<(Identity, Root)> {
         let has_own_root = admission.has_own_root();
-        let Some(journey) = &mut admission.journey else {
+        let Some(session_guard) = &mut admission.session_guard else {
             return Ok((admission.namespace, Root::own()?));
         };
         if admission.joined || admission.pinned.is_some() {
             self.directories
-                .attach_in_copy(&self.host, &journey.departure, Travel::FromHost)?;
-            journey.namespaces.mount = Namespace::own()?;
+                .attach_in_copy(&self.host, &session_guard.guard, Travel::FromHost)?;
+            session_guard.namespaces.mount = Namespace::own()?;
         } else {
             self.directories.attach_here()?;
         }
@@ -122,7 +122,7 @@ impl<'c> Command<'c> {
             true => directory.restore_within_new_root()?,
             false => directory.restore()?,
         }
-        Ok((journey.namespaces.mount.identity(), Root::own()?))
+        Ok((session_guard.namespaces.mount.identity(), Root::own()?))
     }
 
     /// Gives the target, who has no view of their own, the host's with the caller's directories.
@@ -132,9 +132,9 @@ impl<'c> Command<'c> {
         login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<Admission> {
-        let home = Runtime::open().and_then(Home::of)?;
-        let departure = self.directories.enter_hosts_view(&self.host)?;
-        let namespaces = departure.present()?;
+        let origin = Runtime::open().and_then(Origin::of)?;
+        let guard = self.directories.enter_hosts_view(&self.host)?;
+        let namespaces = guard.present()?;
         directory.restore()?;
         let record = NamespaceRecord {
             namespace: namespaces.mount.identity(),
@@ -142,8 +142,8 @@ impl<'c> Command<'c> {
             uid: login.uid,
             home: login.home.clone(),
             pin: None,
-            origin: home.namespace,
-            origin_root: home.root,
+            origin: origin.namespace,
+            origin_root: origin.root,
             root: Root::own()?,
             companions: Vec::new(),
             isolation: BTreeMap::new(),
@@ -162,13 +162,13 @@ impl<'c> Command<'c> {
             volumes: Vec::new(),
             made: now(),
         };
-        admission.runtime = Some(home.runtime);
-        admission.process = home.process;
-        admission.journey = Some(Journey {
+        admission.runtime = Some(origin.runtime);
+        admission.process = origin.process;
+        admission.session_guard = Some(SessionGuard {
             opening: Opening::default(),
             membership: None,
             namespaces,
-            departure,
+            guard,
         });
         let namespace = record.namespace;
         Ok(self.note(admission, Some(record), namespace))
@@ -239,7 +239,7 @@ impl Admission {
             looks_older: false,
             pinned: None,
             ending: None,
-            journey: None,
+            session_guard: None,
         })
     }
 }

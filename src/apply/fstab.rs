@@ -25,6 +25,6 @@ pub fn read_fstab(plan: &mut Plan, trust: Trust) -> Result<()> {
     for warning in &fstab.warnings.list {
         log::debug!("{warning}");
     }
-    plan.furnish(fstab);
+    plan.add_fstab_steps(fstab);
     Ok(())
 }

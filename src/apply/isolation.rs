@@ -6,11 +6,11 @@ use super::{Held, travel};
 use crate::error::{Error, Result};
 use crate::kernel::attribute;
 use crate::kernel::companion::{Companion, Kind};
-use crate::kernel::departure::Departure;
 use crate::kernel::filesystem;
 use crate::kernel::init::{self, Known, Membership};
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::mount_table;
+use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::kernel::network;
 use crate::kernel::process::Process;
 use crate::kernel::walk::{self, identity};
@@ -109,7 +109,7 @@ impl<'p> Companions<'p> {
 
     /// Enters the network that the plan names, and gives the new namespaces what they lack: the host name, the
     /// loopback device.
-    pub(super) fn enter(&self, departure: &mut Departure) -> Result<()> {
+    pub(super) fn enter(&self, guard: &mut NamespaceGuard) -> Result<()> {
         let Isolation {
             hostname, network, ..
         } = self.isolation;
@@ -119,7 +119,7 @@ impl<'p> Companions<'p> {
         }
         if let Some(wanted) = network {
             let up = match &self.network {
-                Some((named, _)) => departure.join(named),
+                Some((named, _)) => guard.join(named),
                 None => network::bring_loopback_up(),
             };
             up.map_err(|error| error.at(&wanted.origin))?;

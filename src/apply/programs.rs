@@ -3,12 +3,12 @@
 use super::build::Build;
 use crate::error::{Error, Result};
 use crate::kernel::account::Account;
-use crate::kernel::departure::{Departure, Errand};
+use crate::kernel::credentials::Credentials;
 use crate::kernel::helper::Helper;
 use crate::kernel::namespace::{Namespace, Root};
+use crate::kernel::namespace_guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::process::{self, Process};
 use crate::kernel::secret::Secret;
-use crate::kernel::transition::Person;
 use crate::kernel::volume::Opening;
 use crate::kernel::walk::{Place, Trust, Walker, identity};
 use crate::plan::{self, Password, Plan, RunAs, Volume};
@@ -28,7 +28,7 @@ pub struct Subject<'s> {
     /// The PAM service.
     pub service: &'s str,
     /// What a program that is run as the user becomes.
-    pub person: Person,
+    pub credentials: Credentials,
     /// The login password, where it is known.
     pub password: Option<&'s Secret>,
 }
@@ -43,7 +43,7 @@ impl Subject<'_> {
             home: "",
             has_account: |_, _| None,
             service: "",
-            person: Person {
+            credentials: Credentials {
                 uid,
                 gid: uid,
                 groups: vec![uid],
@@ -66,7 +66,7 @@ impl Subject<'_> {
         Helper {
             argv: helper.argv.clone(),
             environment: Some(all.map(owned).collect()),
-            person: self.person(helper.run_as),
+            credentials: self.credentials(helper.run_as),
             timeout: helper.timeout,
         }
     }
@@ -99,7 +99,7 @@ impl Subject<'_> {
         let helper = Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
             environment: None,
-            person: self.person(program.run_as),
+            credentials: self.credentials(program.run_as),
             timeout: program.timeout,
         };
         helper.run(b"")
@@ -115,11 +115,11 @@ impl Subject<'_> {
         })
     }
 
-    fn person(&self, run_as: RunAs) -> Option<Person> {
+    fn credentials(&self, run_as: RunAs) -> Option<Credentials> {
         match (self.trust, run_as) {
             (Trust::Caller(_), _) => None,
-            (_, RunAs::User) => Some(self.person.clone()),
-            (_, RunAs::Root) => Some(Person {
+            (_, RunAs::User) => Some(self.credentials.clone()),
+            (_, RunAs::Root) => Some(Credentials {
                 uid: 0,
                 gid: 0,
                 groups: vec![0],
@@ -159,7 +159,7 @@ fn digit(is_so: bool) -> &'static str {
 
 /// The thread's new namespace, as seen from the one that it came from, whose /proc shows all processes.
 pub(super) struct Inside<'d> {
-    pub(super) departure: &'d Departure,
+    pub(super) guard: &'d NamespaceGuard,
     pub(super) present: &'d Namespace,
     /// The thread's root directory there.
     pub(super) root: Root,
@@ -170,10 +170,10 @@ impl Inside<'_> {
     fn processes(&self) -> Result<Vec<Process>> {
         let inode = self.present.identity().inode;
         let look = || process::of_namespace(inode);
-        match self.departure.errand(self.present, self.root, look)? {
-            Errand::Done(found) => found,
-            Errand::NotLeft(error) => Err(error),
-            Errand::Elsewhere => look(),
+        match self.guard.work(self.present, self.root, look)? {
+            AtOrigin::Done(found) => found,
+            AtOrigin::NotLeft(error) => Err(error),
+            AtOrigin::Elsewhere => look(),
         }
     }
 }

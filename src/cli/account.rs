@@ -1,7 +1,7 @@
 //! Who the command runs as: facts from the account database, asked before the namespace is entered.
 
 use crate::error::{Error, Result};
-use crate::kernel::transition::Person;
+use crate::kernel::credentials::Credentials;
 use crate::login::supplementary;
 use nix::unistd::{Uid, User};
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ pub struct Account {
     /// Its name.
     pub name: String,
     /// Its ids.
-    pub person: Person,
+    pub credentials: Credentials,
     /// Its home directory.
     pub home: String,
     /// Its shell.
@@ -42,7 +42,7 @@ impl Account {
         let groups = supplementary(&user.name, user.gid)?;
         let shell = user.shell.into_os_string();
         Ok(Self {
-            person: Person {
+            credentials: Credentials {
                 uid,
                 gid: user.gid.as_raw(),
                 groups: groups.into_iter().map(|gid| gid.as_raw()).collect(),
@@ -67,7 +67,7 @@ impl Account {
     /// The environment that a command of the account begins with: nothing of the caller's but the terminal's
     /// type and the language.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
-        let path = if self.person.uid == 0 {
+        let path = if self.credentials.uid == 0 {
             ROOTS_PATH
         } else {
             PATH
@@ -97,14 +97,14 @@ mod tests {
     use super::*;
 
     fn account(uid: u32, shell: &str) -> Account {
-        let person = Person {
+        let credentials = Credentials {
             uid,
             gid: uid,
             groups: vec![uid],
         };
         Account {
             name: "alice".to_owned(),
-            person,
+            credentials,
             home: "/home/alice".to_owned(),
             shell: shell.into(),
         }

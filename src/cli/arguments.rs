@@ -239,7 +239,7 @@ pub struct Run {
     #[command(flatten)]
     pub identity: Identity,
     #[command(flatten)]
-    pub manner: Manner,
+    pub invocation: Invocation,
     /// The command and its arguments; the user's shell if there is none
     #[arg(value_name = "CMD", last = true, value_hint = clap::ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
@@ -248,7 +248,7 @@ pub struct Run {
 /// From what the plan is made, and how the command is run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
-pub struct Manner {
+pub struct Invocation {
     /// Write the process id of the command into FILE while it runs, in place of what is there
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub pidfile: Option<String>,
@@ -400,7 +400,7 @@ pub struct ImportPamTmpdir {
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: Option<String>,
     #[command(flatten)]
-    pub manner: ImportManner,
+    pub invocation: ImportInvocation,
 }
 
 /// The arguments of `jns import fstab`.
@@ -413,7 +413,7 @@ pub struct ImportFstab {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub root: Option<String>,
     #[command(flatten)]
-    pub manner: ImportManner,
+    pub invocation: ImportInvocation,
 }
 
 /// The arguments of `jns import pam_namespace`.
@@ -431,12 +431,12 @@ pub struct PamNamespace {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub root: Option<PathBuf>,
     #[command(flatten)]
-    pub manner: ImportManner,
+    pub invocation: ImportInvocation,
 }
 
 /// How a policy is delivered.
 #[derive(Debug, Args)]
-pub struct ImportManner {
+pub struct ImportInvocation {
     /// Write no policy if there is anything to remark
     #[arg(long)]
     pub strict: bool,

@@ -10,15 +10,15 @@ mod target;
 
 use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::obstacle::{Obstacle, execute};
+use crate::cli::not_run::{NotRun, execute};
 use crate::cli::outcome::{Outcome, say};
 use crate::cli::terminal::harmless;
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::kernel::departure::leave_for_all;
+use crate::kernel::credentials::{self, Program};
 use crate::kernel::init;
+use crate::kernel::namespace_guard::leave_for_all;
 use crate::kernel::supervision::{self, Supervised, Terminal};
-use crate::kernel::transition::{self, Program};
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::is_effective_root;
 use crate::session::origin;
@@ -30,36 +30,36 @@ use target::Target;
 pub fn run(arguments: &Enter) -> Outcome {
     let _journal = Journal::open("jns", "enter", false);
     let ended = enter(arguments);
-    ended.unwrap_or_else(|obstacle| obstacle.outcome())
+    ended.unwrap_or_else(|not_run| not_run.outcome())
 }
 
-fn enter(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
-    transition::refuse_borrowed_rights()?;
+fn enter(arguments: &Enter) -> Result<Outcome, NotRun> {
+    credentials::refuse_borrowed_rights()?;
     if is_effective_root() {
         return enter_as_root(arguments);
     }
-    let Err(obstacle) = own::enter(arguments);
-    Err(obstacle)
+    let Err(not_run) = own::enter(arguments);
+    Err(not_run)
 }
 
-fn enter_as_root(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
+fn enter_as_root(arguments: &Enter) -> Result<Outcome, NotRun> {
     let terminal = Terminal::own();
     let directory = WorkingDirectory::own();
-    let home = origin::return_to_origin()?;
+    let origin = origin::return_to_origin()?;
     let mut target = target::find(&arguments.whom)?;
     let account = Account::of(if arguments.as_root { 0 } else { target.uid })?;
     let program = program(arguments, &account, Some(account.environment()));
     record::write(&target, &account, &program);
     remark(&target);
-    if let Some(home) = home {
-        home.departure.commit();
+    if let Some(origin) = origin {
+        origin.guard.commit();
     }
     leave_for_all(&target.namespaces)?.commit();
     let init = target.init.take();
     drop(target);
-    let become_command = || -> std::result::Result<Infallible, Obstacle> {
+    let become_command = || -> Result<Infallible, NotRun> {
         if !arguments.as_root {
-            transition::to_person(&account.person)?;
+            credentials::become_user(&account.credentials)?;
         }
         if init.is_some() {
             supervision::die_with_parent();
@@ -68,14 +68,14 @@ fn enter_as_root(arguments: &Enter) -> std::result::Result<Outcome, Obstacle> {
         Err(execute(&program))
     };
     let Some(init) = &init else {
-        let Err(obstacle) = become_command();
-        return Err(obstacle);
+        let Err(not_run) = become_command();
+        return Err(not_run);
     };
-    init::bear_beside(init)?;
+    init::join_pid_namespace_for_children(init)?;
     let running = Supervised::start(terminal, || {
-        let Err(obstacle) = become_command();
-        say(&obstacle.outcome().err);
-        obstacle.status
+        let Err(not_run) = become_command();
+        say(&not_run.outcome().err);
+        not_run.status
     })?;
     Ok(Outcome {
         status: running.wait()?.status(),
@@ -115,11 +115,11 @@ fn program(
 /// where that cannot be or the directory is a third user's, and to `/` where neither can.
 fn settle(directory: &WorkingDirectory, account: &Account) -> Result<()> {
     let is_there = |path: &str| {
-        let uid = account.person.uid;
-        transition::go_to(path).is_ok() && WorkingDirectory::own().is_owned_by(&[0, uid])
+        let uid = account.credentials.uid;
+        credentials::go_to(path).is_ok() && WorkingDirectory::own().is_owned_by(&[0, uid])
     };
     if directory.find_again() || directory.path().is_some_and(is_there) {
         return Ok(());
     }
-    transition::go_to(&account.home).or_else(|_| transition::go_to("/"))
+    credentials::go_to(&account.home).or_else(|_| credentials::go_to("/"))
 }

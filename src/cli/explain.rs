@@ -45,14 +45,14 @@ struct Explanation<'c> {
 
 /// Why there is nothing to explain.
 #[derive(Debug)]
-enum Obstacle {
+enum NotRun {
     /// The policy has errors.
     Policy(Diagnostics),
     /// The policy cannot be read by this user, or the login's facts cannot be had.
     Other(Error),
 }
 
-impl From<Error> for Obstacle {
+impl From<Error> for NotRun {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -63,8 +63,8 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     let json = arguments.json;
     match meet(arguments) {
         Ok(case) => outcome(&explain(&case), json, screen),
-        Err(Obstacle::Policy(diagnostics)) => refused_policy(&diagnostics, json),
-        Err(Obstacle::Other(reason)) => failure(&reason, json),
+        Err(NotRun::Policy(diagnostics)) => refused_policy(&diagnostics, json),
+        Err(NotRun::Other(reason)) => failure(&reason, json),
     }
 }
 
@@ -76,7 +76,7 @@ pub fn show(plan: &Plan, json: bool) -> Outcome {
     Outcome::report(text::steps(plan), true)
 }
 
-fn meet(arguments: Explain) -> std::result::Result<Case, Obstacle> {
+fn meet(arguments: Explain) -> Result<Case, NotRun> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);
     let source = match (&arguments.policy.config, &line) {
@@ -90,7 +90,7 @@ fn meet(arguments: Explain) -> std::result::Result<Case, Obstacle> {
     Ok(Case {
         line,
         files,
-        loaded: Policy::load(&source).map_err(Obstacle::Policy)?,
+        loaded: Policy::load(&source).map_err(NotRun::Policy)?,
         login: gather(arguments)?,
     })
 }

@@ -7,7 +7,7 @@ use crate::cli::terminal::{Progress, Screen, Tone, harmless};
 use crate::error::{Error, Result};
 use crate::login::{has_account, is_effective_root, is_unknown};
 use crate::policy::{Diagnostics, Policy, Source};
-use crate::session::garbage::{Fate, Kind, Remains, Request, collect};
+use crate::session::collector::{Fate, Kind, Remains, Request, collect};
 use crate::session::origin;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -35,7 +35,7 @@ fn refused(error: &Error, arguments: &Gc) -> Outcome {
 
 fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
     // Called in a session, it is done where sessions come from: pins are there.
-    let departure = origin::return_to_origin()?;
+    let guard = origin::return_to_origin()?;
     let (stores, mut found) = stores(arguments);
     let progress = Progress::new("removing");
     let request = Request {
@@ -46,7 +46,7 @@ fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
         beginning: &|path| progress.show(path),
     };
     found.extend(collect(&request)?);
-    drop(departure);
+    drop(guard);
     Ok(found)
 }
 

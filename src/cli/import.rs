@@ -8,7 +8,7 @@ mod policy;
 mod remark;
 mod tmpfs;
 
-use crate::cli::arguments::{Import, ImportManner};
+use crate::cli::arguments::{Import, ImportInvocation};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Screen, count, harmless};
 use crate::error::{Error, Result};
@@ -33,12 +33,12 @@ pub fn run(import: &Import) -> Outcome {
     let screen = Screen::for_errors();
     match import {
         Import::PamNamespace(arguments) => {
-            deliver(pam_namespace::run(arguments), &arguments.manner, screen)
+            deliver(pam_namespace::run(arguments), &arguments.invocation, screen)
         }
         Import::PamTmpdir(arguments) => {
-            deliver(pam_tmpdir::run(arguments), &arguments.manner, screen)
+            deliver(pam_tmpdir::run(arguments), &arguments.invocation, screen)
         }
-        Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.manner, screen),
+        Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.invocation, screen),
     }
 }
 
@@ -52,11 +52,11 @@ pub fn policy_of_namespace_conf(bytes: &[u8]) -> Result<String> {
     Ok(imported.policy.to_string())
 }
 
-fn deliver(imported: Result<Imported>, manner: &ImportManner, screen: Screen) -> Outcome {
+fn deliver(imported: Result<Imported>, invocation: &ImportInvocation, screen: Screen) -> Outcome {
     match imported.and_then(readable) {
-        Ok(imported) if manner.json => as_json(&imported, manner.strict),
-        Ok(imported) => as_text(&imported, manner.strict, screen),
-        Err(error) if manner.json => Outcome {
+        Ok(imported) if invocation.json => as_json(&imported, invocation.strict),
+        Ok(imported) => as_text(&imported, invocation.strict, screen),
+        Err(error) if invocation.json => Outcome {
             status: BAD_INPUT,
             ..Outcome::json(&json!({ "error": error.to_string() }), false)
         },

@@ -10,22 +10,22 @@ mod hooks;
 mod ids;
 mod options;
 mod password;
-mod person;
 mod pidfile;
+mod target;
 mod text;
 mod volume;
 
 use crate::cli::arguments::Run;
 use crate::cli::explain;
-use crate::cli::obstacle::{FAILED, Obstacle, execute};
+use crate::cli::not_run::{FAILED, NotRun, execute};
 use crate::cli::outcome::{Outcome, say};
 use crate::cli::source::render;
 use crate::cli::terminal::{Screen, harmless};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
+use crate::kernel::credentials::{self, Program};
 use crate::kernel::helper::WRITTEN;
 use crate::kernel::supervision::{self, Report, Supervised, Terminal};
-use crate::kernel::transition::{self, Program};
 use crate::kernel::user_namespace;
 use crate::plan::When;
 use crate::policy::Diagnostics;
@@ -33,7 +33,7 @@ use case::Case;
 use entry::Entry;
 use pidfile::Reserved;
 use std::convert::Infallible;
-use text::Misuse;
+use text::UsageError;
 
 /// What a run is called where a login has its PAM service.
 pub const SERVICE: &str = "jns";
@@ -46,37 +46,37 @@ const SHELL: &str = "/bin/sh";
 
 /// Why nothing is run.
 #[derive(Debug)]
-enum Trouble {
+enum RunError {
     /// An option is wrong.
-    Misuse(Misuse),
+    UsageError(UsageError),
     /// The policy file has errors.
     Policy(Diagnostics),
     /// It failed.
-    Obstacle(Obstacle),
+    NotRun(NotRun),
 }
 
-impl From<Misuse> for Trouble {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
+impl From<UsageError> for RunError {
+    fn from(usage_error: UsageError) -> Self {
+        Self::UsageError(usage_error)
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for RunError {
     fn from(error: Error) -> Self {
-        Self::Obstacle(error.into())
+        Self::NotRun(error.into())
     }
 }
 
-impl From<Obstacle> for Trouble {
-    fn from(obstacle: Obstacle) -> Self {
-        Self::Obstacle(obstacle)
+impl From<NotRun> for RunError {
+    fn from(not_run: NotRun) -> Self {
+        Self::NotRun(not_run)
     }
 }
 
-impl Trouble {
+impl RunError {
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Misuse(Misuse(text)) => Outcome {
+            Self::UsageError(UsageError(text)) => Outcome {
                 status: MISUSED,
                 ..Outcome::failure(text)
             },
@@ -85,7 +85,7 @@ impl Trouble {
                 out: String::new(),
                 err: render(diagnostics, Screen::for_errors()),
             },
-            Self::Obstacle(obstacle) => obstacle.outcome(),
+            Self::NotRun(not_run) => not_run.outcome(),
         }
     }
 }
@@ -93,8 +93,8 @@ impl Trouble {
 /// Runs the command, and ends with its status.
 pub fn run(arguments: &Run) -> Outcome {
     let _journal = Journal::open("jns", "run", false).heard_by(tell);
-    let done = story(arguments);
-    done.unwrap_or_else(|trouble| trouble.outcome())
+    let done = run_command(arguments);
+    done.unwrap_or_else(|error| error.outcome())
 }
 
 /// Tells who runs the command what went wrong without consequences, and what the programs of volumes and hooks
@@ -105,32 +105,32 @@ fn tell(message: &log::Record<'_>) {
     }
 }
 
-fn story(arguments: &Run) -> std::result::Result<Outcome, Trouble> {
-    transition::refuse_borrowed_rights()?;
+fn run_command(arguments: &Run) -> Result<Outcome, RunError> {
+    credentials::refuse_borrowed_rights()?;
     let case = Case::of(arguments)?;
-    if arguments.manner.explain {
-        return Ok(explain::show(&case.plan, arguments.manner.json));
+    if arguments.invocation.explain {
+        return Ok(explain::show(&case.plan, arguments.invocation.json));
     }
-    let pidfile = arguments.manner.pidfile.as_deref();
-    let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.whom)));
+    let pidfile = arguments.invocation.pidfile.as_deref();
+    let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.target)));
     let pidfile = pidfile.transpose()?;
-    let launch = Launch {
+    let execution = Execution {
         case: &case,
         chdir: arguments.identity.chdir.as_deref(),
     };
-    if arguments.manner.background {
-        return Ok(in_background(&launch, pidfile)?);
+    if arguments.invocation.background {
+        return Ok(in_background(&execution, pidfile)?);
     }
-    Ok(launch.run(pidfile, None)?)
+    Ok(execution.run(pidfile, None)?)
 }
 
 /// Goes on in a process of its own; the status is whether the command runs.
-fn in_background(launch: &Launch<'_>, pidfile: Option<Reserved>) -> Result<Outcome> {
+fn in_background(execution: &Execution<'_>, pidfile: Option<Reserved>) -> Result<Outcome> {
     let status = supervision::in_background(|report| {
-        let done = launch.run(pidfile, Some(&report));
-        let outcome = done.unwrap_or_else(|obstacle| {
-            report.failed(obstacle.status);
-            obstacle.outcome()
+        let done = execution.run(pidfile, Some(&report));
+        let outcome = done.unwrap_or_else(|not_run| {
+            report.failed(not_run.status);
+            not_run.outcome()
         });
         let status = outcome.status;
         let _ = outcome.print();
@@ -149,18 +149,14 @@ fn in_background(launch: &Launch<'_>, pidfile: Option<Reserved>) -> Result<Outco
 }
 
 /// A command that is about to run.
-struct Launch<'c> {
+struct Execution<'c> {
     case: &'c Case,
     chdir: Option<&'c str>,
 }
 
-impl Launch<'_> {
+impl Execution<'_> {
     /// Enters the namespaces, and becomes the command or waits for it.
-    fn run(
-        &self,
-        pidfile: Option<Reserved>,
-        report: Option<&Report>,
-    ) -> std::result::Result<Outcome, Obstacle> {
+    fn run(&self, pidfile: Option<Reserved>, report: Option<&Report>) -> Result<Outcome, NotRun> {
         let terminal = Terminal::own();
         let password = password::ask(&self.case.plan)?;
         let entry = Entry::make(self.case, password.as_ref())?;
@@ -168,8 +164,8 @@ impl Launch<'_> {
         hooks::run(self.case, When::Open)?;
         if pidfile.is_none() && !self.case.needs_supervision() {
             entry.stay();
-            let Err(obstacle) = self.become_command(report, false);
-            return Err(obstacle);
+            let Err(not_run) = self.become_command(report, false);
+            return Err(not_run);
         }
         let running = Supervised::start(terminal, || self.be_command(report))?;
         let written = pidfile.map(|pidfile| pidfile.write(running.pid()));
@@ -197,20 +193,16 @@ impl Launch<'_> {
 
     /// What the copy of this process does that is to be the command: the status that it ends with instead.
     fn be_command(&self, report: Option<&Report>) -> u8 {
-        let Err(obstacle) = self.become_command(report, true);
+        let Err(not_run) = self.become_command(report, true);
         if let Some(report) = report {
-            report.failed(obstacle.status);
+            report.failed(not_run.status);
         }
-        say(&obstacle.outcome().err);
-        obstacle.status
+        say(&not_run.outcome().err);
+        not_run.status
     }
 
     /// With `watched`, it ends with the process that waits for it.
-    fn become_command(
-        &self,
-        report: Option<&Report>,
-        watched: bool,
-    ) -> std::result::Result<Infallible, Obstacle> {
+    fn become_command(&self, report: Option<&Report>, watched: bool) -> Result<Infallible, NotRun> {
         self.become_person()?;
         if watched {
             supervision::die_with_parent();
@@ -225,21 +217,21 @@ impl Launch<'_> {
 
     /// Gives up what the command is not to have. That comes last: it takes rights to get here.
     fn become_person(&self) -> Result<()> {
-        let Case { whom, maps, .. } = self.case;
-        let person = &whom.account.person;
+        let Case { target, maps, .. } = self.case;
+        let credentials = &target.account.credentials;
         if !self.case.is_root {
-            let (uid, gid) = ids::own(maps.as_ref(), person)?;
+            let (uid, gid) = ids::own(maps.as_ref(), credentials)?;
             user_namespace::confine_as(uid, gid)?;
-            return transition::gain_nothing();
+            return credentials::set_no_new_privs();
         }
         if let Some(maps) = maps {
             user_namespace::confine(maps)?;
-            transition::to_person(&ids::inside(maps, person, whom.is_named))?;
-        } else if whom.is_named {
-            transition::to_person(person)?;
+            credentials::become_user(&ids::inside(maps, credentials, target.is_named))?;
+        } else if target.is_named {
+            credentials::become_user(credentials)?;
         }
-        if maps.is_some() || whom.is_named {
-            transition::gain_nothing()?;
+        if maps.is_some() || target.is_named {
+            credentials::set_no_new_privs()?;
         }
         Ok(())
     }
@@ -247,8 +239,8 @@ impl Launch<'_> {
     /// Moves to where the command begins, with the rights that it has.
     fn settle(&self) -> Result<()> {
         match self.chdir {
-            Some(directory) => transition::go_to(directory).map_err(|error| error.of("--chdir")),
-            None if self.case.plan.root.is_some() => transition::go_to("/"),
+            Some(directory) => credentials::go_to(directory).map_err(|error| error.of("--chdir")),
+            None if self.case.plan.root.is_some() => credentials::go_to("/"),
             None => Ok(()),
         }
     }

@@ -137,7 +137,7 @@ pub fn set_aside(
     rename_aside(&parent, uid).map(Some).map_err(failed)
 }
 
-fn rename_aside(parent: impl AsFd, uid: u32) -> std::result::Result<String, Errno> {
+fn rename_aside(parent: impl AsFd, uid: u32) -> Result<String, Errno> {
     let name = Owner::User(uid).name();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs());

@@ -7,9 +7,11 @@
 //! its peers, the host's too, so each mount that one of the directories goes on is taken out of its peer group until
 //! they are in place (`MOVE_MOUNT_SET_GROUP`, Linux 5.15).
 
-use super::departure::{Departure, PINS, forget_pins, leave_for_copy, separate, share_mounts};
 use super::mount::{self, AttributeChange, Travel};
 use super::mount_table::{Mount, OwnTable};
+use super::namespace_guard::{
+    NamespaceGuard, PINS, forget_pins, leave_for_copy, separate, share_mounts,
+};
 use super::walk::identity;
 use crate::error::{Error, Result};
 use rustix::fd::OwnedFd;
@@ -209,7 +211,7 @@ impl CallersDirectories {
         self.clones.is_empty()
     }
 
-    /// Goes on from the namespace that `departure` has entered to a copy of it, of slaves, and attaches them there.
+    /// Goes on from the namespace that `guard` has entered to a copy of it, of slaves, and attaches them there.
     ///
     /// # Errors
     ///
@@ -217,11 +219,11 @@ impl CallersDirectories {
     pub fn attach_in_copy(
         &mut self,
         host: &Host,
-        departure: &Departure,
+        guard: &NamespaceGuard,
         travel: Travel,
     ) -> Result<()> {
         let is_shared = host.is_shared_here()?;
-        departure.go_on_to_copy(travel)?;
+        guard.go_on_to_copy(travel)?;
         self.attach_here()?;
         match is_shared {
             true => share_mounts(),
@@ -262,10 +264,10 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// As [`CallersDirectories::attach_here`]. The thread is then where it was.
-    pub fn enter_hosts_view(&mut self, host: &Host) -> Result<Departure> {
+    pub fn enter_hosts_view(&mut self, host: &Host) -> Result<NamespaceGuard> {
         self.leave_out_what_the_host_lacks();
         let parents = self.parents(host)?;
-        let departure = leave_for_copy(&[])?;
+        let guard = leave_for_copy(&[])?;
         if !mount::knows_peer_groups() {
             self.notes.push(format!(
                 "what is mounted in this session stays in it: {OLD_KERNEL}"
@@ -273,7 +275,7 @@ impl CallersDirectories {
             separate(Travel::FromHost)?;
             forget_pins();
             self.attach_here()?;
-            return Ok(departure);
+            return Ok(guard);
         }
         // As long as one of them is a peer of the host's, what is attached to it or taken from it is on the host too:
         // the directories, and the pins that are forgotten here.
@@ -291,7 +293,7 @@ impl CallersDirectories {
         let notes = propagated.filter_map(|(parent, copy)| join(&parent.root, copy, &parent.point));
         self.notes.extend(notes);
         self.note_private(&parents);
-        Ok(departure)
+        Ok(guard)
     }
 
     fn note_private(&mut self, parents: &[Parent]) {

@@ -35,7 +35,7 @@ pub enum Multiplexer {
 /// # Errors
 ///
 /// Something could not be made; `path` names the directory.
-pub fn furnish(directory: &OwnedFd, path: &str) -> Result<Multiplexer> {
+pub fn make_nodes(directory: &OwnedFd, path: &str) -> Result<Multiplexer> {
     let failed = |errno| Error::from_errno("make the devices of", path, errno);
     for (name, target) in LINKS {
         rustix::fs::symlinkat(*target, directory, *name).map_err(failed)?;
@@ -50,7 +50,7 @@ pub fn furnish(directory: &OwnedFd, path: &str) -> Result<Multiplexer> {
 
 /// The device finds the instance that is mounted on `pts` beside it, a copy of the device would not. Where
 /// none can be made, in a user namespace, the instance has its own.
-fn multiplexer(directory: &OwnedFd) -> std::result::Result<Multiplexer, Errno> {
+fn multiplexer(directory: &OwnedFd) -> Result<Multiplexer, Errno> {
     let device = makedev(5, 2);
     let mode = Mode::from_raw_mode(0o666);
     match rustix::fs::mknodat(directory, "ptmx", FileType::CharacterDevice, mode, device) {
@@ -67,7 +67,7 @@ fn multiplexer(directory: &OwnedFd) -> std::result::Result<Multiplexer, Errno> {
 }
 
 /// Whatever the umask of the process.
-fn set_mode(directory: &OwnedFd, name: &str, mode: u32) -> std::result::Result<(), Errno> {
+fn set_mode(directory: &OwnedFd, name: &str, mode: u32) -> Result<(), Errno> {
     let mode = Mode::from_raw_mode(mode);
     rustix::fs::chmodat(directory, name, mode, rustix::fs::AtFlags::empty())
 }

@@ -239,7 +239,7 @@ pub const TEMPORARY: &str = ".jns-";
 /// # Errors
 ///
 /// The error number of getrandom(2).
-pub fn temporary_name() -> std::result::Result<String, Errno> {
+pub fn temporary_name() -> Result<String, Errno> {
     let mut bits = [0_u8; 8];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
     Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(bits)))
@@ -252,7 +252,7 @@ pub fn is_temporary(name: &str) -> bool {
 }
 
 /// The names in an open directory, without `.` and `..`, in no order; or the error number of getdents64(2).
-pub fn names(directory: Dir) -> impl Iterator<Item = std::result::Result<CString, Errno>> {
+pub fn names(directory: Dir) -> impl Iterator<Item = Result<CString, Errno>> {
     let names = directory.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
     names.filter(|name| {
         let dots = |name: &CString| matches!(name.to_bytes(), b"." | b"..");
@@ -265,8 +265,8 @@ pub fn names(directory: Dir) -> impl Iterator<Item = std::result::Result<CString
 /// # Errors
 ///
 /// The error number of getdents64(2).
-pub fn sorted_names(directory: Dir) -> std::result::Result<Vec<String>, Errno> {
-    let all: Vec<CString> = names(directory).collect::<std::result::Result<_, Errno>>()?;
+pub fn sorted_names(directory: Dir) -> Result<Vec<String>, Errno> {
+    let all: Vec<CString> = names(directory).collect::<Result<_, Errno>>()?;
     let texts = all.into_iter().filter_map(|name| name.into_string().ok());
     let mut texts: Vec<String> = texts.collect();
     texts.sort_unstable();
@@ -278,7 +278,7 @@ pub fn sorted_names(directory: Dir) -> std::result::Result<Vec<String>, Errno> {
 /// # Errors
 ///
 /// The error number of openat(2): ENOTDIR for a link as for a file.
-pub fn open_directory(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+pub fn open_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
@@ -302,7 +302,7 @@ fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
 }
 
 /// Owner first: chown(2) takes the set-id bits away.
-fn shape(file: &OwnedFd, form: Form) -> std::result::Result<(), Errno> {
+fn shape(file: &OwnedFd, form: Form) -> Result<(), Errno> {
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes owners"
@@ -401,7 +401,7 @@ pub fn ensure_private(parent: &Rc<OwnedFd>, name: &str, path: &str) -> Result<Ow
 
 /// It gets root's group and mode 0700, whatever the umask of the host process and, in su(1), the group of its
 /// caller.
-fn make_private(parent: &Rc<OwnedFd>, name: &str) -> std::result::Result<Option<Draft>, Errno> {
+fn make_private(parent: &Rc<OwnedFd>, name: &str) -> Result<Option<Draft>, Errno> {
     const FORM: Form = Form {
         mode: 0o700,
         uid: 0,

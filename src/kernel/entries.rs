@@ -57,7 +57,7 @@ pub enum Unwanted {
 }
 
 /// An entry that was opened (`O_PATH`), or why it is not to be had; nothing where there is none.
-pub type Judged = Option<std::result::Result<(OwnedFd, Stat), Unwanted>>;
+pub type Judged = Option<Result<(OwnedFd, Stat), Unwanted>>;
 
 /// What a directory holds of the entries that are meant.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -152,11 +152,7 @@ impl Names {
     /// # Errors
     ///
     /// The error number of openat(2) or getdents64(2): what is not there is no error.
-    pub fn search(
-        &self,
-        directory: impl AsFd,
-        owners: Owners,
-    ) -> std::result::Result<Search, Errno> {
+    pub fn search(&self, directory: impl AsFd, owners: Owners) -> Result<Search, Errno> {
         let mut search = Search::default();
         let matching = match self.single() {
             Some(name) => BTreeSet::from([name.to_owned()]),
@@ -178,7 +174,7 @@ impl Names {
         &self,
         directory: impl AsFd,
         search: &mut Search,
-    ) -> std::result::Result<BTreeSet<String>, Errno> {
+    ) -> Result<BTreeSet<String>, Errno> {
         let tokens = self.tokens();
         let mut found = BTreeSet::new();
         let listed = names(Dir::new(open_directory(directory, ".")?)?);
@@ -215,7 +211,7 @@ impl Owners {
     /// # Errors
     ///
     /// The error number of openat(2) or fstat(2).
-    pub fn find(self, directory: impl AsFd, name: &str) -> std::result::Result<Judged, Errno> {
+    pub fn find(self, directory: impl AsFd, name: &str) -> Result<Judged, Errno> {
         let opened = walk::open_entry(&directory, name).and_then(|entry| {
             let status = match self {
                 // A file system of the user's own is theirs, whether or not it lets root look at it.
@@ -232,7 +228,7 @@ impl Owners {
         }
     }
 
-    fn judge(self, status: &Stat) -> std::result::Result<(), Unwanted> {
+    fn judge(self, status: &Stat) -> Result<(), Unwanted> {
         let owner = status.st_uid;
         match self {
             _ if file_type(status) == FileType::Symlink => Err(Unwanted::Link),
@@ -263,7 +259,7 @@ impl Found {
             .is_ok_and(|now| now == self.entries)
     }
 
-    fn look_again(&self, owners: Owners) -> std::result::Result<Vec<Entry>, Errno> {
+    fn look_again(&self, owners: Owners) -> Result<Vec<Entry>, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, &self.directory, flags, Mode::empty())?;
         let mut entries = Vec::new();

@@ -85,7 +85,7 @@ fn open_trusted(
     Ok((file, status))
 }
 
-fn vet_type(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+fn vet_type(status: &Stat, wanted: FileType) -> Result<(), String> {
     let found = file_type(status);
     if found == wanted {
         return Ok(());
@@ -94,7 +94,7 @@ fn vet_type(status: &Stat, wanted: FileType) -> std::result::Result<(), String> 
     Err(format!("it is {found}, not {wanted}"))
 }
 
-pub(super) fn vet(status: &Stat, wanted: FileType) -> std::result::Result<(), String> {
+pub(super) fn vet(status: &Stat, wanted: FileType) -> Result<(), String> {
     vet_type(status, wanted)?;
     if status.st_uid != 0 {
         return Err(format!("it belongs to uid {}, not to root", status.st_uid));
@@ -121,7 +121,7 @@ fn describe(kind: FileType) -> &'static str {
 }
 
 /// Reads to the end, but no more than one byte past `limit`.
-fn read_whole(file: &OwnedFd, limit: usize) -> std::result::Result<Vec<u8>, Errno> {
+fn read_whole(file: &OwnedFd, limit: usize) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     let mut chunk = [0_u8; 16384];
     while text.len() <= limit {
@@ -239,7 +239,7 @@ fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8], path: &str) ->
     })
 }
 
-fn write_whole(file: &OwnedFd, mut bytes: &[u8]) -> std::result::Result<(), Errno> {
+fn write_whole(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
             Err(Errno::INTR) => {}

@@ -6,13 +6,13 @@
 //! tells how it ended. It leads the program's process group and session, too: its number cannot be
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
+use super::credentials::Credentials;
 use super::file;
 use super::label;
 use super::limits;
 use super::output::Output;
 use super::rights;
 use super::sys::{self, Child, Difference, SignalsHeld, Words};
-use super::transition::Person;
 use super::walk::{Trust, Walker};
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -47,7 +47,7 @@ pub struct Helper {
     /// Its environment besides `PATH`; nothing for one without any variable.
     pub environment: Option<Vec<(String, String)>>,
     /// Whose rights it has; nothing for those of the calling process.
-    pub person: Option<Person>,
+    pub credentials: Option<Credentials>,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -84,7 +84,7 @@ impl Helper {
         let path = self.vetted_path()?;
         let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
         let held = SignalsHeld::begin().map_err(failed)?;
-        let child = start.run_apart(0, Start::stand_between).map_err(failed)?;
+        let child = start.run_apart(0, Start::supervise).map_err(failed)?;
         drop((held, start));
         let mut watch = Watch {
             child,
@@ -112,7 +112,11 @@ impl Helper {
         if !program.starts_with('/') {
             return Err(Error::new("run", program, "it is not an absolute path"));
         }
-        if self.person.as_ref().is_none_or(|person| person.uid != 0) {
+        if self
+            .credentials
+            .as_ref()
+            .is_none_or(|credentials| credentials.uid != 0)
+        {
             return Ok(program.to_owned());
         }
         let place = Walker::new(Trust::Root)?.open(program, &[])?;
@@ -188,7 +192,7 @@ struct Start {
     path: CString,
     arguments: Words,
     environment: Words,
-    person: Option<Ids>,
+    credentials: Option<Ids>,
     input: OwnedFd,
     output: OwnedFd,
     outcome: OwnedFd,
@@ -207,20 +211,21 @@ struct Ids {
 }
 
 impl Start {
-    fn prepare(
-        helper: &Helper,
-        input: &[u8],
-        path: String,
-    ) -> std::result::Result<(Self, Watched), Errno> {
+    fn prepare(helper: &Helper, input: &[u8], path: String) -> Result<(Self, Watched), Errno> {
         let named = helper.environment.as_ref();
         let always = named.map(|_| PATH.to_owned());
         let variables = named.into_iter().flatten();
         let variables = variables.map(|(name, value)| format!("{name}={value}"));
         let environment = always.into_iter().chain(variables);
-        let ids = |person: &Person| Ids {
-            uid: Uid::from_raw(person.uid),
-            gid: Gid::from_raw(person.gid),
-            groups: person.groups.iter().copied().map(Gid::from_raw).collect(),
+        let ids = |credentials: &Credentials| Ids {
+            uid: Uid::from_raw(credentials.uid),
+            gid: Gid::from_raw(credentials.gid),
+            groups: credentials
+                .groups
+                .iter()
+                .copied()
+                .map(Gid::from_raw)
+                .collect(),
         };
         let (output, written) = pipe()?;
         let (outcome, told) = pipe()?;
@@ -231,7 +236,7 @@ impl Start {
             path: words(std::iter::once(path))?.pop().ok_or(Errno::INVAL)?,
             arguments: Words::new(words(helper.argv.iter().cloned())?),
             environment: Words::new(words(environment)?),
-            person: helper.person.as_ref().map(ids),
+            credentials: helper.credentials.as_ref().map(ids),
             input: filled(input)?,
             output: written,
             outcome: told,
@@ -239,20 +244,20 @@ impl Start {
         Ok((start, Watched { output, outcome }))
     }
 
-    /// Starts one of the two processes, which runs `child`: [`Self::stand_between`] or [`Self::become_program`].
+    /// Starts one of the two processes, which runs `child`: [`Self::supervise`] or [`Self::become_program`].
     #[allow(unsafe_code, reason = "what the children do is known here alone")]
     fn run_apart(
         &self,
         signal: libc::c_int,
         child: fn(&Self) -> libc::c_int,
-    ) -> std::result::Result<Child, Errno> {
+    ) -> Result<Child, Errno> {
         // SAFETY: both make system calls by what was prepared for them, until they end or are another program.
         unsafe { sys::clone_process(Difference::None, signal, || child(self)) }
     }
 
     /// What the process in between does. It has the rights of the host, as far as users may send signals: not
     /// to one that su(1) started for them.
-    fn stand_between(&self) -> i32 {
+    fn supervise(&self) -> i32 {
         sys::reset_signals();
         let _ = rustix::process::setsid();
         let uid = rustix::process::geteuid();
@@ -286,21 +291,21 @@ impl Start {
         NOT_RUN
     }
 
-    fn settle(&self) -> std::result::Result<(), Errno> {
+    fn settle(&self) -> Result<(), Errno> {
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         rustix::process::chdir("/")?;
         rustix::stdio::dup2_stdin(&self.input)?;
         rustix::stdio::dup2_stdout(&self.output)?;
         rustix::stdio::dup2_stderr(&self.output)?;
         sys::close_on_exec_from(3)?;
-        match &self.person {
+        match &self.credentials {
             Some(ids) if !ids.uid.is_root() => {}
             _ => {
                 limits::lift();
                 label::forget_program_context()?;
             }
         }
-        if let Some(ids) = &self.person {
+        if let Some(ids) = &self.credentials {
             ids.take()?;
         }
         die_with_parent();
@@ -315,7 +320,7 @@ impl Start {
 impl Ids {
     /// Takes them on in a process of one thread: the C library's functions would ask threads to follow that
     /// are none of its.
-    fn take(&self) -> std::result::Result<(), Errno> {
+    fn take(&self) -> Result<(), Errno> {
         let Self { uid, gid, groups } = self;
         rustix::thread::set_thread_groups(groups)?;
         rustix::thread::set_thread_res_gid(*gid, *gid, *gid)?;
@@ -333,13 +338,13 @@ fn die_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
 
-fn words(text: impl Iterator<Item = String>) -> std::result::Result<Vec<CString>, Errno> {
+fn words(text: impl Iterator<Item = String>) -> Result<Vec<CString>, Errno> {
     text.map(|word| CString::new(word).map_err(|_| Errno::INVAL))
         .collect()
 }
 
 /// A pipe whose ends lie above the standard streams, which a host may have closed.
-fn pipe() -> std::result::Result<(OwnedFd, OwnedFd), Errno> {
+fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     let above = |end: OwnedFd| rustix::io::fcntl_dupfd_cloexec(end, 3);
     Ok((above(read)?, above(write)?))
@@ -347,7 +352,7 @@ fn pipe() -> std::result::Result<(OwnedFd, OwnedFd), Errno> {
 
 /// The end of a pipe from which `input` can be read, and then nothing: it lies in the pipe before anybody
 /// reads, so that nobody waits for anybody, and no write meets a closed end.
-fn filled(input: &[u8]) -> std::result::Result<OwnedFd, Errno> {
+fn filled(input: &[u8]) -> Result<OwnedFd, Errno> {
     let (read, write) = pipe()?;
     rustix::fs::fcntl_setfl(&write, OFlags::NONBLOCK)?;
     if input.is_empty() || rustix::io::write(&write, input)? == input.len() {

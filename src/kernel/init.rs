@@ -8,14 +8,15 @@
 //! The init stays in the other namespaces that the host came from, so that `/proc/1` inside leads back there. Who
 //! needs the namespace is a member: a process, which counts until it has ended or its session has.
 
-mod keeper;
-mod wire;
+mod protocol;
+mod server;
 
 use super::filesystem;
 use super::process::{Process, number_in_proc, started_in};
 use super::sys::{self, Difference, SignalsHeld};
 use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
+use protocol::Topic;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -24,7 +25,6 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 use std::path::PathBuf;
-use wire::Topic;
 
 /// What errors call it.
 const OBJECT: &str = "a PID namespace";
@@ -89,13 +89,13 @@ pub fn start() -> Result<(Init, Membership)> {
     check_single("make")?;
     let mut children = Children::remember()?;
     // The namespace of before, if there is one, must not be above the new one.
-    match own_pidfd().and_then(bear) {
+    match own_pidfd().and_then(set_pid_for_children) {
         // In a user namespace of a caller's, that of the machine cannot be entered, and so not be returned to.
-        Err(Errno::PERM) if children.are_at_home() => children.before = None,
+        Err(Errno::PERM) if children.are_in_own_namespace() => children.before = None,
         entered => entered.map_err(refused)?,
     }
     let founder = own_pidfd().map_err(refused)?;
-    let (link, theirs) = wire::pair().map_err(refused)?;
+    let (link, theirs) = protocol::pair().map_err(refused)?;
     let held = SignalsHeld::begin().map_err(refused)?;
     let helper =
         sys::clone_single(Difference::None, 0, || found(theirs, founder)).map_err(refused)?;
@@ -137,22 +137,22 @@ fn found(link: OwnedFd, founder: OwnedFd) -> i32 {
     let Ok(own) = rustix::io::fcntl_dupfd_cloexec(&link, 0) else {
         return 1;
     };
-    let begin = || sys::clone_single(Difference::PidNamespace, 0, || keeper::live(link, founder));
+    let begin = || sys::clone_single(Difference::PidNamespace, 0, || server::live(link, founder));
     let tell = |init: sys::Child| {
         let pid = init.pid.as_raw_nonzero().to_string();
-        wire::send(&own, Topic::Begun, &pid, &[init.pidfd.as_fd()])
+        protocol::send(&own, Topic::Begun, &pid, &[init.pidfd.as_fd()])
     };
     match take_effective_ids().and_then(|()| begin()).and_then(tell) {
         Ok(()) => 0,
         Err(errno) => {
-            let _ = wire::send(&own, Topic::Failed, &reason(errno), &[]);
+            let _ = protocol::send(&own, Topic::Failed, &reason(errno), &[]);
             1
         }
     }
 }
 
 /// A process with the real ids of a user, as su(1) is, is that user's to stop and to kill.
-fn take_effective_ids() -> std::result::Result<(), Errno> {
+fn take_effective_ids() -> Result<(), Errno> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)
@@ -194,36 +194,36 @@ impl Begun {
                 Topic::Ready => given = descriptors.next().zip(descriptors.next()),
                 Topic::Failed => return Err(Error::new("make", OBJECT, message.text)),
                 // Nothing that a founder is told.
-                Topic::Door | Topic::Stay | Topic::Join | Topic::Goodbye => {}
+                Topic::Listen | Topic::Stay | Topic::Join | Topic::Leave => {}
             }
         }
     }
 }
 
 /// Waits for a message; nothing where the other side is gone.
-fn await_message(link: &OwnedFd, seconds: i64) -> Result<Option<wire::Message>> {
+fn await_message(link: &OwnedFd, seconds: i64) -> Result<Option<protocol::Message>> {
     if !wait_for(link, PollFlags::IN, seconds).map_err(refused)? {
         let reason = format_args!("its first process has not answered for {seconds} s");
         return Err(Error::new("use", OBJECT, reason));
     }
-    wire::receive(link).map_err(refused)
+    protocol::receive(link).map_err(refused)
 }
 
-/// Joins the PID namespace whose init hears at the socket `door`; nothing where there is none any more. The process
+/// Joins the PID namespace whose init hears at the socket `address`; nothing where there is none any more. The process
 /// is in `session`'s way until [`Membership::stay`].
 ///
 /// # Errors
 ///
 /// The process has several threads, or the init does not answer within two seconds.
-pub fn join(door: &str) -> Result<Option<Membership>> {
+pub fn join(address: &str) -> Result<Option<Membership>> {
     check_single("join")?;
     let children = Children::remember()?;
-    let Some(door) = knock(door).map_err(refused)? else {
+    let Some(address) = connect(address).map_err(refused)? else {
         return Ok(None);
     };
-    let (link, theirs) = wire::pair().map_err(refused)?;
+    let (link, theirs) = protocol::pair().map_err(refused)?;
     let own = own_pidfd().map_err(refused)?;
-    match call(&door, Topic::Join, "", &[own.as_fd(), theirs.as_fd()]) {
+    match call(&address, Topic::Join, "", &[own.as_fd(), theirs.as_fd()]) {
         Err(Errno::CONNREFUSED | Errno::CONNRESET) => return Ok(None),
         called => called.map_err(refused)?,
     }
@@ -239,26 +239,26 @@ pub fn join(door: &str) -> Result<Option<Membership>> {
     }))
 }
 
-/// Tells the init that hears at the socket `door` that `session`, which was to stay, has ended. Nobody need hear it.
+/// Tells the init that hears at the socket `address` that `session`, which was to stay, has ended. Nobody need hear it.
 ///
 /// # Errors
 ///
 /// The socket cannot be used.
-pub fn say_goodbye(door: &str, session: &str) -> Result<()> {
-    let failed = |errno| Error::from_errno("use", door, errno);
-    let Some(door) = knock(door).map_err(failed)? else {
+pub fn leave(address: &str, session: &str) -> Result<()> {
+    let failed = |errno| Error::from_errno("use", address, errno);
+    let Some(address) = connect(address).map_err(failed)? else {
         return Ok(());
     };
-    match call(&door, Topic::Goodbye, session, &[]) {
+    match call(&address, Topic::Leave, session, &[]) {
         Err(Errno::CONNREFUSED | Errno::CONNRESET) => Ok(()),
         called => called.map_err(failed),
     }
 }
 
-/// A socket that is connected to the one at the path `door`; nothing where nobody hears there.
-fn knock(door: &str) -> std::result::Result<Option<OwnedFd>, Errno> {
+/// A socket that is connected to the one at the path `address`; nothing where nobody hears there.
+fn connect(address: &str) -> Result<Option<OwnedFd>, Errno> {
     let socket = datagram_socket()?;
-    match SocketAddrUnix::new(door).and_then(|door| rustix::net::connect(&socket, &door)) {
+    match SocketAddrUnix::new(address).and_then(|address| rustix::net::connect(&socket, &address)) {
         Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
         connected => connected.map(|()| Some(socket)),
     }
@@ -266,31 +266,31 @@ fn knock(door: &str) -> std::result::Result<Option<OwnedFd>, Errno> {
 
 /// Sends, and waits a while where too many others do so too.
 fn call(
-    door: &OwnedFd,
+    address: &OwnedFd,
     topic: Topic,
     text: &str,
     descriptors: &[BorrowedFd<'_>],
-) -> std::result::Result<(), Errno> {
-    match wire::send(door, topic, text, descriptors) {
+) -> Result<(), Errno> {
+    match protocol::send(address, topic, text, descriptors) {
         Err(Errno::AGAIN) => {
-            wait_for(door, PollFlags::OUT, JOINING)?;
-            wire::send(door, topic, text, descriptors)
+            wait_for(address, PollFlags::OUT, JOINING)?;
+            protocol::send(address, topic, text, descriptors)
         }
         sent => sent,
     }
 }
 
 /// Whether a file becomes readable, say, within that time.
-fn wait_for(file: &OwnedFd, event: PollFlags, seconds: i64) -> std::result::Result<bool, Errno> {
-    let patience = Timespec {
+fn wait_for(file: &OwnedFd, event: PollFlags, seconds: i64) -> Result<bool, Errno> {
+    let timeout = Timespec {
         tv_sec: seconds,
         tv_nsec: 0,
     };
     let mut polled = [PollFd::new(file, event)];
-    rustix::io::retry_on_intr(|| poll(&mut polled, Some(&patience))).map(|ready| ready > 0)
+    rustix::io::retry_on_intr(|| poll(&mut polled, Some(&timeout))).map(|ready| ready > 0)
 }
 
-fn datagram_socket() -> std::result::Result<OwnedFd, Errno> {
+fn datagram_socket() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
 }
@@ -302,21 +302,21 @@ impl Membership {
     ///
     /// setns(2) failed: CAP_SYS_ADMIN is missing, or the namespace is not below that of this process.
     pub fn enter(&self) -> Result<()> {
-        bear(self.namespace.as_fd()).map_err(not_entered)
+        set_pid_for_children(self.namespace.as_fd()).map_err(not_entered)
     }
 
-    /// Opens a door for others, at the path `door`, in a directory that is root's alone. The init of whoever began
+    /// Opens a socket for others, at the path `address`, in a directory that is root's alone. The init of whoever began
     /// the namespace hears there as long as it lives; the file stays.
     ///
     /// # Errors
     ///
     /// The socket cannot be made there.
-    pub fn open_door(&mut self, door: &str) -> Result<()> {
-        let failed = |errno| Error::from_errno("create", door, errno);
+    pub fn listen_at(&mut self, address: &str) -> Result<()> {
+        let failed = |errno| Error::from_errno("create", address, errno);
         let socket = datagram_socket().map_err(failed)?;
-        SocketAddrUnix::new(door)
-            .and_then(|door| rustix::net::bind(&socket, &door))
-            .and_then(|()| wire::send(&self.link, Topic::Door, "", &[socket.as_fd()]))
+        SocketAddrUnix::new(address)
+            .and_then(|address| rustix::net::bind(&socket, &address))
+            .and_then(|()| protocol::send(&self.link, Topic::Listen, "", &[socket.as_fd()]))
             .map_err(failed)?;
         self.alone.0 = None;
         Ok(())
@@ -324,7 +324,7 @@ impl Membership {
 
     /// Needs the namespace for good: until this process has ended, or says that `session` has.
     pub fn stay(mut self, session: &str) {
-        let _ = wire::send(&self.link, Topic::Stay, session, &[]);
+        let _ = protocol::send(&self.link, Topic::Stay, session, &[]);
         self.children.before = None;
         self.alone.0 = None;
     }
@@ -377,8 +377,8 @@ impl Known {
 /// # Errors
 ///
 /// setns(2) failed: CAP_SYS_ADMIN or CAP_SYS_PTRACE is missing, or the process has ended.
-pub fn bear_beside(pidfd: impl AsFd) -> Result<()> {
-    bear(pidfd).map_err(not_entered)
+pub fn join_pid_namespace_for_children(pidfd: impl AsFd) -> Result<()> {
+    set_pid_for_children(pidfd).map_err(not_entered)
 }
 
 /// The PID namespace of this process, as `ls -l /proc/self/ns` shows it, where it is not that of the first process in
@@ -406,9 +406,9 @@ fn namespace_name(process: &str) -> Option<PathBuf> {
 /// # Errors
 ///
 /// setns(2) failed: CAP_SYS_ADMIN is missing.
-pub fn bear_at_home() -> Result<()> {
+pub fn set_own_pid_for_children() -> Result<()> {
     own_pidfd()
-        .and_then(bear)
+        .and_then(set_pid_for_children)
         .map_err(|errno| Error::from_errno("leave", OBJECT, errno))
 }
 
@@ -425,7 +425,7 @@ impl Children {
     }
 
     /// Whether they are born where this process is itself.
-    fn are_at_home(&self) -> bool {
+    fn are_in_own_namespace(&self) -> bool {
         let here = rustix::fs::stat("/proc/thread-self/ns/pid");
         let there = self.before.as_ref().map(rustix::fs::fstat);
         matches!((here, there), (Ok(here), Some(Ok(there))) if here.st_ino == there.st_ino)
@@ -437,7 +437,7 @@ impl Drop for Children {
         let Some(before) = self.before.take() else {
             return;
         };
-        if let Err(errno) = bear(before) {
+        if let Err(errno) = set_pid_for_children(before) {
             let reason = errno.kind();
             log::error!("cannot return to the PID namespace of before: {reason}");
         }
@@ -457,7 +457,7 @@ impl Drop for Alone {
 }
 
 /// Lets children be born in a namespace, or in that of the process of a pidfd (Linux 5.8).
-fn bear(namespace: impl AsFd) -> std::result::Result<(), Errno> {
+fn set_pid_for_children(namespace: impl AsFd) -> Result<(), Errno> {
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes namespaces"
@@ -465,7 +465,7 @@ fn bear(namespace: impl AsFd) -> std::result::Result<(), Errno> {
     nix::sched::setns(namespace.as_fd(), CloneFlags::CLONE_NEWPID).map_err(sys::of_nix)
 }
 
-fn own_pidfd() -> std::result::Result<OwnedFd, Errno> {
+fn own_pidfd() -> Result<OwnedFd, Errno> {
     pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
 }
 

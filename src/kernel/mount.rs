@@ -236,7 +236,7 @@ pub fn detach_from(path: &str, id: u64) -> Result<()> {
     unmount(name).map_err(failed)
 }
 
-fn unmount(path: &str) -> std::result::Result<(), Errno> {
+fn unmount(path: &str) -> Result<(), Errno> {
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::umount2(path, flags).map_err(sys::of_nix)

@@ -182,7 +182,7 @@ pub(super) fn opened_as(wanted: Type, file: &OwnedFd) -> Option<u64> {
     Some(rustix::fs::fstat(file).ok()?.st_ino)
 }
 
-pub(super) fn open(path: &str) -> std::result::Result<OwnedFd, Errno> {
+pub(super) fn open(path: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
@@ -227,7 +227,7 @@ fn not_found(wanted: Type, errno: Errno) -> Error {
     }
 }
 
-fn by_pidfd(wanted: Type) -> std::result::Result<OwnedFd, Errno> {
+fn by_pidfd(wanted: Type) -> Result<OwnedFd, Errno> {
     /// `PIDFD_THREAD` (Linux 6.9).
     const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
     let pidfd = rustix::process::pidfd_open(rustix::thread::gettid(), THREAD)?;
@@ -239,7 +239,7 @@ fn by_pidfd(wanted: Type) -> std::result::Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// The error number of stat(2): ENOENT when the process is gone.
-pub fn inode_of_process(pid: u32) -> std::result::Result<u64, Errno> {
+pub fn inode_of_process(pid: u32) -> Result<u64, Errno> {
     rustix::fs::stat(format!("/proc/{pid}/ns/mnt")).map(|status| status.st_ino)
 }
 
@@ -248,7 +248,7 @@ pub fn inode_of_process(pid: u32) -> std::result::Result<u64, Errno> {
 /// # Errors
 ///
 /// The error number of stat(2): ENOENT where /proc is not mounted.
-pub fn own_inode() -> std::result::Result<u64, Errno> {
+pub fn own_inode() -> Result<u64, Errno> {
     rustix::fs::stat(Type::MOUNT.own).map(|status| status.st_ino)
 }
 
@@ -280,7 +280,7 @@ impl Root {
     /// # Errors
     ///
     /// The error number of statx(2).
-    pub fn unasked(path: &str) -> std::result::Result<Self, Errno> {
+    pub fn unasked(path: &str) -> Result<Self, Errno> {
         let flags = AtFlags::STATX_DONT_SYNC;
         let status = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::empty());
         status.map(|status| Self::of(&status))

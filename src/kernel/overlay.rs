@@ -39,7 +39,7 @@ pub struct Layer<'a> {
 
 /// How an overlay is made.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner<'a> {
+pub struct Options<'a> {
     /// The attributes `MOUNT_ATTR_*` of its mount.
     pub attributes: u64,
     /// Whether the layer was made for this overlay, so that no other can write to it.
@@ -87,15 +87,15 @@ impl<'a> Layer<'a> {
     /// Another overlay writes to the layer, or the kernel refused it, in its own words where it gives any: the
     /// layer may be on a file system that cannot hold one, and before Linux 6.15 `lower` must not be on a
     /// detached mount.
-    pub fn mount(&self, lower: &OwnedFd, manner: Manner<'_>) -> Result<OwnedFd> {
-        if !manner.is_new {
+    pub fn mount(&self, lower: &OwnedFd, options: Options<'_>) -> Result<OwnedFd> {
+        if !options.is_new {
             self.wait_until(|| self.lock())?;
-            self.wait_until(|| Ok(!self.is_in_use(manner)?))?;
+            self.wait_until(|| Ok(!self.is_in_use(options)?))?;
         }
-        let recipe = self.recipe(lower, manner)?;
+        let recipe = self.recipe(lower, options)?;
         recipe.set("index", "off")?;
         recipe.set("metacopy", "off")?;
-        recipe.mount(manner.attributes).map_err(in_words)
+        recipe.mount(options.attributes).map_err(in_words)
     }
 
     fn wait_until(&self, holds: impl Fn() -> Result<bool>) -> Result<()> {
@@ -121,21 +121,21 @@ impl<'a> Layer<'a> {
     /// Whether an overlay writes to the layer. The kernel lets several do that, with results that it does not
     /// define, except to one with an index (overlayfs of Linux 4.13, and seen on 6.18). That one notes what is
     /// below it, and will have nothing else there: so it has an empty directory.
-    fn is_in_use(&self, manner: Manner<'_>) -> Result<bool> {
-        let recipe = self.recipe(&self.empty, manner)?;
+    fn is_in_use(&self, options: Options<'_>) -> Result<bool> {
+        let recipe = self.recipe(&self.empty, options)?;
         recipe.set("index", "on")?;
         // Whatever else is wrong is found again when the overlay is made.
         Ok(recipe.mount(0).is_err_and(|error| error.is_busy()))
     }
 
-    fn recipe<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
-        let recipe = match self.by_descriptor(lower, manner) {
+    fn recipe<'m>(&self, lower: &OwnedFd, options: Options<'m>) -> Result<Recipe<'m>> {
+        let recipe = match self.by_descriptor(lower, options) {
             // Linux before 6.13, or 6.15 for a descriptor of a path alone.
-            Err(_) => self.by_path(lower, manner)?,
+            Err(_) => self.by_path(lower, options)?,
             Ok(recipe) => recipe,
         };
         recipe.set("source", &self.source()?)?;
-        if manner.without_rights {
+        if options.without_rights {
             recipe.set_flag("userxattr")?;
         }
         Ok(recipe)
@@ -151,16 +151,16 @@ impl<'a> Layer<'a> {
         Ok(format!("{SOURCE}:{major}:{minor}:{}", self.path))
     }
 
-    fn by_descriptor<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
-        let recipe = begin(manner)?;
+    fn by_descriptor<'m>(&self, lower: &OwnedFd, options: Options<'m>) -> Result<Recipe<'m>> {
+        let recipe = begin(options)?;
         recipe.set_file("upperdir", &self.upper)?;
         recipe.set_file("workdir", &self.work)?;
         recipe.set_file("lowerdir+", lower)?;
         Ok(recipe)
     }
 
-    fn by_path<'m>(&self, lower: &OwnedFd, manner: Manner<'m>) -> Result<Recipe<'m>> {
-        let recipe = begin(manner)?;
+    fn by_path<'m>(&self, lower: &OwnedFd, options: Options<'m>) -> Result<Recipe<'m>> {
+        let recipe = begin(options)?;
         for (key, file) in [
             ("upperdir", &self.upper),
             ("workdir", &self.work),
@@ -199,8 +199,8 @@ pub fn layer_of(source: &[u8]) -> Option<(u64, &[u8])> {
     Some((device, next()?))
 }
 
-fn begin(manner: Manner<'_>) -> Result<Recipe<'_>> {
-    Recipe::new("overlay", "make an overlay for", manner.path)
+fn begin(options: Options<'_>) -> Result<Recipe<'_>> {
+    Recipe::new("overlay", "make an overlay for", options.path)
 }
 
 /// Most of what the kernel has to say about overlays it says in its log alone.

@@ -181,7 +181,7 @@ pub fn all() -> Result<Vec<u32>> {
 /// # Errors
 ///
 /// The error number of open(2) or getdents64(2): ENOENT or ESRCH when the process is gone.
-pub fn numbers(path: &str) -> std::result::Result<Vec<u32>, Errno> {
+pub fn numbers(path: &str) -> Result<Vec<u32>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(path, flags, Mode::empty())?;
     let number = |name: CString| name.to_str().ok()?.parse().ok();

@@ -63,7 +63,7 @@ struct Removal {
 }
 
 impl Removal {
-    fn empty(&mut self) -> std::result::Result<(), Errno> {
+    fn empty(&mut self) -> Result<(), Errno> {
         loop {
             let names = entries(&self.top)?;
             if names.is_empty() {
@@ -76,10 +76,10 @@ impl Removal {
         }
     }
 
-    fn remove(&mut self, name: &CStr) -> std::result::Result<(), Errno> {
+    fn remove(&mut self, name: &CStr) -> Result<(), Errno> {
         let unlink = |flags| rustix::fs::unlinkat(&self.top, name, flags);
         match unlink(AtFlags::empty()).or_else(|_| unlink(AtFlags::REMOVEDIR)) {
-            Err(Errno::NOTEMPTY | Errno::EXIST) => self.hoist(name),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => self.flatten(name),
             Err(Errno::NOTDIR) => unlink(AtFlags::empty()),
             Err(Errno::NOENT) => Ok(()),
             other => other,
@@ -87,7 +87,7 @@ impl Removal {
     }
 
     /// Moves what is in a directory one level up, where the next pass finds it.
-    fn hoist(&mut self, name: &CStr) -> std::result::Result<(), Errno> {
+    fn flatten(&mut self, name: &CStr) -> Result<(), Errno> {
         let below = rustix::fs::openat2(
             &self.top,
             name,
@@ -105,7 +105,7 @@ impl Removal {
         }
     }
 
-    fn move_up(&mut self, below: &OwnedFd, entry: &CStr) -> std::result::Result<(), Errno> {
+    fn move_up(&mut self, below: &OwnedFd, entry: &CStr) -> Result<(), Errno> {
         loop {
             self.moved = self.moved.saturating_add(1);
             let name = format!(".jns-removed-{}", self.moved);
@@ -118,12 +118,12 @@ impl Removal {
         }
     }
 
-    fn spend(&mut self) -> std::result::Result<(), Errno> {
+    fn spend(&mut self) -> Result<(), Errno> {
         self.left = self.left.checked_sub(1).ok_or(Errno::NOBUFS)?;
         Ok(())
     }
 }
 
-fn entries(directory: &OwnedFd) -> std::result::Result<Vec<CString>, Errno> {
+fn entries(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     names(Dir::read_from(directory)?).take(4096).collect()
 }

@@ -8,7 +8,7 @@ use selinux::{KernelSupport, OpaqueSecurityContext, SecurityClass, SecurityConte
 use std::ffi::CString;
 use std::fmt::Display;
 
-type Answer<T> = std::result::Result<T, Failure>;
+type Answer<T> = Result<T, Failure>;
 
 /// Whether the machine has SELinux and a policy of it.
 #[must_use]

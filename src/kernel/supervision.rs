@@ -103,7 +103,7 @@ impl Supervised {
     /// Its end, if it has come. When it has stopped, so does this process. Who lets this process go on lets the
     /// command do so too, usually by a signal to both; only otherwise it is told to: it may have been stopped
     /// anew by then.
-    fn reap(&self) -> std::result::Result<Option<Ending>, Errno> {
+    fn reap(&self) -> Result<Option<Ending>, Errno> {
         let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
         let mut is_stopped = false;

@@ -101,19 +101,19 @@ pub fn confine(maps: &Maps) -> Result<()> {
         (process, lines.join("\n"))
     });
     let (ready, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    let clerk = sys::clone_single(Difference::None, libc::SIGCHLD, || {
+    let writer = sys::clone_single(Difference::None, libc::SIGCHLD, || {
         match write_when(&ready, &files) {
             Ok(()) => 0,
             Err(errno) => errno.raw_os_error(),
         }
     });
-    let clerk = clerk.map_err(failed)?;
+    let writer = writer.map_err(failed)?;
     let unshared = unshare(CloneFlags::CLONE_NEWUSER);
     if unshared.is_ok() {
         rustix::io::write(&tell, b"!").map_err(failed)?;
     }
     drop(tell);
-    let (_, status) = rustix::process::waitpid(Some(clerk.pid), WaitOptions::empty())
+    let (_, status) = rustix::process::waitpid(Some(writer.pid), WaitOptions::empty())
         .map_err(failed)?
         .ok_or_else(|| failed(Errno::CHILD))?;
     unshared?;
@@ -124,7 +124,7 @@ pub fn confine(maps: &Maps) -> Result<()> {
     }
 }
 
-fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> std::result::Result<(), Errno> {
+fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> Result<(), Errno> {
     let mut byte = [0];
     // The other end is open in this copy of the process as well, but nobody waits for it longer than for the
     // byte: without one, the process ends this one.
@@ -166,7 +166,7 @@ fn map_own(users: IdRange, groups: IdRange) -> Result<()> {
     })
 }
 
-fn write(file: &str, text: &str) -> std::result::Result<(), Errno> {
+fn write(file: &str, text: &str) -> Result<(), Errno> {
     std::fs::write(file, text).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 

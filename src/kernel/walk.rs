@@ -355,7 +355,7 @@ impl Walk<'_> {
 
 /// Opens `name` in `parent` without following a link. Asking for a directory first makes the kernel
 /// mount what autofs has prepared there; a plain `O_PATH` would show the empty trigger.
-fn enter(parent: &Place, name: &str, trust: Trust) -> std::result::Result<Place, Errno> {
+fn enter(parent: &Place, name: &str, trust: Trust) -> Result<Place, Errno> {
     let descriptor = open_entry(parent, name)?;
     let status = status_of_entry(parent, name, &descriptor, trust.uid())?;
     Ok(Place {
@@ -371,7 +371,7 @@ fn enter(parent: &Place, name: &str, trust: Trust) -> std::result::Result<Place,
 /// # Errors
 ///
 /// The error number of openat(2).
-pub fn open_entry(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+pub fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     match find_directory(&parent, name) {
         Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, PLACE, Mode::empty()),
         other => other,
@@ -383,7 +383,7 @@ pub fn open_entry(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd,
 /// # Errors
 ///
 /// The error number of openat(2): ENOTDIR for whatever is none, and for a link.
-pub fn find_directory(parent: impl AsFd, name: &str) -> std::result::Result<OwnedFd, Errno> {
+pub fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(parent, name, PLACE | OFlags::DIRECTORY, Mode::empty())
 }
 
@@ -400,7 +400,7 @@ pub fn open_below(
     path: &str,
     flags: OFlags,
     mode: Mode,
-) -> std::result::Result<OwnedFd, Errno> {
+) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat2(parent, path, flags, mode, ResolveFlags::NO_SYMLINKS)
 }
@@ -414,7 +414,7 @@ fn is_users(trust: Trust, status: &Stat) -> bool {
 }
 
 /// Whether `directory` may hold a component at all: nobody untrusted may replace all of its entries.
-fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> {
+fn may_hold(trust: Trust, directory: &Place) -> Result<(), String> {
     let Stat { st_uid, .. } = directory.status;
     let name = if directory.path.is_empty() {
         "/"
@@ -441,7 +441,7 @@ fn may_hold(trust: Trust, directory: &Place) -> std::result::Result<(), String> 
 }
 
 /// Whether an entry of a directory that [`may_hold`] it is one that nobody untrusted put there.
-fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Result<(), String> {
+fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> Result<(), String> {
     let Stat { st_uid, .. } = *entry;
     let link = file_type(entry) == FileType::Symlink;
     if let Trust::Caller(uid) = trust {
@@ -467,7 +467,7 @@ fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> std::result::Resu
 }
 
 /// Why the user `uid` should not follow a link, if it is one that the kernel would not follow either.
-fn may_follow(uid: u32, parent: &Place, entry: &Stat) -> std::result::Result<(), String> {
+fn may_follow(uid: u32, parent: &Place, entry: &Stat) -> Result<(), String> {
     let directory = &parent.status;
     let link = file_type(entry) == FileType::Symlink;
     let known = [uid, directory.st_uid].contains(&entry.st_uid);

@@ -46,7 +46,7 @@ impl Held {
     /// # Errors
     ///
     /// The error number of open(2).
-    pub(super) fn own() -> std::result::Result<Self, Errno> {
+    pub(super) fn own() -> Result<Self, Errno> {
         // `.` is looked up in the directory, which FUSE and NFS may refuse root; the link in /proc is not.
         let open = |path| rustix::fs::open(path, HELD, Mode::empty());
         let directory = open(".").or_else(|_| open("/proc/thread-self/cwd"))?;
@@ -68,7 +68,7 @@ impl Held {
     /// # Errors
     ///
     /// The error number of fchdir(2).
-    pub(super) fn enter(&self) -> std::result::Result<(), Errno> {
+    pub(super) fn enter(&self) -> Result<(), Errno> {
         match (rustix::process::fchdir(&self.directory), self.owner) {
             (Err(Errno::ACCESS | Errno::PERM), Some(owner)) => enter_as(owner, &self.directory),
             (entered, _) => entered,
@@ -218,7 +218,7 @@ impl WorkingDirectory {
 /// that shares the working directory with the calling thread and nothing else: ids are the process's own, and one that
 /// gave up root's even for a moment could be stopped there by the user.
 #[allow(unsafe_code, reason = "what the child does is known here alone")]
-fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> std::result::Result<(), Errno> {
+fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> Result<(), Errno> {
     let enter = || match become_and_enter(uid, gid, directory) {
         Ok(()) => libc::EXIT_SUCCESS,
         Err(errno) => errno.raw_os_error(),
@@ -232,7 +232,7 @@ fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> std::result::Result<
     }
 }
 
-fn become_and_enter(uid: Uid, gid: Gid, directory: &OwnedFd) -> std::result::Result<(), Errno> {
+fn become_and_enter(uid: Uid, gid: Gid, directory: &OwnedFd) -> Result<(), Errno> {
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;

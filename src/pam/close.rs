@@ -2,11 +2,11 @@
 
 use super::pending::PendingReturn;
 use super::places::{self, Others};
-use super::{Opened, Refusal, Sessions, complement, item, tell};
+use super::{Opened, Refusal, Sessions, ffi, item, tell};
 use crate::apply;
 use crate::error::Result;
-use crate::kernel::departure::Departure;
 use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::kernel::walk::Trust;
 use crate::login::is_effective_root;
 use crate::session::origin::return_to_origin;
@@ -19,11 +19,8 @@ use std::ffi::CStr;
 /// close in the session as well: the process returns to where it was before, and takes leave of the processes of the
 /// session, when the handle ends, or at once where it has another session open around this one, which that closes in.
 /// It may run as the user, or never; nothing depends on it, and what is left then `jns gc` removes.
-pub(super) fn close_session(
-    handle: &mut PamHandle,
-    arguments: &[&CStr],
-) -> std::result::Result<(), Refusal> {
-    let Some(sessions) = complement::data::<Sessions>(handle) else {
+pub(super) fn close_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
+    let Some(sessions) = ffi::data::<Sessions>(handle) else {
         return Ok(());
     };
     let Some(mut opened) = sessions.open.borrow_mut().pop() else {
@@ -78,12 +75,12 @@ fn remove_own(opened: &Opened, pending: Option<&PendingReturn>) {
     tell(forget(&opened.id));
 }
 
-fn leave_for_a_moment() -> Option<Departure> {
+fn leave_for_a_moment() -> Option<NamespaceGuard> {
     let origin = return_to_origin().unwrap_or_else(|error| {
         log::warn!("{error}");
         None
     });
-    origin.map(|caller| caller.departure)
+    origin.map(|caller| caller.guard)
 }
 
 /// In the session's namespace. Their failure is told and no more: the session is over.

@@ -1,6 +1,6 @@
 //! The session's environment, which PAM keeps until the session begins.
 
-use super::complement;
+use super::ffi;
 use crate::error::{Error, Result};
 use pam::module::PamHandle;
 use std::ffi::CString;
@@ -39,9 +39,8 @@ fn set_variable(
     let text = |text: String| CString::new(text).map_err(|_| failed("it holds a NUL"));
     let key = text(name.to_owned())?;
     let setting = text(format!("{name}={value}"))?;
-    let old = complement::get_environment(handle, &key);
-    complement::put_environment(handle, &setting)
-        .map_err(|_| failed("PAM has no memory for it"))?;
+    let old = ffi::get_environment(handle, &key);
+    ffi::put_environment(handle, &setting).map_err(|_| failed("PAM has no memory for it"))?;
     Ok((key, old))
 }
 
@@ -54,7 +53,7 @@ pub(super) fn restore(handle: &mut PamHandle, before: Before) {
             setting.extend_from_slice(value.as_bytes());
         }
         if let Ok(setting) = CString::new(setting) {
-            let _ = complement::put_environment(handle, &setting);
+            let _ = ffi::put_environment(handle, &setting);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::kernel::helper::Helper;
 use crate::plan::{self, Hook, Init, OnFailure, When};
 use serde::{Deserialize, Serialize};
 
-/// A hook, as a stamp has it.
+/// A hook, as a cached plan has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Noted {
     when: When,
@@ -32,11 +32,12 @@ impl Noted {
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let ran = subject.helper(&self.helper, &[]).run(b"");
         let ran = ran.map_err(|error| error.of(&self.origin));
-        self.on_failure.weigh(ran, |error| log::warn!("{error}"))
+        self.on_failure
+            .deny_or_warn(ran, |error| log::warn!("{error}"))
     }
 }
 
-/// The program that prepares what a path shows, as a stamp has it.
+/// The program that prepares what a path shows, as a cached plan has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Preparation {
     path: String,
@@ -64,7 +65,8 @@ impl Preparation {
         let instance = self.instance.as_deref();
         let ran = subject.prepare(&self.helper, &self.path, instance, false);
         let ran = ran.map_err(|error| error.of(&self.origin));
-        self.on_failure.weigh(ran, |error| log::warn!("{error}"))
+        self.on_failure
+            .deny_or_warn(ran, |error| log::warn!("{error}"))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
-use super::stamp::{self, Outcome};
+use super::cached_plan::{self, Outcome};
 use super::{
-    Arguments, Opened, Refusal, Sessions, complement, environment, hooks, item, password, pending,
-    places, request, tell, threads,
+    Arguments, Opened, Refusal, Sessions, environment, ffi, hooks, item, password, pending, places,
+    request, tell, threads,
 };
 use crate::admission::{self, Admission, Command, subject_of};
 use crate::apply::{self, Subject};
@@ -34,10 +34,7 @@ const LOOKED_UP: usize = 16;
 /// How many diagnostics of a policy a login logs.
 const LOGGED: usize = 20;
 
-pub(super) fn open_session(
-    handle: &mut PamHandle,
-    arguments: &[&CStr],
-) -> std::result::Result<(), Refusal> {
+pub(super) fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
     match open_or_refuse(handle, arguments) {
         Err(refusal) if is_for_root(handle) => {
             log_reasons(&refusal);
@@ -48,7 +45,7 @@ pub(super) fn open_session(
     }
 }
 
-fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::Result<(), Refusal> {
+fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
     let arguments = match Arguments::parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return refuse_unread(handle, error, arguments),
@@ -94,7 +91,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
         Ok(Stay::WithCaller) => Ok(()),
         Ok(Stay::Here) => {
             if let Some(caller) = caller {
-                caller.departure.commit();
+                caller.guard.commit();
             }
             places::keep(handle, before, directory.location(), origin);
             Ok(())
@@ -110,11 +107,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> std::result::R
 
 /// Refuses a session under arguments that nobody understands. Whether threads may change their namespaces is said by
 /// them.
-fn refuse_unread(
-    handle: &PamHandle,
-    error: Error,
-    arguments: &[&CStr],
-) -> std::result::Result<(), Refusal> {
+fn refuse_unread(handle: &PamHandle, error: Error, arguments: &[&CStr]) -> Result<(), Refusal> {
     let is_observed = arguments
         .iter()
         .any(|argument| argument.to_bytes() == b"observe");
@@ -138,7 +131,7 @@ fn refuse(
     caller: Option<Caller>,
     directory: &WorkingDirectory,
     is_command: Option<bool>,
-) -> std::result::Result<(), Refusal> {
+) -> Result<(), Refusal> {
     let service = item::<Service<'_>>(handle).unwrap_or_default();
     let is_command = is_command.unwrap_or_else(|| Settings::default().inherits(&service));
     let Some(caller) = caller.filter(|_| is_for_root(handle) && !is_command) else {
@@ -148,7 +141,7 @@ fn refuse(
     // In another directory than the caller's, the next command would mean other files.
     directory.restore()?;
     log::warn!("root is refused no session: this one has the host's view");
-    caller.departure.commit();
+    caller.guard.commit();
     Ok(())
 }
 
@@ -180,7 +173,7 @@ struct Opening<'o> {
 }
 
 impl<'o> Opening<'o> {
-    fn open(self, handle: &mut PamHandle, request: Request) -> std::result::Result<Stay, Refusal> {
+    fn open(self, handle: &mut PamHandle, request: Request) -> Result<Stay, Refusal> {
         // Whatever comes of it, the handle has it no more.
         let password = password::take(handle, &request.user);
         let login = account(request)?;
@@ -211,11 +204,7 @@ impl<'o> Opening<'o> {
     }
 
     /// An exempt account gets the host's view, and in a command the caller's directories in it.
-    fn give_hosts_view(
-        self,
-        handle: &mut PamHandle,
-        case: &Case,
-    ) -> std::result::Result<Stay, Refusal> {
+    fn give_hosts_view(self, handle: &mut PamHandle, case: &Case) -> Result<Stay, Refusal> {
         let inherits = case.inherits();
         match self.caller {
             // It is what the caller has.
@@ -239,7 +228,7 @@ impl<'o> Opening<'o> {
 
     /// Gives the session no view of its own: it is where it began, or where the session in which it was called came
     /// from.
-    fn stay(self, handle: &mut PamHandle, login: &Login) -> std::result::Result<Stay, Refusal> {
+    fn stay(self, handle: &mut PamHandle, login: &Login) -> Result<Stay, Refusal> {
         self.directory.restore()?;
         let opened = Opened::exempt(login, request(handle)?.user);
         // Without a place for it, the process stays where it is when the session closes.
@@ -251,12 +240,12 @@ impl<'o> Opening<'o> {
 
     /// Joins the namespace of the user's other logins without reading the policy, where nothing has changed
     /// since one of them.
-    fn join(self, handle: &mut PamHandle, login: &Login) -> std::result::Result<bool, Refusal> {
+    fn join(self, handle: &mut PamHandle, login: &Login) -> Result<bool, Refusal> {
         // Otherwise the policy is read, and whatever is wrong is found again on the way.
         let Ok(Some(runtime)) = Runtime::find() else {
             return Ok(false);
         };
-        let Ok(Some(outcome)) = stamp::find(&runtime, login, &self.arguments.source) else {
+        let Ok(Some(outcome)) = cached_plan::find(&runtime, login, &self.arguments.source) else {
             return Ok(false);
         };
         // A namespace may be pinned from there since the policy was another one.
@@ -302,7 +291,7 @@ impl<'o> Opening<'o> {
         handle: &mut PamHandle,
         case: &Case,
         password: Option<&Secret>,
-    ) -> std::result::Result<(), Refusal> {
+    ) -> Result<(), Refusal> {
         let Case {
             login,
             plan,
@@ -322,7 +311,7 @@ impl<'o> Opening<'o> {
         };
         if let Some(runtime) = &admission.runtime {
             let source = &self.arguments.source;
-            tell(stamp::note(
+            tell(cached_plan::note(
                 runtime, login, source, loaded, watched, plan, &outcome,
             ));
         }
@@ -339,7 +328,7 @@ impl<'o> Opening<'o> {
         login: &Login,
         outcome: &Outcome,
         closing: Vec<Helper>,
-    ) -> std::result::Result<(), Refusal> {
+    ) -> Result<(), Refusal> {
         let user = request(handle)?.user;
         report(&admission, login);
         if let (Some(runtime), Some(process)) = (&admission.runtime, admission.process) {
@@ -353,7 +342,7 @@ impl<'o> Opening<'o> {
                 process,
                 namespace: admission.namespace,
                 plan: outcome.plan.clone(),
-                config: stamp::config(&self.arguments.source),
+                config: cached_plan::config(&self.arguments.source),
                 policy: outcome.policy.clone(),
                 directories: admission.noted_directories(),
                 opened: admission::now(),
@@ -409,7 +398,7 @@ fn judge(
     login: Login,
     arguments: &Arguments,
     is_command: &Cell<Option<bool>>,
-) -> std::result::Result<Judgement, Refusal> {
+) -> Result<Judgement, Refusal> {
     let mut watched = arguments.source.watched();
     let loaded = load(&arguments.source)?;
     let policy = &loaded.policy;
@@ -502,7 +491,7 @@ fn with_hooks(admission: Admission, outcome: &Outcome, subject: &Subject<'_>) ->
     match prepared.and_then(|()| hooks::open(&outcome.hooks, subject)) {
         Ok(()) => Ok(admission),
         Err(error) => {
-            admission.retreat();
+            admission.roll_back();
             Err(error)
         }
     }
@@ -514,7 +503,7 @@ fn in_environment(
     handle: &mut PamHandle,
     outcome: &Outcome,
     enter: impl FnOnce() -> Result<Option<Admission>>,
-) -> std::result::Result<Option<Admission>, Refusal> {
+) -> Result<Option<Admission>, Refusal> {
     reserve(handle)?;
     let variables = outcome.environment.iter();
     let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -546,7 +535,7 @@ impl Drop for Setting<'_> {
 }
 
 fn push(handle: &PamHandle, opened: Opened) {
-    if let Some(sessions) = complement::data::<Sessions>(handle) {
+    if let Some(sessions) = ffi::data::<Sessions>(handle) {
         sessions.open.borrow_mut().push(opened);
     }
 }
@@ -584,14 +573,14 @@ pub(super) fn is_for_root(handle: &PamHandle) -> bool {
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as
 /// where a service's stack includes another one and both name the module (`su-l` and `su` on Debian).
 fn is_open(handle: &PamHandle, user: &str) -> bool {
-    complement::data::<Sessions>(handle).is_some_and(|sessions| {
+    ffi::data::<Sessions>(handle).is_some_and(|sessions| {
         let sessions = sessions.open.borrow();
         let last = sessions.last();
         last.is_some_and(|opened| opened.user == user && opened.is_here())
     })
 }
 
-fn load(source: &Source) -> std::result::Result<Loaded, Refusal> {
+fn load(source: &Source) -> Result<Loaded, Refusal> {
     match Policy::load(source) {
         Ok(loaded) => {
             lines(&loaded.warnings).for_each(|warning| log::warn!("{warning}"));
@@ -618,7 +607,7 @@ fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
         .chain(rest)
 }
 
-fn account(request: Request) -> std::result::Result<Login, Refusal> {
+fn account(request: Request) -> Result<Login, Refusal> {
     Login::of_account(request).map_err(|unknown| match unknown {
         Unknown::Fault(error) => error.into(),
         Unknown::User(error) => Refusal {
@@ -646,8 +635,8 @@ fn warn_of_lacking_labels(plan: &Plan) {
 
 /// Makes a place for one more session with the handle, before anything is changed, so that filling it
 /// cannot fail.
-fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
-    if let Some(sessions) = complement::data::<Sessions>(handle) {
+fn reserve(handle: &mut PamHandle) -> Result<(), Refusal> {
+    if let Some(sessions) = ffi::data::<Sessions>(handle) {
         sessions.open.borrow_mut().reserve(1);
         return Ok(());
     }
@@ -655,7 +644,7 @@ fn reserve(handle: &mut PamHandle) -> std::result::Result<(), Refusal> {
         open: RefCell::new(Vec::with_capacity(1)),
         closed: RefCell::new(None),
     };
-    complement::store(handle, sessions).map_err(|code| {
+    ffi::store(handle, sessions).map_err(|code| {
         Error::new(
             "keep",
             "the session with the handle",

@@ -1,6 +1,6 @@
 //! The login password, kept from authentication until the session is open, for volumes that want it.
 
-use super::complement;
+use super::ffi;
 use super::{Arguments, Refusal, request};
 use crate::error::{Error, Result};
 use crate::kernel::secret::Secret;
@@ -24,10 +24,7 @@ struct Typed {
 }
 
 /// Keeps the password that a module before this one has asked for, if the policy has a use for it.
-pub(super) fn keep(
-    handle: &mut PamHandle,
-    arguments: &[&CStr],
-) -> std::result::Result<(), Refusal> {
+pub(super) fn keep(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
     take(handle, "");
     let arguments = Arguments::parse(arguments)?;
     if !is_effective_root() || !is_wanted(&arguments) {
@@ -50,16 +47,16 @@ fn is_wanted(arguments: &Arguments) -> bool {
 }
 
 fn store(handle: &mut PamHandle, typed: Typed) -> Result<()> {
-    if let Some(password) = complement::data::<Password>(handle) {
+    if let Some(password) = ffi::data::<Password>(handle) {
         password.0.replace(Some(typed));
         return Ok(());
     }
-    let stored = complement::store(handle, Password(RefCell::new(Some(typed))));
+    let stored = ffi::store(handle, Password(RefCell::new(Some(typed))));
     stored.map_err(|code| Error::new("keep", "the password", format_args!("{code:?}")))
 }
 
 /// Takes it from the handle; nothing unless it is that of `user`.
 pub(super) fn take(handle: &PamHandle, user: &str) -> Option<Secret> {
-    let typed = complement::data::<Password>(handle)?.0.take()?;
+    let typed = ffi::data::<Password>(handle)?.0.take()?;
     (typed.user == user).then_some(typed.secret)
 }

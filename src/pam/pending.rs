@@ -5,8 +5,8 @@ use super::places::Places;
 use super::{Opened, tell};
 use crate::admission::Leave;
 use crate::journal::Journal;
-use crate::kernel::departure::Departure;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
+use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::login::is_effective_root;
 use crate::session::volumes;
 use rustix::process::{Pid, getpid};
@@ -57,7 +57,7 @@ impl PendingReturn {
     }
 
     /// Takes the thread to where the session came from; nothing where that cannot be, or it is there.
-    pub(super) fn enter_origin(&self) -> Option<Departure> {
+    pub(super) fn enter_origin(&self) -> Option<NamespaceGuard> {
         self.places.enter_origin()
     }
 
@@ -65,7 +65,7 @@ impl PendingReturn {
     pub(super) fn make(self) {
         let namespace = self.has_volumes.then(Namespace::own);
         self.places.return_to(|| {
-            // The door of its first process is where the session came from.
+            // The socket of its first process is where the session came from.
             if let Some(leave) = &self.leave {
                 tell(leave.take(&self.session));
             }

@@ -1,10 +1,10 @@
 //! Where a process was when it opened a session, to which it returns when that is over.
 
 use super::threads::later_thread;
-use super::{Sessions, complement, tell};
+use super::{Sessions, ffi, tell};
 use crate::error::Result;
-use crate::kernel::departure::Departure;
 use crate::kernel::namespace::check_capabilities;
+use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::kernel::working_directory::{Location, WorkingDirectory};
 use crate::session::Place;
 use pam::module::PamHandle;
@@ -50,7 +50,7 @@ pub(super) fn keep(
     let Some((before, origin)) = before.zip(origin) else {
         return;
     };
-    let sessions = complement::data::<Sessions>(handle);
+    let sessions = ffi::data::<Sessions>(handle);
     let mut sessions = sessions.map(|sessions| sessions.open.borrow_mut());
     let last = sessions.as_mut().and_then(|sessions| sessions.last_mut());
     let Some(opened) = last.filter(|opened| opened.places.is_none()) else {
@@ -93,7 +93,7 @@ impl Places {
 
     /// Takes the thread from the session to where that came from; nothing where nobody else is there, or the thread
     /// is there already.
-    pub(super) fn enter_origin(&self) -> Option<Departure> {
+    pub(super) fn enter_origin(&self) -> Option<NamespaceGuard> {
         if self.origin.is_present() {
             return None;
         }
@@ -112,7 +112,7 @@ impl Places {
         let entered = self.enter_origin();
         take_leave();
         match entered {
-            Some(departure) => departure.commit(),
+            Some(guard) => guard.commit(),
             None if self.origin.is_present() => {}
             None => return,
         }

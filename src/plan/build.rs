@@ -223,14 +223,14 @@ impl Builder<'_> {
 
     fn isolate(&self, isolate: &Isolate, rule: &Rule, isolation: &mut Isolation) -> Result<()> {
         let origin = &rule.origin;
-        wish(
+        override_key(
             &mut isolation.processes,
             isolate.processes,
             Processes::Shared,
             origin,
         );
-        wish(&mut isolation.ipc, isolate.ipc, Ipc::Shared, origin);
-        wish(
+        override_key(&mut isolation.ipc, isolate.ipc, Ipc::Shared, origin);
+        override_key(
             &mut isolation.network,
             isolate.network.clone(),
             Network::Shared,
@@ -252,7 +252,7 @@ impl Builder<'_> {
         });
         Ok(NewRoot {
             path: path.clone(),
-            is_furnished: fstab.is_none(),
+            has_fstab_steps: fstab.is_none(),
             fstab: fstab.transpose()?,
             steps: Vec::new(),
             optional: rule.optional,
@@ -447,7 +447,7 @@ impl Builder<'_> {
     }
 
     /// Who owns the instances of a rule; or what is wrong with the name of the session.
-    fn owner_of_instance(&self, per: Per) -> std::result::Result<Owner<'_>, &'static str> {
+    fn owner_of_instance(&self, per: Per) -> Result<Owner<'_>, &'static str> {
         let session = &self.login.session;
         match per {
             Per::Session => Component::new(session).map(|_| Owner::Session(session)),
@@ -515,7 +515,12 @@ impl Builder<'_> {
 }
 
 /// What a key of a rule says takes the place of what an earlier rule's said.
-fn wish<T: PartialEq>(wanted: &mut Option<Wanted<T>>, said: Option<T>, host: T, origin: &Origin) {
+fn override_key<T: PartialEq>(
+    wanted: &mut Option<Wanted<T>>,
+    said: Option<T>,
+    host: T,
+    origin: &Origin,
+) {
     if let Some(value) = said {
         let origin = origin.clone();
         *wanted = (value != host).then_some(Wanted { value, origin });

@@ -16,11 +16,11 @@ impl Plan {
 
     /// Adds the mounts of its root's fstab, in their order; they take the place of what every root gets at
     /// the same paths.
-    pub fn furnish(&mut self, fstab: Fstab) {
+    pub fn add_fstab_steps(&mut self, fstab: Fstab) {
         if let Some(root) = &mut self.root {
             root.steps.retain(|step| !is_covered(step, &fstab.steps));
             root.steps.extend(fstab.steps);
-            root.is_furnished = true;
+            root.has_fstab_steps = true;
         }
     }
 }

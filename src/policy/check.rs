@@ -109,8 +109,8 @@ impl<'a, 't> Checker<'a, 't> {
             let Some((per @ (Per::User | Per::Group), store)) = draft.rule.kind.store() else {
                 continue;
             };
-            let is_reported = !store.mentions(per.told_by()) || store.mentions(Fact::LABELS);
-            if !is_reported && !store.tells(per.told_by()) {
+            let is_reported = !store.mentions(per.required_facts()) || store.mentions(Fact::LABELS);
+            if !is_reported && !store.is_injective_in(per.required_facts()) {
                 let word = word_of(per);
                 let message = format!("two {word}s can have the same `store`");
                 let help = format!("let `{{{word}}}` be a name of its own: put `/` around it");

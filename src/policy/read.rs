@@ -155,7 +155,7 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
 fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTemplate> {
     let InstanceTemplate(store) = fields.word("store")?;
     let per = per?;
-    let (word, facts) = (word_of(per), per.told_by());
+    let (word, facts) = (word_of(per), per.required_facts());
     for label in Fact::LABELS.iter().filter(|label| !facts.contains(label)) {
         if store.mentions(&[*label]) {
             let name = word_of(*label);

@@ -353,7 +353,7 @@ impl OnFailure {
     /// # Errors
     ///
     /// The failure, when the session is refused.
-    pub fn weigh(self, ran: Result<()>, tell: impl FnOnce(&Error)) -> Result<()> {
+    pub fn deny_or_warn(self, ran: Result<()>, tell: impl FnOnce(&Error)) -> Result<()> {
         match (ran, self) {
             (Err(error), Self::Warn) => {
                 tell(&error);
@@ -367,7 +367,7 @@ impl OnFailure {
 impl Per {
     /// The facts one of which tells apart those for whom the instances are.
     #[must_use]
-    pub fn told_by(self) -> &'static [Fact] {
+    pub fn required_facts(self) -> &'static [Fact] {
         match self {
             Self::User => &[Fact::User, Fact::Uid, Fact::Home],
             Self::Session => &[Fact::Session],

@@ -224,7 +224,7 @@ impl Template {
 
     /// Whether what one of `facts` is can be read from the path that this makes, whatever the other facts are. From
     /// that of `{user}{uid}` it cannot: user `a` with id 12 and user `a1` with id 2 have the same.
-    fn tells(&self, facts: &[Fact]) -> bool {
+    fn is_injective_in(&self, facts: &[Fact]) -> bool {
         let marked = self.fill(|fact| {
             let mark = match (facts.contains(&fact), fact.is_number()) {
                 (false, _) => OTHER,
@@ -430,8 +430,8 @@ impl PathTemplate {
 
     /// Whether two logins for which one of `facts` differs have different paths, whatever else differs.
     #[must_use]
-    pub fn tells(&self, facts: &[Fact]) -> bool {
-        self.0.tells(facts)
+    pub fn is_injective_in(&self, facts: &[Fact]) -> bool {
+        self.0.is_injective_in(facts)
     }
 
     /// The path with a sample in place of each fact.

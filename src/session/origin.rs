@@ -6,8 +6,8 @@ use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Kind, Namespaces};
-use crate::kernel::departure::{Departure, leave_for};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
+use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 use crate::kernel::process::{self, Process};
 use rustix::io::Errno;
 
@@ -22,7 +22,7 @@ const ANCESTORS: usize = 64;
 #[derive(Debug)]
 pub struct Caller {
     /// The way back into it.
-    pub departure: Departure,
+    pub guard: NamespaceGuard,
     /// What the ledger says of its namespace.
     pub record: NamespaceRecord,
 }
@@ -80,7 +80,7 @@ struct Session {
 }
 
 /// What tells the namespaces of one process from those of another.
-fn numbers(pid: u32) -> (std::result::Result<u64, Errno>, [Option<u64>; 3]) {
+fn numbers(pid: u32) -> (Result<u64, Errno>, [Option<u64>; 3]) {
     let companions = Kind::ALL.map(|kind| companion::inode(kind, Some(pid)));
     (inode_of_process(pid), companions)
 }
@@ -116,7 +116,7 @@ impl Session {
 
     /// Leaves for what the session came from, if that is what the candidate has.
     fn leave_for(&self, candidate: &Namespaces) -> Option<Caller> {
-        let mut departure = leave_for(&candidate.mount).ok()?;
+        let mut guard = leave_for(&candidate.mount).ok()?;
         let origin = candidate.mount.identity();
         let record = self.record_from(origin).ok().flatten()?;
         for CompanionRecord {
@@ -129,9 +129,9 @@ impl Session {
             let is_left = own.into_iter().any(|own| own == (kind, Some(*inode)));
             let mut others = candidate.companions.iter();
             let other = others.find(|other| (other.kind(), other.inode()) == (*kind, *origin));
-            departure.join(other.filter(|_| is_left)?).ok()?;
+            guard.join(other.filter(|_| is_left)?).ok()?;
         }
-        Some(Caller { departure, record })
+        Some(Caller { guard, record })
     }
 
     /// The record by which the ledger of the present namespace, `origin`, says that the session's was made
@@ -164,7 +164,7 @@ impl Session {
 /// A user who leaves su(1) few descriptors must not decide by that where its session begins.
 fn check_descriptors(own: &Namespace) -> Result<()> {
     let spare = (0..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(own, 0));
-    let enough = spare.collect::<std::result::Result<Vec<_>, _>>();
+    let enough = spare.collect::<Result<Vec<_>, _>>();
     let failed = |errno| Error::from_errno("look for", "the namespace of before", errno);
     enough.map(drop).map_err(failed)
 }

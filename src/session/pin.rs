@@ -12,9 +12,9 @@ use super::lock::Lock;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{Companion, Kind, Namespaces};
-use crate::kernel::departure::PINS;
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace_guard::PINS;
 use crate::store::layout::parse_id;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 pub const DIRECTORY: &str = "ns";
 
 /// What the name of a socket ends with at which the first process of a PID namespace hears.
-const DOOR: &str = "init";
+const INIT: &str = "init";
 
 /// How many hexadecimal digits of a digest are in the name of a pin.
 const DIGITS: usize = 32;
@@ -49,13 +49,13 @@ pub fn uid_of(key: &str) -> Option<u32> {
 pub fn key_of_companion(name: &str) -> Option<&str> {
     let (key, kind) = name.rsplit_once('.')?;
     let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
-    ((is_kind || kind == DOOR) && uid_of(key).is_some()).then_some(key)
+    ((is_kind || kind == INIT) && uid_of(key).is_some()).then_some(key)
 }
 
 /// The path at which the first process of the PID namespace hears that goes with the pin `key`.
 #[must_use]
-pub fn door(key: &str) -> String {
-    format!("{PINS}/{key}.{DOOR}")
+pub fn init_address(key: &str) -> String {
+    format!("{PINS}/{key}.{INIT}")
 }
 
 fn name_of(key: &str, kind: Kind) -> String {
@@ -211,7 +211,7 @@ impl Pins {
     pub fn remove_companions(&self, key: &str) -> Result<()> {
         let mut kinds = Kind::ALL.into_iter();
         kinds.try_for_each(|kind| self.remove_file(&name_of(key, kind)))?;
-        self.remove_file(&format!("{key}.{DOOR}"))
+        self.remove_file(&format!("{key}.{INIT}"))
     }
 
     fn remove_file(&self, name: &str) -> Result<()> {

@@ -5,9 +5,9 @@ use super::origin::first_and_ancestors;
 use super::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Kind, Namespaces};
-use crate::kernel::departure::{Departure, leave_for};
-use crate::kernel::init::bear_beside;
+use crate::kernel::init::join_pid_namespace_for_children;
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
+use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 
 /// The namespaces and the root directory of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Place {
     /// first thread of its process is there; nothing where none is. A namespace of another user namespace is never
     /// entered, nor is a root directory that is not the top of its namespace, as a chroot is not.
     #[must_use]
-    pub fn enter_by_process(&self) -> Option<Departure> {
+    pub fn enter_by_process(&self) -> Option<NamespaceGuard> {
         let own = Process::own().map(|own| own.pid).ok();
         first_and_ancestors()
             .chain(own)
@@ -58,7 +58,7 @@ impl Place {
     /// # Errors
     ///
     /// The ledger or a pin cannot be read.
-    pub fn enter_by_pin(&self) -> Result<Option<Departure>> {
+    pub fn enter_by_pin(&self) -> Result<Option<NamespaceGuard>> {
         let Some(runtime) = Runtime::find()? else {
             return Ok(None);
         };
@@ -71,11 +71,11 @@ impl Place {
         }
         let found = pins.namespaces_of(&record)?;
         let init = record.init.as_ref().and_then(Process::hold);
-        let departure = found.and_then(|found| self.enter(&found));
-        if let (Some(_), Some(init)) = (&departure, init) {
-            bear_beside(init)?;
+        let guard = found.and_then(|found| self.enter(&found));
+        if let (Some(_), Some(init)) = (&guard, init) {
+            join_pid_namespace_for_children(init)?;
         }
-        Ok(departure)
+        Ok(guard)
     }
 
     /// Whether the ledger has a session of this process there.
@@ -88,7 +88,7 @@ impl Place {
     }
 
     /// Enters all of what was found, or nothing.
-    fn enter(&self, found: &Namespaces) -> Option<Departure> {
+    fn enter(&self, found: &Namespaces) -> Option<NamespaceGuard> {
         if found.mount.identity() != self.namespace {
             return None;
         }
@@ -96,9 +96,9 @@ impl Place {
         entered.inspect_err(|error| log::debug!("{error}")).ok()
     }
 
-    fn try_to_enter(&self, found: &Namespaces) -> Result<Departure> {
+    fn try_to_enter(&self, found: &Namespaces) -> Result<NamespaceGuard> {
         let failed = |reason| Error::new("return to", self.namespace, reason);
-        let mut departure = leave_for(&found.mount)?;
+        let mut guard = leave_for(&found.mount)?;
         if Root::own()? != self.root {
             return Err(failed("the root directory was another one, as in a chroot"));
         }
@@ -109,8 +109,8 @@ impl Place {
             let mut others = found.companions.iter();
             let other = others.find(|other| other.kind() == kind && Some(other.inode()) == inode);
             let missing = || failed("another namespace that went with it is not known any more");
-            departure.join(other.ok_or_else(missing)?)?;
+            guard.join(other.ok_or_else(missing)?)?;
         }
-        Ok(departure)
+        Ok(guard)
     }
 }

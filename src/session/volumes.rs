@@ -1,14 +1,14 @@
 //! The volumes of namespaces that nobody uses any more. The processes that serve them live in the namespace and
 //! keep it alive, as it keeps their mounts: nothing of it would ever end by itself.
 
-use super::garbage::census::Census;
+use super::collector::census::Census;
 use super::ledger::NamespaceRecord;
 use super::lock::Lock;
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::Result;
-use crate::kernel::departure::leave_for;
 use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace_guard::leave_for;
 use crate::kernel::process::Process;
 use crate::kernel::volume;
 
@@ -73,9 +73,9 @@ fn daemons(record: &NamespaceRecord) -> impl Iterator<Item = &Process> {
 
 fn close_in(namespace: &Namespace, record: &NamespaceRecord) -> Result<()> {
     let held: Vec<_> = daemons(record).filter_map(Process::hold).collect();
-    let departure = leave_for(namespace)?;
+    let guard = leave_for(namespace)?;
     volume::close(&record.volumes);
-    drop(departure);
+    drop(guard);
     volume::end(&held);
     Ok(())
 }

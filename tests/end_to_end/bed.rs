@@ -1,11 +1,11 @@
 //! A throw-away machine, as far as a login can tell: its own root, processes, network and log.
 
+mod deadline;
 mod journal;
 mod ledger;
 #[path = "../kernel/numbers.rs"]
 pub mod numbers;
 mod outcome;
-mod patience;
 pub mod peer;
 mod sleeper;
 mod state;
@@ -15,8 +15,8 @@ mod terminal;
 mod userland;
 mod views;
 
+pub use deadline::deadline;
 pub use outcome::Outcome;
-pub use patience::deadline;
 pub use state::State;
 pub use subject::Subject;
 pub use terminal::Terminal;
@@ -152,11 +152,11 @@ impl Bed {
 
     /// Runs a program in the bed's host view as root, without a terminal, and waits for it.
     pub fn exec(&self, words: &[&str]) -> Outcome {
-        let (pid, patience) = (self.init.to_string(), patience::OF_COMMANDS.to_string());
+        let (pid, timeout) = (self.init.to_string(), deadline::OF_COMMANDS.to_string());
         let mut command = Command::new("nsenter");
         command
             .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w"])
-            .args(["timeout", "-k", "1", &patience])
+            .args(["timeout", "-k", "1", &timeout])
             .args(words)
             .env_clear()
             .env(
@@ -252,7 +252,7 @@ impl Drop for Bed {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
         // What keeps it from ending was listed.
-        let _ = patience::wait_for(&mut self.keeper);
+        let _ = deadline::wait_for(&mut self.keeper);
     }
 }
 
@@ -299,7 +299,7 @@ fn start_init(lower: &Path) -> Child {
 fn pid_of_init(keeper: &mut Child) -> Option<u32> {
     let mut line = String::new();
     let stdout = keeper.stdout.take()?;
-    assert!(patience::is_answered(&stdout), "the bed is not made");
+    assert!(deadline::is_answered(&stdout), "the bed is not made");
     BufReader::new(stdout).read_line(&mut line).ok()?;
     line.trim().parse().ok()
 }

@@ -149,7 +149,7 @@ struct Counts {
 type Mode = Vec<String>;
 
 impl Attack {
-    fn furnish(&self) {
+    fn set_up(&self) {
         for path in self.roots {
             directory(path, 0o755, 0);
         }
@@ -247,7 +247,7 @@ impl Attack {
 /// A room with what the attack is about.
 fn in_attacked_room(attack: Attack, test: impl FnOnce(&mut Room) + Send + 'static) {
     in_room(move |room| {
-        attack.furnish();
+        attack.set_up();
         test(room);
     });
 }

@@ -70,7 +70,7 @@ const COMMANDS: &[&str] = &[
 #[test]
 fn commands_leak_nothing_and_keep_their_directory_whatever_is_mounted_meanwhile() {
     in_room(|room| {
-        furnish(room);
+        set_up(room);
         let host = hosts_mounts();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn await_file(path: &str) {
     }
 }
 
-fn furnish(room: &Room) {
+fn set_up(room: &Room) {
     for path in ["/mnt/beside", "/mnt/other", "/mnt/t/.keep"] {
         directory(path, 0o755, 0);
     }

@@ -163,7 +163,7 @@ enum Scene {
     /// An open that joins it without reading the policy.
     Join,
     /// A close of a session in it.
-    Departure,
+    SharedLogout,
     /// An open for root in a user's session, as sudo's.
     CommandForRoot,
     /// An open for another user there, which makes that user's namespace and goes on to a copy.
@@ -187,14 +187,14 @@ impl Scene {
             | Self::Creation
             | Self::SlowJoin
             | Self::Join
-            | Self::Departure => SESSION,
+            | Self::SharedLogout => SESSION,
         }
     }
 
     fn is_shared(self) -> bool {
         matches!(
             self,
-            Self::Creation | Self::SlowJoin | Self::Join | Self::Departure
+            Self::Creation | Self::SlowJoin | Self::Join | Self::SharedLogout
         )
     }
 
@@ -218,7 +218,7 @@ impl Scene {
     }
 
     fn is_close(self) -> bool {
-        matches!(self, Self::Logout | Self::RootLogout | Self::Departure)
+        matches!(self, Self::Logout | Self::RootLogout | Self::SharedLogout)
     }
 
     fn is_end(self) -> bool {
@@ -326,7 +326,7 @@ fn work(
     jobs: &Jobs,
     bad: &Mutex<Vec<String>>,
 ) {
-    furnish(room, scene);
+    set_up(room, scene);
     let whole = whole(room, scene);
     loop {
         let job = {
@@ -366,7 +366,7 @@ fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeq
     jobs
 }
 
-fn furnish(room: &Room, scene: Scene) {
+fn set_up(room: &Room, scene: Scene) {
     for (path, mode) in [
         ("/mnt/t/.keep", 0o755),
         ("/mnt/t", 0o1777),
@@ -382,13 +382,13 @@ fn furnish(room: &Room, scene: Scene) {
     directory("/mnt/source/of-the-source", 0o755, 0);
     file("/mnt/secret", "secret");
     if scene.is_shared() {
-        shared::furnish(room);
+        shared::set_up(room);
     } else if scene.is_command() {
-        return in_session::furnish(room);
+        return in_session::set_up(room);
     } else if scene.is_root() {
-        root::furnish(room);
+        root::set_up(room);
     } else if scene == Scene::Imported {
-        imported::furnish(room);
+        imported::set_up(room);
     } else if scene == Scene::Reuse {
         room.policy(reuse::POLICY);
     } else {

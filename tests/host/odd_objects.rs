@@ -141,7 +141,7 @@ fn right(case: &str, covered: &str) {
     assert!(!report.state("before").iter().any(stands), "{case}");
 }
 
-fn furnish() {
+fn set_up() {
     directory("/mnt/source", 0o755, 0);
     directory("/mnt/inst", 0o700, 0);
     file("/mnt/file", "");
@@ -177,7 +177,7 @@ fn remove(path: &str) {
 #[test]
 fn nothing_that_is_not_a_directory_is_waited_for() {
     in_room(|room| {
-        furnish();
+        set_up();
         for (object, make) in OBJECTS {
             for (path, owner) in [("/mnt/odd/x", 0), ("/mnt/home/alice/odd/x", ALICE)] {
                 put(*make, path, owner);
@@ -202,7 +202,7 @@ fn nothing_that_is_not_a_directory_is_waited_for() {
 #[test]
 fn a_fifo_is_waited_for_by_a_careless_module_and_not_by_this_one() {
     in_room(|room| {
-        furnish();
+        set_up();
         let path = "/mnt/home/alice/odd/x";
         put(OBJECTS[1].1, path, ALICE);
         room.policy(format!("{SETTINGS}[[private]]\npath = \"{path}\"\n"));
@@ -263,7 +263,7 @@ fn kept_entries_of_every_kind_keep_nobody_out() {
 #[test]
 fn the_store_is_a_directory_or_nothing() {
     in_room(|room| {
-        furnish();
+        set_up();
         room.policy("[settings]\nnamespace = \"session\"\nstore = \"/mnt/odd/x\"\n[[private]]\npath = \"/mnt/t\"\n");
         for (object, make) in OBJECTS {
             put(*make, "/mnt/odd/x", 0);

@@ -70,7 +70,7 @@ fn all_groups_are_asked_for_where_the_user_runs_a_program() {
             };
             let helpers: Vec<_> = run_as.iter().map(helper).collect();
             let subject = subject_of(&login, helpers.iter(), None).unwrap();
-            assert_eq!(subject.person.groups, groups, "{run_as:?}");
+            assert_eq!(subject.credentials.groups, groups, "{run_as:?}");
         }
     });
 }

@@ -2,8 +2,8 @@
 
 use crate::own::*;
 use pam_jns::error::Result;
+use pam_jns::kernel::credentials::Credentials;
 use pam_jns::kernel::helper::Helper;
-use pam_jns::kernel::transition::Person;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(300);
 const PLAIN: Helper = Helper {
     argv: Vec::new(),
     environment: Some(Vec::new()),
-    person: Some(Person {
+    credentials: Some(Credentials {
         uid: 0,
         gid: 0,
         groups: Vec::new(),
@@ -100,12 +100,12 @@ fn what_cannot_be_run() {
                 "{told}"
             );
         }
-        let user = person();
+        let user = credentials();
         // With their own rights, users run what they like.
         run(
             &["/mnt/user/program"],
             Helper {
-                person: Some(user),
+                credentials: Some(user),
                 ..PLAIN
             },
         )
@@ -114,8 +114,8 @@ fn what_cannot_be_run() {
     });
 }
 
-fn person() -> Person {
-    Person {
+fn credentials() -> Credentials {
+    Credentials {
         uid: USER,
         gid: USER + 1,
         groups: vec![USER + 1, 7777],
@@ -182,12 +182,12 @@ fn it_has_nothing_of_its_host() {
 #[test]
 fn the_users_program_has_the_users_rights() {
     in_own_namespace(|| {
-        let user = person();
+        let user = credentials();
         let script = "id -u; id -ru; id -g; id -G; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | sort -u -k2";
         let (result, told) = run(
             &["/bin/sh", "-c", script],
             Helper {
-                person: Some(user),
+                credentials: Some(user),
                 ..PLAIN
             },
         );
@@ -331,12 +331,18 @@ fn a_program_of_roots_has_no_limits_of_its_hosts() {
         let (ended, told) = shell("ulimit -t; ulimit -f");
         ended.unwrap();
         assert_eq!(told, ["unlimited", "unlimited"]);
-        let person = Some(Person {
+        let credentials = Some(Credentials {
             uid: USER,
             gid: USER,
             groups: Vec::new(),
         });
-        let (_, told) = run(&["/bin/sh", "-c", "ulimit -t"], Helper { person, ..PLAIN });
+        let (_, told) = run(
+            &["/bin/sh", "-c", "ulimit -t"],
+            Helper {
+                credentials,
+                ..PLAIN
+            },
+        );
         assert_eq!(told, ["100000"], "a user's has them");
     });
 }

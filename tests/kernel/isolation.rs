@@ -74,10 +74,10 @@ fn a_host_name_is_given() {
     in_own_namespace(|| {
         let host = printed("uname", &["-n"]);
         let before = state();
-        let Entered { journey, .. } =
+        let Entered { session_guard, .. } =
             enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(printed("uname", &["-n"]), "box");
-        drop(journey);
+        drop(session_guard);
         assert_eq!(printed("uname", &["-n"]), host);
         assert_eq!(state(), before);
     });
@@ -111,12 +111,12 @@ fn message_queues_are_those_of_the_ipc_namespace() {
         .unwrap();
         let name = format!("of-the-host-{}", std::process::id());
         file(&format!("/dev/mqueue/{name}"), "");
-        let Entered { journey, .. } =
+        let Entered { session_guard, .. } =
             enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(names("/dev/mqueue"), [""; 0]);
         assert!(options("/dev/mqueue").starts_with("rw,nosuid,noexec"));
         file("/dev/mqueue/inside", "");
-        drop(journey);
+        drop(session_guard);
         assert!(exists(&format!("/dev/mqueue/{name}")) && !exists("/dev/mqueue/inside"));
         std::fs::remove_file(format!("/dev/mqueue/{name}")).unwrap();
     });
@@ -187,10 +187,13 @@ fn a_named_network_is_entered() {
             ..Isolation::default()
         });
         let before = (state(), numbers());
-        let Entered { journey, applied } = enter(&blue, USER, &WorkingDirectory::own()).unwrap();
+        let Entered {
+            session_guard,
+            applied,
+        } = enter(&blue, USER, &WorkingDirectory::own()).unwrap();
         assert_eq!(inode(Kind::Net, None), Some(named));
         assert_eq!(applied.sources[0].path, "/run/netns/blue");
-        drop(journey);
+        drop(session_guard);
         assert_eq!((state(), numbers()), before);
     });
 }

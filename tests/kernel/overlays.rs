@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 const LAYER: &str = "/mnt/var/lib/jns/user/2001/mnt-o";
 
 /// `/mnt/o` with two files, and a plan that lays a layer over it.
-fn furnished() -> Plan {
+fn set_up() -> Plan {
     directory("/mnt/o", 0o751, USER);
     file("/mnt/o/one", "of the host");
     file("/mnt/o/two", "of the host");
@@ -27,7 +27,7 @@ fn entered(plan: &Plan) -> Entered {
 #[test]
 fn what_is_written_is_in_the_layer_and_there_again_at_the_next_login() {
     in_own_namespace(|| {
-        let plan = furnished();
+        let plan = set_up();
         let first = entered(&plan);
         assert_eq!(names("/mnt/o"), ["one", "two"]);
         assert_eq!(form("/mnt/o"), (0o751, USER, USER));
@@ -50,7 +50,7 @@ fn what_is_written_is_in_the_layer_and_there_again_at_the_next_login() {
 #[test]
 fn a_layer_that_is_being_written_to_is_not_used_twice() {
     in_own_namespace(|| {
-        let plan = furnished();
+        let plan = set_up();
         let (told, inside) = channel();
         let (leave, left) = channel::<()>();
         let same = plan.clone();
@@ -78,7 +78,7 @@ fn a_layer_that_is_being_written_to_is_not_used_twice() {
 #[test]
 fn the_covered_directory_may_be_exchanged_between_logins() {
     in_own_namespace(|| {
-        let plan = furnished();
+        let plan = set_up();
         drop(entered(&plan));
         std::fs::rename("/mnt/o", "/mnt/before").unwrap();
         directory("/mnt/o", 0o755, 0);
@@ -91,7 +91,7 @@ fn the_covered_directory_may_be_exchanged_between_logins() {
 #[test]
 fn attributes_are_those_of_the_covered_mount_unless_named() {
     in_own_namespace(|| {
-        let mut plan = furnished();
+        let mut plan = set_up();
         bind("/mnt/o", "/mnt/o");
         remount("/mnt/o", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC);
         let inherited = entered(&plan);
@@ -107,7 +107,7 @@ fn attributes_are_those_of_the_covered_mount_unless_named() {
 #[test]
 fn what_is_mounted_beneath_is_not_part_of_it() {
     in_own_namespace(|| {
-        let plan = furnished();
+        let plan = set_up();
         directory("/mnt/o/below", 0o755, 0);
         memory("/mnt/o/below");
         file("/mnt/o/below/mounted", "");
@@ -119,7 +119,7 @@ fn what_is_mounted_beneath_is_not_part_of_it() {
 #[test]
 fn it_can_be_laid_over_what_another_rule_shows_and_covered_in_turn() {
     in_own_namespace(|| {
-        let mut plan = furnished();
+        let mut plan = set_up();
         directory("/mnt/o/below", 0o755, 0);
         directory("/mnt/source/deep", 0o755, 0);
         file("/mnt/source/shown", "");
@@ -151,7 +151,7 @@ fn a_login_that_fails_leaves_no_layer() {
                 hostname: Some(hostname),
                 ..Isolation::default()
             },
-            ..furnished()
+            ..set_up()
         };
         let before = state();
         apply(&plan, USER).unwrap_err();
@@ -163,7 +163,7 @@ fn a_login_that_fails_leaves_no_layer() {
 fn a_layer_that_others_could_have_written_is_refused() {
     for (mode, owner) in [(0o700, USER), (0o755, 0), (0o770, 0)] {
         in_own_namespace(move || {
-            let plan = furnished();
+            let plan = set_up();
             directory("/mnt/var/lib/jns", 0o700, 0);
             directory("/mnt/var/lib/jns/user", 0o700, 0);
             directory("/mnt/var/lib/jns/user/2001", 0o700, 0);
@@ -175,7 +175,7 @@ fn a_layer_that_others_could_have_written_is_refused() {
         });
     }
     in_own_namespace(|| {
-        furnished();
+        set_up();
         directory("/mnt/theirs", 0o700, USER);
         let plan = plan(vec![overlaid("/mnt/o", "/mnt/theirs/layer")]);
         let before = state();
@@ -188,7 +188,7 @@ fn a_layer_that_others_could_have_written_is_refused() {
 #[test]
 fn a_store_that_cannot_hold_a_layer_is_named() {
     in_own_namespace(|| {
-        let plan = furnished();
+        let plan = set_up();
         for name in ["lower", "upper", "work"] {
             directory(&format!("/mnt/outer/{name}"), 0o755, 0);
         }
@@ -219,7 +219,7 @@ fn a_store_that_cannot_hold_a_layer_is_named() {
 #[test]
 fn the_layer_of_a_session_ends_with_it() {
     in_own_namespace(|| {
-        let mut plan = furnished();
+        let mut plan = set_up();
         let View::Overlay { layer } = &mut plan.steps[0].view else {
             panic!("it is an overlay");
         };

@@ -183,7 +183,7 @@ fn children_live_and_die_with_it() {
     eventually("the init is gone", || !is_there(init.process.pid));
     let refused = Command::new("true").spawn().unwrap_err();
     assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
-    init::bear_at_home().unwrap();
+    init::set_own_pid_for_children().unwrap();
     assert!(Command::new("true").status().unwrap().success());
 }
 
@@ -232,9 +232,12 @@ fn a_session_sees_its_own_processes_alone() {
     let words = |line: &'_ str| line.split_whitespace().map(str::to_owned).collect();
     let shown: Vec<Vec<String>> = shown.lines().map(words).collect();
     assert_eq!(shown, [["1", "jns-init"], ["2", "ps"]]);
-    let Entered { applied, journey } = entered;
+    let Entered {
+        applied,
+        session_guard,
+    } = entered;
     let (init, _) = applied.init.unwrap();
-    drop(journey);
+    drop(session_guard);
     assert_eq!(state(), before);
     assert!(
         is_there(std::process::id()),
@@ -244,41 +247,41 @@ fn a_session_sees_its_own_processes_alone() {
 }
 
 /// Where the init of a test hears.
-const DOOR: &str = "/run/door";
+const ADDRESS: &str = "/run/address";
 
 /// An init that others can join.
 fn open_one() -> (Init, Membership) {
     let (init, mut membership) = founded();
-    membership.open_door(DOOR).unwrap();
+    membership.listen_at(ADDRESS).unwrap();
     (init, membership)
 }
 
 fn others_join_it() {
     let (init, first) = open_one();
-    let second = init::join(DOOR).unwrap().expect("it is there");
+    let second = init::join(ADDRESS).unwrap().expect("it is there");
     second.enter().unwrap();
     let mut child = sleeper();
     assert_eq!(status(child.id(), "NSpid"), format!("{}\t2", child.id()));
     first.stay("a");
     second.stay("b");
-    init::say_goodbye(DOOR, "c").unwrap();
-    init::say_goodbye(DOOR, "a").unwrap();
-    let third = init::join(DOOR).unwrap().expect("b needs it still");
+    init::leave(ADDRESS, "c").unwrap();
+    init::leave(ADDRESS, "a").unwrap();
+    let third = init::join(ADDRESS).unwrap().expect("b needs it still");
     assert!(child.try_wait().unwrap().is_none());
     drop(third);
-    init::say_goodbye(DOOR, "b").unwrap();
+    init::leave(ADDRESS, "b").unwrap();
     child.wait().unwrap();
     eventually("nobody needs it", || !is_there(init.process.pid));
-    assert!(init::join(DOOR).unwrap().is_none());
-    init::say_goodbye(DOOR, "b").unwrap();
-    fs::remove_file(DOOR).unwrap();
-    assert!(init::join(DOOR).unwrap().is_none());
+    assert!(init::join(ADDRESS).unwrap().is_none());
+    init::leave(ADDRESS, "b").unwrap();
+    fs::remove_file(ADDRESS).unwrap();
+    assert!(init::join(ADDRESS).unwrap().is_none());
 }
 
 fn who_does_not_stay_is_not_counted() {
     let before = state();
     let (init, first) = open_one();
-    let second = init::join(DOOR).unwrap().expect("it is there");
+    let second = init::join(ADDRESS).unwrap().expect("it is there");
     second.enter().unwrap();
     drop(first);
     assert!(is_there(init.process.pid), "the second one may stay yet");
@@ -316,7 +319,7 @@ fn the_end_of_its_host_is_its_end() {
 fn a_host_with_threads_is_refused() {
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || held.recv());
-    for refused in [init::start().map(drop), init::join(DOOR).map(drop)] {
+    for refused in [init::start().map(drop), init::join(ADDRESS).map(drop)] {
         let told = refused.unwrap_err().to_string();
         assert!(told.ends_with("this process has several threads"), "{told}");
     }

@@ -81,7 +81,8 @@ impl Build<'_> {
                 let instance = init.instance.as_ref().map(AbsPath::as_str);
                 let ran = subject.prepare(&init.helper, init.path.as_str(), instance, is_new);
                 let ran = ran.map_err(|error| error.at(&init.origin));
-                init.on_failure.weigh(ran, |error| log::warn!("{error}"))?;
+                init.on_failure
+                    .deny_or_warn(ran, |error| log::warn!("{error}"))?;
             }
         }
         Ok(())
@@ -91,7 +92,8 @@ impl Build<'_> {
 fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
     let ran = subject.helper(&hook.helper, facts).run(b"");
     let ran = ran.map_err(|error| error.at(&hook.origin));
-    hook.on_failure.weigh(ran, |error| log::warn!("{error}"))
+    hook.on_failure
+        .deny_or_warn(ran, |error| log::warn!("{error}"))
 }
 
 fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {

@@ -49,7 +49,7 @@ impl<'p> Build<'p> {
     /// in the way to it, unless the caller has no other rights than that user's.
     fn open_root(&self, wanted: &plan::NewRoot) -> Result<NewRoot> {
         let path = wanted.path.as_str();
-        if !wanted.is_furnished {
+        if !wanted.has_fstab_steps {
             return Err(Error::new("use", path, "its fstab has not been read"));
         }
         let walker = self.walker.trusting(self.trust.of_root());

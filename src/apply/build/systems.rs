@@ -118,7 +118,7 @@ impl<'p> Build<'p> {
         let path = step.path.as_str();
         let attributes = like_covered(&step.attributes, 0).bits();
         let mount = Rc::new(mount::memory(&DEVICES, attributes, path)?);
-        self.multiplexer = Some(device::furnish(&mount, path)?);
+        self.multiplexer = Some(device::make_nodes(&mount, path)?);
         let mut shown = Vec::new();
         for name in device::NODES {
             shown.extend(self.device(&mount, name)?);

@@ -8,7 +8,7 @@ use crate::kernel::attribute;
 use crate::kernel::directory::{Form, open_directory};
 use crate::kernel::label;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel};
-use crate::kernel::overlay::{Layer, Manner};
+use crate::kernel::overlay::{Layer, Options};
 use crate::kernel::walk::{Place, Trust};
 use crate::plan::{Instance, Shape, Step, View};
 use crate::policy::value::{Names, Size};
@@ -174,18 +174,18 @@ impl<'p> Build<'p> {
         if is_new {
             self.label_like(layer.upper(), place, directory)?;
         }
-        let manner = Manner {
+        let options = Options {
             attributes: like_covered(&step.attributes, covered).bits(),
             is_new,
             without_rights: matches!(self.trust, Trust::Caller(_)),
             path,
         };
-        match layer.mount(&lower, manner) {
+        match layer.mount(&lower, options) {
             // Before Linux 6.15, nothing detached can be below an overlay, as the new root directory is.
             Err(refused) if refused.is_invalid() => {
                 let same = self.seen_by_caller(&place.status, path);
                 let same = same.and_then(|same| open_directory(&same, ".").ok());
-                layer.mount(&same.ok_or(refused)?, manner)
+                layer.mount(&same.ok_or(refused)?, options)
             }
             mounted => mounted,
         }

@@ -4,17 +4,17 @@
 use super::{program, record, settle};
 use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::obstacle::{Obstacle, execute};
+use crate::cli::not_run::{NotRun, execute};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::companion::{self, Kind};
+use crate::kernel::credentials;
 use crate::kernel::filesystem::SOURCE;
 use crate::kernel::init;
 use crate::kernel::mount_table::{self, Mount};
 use crate::kernel::namespace::{self, Namespace};
 use crate::kernel::overlay::layer_of;
 use crate::kernel::process::{self, Process};
-use crate::kernel::transition;
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Accounts, Nss};
 use crate::store::layout::Owner;
@@ -36,7 +36,7 @@ struct Inside {
 /// # Errors
 ///
 /// Another user's is meant, no process leads there, or users may not make user namespaces here.
-pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
+pub fn enter(arguments: &Enter) -> Result<Infallible, NotRun> {
     let uid = geteuid().as_raw();
     let account = Account::of(uid)?;
     check(arguments, uid)?;
@@ -49,13 +49,13 @@ pub fn enter(arguments: &Enter) -> std::result::Result<Infallible, Obstacle> {
     }
     let inside = youngest_inside(uid)
         .ok_or_else(|| with_advice(&account.name, "none of your processes is in one"))?;
-    let root = transition::root_of_process(inside.process.pid)?;
+    let root = credentials::root_of_process(inside.process.pid)?;
     if !inside.process.is_alive() {
         return Err(with_advice(&account.name, "your process there has just ended").into());
     }
     // By the present /proc: that of the session may be another PID namespace's.
     let left_out = left_out(inside.process.pid);
-    transition::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
+    credentials::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
     record::write_own(&inside.namespace, &account, &program);
     say(&format!(
         "jns: {NO_RIGHTS}{left_out}; `sudo jns enter {}` has no such limit\n",

@@ -88,7 +88,7 @@ fn bytes(source: impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-fn text(bytes: Vec<u8>) -> std::result::Result<String, String> {
+fn text(bytes: Vec<u8>) -> Result<String, String> {
     let line_of = |at: usize| {
         let before = bytes.iter().take(at);
         before
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn only_text_is_read() {
         let long = "x".repeat(LINE_LIMIT + 1);
-        let table: [(&[u8], std::result::Result<&str, &str>); 6] = [
+        let table: [(&[u8], Result<&str, &str>); 6] = [
             (b"", Ok("")),
             (b"a\r\nb", Ok("a\r\nb")),
             (b"a\nb\0", Err("line 2 holds a NUL")),

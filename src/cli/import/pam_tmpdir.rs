@@ -57,7 +57,7 @@ fn without_file() -> Origin {
 }
 
 /// The directory that `tmpdir=` names, or why there can be no rules for it.
-fn path(value: &str) -> std::result::Result<String, String> {
+fn path(value: &str) -> Result<String, String> {
     let path = AbsPath::new(&tidy(value))?.to_string();
     let rules = rules(&path);
     match refusal(&rules.iter().collect::<Vec<_>>()) {

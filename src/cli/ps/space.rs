@@ -2,11 +2,11 @@
 
 use super::census::Census;
 use crate::cli::terminal::Progress;
-use crate::kernel::departure::leave_for;
 use crate::kernel::directory::names;
 use crate::kernel::mount::reopen;
 use crate::kernel::mount_table::{Mount, OwnTable};
 use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace_guard::leave_for;
 use crate::kernel::walk::identity;
 use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;

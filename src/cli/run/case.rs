@@ -1,14 +1,14 @@
 //! What is to be run, by whom, and in which plan: everything that is known before anything is done.
 
-use super::person::{self, Whom};
-use super::text::misuse;
-use super::{Trouble, ids, options};
+use super::target::{self, Target};
+use super::text::usage_error;
+use super::{RunError, ids, options};
 use crate::apply;
 use crate::cli::account::Account;
 use crate::cli::arguments::Run;
 use crate::error::Error;
+use crate::kernel::credentials::Program;
 use crate::kernel::file::read_trusting;
-use crate::kernel::transition::Program;
 use crate::kernel::user_namespace::Maps;
 use crate::kernel::user_namespace::is_root_outside;
 use crate::kernel::walk::Trust;
@@ -26,7 +26,7 @@ pub struct Case {
     /// Whether the caller is root, outside of any user namespace that is made for the command.
     pub is_root: bool,
     /// Whose command it is.
-    pub whom: Whom,
+    pub target: Target,
     /// The facts about them.
     pub login: Login,
     /// What the command sees.
@@ -45,22 +45,22 @@ impl Case {
     /// # Errors
     ///
     /// An option or the policy is wrong, or asks for what this caller cannot have.
-    pub fn of(arguments: &Run) -> std::result::Result<Self, Trouble> {
+    pub fn of(arguments: &Run) -> Result<Self, RunError> {
         let rules = options::rules(arguments)?;
         let maps = ids::maps(&arguments.isolation)?;
         let chdir = arguments.identity.chdir.as_deref();
         if let Some(directory) = chdir.filter(|directory| directory.is_empty()) {
-            return Err(misuse("--chdir", directory, "a path must not be empty").into());
+            return Err(usage_error("--chdir", directory, "a path must not be empty").into());
         }
-        let whom = person::of(&arguments.identity)?;
-        let mut policy = policy(arguments.manner.config.as_deref())?;
+        let target = target::of(&arguments.identity)?;
+        let mut policy = policy(arguments.invocation.config.as_deref())?;
         policy.rules.extend(rules);
         if !has_rights() {
-            policy.settings.store = own_store(&policy, &whom.account)?;
+            policy.settings.store = own_store(&policy, &target.account)?;
         }
-        let login = whom.login()?.with(policy.needs())?;
+        let login = target.login()?.with(policy.needs())?;
         let mut plan = Plan::new(&policy, &login, &Nss)?.for_command();
-        let trust = match trust(&whom) {
+        let trust = match trust(&target) {
             Trust::User(_) => Trust::Root,
             caller @ (Trust::Root | Trust::Caller(_)) => caller,
         };
@@ -68,10 +68,10 @@ impl Case {
         if !has_rights() {
             refuse_without_rights(&plan)?;
         }
-        let program = program(arguments, &whom, &plan);
+        let program = program(arguments, &target, &plan);
         Ok(Self {
             is_root: has_rights(),
-            whom,
+            target,
             login,
             plan,
             maps,
@@ -96,9 +96,9 @@ pub fn has_rights() -> bool {
     is_effective_root() && !is_root_outside()
 }
 
-/// Whom to trust with the paths of options: for root, nobody but root and the user whose command it is.
-pub fn trust(whom: &Whom) -> Trust {
-    let uid = whom.account.person.uid;
+/// Target to trust with the paths of options: for root, nobody but root and the user whose command it is.
+pub fn trust(target: &Target) -> Trust {
+    let uid = target.account.credentials.uid;
     if has_rights() {
         Trust::User(uid)
     } else {
@@ -107,7 +107,7 @@ pub fn trust(whom: &Whom) -> Trust {
 }
 
 /// The policy file's, for a command that asked for it: without those settings that say which logins it is about.
-fn policy(file: Option<&str>) -> std::result::Result<Policy, Trouble> {
+fn policy(file: Option<&str>) -> Result<Policy, RunError> {
     let loaded = match file {
         None => Ok(Policy {
             settings: Settings::default(),
@@ -122,8 +122,9 @@ fn policy(file: Option<&str>) -> std::result::Result<Policy, Trouble> {
     Ok(Policy { settings, ..loaded })
 }
 
-fn load(file: &str) -> std::result::Result<Policy, Trouble> {
-    let path = super::text::absolute(file).map_err(|reason| misuse("--config", file, reason))?;
+fn load(file: &str) -> Result<Policy, RunError> {
+    let path =
+        super::text::absolute(file).map_err(|reason| usage_error("--config", file, reason))?;
     let loaded = if has_rights() {
         Policy::load(&Source::File(path))
     } else {
@@ -131,11 +132,11 @@ fn load(file: &str) -> std::result::Result<Policy, Trouble> {
         let text = read_trusting(caller, &path, LIMIT)?;
         Policy::parse(&[(&path, &text)])
     };
-    loaded.map(|loaded| loaded.policy).map_err(Trouble::Policy)
+    loaded.map(|loaded| loaded.policy).map_err(RunError::Policy)
 }
 
 /// What the kernel lets nobody have in a user namespace of their own, in better words than its own.
-fn refuse_without_rights(plan: &Plan) -> std::result::Result<(), Error> {
+fn refuse_without_rights(plan: &Plan) -> Result<(), Error> {
     let refused =
         |verb, object: &str, reason, origin| Err(Error::new(verb, object, reason).at(origin));
     let Isolation {
@@ -155,7 +156,7 @@ fn refuse_without_rights(plan: &Plan) -> std::result::Result<(), Error> {
 
 /// Where the directories of a caller without rights are kept, as the XDG Base Directory Specification has it.
 /// Where nothing is kept, it must not matter what is covered: no rule's path lies in /proc.
-fn own_store(policy: &Policy, account: &Account) -> std::result::Result<AbsPath, Error> {
+fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
     let unused = || AbsPath::new("/proc/unused");
     let failed = |path: &str, reason| Error::new("keep directories in", path, reason);
     if !policy.rules.iter().any(is_kept) {
@@ -185,9 +186,9 @@ fn is_kept(rule: &Rule) -> bool {
     }
 }
 
-fn program(arguments: &Run, whom: &Whom, plan: &Plan) -> Program {
-    let account = &whom.account;
-    let clean = whom.is_named || plan.root.is_some();
+fn program(arguments: &Run, target: &Target, plan: &Plan) -> Program {
+    let account = &target.account;
+    let clean = target.is_named || plan.root.is_some();
     let mut environment: Vec<(OsString, OsString)> = if clean {
         account.environment()
     } else {

@@ -4,7 +4,7 @@
 use super::case::Case;
 use super::{SERVICE, hooks};
 use crate::admission::{self, Admission};
-use crate::apply::{self, Journey, SessionDirectory, Subject};
+use crate::apply::{self, SessionDirectory, SessionGuard, Subject};
 use crate::cli::enter;
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
@@ -44,7 +44,7 @@ pub struct Registered {
 /// Namespaces of a user namespace of the caller's.
 #[derive(Debug)]
 pub struct Own {
-    journey: Option<Journey>,
+    session_guard: Option<SessionGuard>,
     directories: Vec<SessionDirectory>,
 }
 
@@ -69,10 +69,10 @@ impl Entry {
 
     /// Stays for good: the process becomes the command.
     pub fn stay(mut self) {
-        if let Self::Own(Own { journey, .. }) = &mut self
-            && let Some(journey) = journey.take()
+        if let Self::Own(Own { session_guard, .. }) = &mut self
+            && let Some(session_guard) = session_guard.take()
         {
-            journey.commit(SERVICE);
+            session_guard.commit(SERVICE);
         }
     }
 }
@@ -106,7 +106,7 @@ fn admit(
     let subject = subject(case, password)?;
     let mut admission = admission::admit(&case.plan, &digest, &case.login, &subject, directory)?;
     let notes = std::mem::take(&mut admission.notes);
-    enter::record::write_run(admission.namespace, &case.whom.account, &case.program);
+    enter::record::write_run(admission.namespace, &case.target.account, &case.program);
     let record = process.map(|process| record(case, process, &digest, &admission));
     let written = match (&admission.runtime, record) {
         (Some(runtime), Ok(record)) => record.write(runtime),
@@ -175,7 +175,7 @@ fn forget(runtime: &Runtime, namespace: Identity) -> Result<()> {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        drop(self.journey.take());
+        drop(self.session_guard.take());
         remove_all(&self.directories, CALLER);
     }
 }
@@ -201,7 +201,7 @@ fn enter_own(
     user_namespace::leave_as_root()?;
     let entered = apply::enter_as(&case.plan, &subject(case, password)?, directory)?;
     let own = Own {
-        journey: entered.journey,
+        session_guard: entered.session_guard,
         directories: entered.applied.session_directories,
     };
     Ok((entered.applied.notes, Entry::Own(own)))

@@ -18,7 +18,7 @@ pub fn run(case: &Case, when: When) -> Result<()> {
     hooks.try_for_each(|hook| {
         let ran = subject.helper(&hook.helper, &[]).run(b"");
         let ran = ran.map_err(|error| error.at(&hook.origin));
-        hook.on_failure.weigh(ran, tell)
+        hook.on_failure.deny_or_warn(ran, tell)
     })
 }
 

@@ -1,9 +1,9 @@
 //! `--user-namespace`, `--uid-map` and `--gid-map`: which ids the command's user namespace has.
 
-use super::text::{Misuse, misuse};
+use super::text::{UsageError, usage_error};
 use crate::cli::arguments::Isolation;
 use crate::error::{Error, Result};
-use crate::kernel::transition::Person;
+use crate::kernel::credentials::Credentials;
 use crate::kernel::user_namespace::{IdRange, Maps};
 
 /// The maps that the options ask for; nothing where the command needs no user namespace.
@@ -11,7 +11,7 @@ use crate::kernel::user_namespace::{IdRange, Maps};
 /// # Errors
 ///
 /// A map is not of its form.
-pub fn maps(isolation: &Isolation) -> std::result::Result<Option<Maps>, Misuse> {
+pub fn maps(isolation: &Isolation) -> Result<Option<Maps>, UsageError> {
     let Isolation {
         user_namespace,
         uid_map,
@@ -27,7 +27,7 @@ pub fn maps(isolation: &Isolation) -> std::result::Result<Option<Maps>, Misuse> 
     }))
 }
 
-fn map(option: &str, text: Option<&str>) -> std::result::Result<Vec<IdRange>, Misuse> {
+fn map(option: &str, text: Option<&str>) -> Result<Vec<IdRange>, UsageError> {
     const FORM: &str =
         "it is written INSIDE:OUTSIDE[:COUNT], such as 0:100000:65536, with commas between several";
     let Some(text) = text else {
@@ -35,7 +35,7 @@ fn map(option: &str, text: Option<&str>) -> std::result::Result<Vec<IdRange>, Mi
     };
     let ranges = text.split(',').map(range);
     let ranges: Option<Vec<IdRange>> = ranges.collect();
-    ranges.ok_or_else(|| misuse(option, text, FORM))
+    ranges.ok_or_else(|| usage_error(option, text, FORM))
 }
 
 /// With spaces too, as jchroot(8) and /proc/PID/uid_map have it.
@@ -62,17 +62,17 @@ fn number(text: &str) -> Option<u32> {
 }
 
 /// Who the command is inside: without the ids of `--user`, the first ones that there are.
-pub fn inside(maps: &Maps, person: &Person, is_named: bool) -> Person {
+pub fn inside(maps: &Maps, credentials: &Credentials, is_named: bool) -> Credentials {
     let of = |ranges: &[IdRange], id: u32| {
         let first = ranges.first().map_or(id, |range| range.inside);
         let known = is_named || ranges.iter().any(|range| range.contains(id));
         if known { id } else { first }
     };
     let in_map = |gid: &u32| maps.groups.iter().any(|range| range.contains(*gid));
-    Person {
-        uid: of(&maps.users, person.uid),
-        gid: of(&maps.groups, person.gid),
-        groups: person.groups.iter().copied().filter(in_map).collect(),
+    Credentials {
+        uid: of(&maps.users, credentials.uid),
+        gid: of(&maps.groups, credentials.gid),
+        groups: credentials.groups.iter().copied().filter(in_map).collect(),
     }
 }
 
@@ -81,7 +81,7 @@ pub fn inside(maps: &Maps, person: &Person, is_named: bool) -> Person {
 /// # Errors
 ///
 /// Other ids than the caller's are to be mapped, or several.
-pub fn own(maps: Option<&Maps>, person: &Person) -> Result<(u32, u32)> {
+pub fn own(maps: Option<&Maps>, credentials: &Credentials) -> Result<(u32, u32)> {
     let one = |ranges: &[IdRange], own: u32| match ranges {
         [IdRange::ALL] => Ok(own),
         [range] if range.count == 1 && range.outside == own => Ok(range.inside),
@@ -91,11 +91,11 @@ pub fn own(maps: Option<&Maps>, person: &Person) -> Result<(u32, u32)> {
         }
     };
     let Some(maps) = maps else {
-        return Ok((person.uid, person.gid));
+        return Ok((credentials.uid, credentials.gid));
     };
     Ok((
-        one(&maps.users, person.uid)?,
-        one(&maps.groups, person.gid)?,
+        one(&maps.users, credentials.uid)?,
+        one(&maps.groups, credentials.gid)?,
     ))
 }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn without_rights_there_is_one_user_inside() {
-        let person = Person {
+        let credentials = Credentials {
             uid: 1000,
             gid: 100,
             groups: vec![100, 27],
@@ -154,13 +154,13 @@ mod tests {
             (Some(maps(IdRange::one(0, 0), IdRange::ALL)), None),
         ];
         for (maps, expected) in table {
-            assert_eq!(own(maps.as_ref(), &person).ok(), expected, "{maps:?}");
+            assert_eq!(own(maps.as_ref(), &credentials).ok(), expected, "{maps:?}");
         }
     }
 
     #[test]
     fn root_is_the_first_inside_where_it_is_not_mapped() {
-        let root = Person {
+        let root = Credentials {
             uid: 0,
             gid: 0,
             groups: vec![0, 27],

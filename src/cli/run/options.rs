@@ -1,7 +1,7 @@
 //! From the options to the rules that they stand for: the same that a policy file would hold, with the option
 //! in place of a file and a line.
 
-use super::text::{Misuse, host_path, inside_path, misuse, split};
+use super::text::{UsageError, host_path, inside_path, split, usage_error};
 use super::volume;
 use crate::cli::arguments::{self, Run};
 use crate::error::Origin;
@@ -21,7 +21,7 @@ const RECURSIVE: [(&str, bool); 2] = [("rbind", true), ("norbind", false)];
 /// # Errors
 ///
 /// An option is not what it should be.
-pub fn rules(run: &Run) -> Result<Vec<Rule>, Misuse> {
+pub fn rules(run: &Run) -> Result<Vec<Rule>, UsageError> {
     let view = &run.view;
     let mut rules = Vec::new();
     add(&mut rules, "--root", view.root.as_ref(), |dir| {
@@ -44,9 +44,9 @@ fn add<'a>(
     option: &'static str,
     values: impl IntoIterator<Item = &'a String>,
     read: impl Fn(&str) -> Result<Kind, String>,
-) -> Result<(), Misuse> {
+) -> Result<(), UsageError> {
     for value in values {
-        let kind = read(value).map_err(|reason| misuse(option, value, reason))?;
+        let kind = read(value).map_err(|reason| usage_error(option, value, reason))?;
         rules.push(rule(option, kind));
     }
     Ok(())
@@ -66,7 +66,7 @@ fn rule(option: &str, kind: Kind) -> Rule {
 }
 
 /// Of two options for one path the first would have no effect.
-fn distinct_paths(rules: &[Rule]) -> Result<(), Misuse> {
+fn distinct_paths(rules: &[Rule]) -> Result<(), UsageError> {
     let mut seen = BTreeSet::new();
     for rule in rules {
         let is_root = matches!(rule.kind, Kind::Root(_));
@@ -74,7 +74,7 @@ fn distinct_paths(rules: &[Rule]) -> Result<(), Misuse> {
             && !seen.insert(path.to_string())
         {
             let reason = "another option is for the same path; leave one of them out".to_owned();
-            return Err(misuse(&rule.origin.file, &path.to_string(), reason));
+            return Err(usage_error(&rule.origin.file, &path.to_string(), reason));
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn env(text: &str) -> Result<Kind, String> {
 }
 
 /// Each key is a rule of its own, so that each has its own option to name.
-fn isolation(run: &Run) -> Result<Vec<Rule>, Misuse> {
+fn isolation(run: &Run) -> Result<Vec<Rule>, UsageError> {
     let arguments::Isolation {
         processes,
         ipc,

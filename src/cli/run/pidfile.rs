@@ -1,7 +1,7 @@
 //! `--pidfile`: whole or not there, and gone with the command.
 
-use super::Trouble;
-use super::text::{absolute, misuse};
+use super::RunError;
+use super::text::{absolute, usage_error};
 use crate::error::{Error, Result};
 use crate::kernel::directory::temporary_name;
 use crate::kernel::file::write_public;
@@ -30,8 +30,8 @@ impl Reserved {
     ///
     /// It cannot be the path of a file, its directory does not exist or could be replaced by somebody who is not
     /// trusted, or nothing can be written there.
-    pub fn at(file: &str, trust: Trust) -> std::result::Result<Self, Trouble> {
-        let wrong = |reason: String| misuse("--pidfile", file, reason);
+    pub fn at(file: &str, trust: Trust) -> Result<Self, RunError> {
+        let wrong = |reason: String| usage_error("--pidfile", file, reason);
         let path = absolute(file).map_err(wrong)?;
         let asked = |error: Error| error.of("--pidfile");
         let opened = Walker::new(trust)?.open_parent(&path, &[]);

@@ -4,11 +4,11 @@ use crate::policy::template::PathTemplate;
 
 /// What is wrong with an option, and what would be right, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misuse(pub String);
+pub struct UsageError(pub String);
 
 /// That the `value` of an option is wrong.
-pub fn misuse(option: &str, value: &str, reason: impl std::fmt::Display) -> Misuse {
-    Misuse(format!("{option} {value}: {reason}"))
+pub fn usage_error(option: &str, value: &str, reason: impl std::fmt::Display) -> UsageError {
+    UsageError(format!("{option} {value}: {reason}"))
 }
 
 /// The parts between colons; `\:` is a colon in one of them, and `\\` a backslash.

@@ -1,6 +1,6 @@
 //! What became of a command.
 
-use super::patience::wait_for;
+use super::deadline::wait_for;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::{Command, ExitStatus, Stdio};

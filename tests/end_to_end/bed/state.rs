@@ -1,6 +1,6 @@
 //! What a machine consists of, before and after a login.
 
-use super::patience::deadline;
+use super::deadline::deadline;
 use super::{Bed, Subject};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! A terminal.
 
 use super::Bed;
-use super::patience::{deadline, tell_processes};
+use super::deadline::{deadline, tell_processes};
 use rustix::pty::{ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;

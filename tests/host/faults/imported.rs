@@ -53,7 +53,7 @@ fn every_call_of_an_imported_login_is_its_last() {
     });
 }
 
-pub fn furnish(room: &Room) {
+pub fn set_up(room: &Room) {
     directory("/mnt/s/inside", 0o711, 0);
     room.policy(POLICY);
 }

@@ -117,7 +117,7 @@ fn every_call_of_a_later_command_for_a_user_is_its_last() {
 
 /// Makes the host's mounts peers, as systemd does, and waits until the policy is old enough for what it says to be
 /// remembered.
-pub fn furnish(room: &Room) {
+pub fn set_up(room: &Room) {
     directory("/mnt/other", 0o755, 0);
     memory("/mnt/other");
     directory("/mnt/other/own", 0o1777, 0);

@@ -67,7 +67,7 @@ fn every_call_of_the_end_of_a_handle_in_another_root_fails_once() {
 }
 
 /// The directories that every root has are there already: they stay, whatever becomes of a login.
-pub fn furnish(room: &Room) {
+pub fn set_up(room: &Room) {
     for name in [
         "", "/dev", "/etc", "/memory", "/mnt", "/proc", "/run", "/s", "/source", "/sys",
     ] {

@@ -73,13 +73,13 @@ fn every_call_of_a_slow_join_fails_once() {
 }
 
 #[test]
-fn every_call_of_a_departure_fails_once() {
-    campaign(Scene::Departure, |call| errors(&call.name));
+fn every_call_of_a_shared_logout_fails_once() {
+    campaign(Scene::SharedLogout, |call| errors(&call.name));
 }
 
 #[test]
-fn every_call_of_a_departure_is_its_last() {
-    campaign(Scene::Departure, |_| vec![Fate::Kill]);
+fn every_call_of_a_shared_logout_is_its_last() {
+    campaign(Scene::SharedLogout, |_| vec![Fate::Kill]);
 }
 
 /// Who started a su may stop it. Others wait for its lock, but not for ever, so most of this is waiting.
@@ -98,7 +98,7 @@ fn a_creation_that_is_stopped_keeps_nobody_out() {
 }
 
 /// Writes the policy, and waits until it is old enough for what it says to be remembered.
-pub fn furnish(room: &Room) {
+pub fn set_up(room: &Room) {
     room.policy(POLICY);
     std::thread::sleep(Duration::from_secs(4));
 }
@@ -115,7 +115,7 @@ pub fn forget_runtime() {
     }
 }
 
-/// Unmounts, with the patience that the kernel needs over what a process had open that has just ended.
+/// Unmounts, with the time that the kernel needs over what a process had open that has just ended.
 fn unmount(mount: &str) {
     for _ in 0..100 {
         match nix::mount::umount(mount) {

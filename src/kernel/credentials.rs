@@ -16,7 +16,7 @@ use std::process::Command;
 
 /// Whose rights a process has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
+pub struct Credentials {
     /// The user id.
     pub uid: u32,
     /// The primary group id.
@@ -38,29 +38,40 @@ pub struct Program {
     pub environment: Option<Vec<(OsString, OsString)>>,
 }
 
-/// Turns this process into `person` so that there is no way back: real, effective and saved ids, groups,
+/// Turns this process into `credentials` so that there is no way back: real, effective and saved ids, groups,
 /// no capability, no key of the caller's. For root, the capabilities stay.
 ///
 /// # Errors
 ///
 /// The kernel refused one of them, or did not do what it said. The process must not go on then.
-pub fn to_person(person: &Person) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
-    let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
+pub fn become_user(credentials: &Credentials) -> Result<()> {
+    let (uid, gid) = (
+        Uid::from_raw(credentials.uid),
+        Gid::from_raw(credentials.gid),
+    );
+    let groups: Vec<Gid> = credentials
+        .groups
+        .iter()
+        .copied()
+        .map(Gid::from_raw)
+        .collect();
     nix::unistd::setgroups(&groups)
         .and_then(|()| nix::unistd::setresgid(gid, gid, gid))
         .and_then(|()| nix::unistd::setresuid(uid, uid, uid))
-        .map_err(|errno| failed(person, sys::of_nix(errno)))?;
+        .map_err(|errno| failed(credentials, sys::of_nix(errno)))?;
     if !uid.is_root() {
-        rights::give_up().map_err(|errno| failed(person, errno))?;
+        rights::give_up().map_err(|errno| failed(credentials, errno))?;
     }
-    verify(person, &groups)?;
-    rights::leave_keyring().map_err(|errno| failed(person, errno))
+    verify(credentials, &groups)?;
+    rights::leave_keyring().map_err(|errno| failed(credentials, errno))
 }
 
 /// Asks the kernel what became of the process, and tries to take it back.
-fn verify(person: &Person, groups: &[Gid]) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+fn verify(credentials: &Credentials, groups: &[Gid]) -> Result<()> {
+    let (uid, gid) = (
+        Uid::from_raw(credentials.uid),
+        Gid::from_raw(credentials.gid),
+    );
     let user = nix::unistd::getresuid()
         .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [uid, uid, uid]);
     let group = nix::unistd::getresgid()
@@ -70,7 +81,7 @@ fn verify(person: &Person, groups: &[Gid]) -> Result<()> {
         return Ok(());
     }
     let reason = "the kernel left it rights of another user";
-    Err(failed(person, Errno::PERM).because(reason))
+    Err(failed(credentials, Errno::PERM).because(reason))
 }
 
 fn is_same(mut set: Vec<Gid>, groups: &[Gid]) -> bool {
@@ -89,8 +100,8 @@ fn is_powerless() -> bool {
         && nix::unistd::setresuid(root, root, root).is_err()
 }
 
-fn failed(person: &Person, errno: Errno) -> Error {
-    Error::from_errno("become", format_args!("uid {}", person.uid), errno)
+fn failed(credentials: &Credentials, errno: Errno) -> Error {
+    Error::from_errno("become", format_args!("uid {}", credentials.uid), errno)
 }
 
 /// Opens the root directory of the process `pid`; an `O_PATH` descriptor.
@@ -126,7 +137,7 @@ pub fn stand_in(root: &OwnedFd) -> Result<()> {
 /// # Errors
 ///
 /// prctl(2) failed.
-pub fn gain_nothing() -> Result<()> {
+pub fn set_no_new_privs() -> Result<()> {
     rustix::thread::set_no_new_privs(true)
         .map_err(|errno| Error::from_errno("give up", "the way to more rights", errno))
 }

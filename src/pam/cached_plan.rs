@@ -8,18 +8,18 @@ use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Helper, Plan, Sharing};
 use crate::policy::source::{self, Watched};
 use crate::policy::{Dependence, Elsewhere, Loaded, Source, sha256};
-use crate::session::{PolicyFile, Runtime, STAMPS};
+use crate::session::{CACHED_PLANS, PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
 
-/// How many hexadecimal digits of a digest are in the name of a stamp.
+/// How many hexadecimal digits of a digest are in the name of a cached plan.
 const DIGITS: usize = 16;
 
-/// The largest stamp, in bytes: a terminal or a remote host of any length can be in it.
+/// The largest cached plan, in bytes: a terminal or a remote host of any length can be in it.
 const LARGEST: usize = 64 * 1024;
 
 /// What shaped a plan, and what the login needs of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
+pub(super) struct CachedPlan {
     /// This module's, which may make another plan of the same policy than an older one, and have another
     /// built-in policy.
     version: String,
@@ -76,19 +76,19 @@ pub(super) struct Outcome {
 ///
 /// It cannot be read, or the account database failed.
 pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<Option<Outcome>> {
-    let Some(bytes) = runtime.read(&format!("{STAMPS}/{}", name(login, source)))? else {
+    let Some(bytes) = runtime.read(&format!("{CACHED_PLANS}/{}", name(login, source)))? else {
         return Ok(None);
     };
     // One that another version wrote is as good as none.
-    let Ok(stamp) = serde_json::from_slice::<Stamp>(&bytes) else {
+    let Ok(cached) = serde_json::from_slice::<CachedPlan>(&bytes) else {
         return Ok(None);
     };
-    if stamp.version != version() || !stamp.watched.iter().all(is_unchanged) {
+    if cached.version != version() || !cached.watched.iter().all(is_unchanged) {
         return Ok(None);
     }
-    let login = login.clone().with(stamp.needs)?;
-    let facts = Facts::of(&login, source, stamp.needs, stamp.dependence);
-    Ok((facts == stamp.facts).then_some(stamp.outcome))
+    let login = login.clone().with(cached.needs)?;
+    let facts = Facts::of(&login, source, cached.needs, cached.dependence);
+    Ok((facts == cached.facts).then_some(cached.outcome))
 }
 
 fn version() -> String {
@@ -138,7 +138,7 @@ pub(super) fn note(
     if dependence.accounts || dependence.labels || !lasting || !watched.iter().all(settled) {
         return Ok(());
     }
-    let stamp = Stamp {
+    let cached = CachedPlan {
         version: version(),
         watched: watched.to_vec(),
         needs,
@@ -146,11 +146,11 @@ pub(super) fn note(
         facts: Facts::of(login, source, needs, dependence),
         outcome: outcome.clone(),
     };
-    let bytes = serde_json::to_vec(&stamp).unwrap_or_default();
+    let bytes = serde_json::to_vec(&cached).unwrap_or_default();
     if bytes.len() > LARGEST {
         return Ok(());
     }
-    runtime.write(STAMPS, &name(login, source), &bytes)
+    runtime.write(CACHED_PLANS, &name(login, source), &bytes)
 }
 
 /// One for each user and service, so that a user's sshd and cron do not replace each other's.

@@ -26,15 +26,15 @@ struct Origin {
 }
 
 /// The calling thread is in another mount namespace, and perhaps in others of the namespaces that can go with
-/// one. Dropped, it takes the thread back to where it stood; only [`Departure::commit`] lets it stay.
+/// one. Dropped, it takes the thread back to where it stood; only [`NamespaceGuard::commit`] lets it stay.
 #[derive(Debug)]
-pub struct Departure {
+pub struct NamespaceGuard {
     origin: Option<Origin>,
 }
 
-/// What became of an errand.
+/// What became of work at the origin, the namespace that was left.
 #[derive(Debug)]
-pub enum Errand<T> {
+pub enum AtOrigin<T> {
     /// It was run, and gave this.
     Done(T),
     /// It was not run: the thread's root directory is not that of the namespace it came from.
@@ -53,11 +53,11 @@ pub enum Errand<T> {
 ///
 /// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
 /// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
-pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
-    let departure = leave_for_copy(with)?;
+pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
+    let guard = leave_for_copy(with)?;
     separate(travel)?;
     forget_pins();
-    Ok(departure)
+    Ok(guard)
 }
 
 /// Leaves for a new mount namespace, a copy of the present one, whose mounts are peers of those that they are copies
@@ -67,13 +67,13 @@ pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<Departure> {
 /// # Errors
 ///
 /// As [`leave_for_new`].
-pub(super) fn leave_for_copy(with: &[Kind]) -> Result<Departure> {
+pub(super) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
     let origin = Origin::remember(with)?;
     let kinds = with.iter().map(|kind| kind.flag());
     let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
     nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
-    Ok(Departure {
+    Ok(NamespaceGuard {
         origin: Some(origin),
     })
 }
@@ -93,11 +93,11 @@ pub(super) fn forget_pins() {
 ///
 /// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
 /// then, except that a thread of a threaded process has a working directory and umask of its own.
-pub fn leave_for(namespace: impl AsFd) -> Result<Departure> {
+pub fn leave_for(namespace: impl AsFd) -> Result<NamespaceGuard> {
     leave(Origin::remember(&[])?, namespace)
 }
 
-fn leave(origin: Origin, namespace: impl AsFd) -> Result<Departure> {
+fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
     let failed =
         |errno: nix::errno::Errno| Error::new("enter", "another mount namespace", errno.desc());
     match enter(&namespace, CloneFlags::CLONE_NEWNS) {
@@ -109,7 +109,7 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<Departure> {
         }
         entered => entered.map_err(failed)?,
     }
-    Ok(Departure {
+    Ok(NamespaceGuard {
         origin: Some(origin),
     })
 }
@@ -119,13 +119,13 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<Departure> {
 /// # Errors
 ///
 /// As [`leave_for`]. The thread is then where it was.
-pub fn leave_for_all(namespaces: &Namespaces) -> Result<Departure> {
+pub fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
     // The /proc in there need not show this process.
     let kinds: Vec<Kind> = namespaces.companions.iter().map(Companion::kind).collect();
-    let departure = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
+    let guard = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
     let mut companions = namespaces.companions.iter();
     companions.try_for_each(enter_companion)?;
-    Ok(departure)
+    Ok(guard)
 }
 
 fn enter(namespace: impl AsFd, kind: CloneFlags) -> nix::Result<()> {
@@ -211,7 +211,7 @@ impl Origin {
     /// A thread that cannot go back is nowhere it should be, so what failed for want of memory is tried again.
     /// A working directory that root may not enter, as on FUSE or NFS, is not worth a login: then it is the
     /// root directory.
-    fn return_to_surely(&self) -> std::result::Result<(), Errno> {
+    fn return_to_surely(&self) -> Result<(), Errno> {
         let companions = self.return_to_companions();
         let wholly = self.return_to().or_else(|_| self.return_to());
         wholly.or_else(|errno| {
@@ -223,7 +223,7 @@ impl Origin {
     }
 
     /// Goes back to each of them, whatever becomes of the others.
-    fn return_to_companions(&self) -> std::result::Result<(), Errno> {
+    fn return_to_companions(&self) -> Result<(), Errno> {
         let back = |companion: &Companion| {
             let once = || enter(companion, companion.kind().flag());
             once().or_else(|_| once())
@@ -234,27 +234,27 @@ impl Origin {
             .map_err(sys::of_nix)
     }
 
-    fn return_to(&self) -> std::result::Result<(), Errno> {
+    fn return_to(&self) -> Result<(), Errno> {
         self.return_to_root()?;
         self.directory.enter()
     }
 
     /// setns(2) puts root and working directory at the top of the namespace, so both are given back. A root
     /// that looks like the top may be another one: a chroot into a bind mount of it.
-    fn return_to_root(&self) -> std::result::Result<(), Errno> {
+    fn return_to_root(&self) -> Result<(), Errno> {
         enter(&self.namespace, CloneFlags::CLONE_NEWNS).map_err(sys::of_nix)?;
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(".")
     }
 }
 
-impl Departure {
+impl NamespaceGuard {
     /// Goes on to a new mount namespace, a copy of the one that was entered, in which mounts travel as `travel` says.
     /// The way back leads to where the thread stood at first.
     ///
     /// # Errors
     ///
-    /// As [`leave_for_new`]; where the thread is then, the departure's end alone puts right.
+    /// As [`leave_for_new`]; where the thread is then, the guard's end alone puts right.
     pub fn go_on_to_copy(&self, travel: Travel) -> Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
         nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| not_created(&[], errno))?;
@@ -301,19 +301,19 @@ impl Departure {
         })
     }
 
-    /// Does an errand in the namespace that was left, at its top, and comes back to where the thread is
-    /// now, in `here`. The errand is not run where the thread's root, before it left, was `root` but is not the
+    /// Does work in the namespace that was left, at its top, and comes back to where the thread is
+    /// now, in `here`. The work is not run where the thread's root, before it left, was `root` but is not the
     /// namespace's own: in a chroot.
     ///
     /// # Errors
     ///
-    /// The thread cannot come back; dropping the departure takes it home.
-    pub fn errand<T>(
+    /// The thread cannot come back; dropping the guard takes it there.
+    pub fn work<T>(
         &self,
         here: &Namespace,
         root: Root,
-        errand: impl FnOnce() -> T,
-    ) -> Result<Errand<T>> {
+        work: impl FnOnce() -> T,
+    ) -> Result<AtOrigin<T>> {
         let forgotten = || Error::new("find", "the namespace that was left", "it is forgotten");
         let origin = self.origin.as_ref().ok_or_else(forgotten)?;
         let here = rustix::io::fcntl_dupfd_cloexec(here, 0)
@@ -321,12 +321,12 @@ impl Departure {
         let present = here.and_then(|here| Origin::of(here, Vec::new()));
         let back = match present.and_then(|here| leave(here, &origin.namespace)) {
             Ok(back) => back,
-            Err(error) => return Ok(Errand::NotLeft(error)),
+            Err(error) => return Ok(AtOrigin::NotLeft(error)),
         };
         let done = if Root::own() == Ok(root) {
-            Errand::Done(errand())
+            AtOrigin::Done(work())
         } else {
-            Errand::Elsewhere
+            AtOrigin::Elsewhere
         };
         back.return_now()?;
         Ok(done)
@@ -339,7 +339,7 @@ impl Departure {
     }
 }
 
-impl Drop for Departure {
+impl Drop for NamespaceGuard {
     fn drop(&mut self) {
         let Some(origin) = self.origin.take() else {
             return;

@@ -26,23 +26,23 @@ pub(super) enum Topic {
     /// From the helper or the init: it failed, and why.
     Failed,
     /// To the init: a socket to which others may come.
-    Door,
+    Listen,
     /// To the init: the session of that name is to last.
     Stay,
-    /// To the init, through the door: a process, by its pidfd, and where to answer.
+    /// To the init, at that socket: a process, by its pidfd, and where to answer.
     Join,
-    /// To the init, through the door: the session of that name has ended.
-    Goodbye,
+    /// To the init, at that socket: the session of that name has ended.
+    Leave,
 }
 
 const TOPICS: [(Topic, u8); 7] = [
     (Topic::Begun, b'B'),
     (Topic::Ready, b'R'),
     (Topic::Failed, b'F'),
-    (Topic::Door, b'D'),
+    (Topic::Listen, b'D'),
     (Topic::Stay, b'S'),
     (Topic::Join, b'J'),
-    (Topic::Goodbye, b'G'),
+    (Topic::Leave, b'G'),
 ];
 
 /// A message that has come.
@@ -54,7 +54,7 @@ pub(super) struct Message {
 }
 
 /// Two ends of a connection.
-pub(super) fn pair() -> std::result::Result<(OwnedFd, OwnedFd), Errno> {
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = SocketFlags::CLOEXEC;
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
 }
@@ -65,7 +65,7 @@ pub(super) fn send(
     topic: Topic,
     text: &str,
     descriptors: &[BorrowedFd<'_>],
-) -> std::result::Result<(), Errno> {
+) -> Result<(), Errno> {
     let byte = TOPICS.iter().find(|(known, _)| *known == topic);
     let byte = byte.map_or(0, |(_, byte)| *byte);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -86,7 +86,7 @@ pub(super) fn send(
 /// # Errors
 ///
 /// EAGAIN where none has come.
-pub(super) fn receive(socket: impl AsFd) -> std::result::Result<Option<Message>, Errno> {
+pub(super) fn receive(socket: impl AsFd) -> Result<Option<Message>, Errno> {
     let mut bytes = [0_u8; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

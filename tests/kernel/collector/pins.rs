@@ -2,8 +2,8 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::kernel::departure::leave_for;
-use pam_jns::session::garbage::{Fate, remove_unused_pins_of};
+use pam_jns::kernel::namespace_guard::leave_for;
+use pam_jns::session::collector::{Fate, remove_unused_pins_of};
 use pam_jns::session::{Lock, NamespaceRecord, Pins, Process};
 use std::process::Command;
 use std::sync::mpsc::channel;

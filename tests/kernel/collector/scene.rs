@@ -3,7 +3,7 @@
 use crate::own::*;
 use pam_jns::kernel::companion::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
-use pam_jns::session::garbage::{Fate, IsDeleted, Kind, Remains, Request, collect};
+use pam_jns::session::collector::{Fate, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};

@@ -5,7 +5,7 @@ use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
 use crate::error::{Error, Result};
 use crate::kernel::directory::is_temporary;
 use crate::kernel::namespace::Identity;
-use crate::session::STAMPS;
+use crate::session::CACHED_PLANS;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::lock;
 use crate::session::pin::{self, Pins, uid_of};
@@ -16,11 +16,11 @@ use rustix::fs::{AtFlags, Stat};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Where records and stamps are written under temporary names.
+/// Where records and cached plans are written under temporary names.
 const WRITTEN: [&str; 5] = [
     NAMESPACES,
     SESSIONS,
-    STAMPS,
+    CACHED_PLANS,
     lock::DIRECTORY,
     pin::DIRECTORY,
 ];
@@ -225,8 +225,8 @@ impl Sweep<'_> {
         self.note_failure(Kind::Namespace, namespaces);
         let broken = self.sweep_broken(runtime, ledger);
         self.note_failure(Kind::Namespace, broken);
-        let stamps = self.sweep_stamps(runtime);
-        self.note_failure(Kind::Stamp, stamps);
+        let swept = self.sweep_cached_plans(runtime);
+        self.note_failure(Kind::Stamp, swept);
     }
 
     /// A namespace is pinned by a process that has left it for that, with the user's lock held: so it is judged
@@ -308,16 +308,16 @@ impl Sweep<'_> {
             .collect())
     }
 
-    /// A stamp speeds up joining, so it is of no use to a user who has nothing to join.
-    fn sweep_stamps(&mut self, runtime: &Runtime) -> Result<()> {
+    /// A cached plan speeds up joining, so it is of no use to a user who has nothing to join.
+    fn sweep_cached_plans(&mut self, runtime: &Runtime) -> Result<()> {
         let pins = self.remaining_pins(runtime)?;
         let users: BTreeSet<u32> = pins.iter().filter_map(|key| uid_of(key)).collect();
-        for name in runtime.list(STAMPS)? {
+        for name in runtime.list(CACHED_PLANS)? {
             let uid = name.split('-').next().and_then(parse_id);
             if is_temporary(&name) || uid.is_some_and(|uid| users.contains(&uid)) {
                 continue;
             }
-            let path = format!("{STAMPS}/{name}");
+            let path = format!("{CACHED_PLANS}/{name}");
             let reason = "its user has no namespace to join";
             let shown = format!("{PATH}/{path}");
             self.dispose(Kind::Stamp, &shown, reason, || runtime.remove(&path));

@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::session::garbage::{Fate, Kind, Remains};
+use pam_jns::session::collector::{Fate, Kind, Remains};
 use pam_jns::session::{Process, Runtime};
 use std::os::unix::fs::symlink;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::session::garbage::Fate;
+use pam_jns::session::collector::Fate;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, mkdirat, openat, renameat_with};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};

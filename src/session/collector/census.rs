@@ -98,11 +98,7 @@ impl Task {
         self.look_at("root", Root::unasked)
     }
 
-    fn look_at<T>(
-        &self,
-        name: &str,
-        look: impl Fn(&str) -> std::result::Result<T, Errno>,
-    ) -> Result<Option<T>> {
+    fn look_at<T>(&self, name: &str, look: impl Fn(&str) -> Result<T, Errno>) -> Result<Option<T>> {
         let path = self.path_of(name);
         match look(&path) {
             // Some security modules let nobody look at the first process, which is in no session's namespace.

@@ -1,12 +1,12 @@
 //! Whose command it is: the caller's, or that of whom `--user` and `--group` name.
 
-use super::Trouble;
+use super::RunError;
 use super::case::has_rights;
-use super::text::misuse;
+use super::text::usage_error;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;
 use crate::error::{Error, Result};
-use crate::kernel::transition::Person;
+use crate::kernel::credentials::Credentials;
 use crate::login::{Accounts, Login, Nss, Request, Unknown};
 use nix::unistd::{getegid, geteuid, getgroups};
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ const SHELL: &str = "/bin/sh";
 
 /// Whose command it is.
 #[derive(Debug)]
-pub struct Whom {
+pub struct Target {
     /// The account, or what stands for it where an id has none.
     pub account: Account,
     /// Whether it has to be become: an option names it.
@@ -30,39 +30,39 @@ pub struct Whom {
 /// # Errors
 ///
 /// They name nobody, or somebody whom only root can become.
-pub fn of(identity: &Identity) -> std::result::Result<Whom, Trouble> {
-    let mut whom = match &identity.user {
+pub fn of(identity: &Identity) -> Result<Target, RunError> {
+    let mut target = match &identity.user {
         None => caller()?,
         Some(user) => named(user, identity.group.is_some())?,
     };
     if let Some(group) = &identity.group {
         let gid = Nss.gid(group).or_else(|| number(group));
         let unknown = || {
-            misuse(
+            usage_error(
                 "--group",
                 group,
                 "there is no such group; give a name or a number",
             )
         };
-        whom.account.person.gid = gid.ok_or_else(unknown)?;
-        whom.is_named = true;
+        target.account.credentials.gid = gid.ok_or_else(unknown)?;
+        target.is_named = true;
     }
     if has_rights() {
-        return Ok(whom);
+        return Ok(target);
     }
-    refuse_others(&whom)?;
-    Ok(Whom {
+    refuse_others(&target)?;
+    Ok(Target {
         is_named: false,
-        ..whom
+        ..target
     })
 }
 
 /// Who has no rights beyond their own is nobody else.
-fn refuse_others(whom: &Whom) -> Result<()> {
-    let Person { uid, gid, .. } = whom.account.person;
+fn refuse_others(target: &Target) -> Result<()> {
+    let Credentials { uid, gid, .. } = target.account.credentials;
     let refused = |object: String| Err(Error::new("become", object, "only root can"));
     if uid != geteuid().as_raw() {
-        return refused(format!("user {}", whom.account.name));
+        return refused(format!("user {}", target.account.name));
     }
     if gid != getegid().as_raw() {
         return refused(format!("gid {gid}"));
@@ -70,54 +70,54 @@ fn refuse_others(whom: &Whom) -> Result<()> {
     Ok(())
 }
 
-fn caller() -> Result<Whom> {
+fn caller() -> Result<Target> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let groups = getgroups().unwrap_or_default().into_iter();
-    let person = Person {
+    let credentials = Credentials {
         uid,
         gid,
         groups: groups.map(|gid| gid.as_raw()).collect(),
     };
     let known = Account::of(uid);
-    let whom = Whom {
+    let target = Target {
         is_named: false,
         known: known.is_ok(),
-        account: known.unwrap_or_else(|_| nameless(person.clone())),
+        account: known.unwrap_or_else(|_| nameless(credentials.clone())),
     };
     let account = Account {
-        person,
-        ..whom.account
+        credentials,
+        ..target.account
     };
-    Ok(Whom { account, ..whom })
+    Ok(Target { account, ..target })
 }
 
-fn named(user: &str, has_group: bool) -> std::result::Result<Whom, Trouble> {
-    let wrong = |reason: &str| misuse("--user", user, reason);
+fn named(user: &str, has_group: bool) -> Result<Target, RunError> {
+    let wrong = |reason: &str| usage_error("--user", user, reason);
     let uid = Nss.uid(user).or_else(|| number(user));
     let uid = uid.ok_or_else(|| wrong("there is no such user; give a name or a number"))?;
     let known = Account::of(uid).ok();
     if known.is_none() && !has_group {
         return Err(wrong("that user id has no account; say which --group it is in").into());
     }
-    let person = Person {
+    let credentials = Credentials {
         uid,
         gid: uid,
         groups: Vec::new(),
     };
-    Ok(Whom {
+    Ok(Target {
         is_named: true,
         known: known.is_some(),
-        account: known.unwrap_or_else(|| nameless(person)),
+        account: known.unwrap_or_else(|| nameless(credentials)),
     })
 }
 
-fn nameless(person: Person) -> Account {
+fn nameless(credentials: Credentials) -> Account {
     let home = std::env::var("HOME")
         .ok()
-        .filter(|_| person.uid == geteuid().as_raw());
+        .filter(|_| credentials.uid == geteuid().as_raw());
     Account {
-        name: person.uid.to_string(),
-        person,
+        name: credentials.uid.to_string(),
+        credentials,
         home: home.unwrap_or_else(|| "/".to_owned()),
         shell: OsString::from(SHELL),
     }
@@ -130,7 +130,7 @@ fn number(text: &str) -> Option<u32> {
     id.filter(|id| *id != u32::MAX)
 }
 
-impl Whom {
+impl Target {
     /// The facts that a policy asks for, as of a login through the service `jns`.
     ///
     /// # Errors
@@ -138,10 +138,13 @@ impl Whom {
     /// The account database failed.
     pub fn login(&self) -> Result<Login> {
         let Account {
-            name, person, home, ..
+            name,
+            credentials,
+            home,
+            ..
         } = &self.account;
         if !self.known {
-            let login = Login::nameless(person.uid, person.gid, home)?;
+            let login = Login::nameless(credentials.uid, credentials.gid, home)?;
             return Ok(Login {
                 service: super::SERVICE.to_owned(),
                 ..login

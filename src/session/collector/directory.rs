@@ -99,7 +99,7 @@ impl Directory {
         listed.map_err(|errno| Error::from_errno("list", &self.path, errno))
     }
 
-    fn list(&self) -> std::result::Result<Vec<Entry>, Errno> {
+    fn list(&self) -> Result<Vec<Entry>, Errno> {
         let mut found = Vec::new();
         for raw in names(Dir::read_from(&self.descriptor)?) {
             let raw = raw?;

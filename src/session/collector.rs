@@ -6,7 +6,7 @@
 pub(in crate::session) mod census;
 mod directory;
 mod endings;
-mod kept;
+mod expiry;
 mod namespaces;
 mod records;
 mod store;

@@ -3,7 +3,7 @@
 use super::scene::*;
 use crate::own::*;
 use pam_jns::session::Process;
-use pam_jns::session::garbage::Fate;
+use pam_jns::session::collector::Fate;
 
 /// A session's name that ends in that number.
 fn id(number: u32) -> String {

@@ -3,7 +3,7 @@
 //! It needs not reap: the kernel takes away the children of a process that ignores their end. When it ends, the
 //! kernel kills every process of the namespace.
 
-use super::wire::{self, Message, Topic};
+use super::protocol::{self, Message, Topic};
 use crate::error::{Error, Result};
 use crate::kernel::attribute;
 use crate::kernel::filesystem;
@@ -28,9 +28,9 @@ struct Member {
     session: String,
 }
 
-struct Keeper {
+struct Server {
     namespace: OwnedFd,
-    door: Option<OwnedFd>,
+    listener: Option<OwnedFd>,
     members: Vec<Member>,
 }
 
@@ -43,16 +43,16 @@ pub(super) fn live(link: OwnedFd, founder: OwnedFd) -> i32 {
                 link: Some(link),
                 session: String::new(),
             };
-            let keeper = Keeper {
+            let server = Server {
                 namespace,
-                door: None,
+                listener: None,
                 members: vec![founder],
             };
-            keeper.keep();
+            server.keep();
             0
         }
         Err(error) => {
-            let _ = wire::send(&link, Topic::Failed, &error.to_string(), &[]);
+            let _ = protocol::send(&link, Topic::Failed, &error.to_string(), &[]);
             1
         }
     }
@@ -70,12 +70,12 @@ fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
         rustix::fs::openat(&proc, "self/ns/pid", flags, Mode::empty()).map_err(failed)?;
     surrender_rights().map_err(failed)?;
     let handed_over = [namespace.as_fd(), proc.as_fd()];
-    wire::send(link, Topic::Ready, "", &handed_over).map_err(failed)?;
+    protocol::send(link, Topic::Ready, "", &handed_over).map_err(failed)?;
     Ok(namespace)
 }
 
 /// Becomes a process apart from the session's.
-fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
+fn settle(link: &OwnedFd, founder: &OwnedFd) -> Result<(), Errno> {
     close_all_but(&[link.as_fd(), founder.as_fd()])?;
     sys::reset_signals();
     sys::ignore_ended_children();
@@ -96,7 +96,7 @@ fn settle(link: &OwnedFd, founder: &OwnedFd) -> std::result::Result<(), Errno> {
 }
 
 #[allow(unsafe_code, reason = "the contract is kept by what this process is")]
-fn close_all_but(kept: &[BorrowedFd<'_>]) -> std::result::Result<(), Errno> {
+fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     // SAFETY: this process is a copy that ends with this file's code. It has no descriptor open of its own yet, and what
     // its original had open is used and dropped by the original's code alone.
     unsafe { sys::close_all_but(kept) }
@@ -113,7 +113,7 @@ fn be_spared_no_less_than_others() {
 }
 
 /// Has no right that it does not need, and is nobody's to look at: its memory is a copy of the host's.
-fn surrender_rights() -> std::result::Result<(), Errno> {
+fn surrender_rights() -> Result<(), Errno> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rights::give_up()
 }
@@ -125,7 +125,7 @@ enum Event {
     Called,
 }
 
-impl Keeper {
+impl Server {
     fn keep(mut self) {
         while !self.members.is_empty() {
             // One at a time: what follows may have changed by then.
@@ -139,7 +139,7 @@ impl Keeper {
         }
     }
 
-    fn wait(&self) -> std::result::Result<Option<Event>, Errno> {
+    fn wait(&self) -> Result<Option<Event>, Errno> {
         let (mut events, mut polled) = (Vec::new(), Vec::new());
         for (number, member) in self.members.iter().enumerate() {
             events.push(Event::Ended(number));
@@ -149,9 +149,9 @@ impl Keeper {
                 polled.push(PollFd::new(link, PollFlags::IN));
             }
         }
-        if let Some(door) = &self.door {
+        if let Some(listener) = &self.listener {
             events.push(Event::Called);
-            polled.push(PollFd::new(door, PollFlags::IN));
+            polled.push(PollFd::new(listener, PollFlags::IN));
         }
         poll(&mut polled, None)?;
         let happened = polled
@@ -168,7 +168,7 @@ impl Keeper {
         let Some(link) = &member.link else {
             return;
         };
-        match wire::receive(link) {
+        match protocol::receive(link) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             Ok(Some(Message {
                 topic: Topic::Stay,
@@ -179,33 +179,33 @@ impl Keeper {
                 member.link = None;
             }
             Ok(Some(Message {
-                topic: Topic::Door,
+                topic: Topic::Listen,
                 mut descriptors,
                 ..
             })) => {
-                self.door = descriptors.pop();
+                self.listener = descriptors.pop();
             }
             _ => drop(self.members.swap_remove(number)),
         }
     }
 
-    /// Hears who has come to the door.
+    /// Takes what others send to the socket.
     fn answer(&mut self) {
-        let Some(door) = &self.door else {
+        let Some(listener) = &self.listener else {
             return;
         };
-        let Ok(Some(message)) = wire::receive(door) else {
+        let Ok(Some(message)) = protocol::receive(listener) else {
             return;
         };
         match message.topic {
-            Topic::Goodbye => {
+            Topic::Leave => {
                 let gone =
                     |member: &Member| member.link.is_none() && member.session == message.text;
                 self.members.retain(|member| !gone(member));
             }
             Topic::Join => self.register(message.descriptors),
-            // Nothing that is said through the door.
-            Topic::Begun | Topic::Ready | Topic::Failed | Topic::Door | Topic::Stay => {}
+            // Nothing that others may send.
+            Topic::Begun | Topic::Ready | Topic::Failed | Topic::Listen | Topic::Stay => {}
         }
     }
 
@@ -214,7 +214,7 @@ impl Keeper {
         let (Some(process), Some(link)) = (descriptors.next(), descriptors.next()) else {
             return;
         };
-        if wire::send(&link, Topic::Ready, "", &[self.namespace.as_fd()]).is_ok() {
+        if protocol::send(&link, Topic::Ready, "", &[self.namespace.as_fd()]).is_ok() {
             self.members.push(Member {
                 process,
                 link: Some(link),

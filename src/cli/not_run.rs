@@ -2,7 +2,7 @@
 
 use crate::cli::outcome::{Outcome, reason};
 use crate::error::Error;
-use crate::kernel::transition::{self, Program};
+use crate::kernel::credentials::{self, Program};
 use std::path::Path;
 
 /// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
@@ -14,14 +14,14 @@ const NOT_FOUND: u8 = 127;
 
 /// Why the command does not run.
 #[derive(Debug)]
-pub struct Obstacle {
+pub struct NotRun {
     /// The exit status.
     pub status: u8,
     /// What is said.
     pub error: Error,
 }
 
-impl From<Error> for Obstacle {
+impl From<Error> for NotRun {
     fn from(error: Error) -> Self {
         Self {
             status: FAILED,
@@ -30,7 +30,7 @@ impl From<Error> for Obstacle {
     }
 }
 
-impl Obstacle {
+impl NotRun {
     /// What the verb ends with.
     pub fn outcome(&self) -> Outcome {
         Outcome {
@@ -41,8 +41,8 @@ impl Obstacle {
 }
 
 /// Becomes the program; comes back only when that fails.
-pub fn execute(program: &Program) -> Obstacle {
-    let error = transition::to_program(program);
+pub fn execute(program: &Program) -> NotRun {
+    let error = credentials::to_program(program);
     let status = match error.kind() == std::io::ErrorKind::NotFound {
         true => NOT_FOUND,
         false => NOT_EXECUTABLE,
@@ -52,7 +52,7 @@ pub fn execute(program: &Program) -> Obstacle {
         reason.push_str("; the file is there, what it is run by is not: its interpreter, or ld.so");
     }
     let name = program.path.to_string_lossy();
-    Obstacle {
+    NotRun {
         status,
         error: Error::new("run", name, reason),
     }
