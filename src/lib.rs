@@ -13,7 +13,6 @@
 //! [`plan::Plan`]: a value, printed by `jns explain` and executed by [`apply`]. A login gets its whole
 //! plan or stays exactly where it was.
 
-pub mod admission;
 pub mod apply;
 pub mod cli;
 pub mod error;

@@ -11,7 +11,6 @@ mod pending;
 mod places;
 mod threads;
 
-use crate::admission::Leave;
 use crate::apply::SessionDirectory;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
@@ -19,6 +18,7 @@ use crate::kernel::helper::Helper;
 use crate::kernel::namespace::Root;
 use crate::login::{Login, Request, is_effective_root};
 use crate::policy::Source;
+use crate::session::namespace::Leave;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};

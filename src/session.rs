@@ -12,21 +12,30 @@
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
 pub mod collector;
+mod command;
+mod create;
 pub mod elsewhere;
+mod ending;
+pub mod join;
 pub mod ledger;
 pub mod lock;
+pub mod namespace;
 pub mod origin;
 pub mod pin;
 pub mod place;
 pub mod runtime;
+mod subject;
 pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};
+pub use command::Command;
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
+pub use namespace::SessionNamespace;
 pub use pin::Pins;
 pub use place::Place;
 pub use runtime::Runtime;
+pub use subject::subject_of;
 
 /// The directory of cached plans in `/run/jns`: what shaped a plan, by user and service. They may be removed at any
 /// time.

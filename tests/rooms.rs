@@ -60,27 +60,21 @@ const ROOMS: &[Room] = &[
         "what is not in the plan must not decide what happens",
     ),
     room(
-        "admission",
+        "session",
         &[
             "apply",
             "plan",
-            "session",
             "kernel",
             "login",
             "policy::sha256",
+            "store::layout",
             "error",
         ],
-        "how a plan's namespace is come by depends neither on PAM nor on the command",
-    ),
-    room(
-        "session",
-        &["kernel", "store::layout", "error"],
-        "what is remembered of sessions knows neither policies nor plans",
+        "how a plan's namespace is come by, and what is remembered of it, depends neither on PAM nor on the command",
     ),
     room(
         "cli",
         &[
-            "admission",
             "apply",
             "error",
             "journal",

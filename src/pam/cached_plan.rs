@@ -124,7 +124,7 @@ pub(super) fn note(
     plan: &Plan,
     outcome: &Outcome,
 ) -> Result<()> {
-    let now = i64::try_from(crate::admission::now()).unwrap_or(0);
+    let now = i64::try_from(crate::session::namespace::now()).unwrap_or(0);
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
     let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
     let of_session = |text: &str| text.contains(&login.session);

@@ -5,7 +5,7 @@ use super::{
     Arguments, Opened, Refusal, Sessions, environment, ffi, hooks, item, password, pending, places,
     request, tell, threads,
 };
-use crate::admission::{self, Admission, Command, subject_of};
+
 use crate::apply::{self, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::helper::Helper;
@@ -20,8 +20,11 @@ use crate::policy::source::{self, Watched};
 use crate::policy::{
     Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Settings, Source, select,
 };
+use crate::session::namespace::now;
 use crate::session::origin::{Caller, return_to_origin};
-use crate::session::{Place, Runtime, SessionRecord, elsewhere};
+use crate::session::{
+    Command, Place, Runtime, SessionNamespace, SessionRecord, elsewhere, join, subject_of,
+};
 use pam::constants::PamResultCode;
 use pam::items::Service;
 use pam::module::PamHandle;
@@ -217,11 +220,11 @@ impl<'o> Opening<'o> {
             let Some(command) = self.command(inherits)? else {
                 return Ok(None);
             };
-            let host = Admission::to_hosts_view()?;
+            let host = SessionNamespace::to_hosts_view()?;
             command.show_in(host, &case.login, self.directory).map(Some)
         };
-        if let Some(admission) = in_environment(handle, &outcome, enter)? {
-            self.remember(handle, admission, &case.login, &outcome, Vec::new())?;
+        if let Some(session) = in_environment(handle, &outcome, enter)? {
+            self.remember(handle, session, &case.login, &outcome, Vec::new())?;
         }
         Ok(Stay::Here)
     }
@@ -257,7 +260,7 @@ impl<'o> Opening<'o> {
         let subject = subject_of(login, outcome.helpers(), None)?;
         let enter = || {
             let command = self.command(outcome.inherits)?;
-            let joined = admission::join(runtime, login, &outcome.plan, self.directory);
+            let joined = join::join(runtime, login, &outcome.plan, self.directory);
             let joined = joined.inspect_err(|error| log::debug!("{error}"));
             let Some(joined) = joined.ok().flatten() else {
                 return Ok(None);
@@ -265,24 +268,24 @@ impl<'o> Opening<'o> {
             let shown = self.show(command, joined, login)?;
             with_hooks(shown, &outcome, &subject).map(Some)
         };
-        let Some(admission) = in_environment(handle, &outcome, enter)? else {
+        let Some(session) = in_environment(handle, &outcome, enter)? else {
             return Ok(false);
         };
         let closing = hooks::closing(&outcome.hooks, &subject);
-        self.remember(handle, admission, login, &outcome, closing)?;
+        self.remember(handle, session, login, &outcome, closing)?;
         Ok(true)
     }
 
-    /// The admission, and in a command the caller's directories in it.
+    /// The namespace that was entered, and in a command the caller's directories in it.
     fn show(
         self,
         command: Option<Command<'_>>,
-        admission: Admission,
+        session: SessionNamespace,
         login: &Login,
-    ) -> Result<Admission> {
+    ) -> Result<SessionNamespace> {
         match command {
-            Some(command) => command.show_in(admission, login, self.directory),
-            None => Ok(admission),
+            Some(command) => command.show_in(session, login, self.directory),
+            None => Ok(session),
         }
     }
 
@@ -302,21 +305,22 @@ impl<'o> Opening<'o> {
         let subject = subject_of(login, plan.helpers(), password)?;
         let enter = || {
             let command = self.command(outcome.inherits)?;
-            let admission = admission::admit(plan, &outcome.plan, login, &subject, self.directory)?;
-            let shown = self.show(command, admission, login)?;
+            let session =
+                join::join_or_create(plan, &outcome.plan, login, &subject, self.directory)?;
+            let shown = self.show(command, session, login)?;
             with_hooks(shown, &outcome, &subject).map(Some)
         };
-        let Some(admission) = in_environment(handle, &outcome, enter)? else {
+        let Some(session) = in_environment(handle, &outcome, enter)? else {
             return Ok(());
         };
-        if let Some(runtime) = &admission.runtime {
+        if let Some(runtime) = &session.runtime {
             let source = &self.arguments.source;
             tell(cached_plan::note(
                 runtime, login, source, loaded, watched, plan, &outcome,
             ));
         }
         let closing = hooks::closing(&outcome.hooks, &subject);
-        self.remember(handle, admission, login, &outcome, closing)
+        self.remember(handle, session, login, &outcome, closing)
     }
 
     /// Lets the login stay where it is, and remembers it: the handle, the log, the ledger. That is for
@@ -324,15 +328,15 @@ impl<'o> Opening<'o> {
     fn remember(
         self,
         handle: &mut PamHandle,
-        admission: Admission,
+        session: SessionNamespace,
         login: &Login,
         outcome: &Outcome,
         closing: Vec<Helper>,
     ) -> Result<(), Refusal> {
         let user = request(handle)?.user;
-        report(&admission, login);
-        if let (Some(runtime), Some(process)) = (&admission.runtime, admission.process) {
-            let session = SessionRecord {
+        report(&session, login);
+        if let (Some(runtime), Some(process)) = (&session.runtime, session.process) {
+            let record = SessionRecord {
                 id: login.session.clone(),
                 user: login.user.clone(),
                 uid: login.uid,
@@ -340,14 +344,14 @@ impl<'o> Opening<'o> {
                 tty: login.tty.as_deref().map(shortened),
                 rhost: login.rhost.as_deref().map(shortened),
                 process,
-                namespace: admission.namespace,
+                namespace: session.namespace,
                 plan: outcome.plan.clone(),
                 config: cached_plan::config(&self.arguments.source),
                 policy: outcome.policy.clone(),
-                directories: admission.noted_directories(),
-                opened: admission::now(),
+                directories: session.noted_directories(),
+                opened: now(),
             };
-            tell(session.write(runtime));
+            tell(record.write(runtime));
         }
         let opened = Opened {
             user,
@@ -355,9 +359,9 @@ impl<'o> Opening<'o> {
             id: login.session.clone(),
             root: Root::own().ok(),
             places: None,
-            in_own_root: admission.has_own_root(),
-            leave: admission.leave.clone(),
-            directories: admission.commit(&login.session),
+            in_own_root: session.has_own_root(),
+            leave: session.leave.clone(),
+            directories: session.commit(&login.session),
             closing,
             has_volumes: outcome.has_volumes,
         };
@@ -481,17 +485,21 @@ fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
     }
 }
 
-/// The admission, with the programs run that are run for each session: an instance is prepared by whoever makes the
+/// The namespace that was entered, with the programs run that are run for each session: an instance is prepared by whoever makes the
 /// namespace, and again by those who join it.
-fn with_hooks(admission: Admission, outcome: &Outcome, subject: &Subject<'_>) -> Result<Admission> {
-    let prepared = match admission.joined {
-        true => hooks::prepare(&outcome.inits, &admission.paths, subject),
+fn with_hooks(
+    session: SessionNamespace,
+    outcome: &Outcome,
+    subject: &Subject<'_>,
+) -> Result<SessionNamespace> {
+    let prepared = match session.joined {
+        true => hooks::prepare(&outcome.inits, &session.paths, subject),
         false => Ok(()),
     };
     match prepared.and_then(|()| hooks::open(&outcome.hooks, subject)) {
-        Ok(()) => Ok(admission),
+        Ok(()) => Ok(session),
         Err(error) => {
-            admission.roll_back();
+            session.roll_back();
             Err(error)
         }
     }
@@ -502,8 +510,8 @@ fn with_hooks(admission: Admission, outcome: &Outcome, subject: &Subject<'_>) ->
 fn in_environment(
     handle: &mut PamHandle,
     outcome: &Outcome,
-    enter: impl FnOnce() -> Result<Option<Admission>>,
-) -> Result<Option<Admission>, Refusal> {
+    enter: impl FnOnce() -> Result<Option<SessionNamespace>>,
+) -> Result<Option<SessionNamespace>, Refusal> {
     reserve(handle)?;
     let variables = outcome.environment.iter();
     let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -546,16 +554,16 @@ fn shortened(item: &str) -> String {
     item.chars().take(LONGEST).collect()
 }
 
-fn report(admission: &Admission, login: &Login) {
-    admission.notes.iter().for_each(|note| log::warn!("{note}"));
+fn report(session: &SessionNamespace, login: &Login) {
+    session.notes.iter().for_each(|note| log::warn!("{note}"));
     let Login { user, service, .. } = login;
-    let paths = match admission.paths.as_slice() {
+    let paths = match session.paths.as_slice() {
         [] => String::new(),
         paths => format!(" ({})", paths.join(" ")),
     };
-    let verb = if admission.joined { "joined" } else { "made" };
-    let namespace = admission.namespace;
-    let caller = match &admission.caller {
+    let verb = if session.joined { "joined" } else { "made" };
+    let namespace = session.namespace;
+    let caller = match &session.caller {
         None => String::new(),
         Some(caller) => format!(", with the directories of {caller}"),
     };

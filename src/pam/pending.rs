@@ -3,11 +3,11 @@
 
 use super::places::Places;
 use super::{Opened, tell};
-use crate::admission::Leave;
 use crate::journal::Journal;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
 use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::login::is_effective_root;
+use crate::session::namespace::Leave;
 use crate::session::volumes;
 use rustix::process::{Pid, getpid};
 use rustix::thread::gettid;

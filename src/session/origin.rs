@@ -1,14 +1,18 @@
 //! The way back: from inside a namespace of ours to the one that its first session came from, so that
 //! su(1) and sudo(8) open their sessions there and nothing stacks.
 
-use super::ledger::{CompanionRecord, NamespaceRecord};
-use super::pin::Pins;
+use super::ledger::{CompanionRecord, NamespaceRecord, SessionRecord};
+use super::pin::{self, Pins};
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Kind, Namespaces};
+use crate::kernel::companion::{self, Kind, Namespaces, own_inodes};
+use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 use crate::kernel::process::{self, Process};
+use crate::login::session_suffix;
+use crate::policy::sha256;
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 /// How many descriptors are open at once on the way, and a few more.
@@ -198,5 +202,57 @@ impl Iterator for Ancestors {
     fn next(&mut self) -> Option<u32> {
         self.0 = process::parent_of(self.0).filter(|parent| *parent > 1)?;
         Some(self.0)
+    }
+}
+
+/// Where a login comes from, and what is known there.
+pub(super) struct Origin {
+    pub(super) runtime: Runtime,
+    pub(super) namespace: Identity,
+    pub(super) root: Root,
+    /// The root directory itself.
+    pub(super) top: OwnedFd,
+    /// The inode numbers of its IPC, UTS and network namespaces.
+    companions: [Option<u64>; 3],
+    /// The process itself.
+    pub(super) process: Option<Process>,
+}
+
+impl Origin {
+    pub(super) fn of(runtime: Runtime) -> Result<Self> {
+        Ok(Self {
+            runtime,
+            namespace: Namespace::own()?.identity(),
+            root: Root::own()?,
+            top: mount::reopen("/")?,
+            companions: own_inodes(),
+            process: Process::own().ok(),
+        })
+    }
+
+    /// Removes the records of the user's sessions that were killed, while /proc is the one by which their processes
+    /// were numbered. What goes wrong there does not concern this login.
+    pub(super) fn remove_killed(&self, uid: u32) {
+        if self.process.is_some_and(|own| own.is_alive()) {
+            let (runtime, suffix) = (&self.runtime, session_suffix(uid));
+            let removed = SessionRecord::remove_killed(runtime, uid, &suffix, self.namespace);
+            removed.unwrap_or_else(|error| log::debug!("{error}"));
+        }
+    }
+
+    /// The pin of the namespace that the user `uid` shares under the plan of digest `plan` with other logins
+    /// that come from here: who comes out of a sandbox or a chroot shares with those who do. Nothing where this
+    /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
+    /// one could get its number.
+    pub(super) fn key(&self, uid: u32, plan: &str) -> Option<String> {
+        let Self {
+            namespace,
+            root,
+            companions,
+            ..
+        } = self;
+        let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
+        let digest = || sha256(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
+        lasts.then(|| pin::key(uid, &digest()))
     }
 }

@@ -1,9 +1,9 @@
 //! Facts about a login, also when the account database is not what it should be.
 
 use crate::own::*;
-use pam_jns::admission::subject_of;
 use pam_jns::login::{Login, Needs, Request, Unknown};
 use pam_jns::plan::{Helper, RunAs};
+use pam_jns::session::subject_of;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 
 use super::case::Case;
 use super::{SERVICE, hooks};
-use crate::admission::{self, Admission};
 use crate::apply::{self, SessionDirectory, SessionGuard, Subject};
 use crate::cli::enter;
 use crate::cli::outcome::{reason, say};
@@ -14,7 +13,10 @@ use crate::kernel::secret::Secret;
 use crate::kernel::user_namespace;
 use crate::kernel::walk::Trust;
 use crate::kernel::working_directory::WorkingDirectory;
-use crate::session::{NamespaceRecord, Process, Runtime, SessionRecord};
+use crate::session::namespace::now;
+use crate::session::{
+    NamespaceRecord, Process, Runtime, SessionNamespace, SessionRecord, join, subject_of,
+};
 use std::os::unix::fs::DirBuilderExt;
 
 /// Who is trusted in a user namespace of the caller's, in which the caller is root.
@@ -33,10 +35,10 @@ pub enum Entry {
     Own(Own),
 }
 
-/// An admission that is in the ledger.
+/// A namespace that was entered and is in the ledger.
 #[derive(Debug)]
 pub struct Registered {
-    admission: Option<Admission>,
+    session: Option<SessionNamespace>,
     id: String,
     uid: u32,
 }
@@ -84,7 +86,7 @@ impl Entry {
 /// The account database failed.
 pub fn subject<'c>(case: &'c Case, password: Option<&'c Secret>) -> Result<Subject<'c>> {
     if case.is_root {
-        return admission::subject_of(&case.login, case.plan.helpers(), password);
+        return subject_of(&case.login, case.plan.helpers(), password);
     }
     Ok(Subject {
         trust: CALLER,
@@ -104,11 +106,11 @@ fn admit(
     let process = Process::own();
     let digest = case.plan.digest();
     let subject = subject(case, password)?;
-    let mut admission = admission::admit(&case.plan, &digest, &case.login, &subject, directory)?;
-    let notes = std::mem::take(&mut admission.notes);
-    enter::record::write_run(admission.namespace, &case.target.account, &case.program);
-    let record = process.map(|process| record(case, process, &digest, &admission));
-    let written = match (&admission.runtime, record) {
+    let mut session = join::join_or_create(&case.plan, &digest, &case.login, &subject, directory)?;
+    let notes = std::mem::take(&mut session.notes);
+    enter::record::write_run(session.namespace, &case.target.account, &case.program);
+    let record = process.map(|process| record(case, process, &digest, &session));
+    let written = match (&session.runtime, record) {
         (Some(runtime), Ok(record)) => record.write(runtime),
         (_, Err(error)) => Err(error),
         (None, _) => Ok(()),
@@ -117,7 +119,7 @@ fn admit(
         .err()
         .map(|error| format!("{error}; `jns ps` will not know the command"));
     let registered = Registered {
-        admission: Some(admission),
+        session: Some(session),
         id: case.login.session.clone(),
         uid: case.login.uid,
     };
@@ -128,7 +130,12 @@ fn admit(
     Ok((notes, entry))
 }
 
-fn record(case: &Case, process: Process, digest: &str, admission: &Admission) -> SessionRecord {
+fn record(
+    case: &Case,
+    process: Process,
+    digest: &str,
+    session: &SessionNamespace,
+) -> SessionRecord {
     let login = &case.login;
     SessionRecord {
         id: login.session.clone(),
@@ -138,23 +145,23 @@ fn record(case: &Case, process: Process, digest: &str, admission: &Admission) ->
         tty: None,
         rhost: None,
         process,
-        namespace: admission.namespace,
+        namespace: session.namespace,
         plan: digest.to_owned(),
         config: None,
         policy: Vec::new(),
-        directories: admission.noted_directories(),
-        opened: admission::now(),
+        directories: session.noted_directories(),
+        opened: now(),
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let Some(admission) = self.admission.take() else {
+        let Some(session) = self.session.take() else {
             return;
         };
-        let (runtime, namespace) = (admission.runtime.clone(), admission.namespace);
-        let directories = admission.session_directories.clone();
-        drop(admission);
+        let (runtime, namespace) = (session.runtime.clone(), session.namespace);
+        let directories = session.session_directories.clone();
+        drop(session);
         remove_all(&directories, Trust::User(self.uid));
         if let Some(runtime) = runtime {
             tell(SessionRecord::remove(&runtime, &self.id));

@@ -1,14 +1,14 @@
 //! What ends with a session and lies where nobody looks for it: noted before anything else of the session can fail,
 //! so that `jns gc` finds it after a crash.
 
+use super::ledger::Shown;
+use super::{Runtime, SessionRecord};
 use crate::apply::{self, SessionDirectory};
 use crate::error::Result;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
 use crate::kernel::walk::Trust;
 use crate::login::Login;
-use crate::session::ledger::Shown;
-use crate::session::{Runtime, SessionRecord};
 
 /// The longest name of a service in characters that is noted.
 const LONGEST: usize = 256;
@@ -45,7 +45,7 @@ impl Ending {
                 config: None,
                 policy: Vec::new(),
                 directories,
-                opened: super::now(),
+                opened: super::namespace::now(),
             };
             tell(record.write(runtime));
         }

@@ -1,7 +1,10 @@
 //! Commands that somebody runs as somebody else in their session, by sudo(8) or su(1): they get the target's view with
 //! the caller's directories in it.
 
-use super::{Admission, Origin, now, write};
+use super::create::write;
+use super::namespace::now;
+use super::origin::{Caller, Origin};
+use super::{NamespaceRecord, Runtime, SessionNamespace};
 use crate::apply::SessionGuard;
 use crate::error::{Error, Result};
 use crate::kernel::callers_directories::{Attached, CallersDirectories, Host};
@@ -11,8 +14,6 @@ use crate::kernel::namespace_guard::AtOrigin;
 use crate::kernel::volume::Opening;
 use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::Login;
-use crate::session::origin::Caller;
-use crate::session::{NamespaceRecord, Runtime};
 use std::collections::BTreeMap;
 
 /// A command that is called in a session, and clones of that session's directories.
@@ -64,33 +65,33 @@ impl<'c> Command<'c> {
     /// cannot be kept. The thread is then where it was before it was admitted.
     pub fn show_in(
         self,
-        admission: Admission,
+        session: SessionNamespace,
         login: &Login,
         directory: &WorkingDirectory,
-    ) -> Result<Admission> {
-        if admission.session_guard.is_none() {
-            return self.show_on_host(admission, login, directory);
+    ) -> Result<SessionNamespace> {
+        if session.session_guard.is_none() {
+            return self.show_on_host(session, login, directory);
         }
         // The target is the caller, whose other logins share the very session.
-        if admission.namespace == self.caller.record.namespace {
-            return Ok(admission);
+        if session.namespace == self.caller.record.namespace {
+            return Ok(session);
         }
-        self.show_in_view(admission, directory)
+        self.show_in_view(session, directory)
     }
 
     fn show_in_view(
         mut self,
-        mut admission: Admission,
+        mut session: SessionNamespace,
         directory: &WorkingDirectory,
-    ) -> Result<Admission> {
-        let (namespace, root) = match self.enter_copy(&mut admission, directory) {
+    ) -> Result<SessionNamespace> {
+        let (namespace, root) = match self.enter_copy(&mut session, directory) {
             Ok(entered) => entered,
             Err(error) => {
-                admission.roll_back();
+                session.roll_back();
                 return Err(error);
             }
         };
-        let record = admission.record.take().map(|record| NamespaceRecord {
+        let record = session.record.take().map(|record| NamespaceRecord {
             root,
             // Those of a namespace that was copied are closed with that.
             volumes: match record.namespace == namespace {
@@ -99,19 +100,19 @@ impl<'c> Command<'c> {
             },
             ..record
         });
-        Ok(self.note(admission, record, namespace))
+        Ok(self.note(session, record, namespace))
     }
 
     fn enter_copy(
         &mut self,
-        admission: &mut Admission,
+        session: &mut SessionNamespace,
         directory: &WorkingDirectory,
     ) -> Result<(Identity, Root)> {
-        let has_own_root = admission.has_own_root();
-        let Some(session_guard) = &mut admission.session_guard else {
-            return Ok((admission.namespace, Root::own()?));
+        let has_own_root = session.has_own_root();
+        let Some(session_guard) = &mut session.session_guard else {
+            return Ok((session.namespace, Root::own()?));
         };
-        if admission.joined || admission.pinned.is_some() {
+        if session.joined || session.pinned.is_some() {
             self.directories
                 .attach_in_copy(&self.host, &session_guard.guard, Travel::FromHost)?;
             session_guard.namespaces.mount = Namespace::own()?;
@@ -128,10 +129,10 @@ impl<'c> Command<'c> {
     /// Gives the target, who has no view of their own, the host's with the caller's directories.
     fn show_on_host(
         mut self,
-        mut admission: Admission,
+        mut session: SessionNamespace,
         login: &Login,
         directory: &WorkingDirectory,
-    ) -> Result<Admission> {
+    ) -> Result<SessionNamespace> {
         let origin = Runtime::open().and_then(Origin::of)?;
         let guard = self.directories.enter_hosts_view(&self.host)?;
         let namespaces = guard.present()?;
@@ -162,30 +163,30 @@ impl<'c> Command<'c> {
             volumes: Vec::new(),
             made: now(),
         };
-        admission.runtime = Some(origin.runtime);
-        admission.process = origin.process;
-        admission.session_guard = Some(SessionGuard {
+        session.runtime = Some(origin.runtime);
+        session.process = origin.process;
+        session.session_guard = Some(SessionGuard {
             opening: Opening::default(),
             membership: None,
             namespaces,
             guard,
         });
         let namespace = record.namespace;
-        Ok(self.note(admission, Some(record), namespace))
+        Ok(self.note(session, Some(record), namespace))
     }
 
     /// Writes the record of the command's namespace, without which nobody finds back to the host from there.
     fn note(
         mut self,
-        mut admission: Admission,
+        mut session: SessionNamespace,
         record: Option<NamespaceRecord>,
         namespace: Identity,
-    ) -> Admission {
+    ) -> SessionNamespace {
         let paths: Vec<String> = self.directories.paths().map(str::to_owned).collect();
         let caller = &self.caller.record;
         // In a command of a command, they are still those of the first one's caller.
         let user = caller.caller.as_ref().unwrap_or(&caller.user).clone();
-        if let (Some(record), Some(runtime)) = (record, &admission.runtime) {
+        if let (Some(record), Some(runtime)) = (record, &session.runtime) {
             let record = NamespaceRecord {
                 namespace,
                 pin: None,
@@ -199,14 +200,14 @@ impl<'c> Command<'c> {
                 ..record
             };
             write(&record, runtime);
-            admission.record = Some(record);
+            session.record = Some(record);
         }
-        admission.namespace = namespace;
-        admission.joined = false;
-        admission.caller = Some(user);
-        admission.notes.extend(self.directories.take_notes());
-        admission.paths = with(admission.paths, &paths);
-        admission
+        session.namespace = namespace;
+        session.joined = false;
+        session.caller = Some(user);
+        session.notes.extend(self.directories.take_notes());
+        session.paths = with(session.paths, &paths);
+        session
     }
 }
 
@@ -216,30 +217,4 @@ fn with(mut paths: Vec<String>, more: &[String]) -> Vec<String> {
     let new: Vec<String> = new.cloned().collect();
     paths.extend(new);
     paths
-}
-
-impl Admission {
-    /// The host's own view, for an account that has no other.
-    ///
-    /// # Errors
-    ///
-    /// The kernel does not say which namespace this is.
-    pub fn to_hosts_view() -> Result<Self> {
-        Ok(Self {
-            namespace: Namespace::own()?.identity(),
-            joined: false,
-            paths: Vec::new(),
-            record: None,
-            caller: None,
-            notes: Vec::new(),
-            session_directories: Vec::new(),
-            runtime: None,
-            process: None,
-            leave: None,
-            looks_older: false,
-            pinned: None,
-            ending: None,
-            session_guard: None,
-        })
-    }
 }

@@ -1,0 +1,238 @@
+//! How a session's namespace is created, recorded and pinned.
+
+use super::ending::Ending;
+use super::ledger::{CompanionRecord, Shown};
+use super::namespace::{Leave, Pinned, now};
+use super::origin::Origin;
+use super::{NamespaceRecord, Pins, Runtime, SessionNamespace, pin};
+use crate::apply::{self, Applied, Entered, Held, SessionGuard, Subject};
+use crate::error::{Error, Result};
+use crate::kernel::namespace::Root;
+use crate::kernel::namespace_guard::AtOrigin;
+use crate::kernel::processor::Tour;
+use crate::kernel::working_directory::WorkingDirectory;
+use crate::login::Login;
+use crate::plan::Plan;
+
+/// A namespace to be made.
+pub(super) struct Creation<'m> {
+    pub(super) plan: &'m Plan,
+    pub(super) digest: &'m str,
+    pub(super) login: &'m Login,
+    pub(super) subject: &'m Subject<'m>,
+    /// Where the login comes from; nothing where no record of it can be kept there.
+    pub(super) origin: Option<&'m Origin>,
+    /// The name of its pin, if other logins are to join it.
+    pub(super) key: Option<&'m str>,
+}
+
+/// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
+/// the numbers by which it tells that from a batch of each processor's: in a container, what is made on one
+/// processor looks older than the container itself, and what is made on another does not.
+pub(super) fn create_pinned(
+    creation: &Creation<'_>,
+    directory: &WorkingDirectory,
+) -> Result<SessionNamespace> {
+    let session = create(creation, directory)?;
+    if !session.looks_older {
+        return Ok(session);
+    }
+    let Some(mut tour) = Tour::begin() else {
+        return Ok(session);
+    };
+    let mut last = session;
+    while last.looks_older && tour.move_on() {
+        drop(last);
+        // What worked a moment ago is still good enough.
+        let alone = Creation {
+            key: None,
+            ..*creation
+        };
+        last = create(creation, directory).or_else(|_| create(&alone, directory))?;
+    }
+    Ok(last)
+}
+
+pub(super) fn create(
+    creation: &Creation<'_>,
+    directory: &WorkingDirectory,
+) -> Result<SessionNamespace> {
+    let Entered {
+        applied,
+        mut session_guard,
+    } = apply::enter_as(creation.plan, creation.subject, directory)?;
+    let creation = &Creation {
+        // Who joined it would lack it too.
+        key: creation.key.filter(|_| !applied.lacks_volume),
+        ..*creation
+    };
+    let registered = match (creation.origin, &mut session_guard) {
+        (Some(origin), Some(session_guard)) => register(creation, origin, &applied, session_guard)?,
+        _ => None,
+    };
+    let (record, pin) = match registered {
+        Some(Registered { record, pin }) => (Some(record), Some(pin)),
+        None => (None, None),
+    };
+    let (looks_older, shared) = match pin {
+        Some(Ok(shared)) => (false, shared),
+        Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
+        None => (false, None),
+    };
+    let process = creation.origin.and_then(|origin| origin.process);
+    let ending = Ending::note(
+        creation.login,
+        creation.digest,
+        (applied.namespace, process),
+        &applied.session_directories,
+        creation.origin.map(|origin| &origin.runtime),
+    );
+    let leave = applied.init.map(|(_, known)| match shared {
+        Some(key) => Leave::Tell(pin::init_address(key)),
+        None => Leave::Kill(known),
+    });
+    let pinned = shared.zip(creation.origin).map(|(key, origin)| Pinned {
+        uid: creation.login.uid,
+        key: key.to_owned(),
+        namespace: applied.namespace,
+        origin_root: origin.root,
+    });
+    Ok(SessionNamespace {
+        namespace: applied.namespace,
+        joined: false,
+        paths: applied.paths,
+        record,
+        caller: None,
+        notes: applied.notes,
+        session_directories: applied.session_directories,
+        runtime: creation.origin.map(|origin| origin.runtime.clone()),
+        process,
+        leave,
+        looks_older,
+        pinned,
+        ending: Some(ending),
+        session_guard,
+    })
+}
+
+/// A new namespace that the ledger knows.
+struct Registered<'m> {
+    record: NamespaceRecord,
+    /// The name of its pin, if it has one, or why the kernel refused it.
+    pin: Result<Option<&'m str>>,
+}
+
+/// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
+/// complete, whenever this process is killed. A namespace of which nobody knows, or that nobody can join, is
+/// as good for this login.
+///
+/// # Errors
+///
+/// The thread went to pin it and cannot come back.
+fn register<'m>(
+    creation: &Creation<'m>,
+    origin: &Origin,
+    applied: &Applied,
+    session_guard: &mut SessionGuard,
+) -> Result<Option<Registered<'m>>> {
+    let Ok(root) = Root::own() else {
+        return Ok(None);
+    };
+    let now_and_before = session_guard
+        .namespaces
+        .companions
+        .iter()
+        .zip(session_guard.guard.left());
+    let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
+    let Creation { plan, login, .. } = creation;
+    let mut record = NamespaceRecord {
+        namespace: applied.namespace,
+        user: login.user.clone(),
+        home: login.home.clone(),
+        uid: login.uid,
+        pin: creation.key.map(str::to_owned),
+        origin: origin.namespace,
+        origin_root: origin.root,
+        root,
+        companions: companions.collect(),
+        isolation: plan.isolation.words(),
+        init: applied.init.map(|(process, _)| process),
+        plan: creation.digest.to_owned(),
+        paths: applied.paths.clone(),
+        attached: applied.attached.clone(),
+        inherited: applied.inherited.clone(),
+        caller: None,
+        is_hosts_view: false,
+        store: plan.store.to_string(),
+        instances: applied.instances.iter().map(shown).collect(),
+        sources: applied.sources.iter().map(shown).collect(),
+        kept: applied.kept.clone(),
+        missing: applied.missing.clone(),
+        volumes: applied.volumes.clone(),
+        made: now(),
+    };
+    record.note_use(&origin.top);
+    write(&record, &origin.runtime);
+    let Some(key) = creation.key else {
+        return Ok(Some(Registered {
+            record,
+            pin: Ok(None),
+        }));
+    };
+    let Err(refused) = bind(origin, key, session_guard)? else {
+        return Ok(Some(Registered {
+            record,
+            pin: Ok(Some(key)),
+        }));
+    };
+    log::debug!("{}: others will not join it: {refused}", record.namespace);
+    record.pin = None;
+    write(&record, &origin.runtime);
+    Ok(Some(Registered {
+        record,
+        pin: Err(refused),
+    }))
+}
+
+/// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
+/// they are not bound; the thread is in them as before.
+fn bind(origin: &Origin, key: &str, session_guard: &mut SessionGuard) -> Result<Result<()>> {
+    let SessionGuard {
+        opening: _,
+        membership,
+        namespaces,
+        guard,
+    } = session_guard;
+    let bind = || {
+        let pins = Pins::open(&origin.runtime)?;
+        // What is bound is complete: others can join it, its PID namespace too.
+        if let Some(membership) = membership {
+            membership.listen_at(&pin::init_address(key))?;
+        }
+        pins.bind(key, namespaces)
+    };
+    Ok(match guard.work(&namespaces.mount, origin.root, bind)? {
+        AtOrigin::Done(bound) => bound,
+        AtOrigin::NotLeft(error) => Err(error),
+        AtOrigin::Elsewhere => Err(Error::new(
+            "pin",
+            namespaces.mount.identity(),
+            "this process is in a chroot",
+        )),
+    })
+}
+
+pub(super) fn write(record: &NamespaceRecord, runtime: &Runtime) {
+    if let Err(error) = record.write(runtime) {
+        log::warn!("{error}; su and sudo will keep the view of this session");
+    }
+}
+
+fn shown(held: &Held) -> Shown {
+    Shown {
+        path: held.path.clone(),
+        device: held.identity.0,
+        inode: held.identity.1,
+        form: held.form,
+    }
+}

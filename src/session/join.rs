@@ -1,0 +1,251 @@
+//! How a session comes to its namespace: it joins the one that the user's other logins with the same plan share, or
+//! has a new one created.
+
+use super::collector::remove_unused_pins_of;
+use super::create::{Creation, create, create_pinned};
+use super::namespace::Leave;
+use super::origin::Origin;
+use super::{Lock, NamespaceRecord, Pins, Runtime, SessionNamespace, lock, pin};
+use crate::apply::{self, SessionGuard, Subject};
+use crate::error::Result;
+use crate::kernel::init;
+use crate::kernel::namespace::check_capabilities;
+use crate::kernel::namespace_guard::leave_for_all;
+use crate::kernel::volume::Opening;
+use crate::kernel::working_directory::WorkingDirectory;
+use crate::login::Login;
+use crate::plan::{Plan, Sharing};
+use std::time::Duration;
+
+/// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
+///
+/// # Errors
+///
+/// There is one, and it cannot be joined.
+pub fn join(
+    runtime: Runtime,
+    login: &Login,
+    plan: &str,
+    directory: &WorkingDirectory,
+) -> Result<Option<SessionNamespace>> {
+    let origin = Origin::of(runtime)?;
+    origin.remove_killed(login.uid);
+    match origin.key(login.uid, plan) {
+        Some(key) => origin.join_unless_changing(&key, login, directory),
+        None => Ok(None),
+    }
+}
+
+/// Joins a namespace or makes a new one, as `plan`, whose digest is `digest`, says. That a namespace cannot be
+/// shared denies nobody a session: it is logged, and the login gets one of its own.
+///
+/// # Errors
+///
+/// The plan cannot be applied; the thread is then where it was.
+pub fn join_or_create(
+    plan: &Plan,
+    digest: &str,
+    login: &Login,
+    subject: &Subject<'_>,
+    directory: &WorkingDirectory,
+) -> Result<SessionNamespace> {
+    let alone = Creation {
+        plan,
+        digest,
+        login,
+        subject,
+        origin: None,
+        key: None,
+    };
+    if plan.is_empty() {
+        return create(&alone, directory);
+    }
+    check_capabilities()?;
+    let origin = Runtime::open().and_then(Origin::of).inspect_err(|error| {
+        log::warn!("{error}; su and sudo will keep the view of this session");
+    });
+    let Ok(origin) = origin else {
+        return create(&alone, directory);
+    };
+    let alone = Creation {
+        origin: Some(&origin),
+        ..alone
+    };
+    origin.remove_killed(login.uid);
+    let key = match plan.sharing {
+        Sharing::User => origin.key(login.uid, digest),
+        Sharing::Session { .. } | Sharing::Command => None,
+    };
+    let Some(key) = key else {
+        return create(&alone, directory);
+    };
+    match origin.join_or_lock(&key, login, plan.total_timeout(), directory) {
+        Ok(Found::Joined(session)) => Ok(*session),
+        Ok(Found::Nothing(_lock)) => {
+            // In the PID namespace of another session's, its processes would end with that session.
+            let lasts = !plan.needs_processes() || init::confinement().is_none();
+            let key = lasts.then_some(key.as_str());
+            create_pinned(&Creation { key, ..alone }, directory)
+        }
+        Err(error) => {
+            log::warn!("{error}; the session gets a namespace of its own");
+            create(&alone, directory)
+        }
+    }
+}
+
+/// What a login finds that has waited for others.
+enum Found {
+    /// A namespace, which it has joined.
+    Joined(Box<SessionNamespace>),
+    /// None; it makes one, and others wait for the lock.
+    Nothing(Lock),
+}
+
+impl Origin {
+    /// Waits for logins that make the same namespace, and for their programs as long as these may take.
+    fn join_or_lock(
+        &self,
+        key: &str,
+        login: &Login,
+        total_timeout: Duration,
+        directory: &WorkingDirectory,
+    ) -> Result<Found> {
+        for _ in 0..lock::tries(total_timeout) {
+            if let Some(session) = self.join_unless_changing(key, login, directory)? {
+                return Ok(Found::Joined(Box::new(session)));
+            }
+            let Some(lock) = Lock::to_change(&self.runtime, login.uid)? else {
+                lock::pause();
+                continue;
+            };
+            if let Some(session) = self.join(key, login, directory)? {
+                return Ok(Found::Joined(Box::new(session)));
+            }
+            self.remove_outdated(key, login.uid)?;
+            return Ok(Found::Nothing(lock));
+        }
+        Err(lock::held(&login.uid.to_string(), total_timeout))
+    }
+
+    /// Takes away what a new namespace of the user's takes the place of.
+    fn remove_outdated(&self, key: &str, uid: u32) -> Result<()> {
+        let Some(pins) = Pins::find(&self.runtime)? else {
+            return Ok(());
+        };
+        // What it showed is not there any more.
+        pins.remove(key)?;
+        // Those of older policies, say. What goes wrong there does not concern this login.
+        let removed = remove_unused_pins_of(&self.runtime, uid, key);
+        removed.unwrap_or_else(|error| log::debug!("{error}"));
+        Ok(())
+    }
+
+    /// Notes that the account whose the namespace is has another name or home now: where the other one changes later, it
+    /// is still the same account.
+    fn note_account(&self, record: &mut NamespaceRecord, login: &Login) {
+        let (user, home) = (&login.user, &login.home);
+        if (&record.user, &record.home) == (user, home) {
+            return;
+        }
+        record.user.clone_from(user);
+        record.home.clone_from(home);
+        let written = record.write(&self.runtime);
+        let noted = apply::note_change(&record.store, login.uid, user, home);
+        written
+            .and(noted)
+            .unwrap_or_else(|error| log::warn!("{error}; what is noted of {user} is out of date"));
+    }
+
+    /// Joins a namespace, unless somebody is changing it.
+    fn join_unless_changing(
+        &self,
+        key: &str,
+        login: &Login,
+        directory: &WorkingDirectory,
+    ) -> Result<Option<SessionNamespace>> {
+        match Lock::to_join(&self.runtime, login.uid)? {
+            Some(_lock) => self.join(key, login, directory),
+            None => Ok(None),
+        }
+    }
+
+    fn join(
+        &self,
+        key: &str,
+        login: &Login,
+        directory: &WorkingDirectory,
+    ) -> Result<Option<SessionNamespace>> {
+        let Some(pins) = Pins::find(&self.runtime)? else {
+            return Ok(None);
+        };
+        let Some(namespace) = pins.namespace(key)? else {
+            return Ok(None);
+        };
+        let identity = namespace.identity();
+        let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
+        let fits = |record: &NamespaceRecord| {
+            let same = record.namespace == identity && record.pin.as_deref() == Some(key);
+            same && is_of_account(record, login) && record.is_up_to_date()
+        };
+        let Some(mut record) = record.filter(fits) else {
+            return Ok(None);
+        };
+        self.note_account(&mut record, login);
+        let Some(namespaces) = pins.namespaces_of(&record)? else {
+            return Ok(None);
+        };
+        let address = record.init.map(|_| pin::init_address(key));
+        let membership = match &address {
+            Some(address) => match init::join(address)? {
+                None => return Ok(None),
+                joined => joined,
+            },
+            None => None,
+        };
+        let guard = leave_for_all(&namespaces)?;
+        if !record.is_whole() {
+            return Ok(None);
+        }
+        if let Some(membership) = &membership {
+            membership.enter()?;
+        }
+        match record.has_own_root() {
+            true => directory.restore_within_new_root()?,
+            false => directory.restore()?,
+        }
+        record.note_use(&self.top);
+        Ok(Some(SessionNamespace {
+            namespace: identity,
+            joined: true,
+            paths: record.paths.clone(),
+            record: Some(record),
+            caller: None,
+            notes: Vec::new(),
+            session_directories: Vec::new(),
+            runtime: Some(self.runtime.clone()),
+            process: self.process,
+            leave: address.map(Leave::Tell),
+            looks_older: false,
+            pinned: None,
+            ending: None,
+            session_guard: Some(SessionGuard {
+                opening: Opening::default(),
+                membership,
+                namespaces,
+                guard,
+            }),
+        }))
+    }
+}
+
+/// Whether a namespace was made for the account of the login: one that has neither the name nor the home of another one
+/// was given its id.
+fn is_of_account(record: &NamespaceRecord, login: &Login) -> bool {
+    let is_same = record.user == login.user || record.home == login.home;
+    if !is_same {
+        let (now, before, uid) = (&login.user, &record.user, login.uid);
+        log::warn!("the id {uid} of {now} was {before}'s, whose namespace is not joined");
+    }
+    is_same
+}

@@ -1,0 +1,45 @@
+//! For whom the programs of a plan are run.
+
+use crate::apply::Subject;
+use crate::error::Result;
+use crate::kernel::credentials::Credentials;
+use crate::kernel::secret::Secret;
+use crate::kernel::walk::Trust;
+use crate::login::{Login, has_account, supplementary};
+use crate::plan::{Helper, RunAs};
+use nix::unistd::Gid;
+
+/// For whom `helpers` are run. The user's groups are asked for, which can be slow, where the user runs one of them.
+///
+/// # Errors
+///
+/// The account database failed.
+pub fn subject_of<'s, 'h>(
+    login: &'s Login,
+    mut helpers: impl Iterator<Item = &'h Helper>,
+    password: Option<&'s Secret>,
+) -> Result<Subject<'s>> {
+    let groups = if helpers.any(|helper| helper.run_as == RunAs::User) {
+        groups_of(login)?
+    } else {
+        vec![login.gid]
+    };
+    Ok(Subject {
+        trust: Trust::User(login.uid),
+        user: &login.user,
+        home: &login.home,
+        has_account,
+        service: &login.service,
+        credentials: Credentials {
+            uid: login.uid,
+            gid: login.gid,
+            groups,
+        },
+        password,
+    })
+}
+
+fn groups_of(login: &Login) -> Result<Vec<u32>> {
+    let groups = supplementary(&login.user, Gid::from_raw(login.gid))?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
