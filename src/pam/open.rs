@@ -216,14 +216,11 @@ impl<'o> Opening<'o> {
             Some(_) | None => return self.stay(handle, &case.login),
         }
         let outcome = Outcome::of(&case.plan, &case.loaded, &case.login);
-        let enter = || {
-            let Some(command) = self.command(inherits)? else {
-                return Ok(None);
-            };
+        let environment = Environment::set(handle, &outcome)?;
+        if let Some(command) = self.command(inherits)? {
             let host = SessionNamespace::to_hosts_view()?;
-            command.show_in(host, &case.login, self.directory).map(Some)
-        };
-        if let Some(session) = in_environment(handle, &outcome, enter)? {
+            let session = command.show_in(host, &case.login, self.directory)?;
+            environment.keep();
             self.remember(handle, session, &case.login, &outcome, Vec::new())?;
         }
         Ok(Stay::Here)
@@ -258,19 +255,15 @@ impl<'o> Opening<'o> {
         self.is_command.set(Some(outcome.inherits));
         threads::permit(self.arguments)?;
         let subject = subject_of(login, outcome.helpers(), None)?;
-        let enter = || {
-            let command = self.command(outcome.inherits)?;
-            let joined = join::join(runtime, login, &outcome.plan, self.directory);
-            let joined = joined.inspect_err(|error| log::debug!("{error}"));
-            let Some(joined) = joined.ok().flatten() else {
-                return Ok(None);
-            };
-            let shown = self.show(command, joined, login)?;
-            with_hooks(shown, &outcome, &subject).map(Some)
-        };
-        let Some(session) = in_environment(handle, &outcome, enter)? else {
+        let environment = Environment::set(handle, &outcome)?;
+        let command = self.command(outcome.inherits)?;
+        let joined = join::join(runtime, login, &outcome.plan, self.directory);
+        let joined = joined.inspect_err(|error| log::debug!("{error}"));
+        let Some(joined) = joined.ok().flatten() else {
             return Ok(false);
         };
+        let session = with_hooks(self.show(command, joined, login)?, &outcome, &subject)?;
+        environment.keep();
         let closing = hooks::closing(&outcome.hooks, &subject);
         self.remember(handle, session, login, &outcome, closing)?;
         Ok(true)
@@ -303,16 +296,11 @@ impl<'o> Opening<'o> {
         } = case;
         let outcome = Outcome::of(plan, loaded, login);
         let subject = subject_of(login, plan.helpers(), password)?;
-        let enter = || {
-            let command = self.command(outcome.inherits)?;
-            let session =
-                join::join_or_create(plan, &outcome.plan, login, &subject, self.directory)?;
-            let shown = self.show(command, session, login)?;
-            with_hooks(shown, &outcome, &subject).map(Some)
-        };
-        let Some(session) = in_environment(handle, &outcome, enter)? else {
-            return Ok(());
-        };
+        let environment = Environment::set(handle, &outcome)?;
+        let command = self.command(outcome.inherits)?;
+        let created = join::join_or_create(plan, &outcome.plan, login, &subject, self.directory)?;
+        let session = with_hooks(self.show(command, created, login)?, &outcome, &subject)?;
+        environment.keep();
         if let Some(runtime) = &session.runtime {
             let source = &self.arguments.source;
             tell(cached_plan::note(
@@ -505,36 +493,30 @@ fn with_hooks(
     }
 }
 
-/// Enters a namespace when everything else that can fail has been done: room with the handle, and the
-/// session's environment, which is as before when there is nothing to enter.
-fn in_environment(
-    handle: &mut PamHandle,
-    outcome: &Outcome,
-    enter: impl FnOnce() -> Result<Option<SessionNamespace>>,
-) -> Result<Option<SessionNamespace>, Refusal> {
-    reserve(handle)?;
-    let variables = outcome.environment.iter();
-    let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
-    let before = environment::set(handle, variables)?;
-    let mut setting = Setting {
-        handle,
-        before: Some(before),
-    };
-    let entered = enter();
-    if matches!(entered, Ok(Some(_))) {
-        setting.before = None;
-    }
-    Ok(entered?)
-}
-
-/// An environment that was set for a session. Dropped, also by a panic, it is as before.
-struct Setting<'h> {
+/// The environment of a session that is being opened, and room for the session with the handle: everything that can
+/// fail is done before a namespace is entered. Dropped, also by a panic, the environment is as before; only
+/// [`Environment::keep`] lets it stay.
+struct Environment<'h> {
     handle: &'h mut PamHandle,
     /// Nothing once the session is entered.
     before: Option<environment::Before>,
 }
 
-impl Drop for Setting<'_> {
+impl<'h> Environment<'h> {
+    fn set(handle: &'h mut PamHandle, outcome: &Outcome) -> Result<Self, Refusal> {
+        reserve(handle)?;
+        let variables = outcome.environment.iter();
+        let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+        let before = Some(environment::set(handle, variables)?);
+        Ok(Self { handle, before })
+    }
+
+    fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Environment<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
             environment::restore(self.handle, before);
