@@ -178,54 +178,113 @@ pub fn enter_as(
     Err(Error::new("open", "the session", reason))
 }
 
+/// One login in five phases; nothing where another login has made or removed an instance meanwhile, and it has to be
+/// tried again. Whatever fails, what was done before is undone as values are dropped: first the thread returns, then
+/// what was made for the login is removed, which from inside could be covered.
 fn attempt(
     plan: &Plan,
     subject: &Subject<'_>,
     directory: &WorkingDirectory,
 ) -> Result<Option<Entered>> {
-    let trust = subject.trust;
+    let Some(build) = prepare(plan, subject)? else {
+        return Ok(None);
+    };
+    let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
+    if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
+        return stay(build, directory);
+    }
+    let mut build = build;
+    let mut left = leave(plan)?;
+    attach(plan, &mut build, &mut left)?;
+    // Only now do all paths show what the session will see there: the one that leads to the directory, too.
+    match build.has_own_root() {
+        true => directory.restore_within_new_root()?,
+        false => directory.restore()?,
+    }
+    complete(plan, subject, build, left)
+}
+
+/// First phase, in the caller's namespace: vets every path, makes instances under temporary names, and builds every
+/// mount detached. What can fail for a reason of the policy's or of this machine's fails here, where nobody sees any of
+/// it. Nothing is given where another login was faster.
+fn prepare<'p>(plan: &'p Plan, subject: &Subject<'_>) -> Result<Option<Build<'p>>> {
     if !plan.is_empty() {
         namespace::check_capabilities()?;
     }
-    let mut build = Build::new(plan, trust)?;
+    let mut build = Build::new(plan, subject.trust)?;
     build.keep_apart(subject);
     match build.add_all() {
         Err(_) if build.was_overtaken() => return Ok(None),
         added => added?,
     }
     build.check_order()?;
-    let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
-    if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
-        let namespace = Namespace::own()?.identity();
-        directory.restore()?;
-        return Ok(build.publish()?.then(|| Entered {
-            applied: build.finish(namespace),
-            session_guard: None,
-        }));
-    }
+    Ok(Some(build))
+}
+
+/// What there is instead of the other phases where a plan covers nothing: its instances get their names.
+fn stay(mut build: Build<'_>, directory: &WorkingDirectory) -> Result<Option<Entered>> {
+    let namespace = Namespace::own()?.identity();
+    directory.restore()?;
+    Ok(build.publish()?.then(|| Entered {
+        applied: build.finish(namespace),
+        session_guard: None,
+    }))
+}
+
+/// That the thread has left for new namespaces, which end before it returns.
+struct Left<'p> {
+    namespaces: Namespaces,
+    guard: NamespaceGuard,
+    companions: Companions<'p>,
+    /// The root directory that it had.
+    root: Root,
+}
+
+/// Second phase: leaves for a copy of the namespace. Isolation is made ready before: a network namespace by its name,
+/// say, is one of the host's.
+fn leave(plan: &Plan) -> Result<Left<'_>> {
     let root = Root::own()?;
-    let mut companions = Companions::prepare(plan)?;
+    let companions = Companions::prepare(plan)?;
     let mut guard = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
     companions.enter(&mut guard)?;
-    let namespaces = guard.present()?;
+    Ok(Left {
+        namespaces: guard.present()?,
+        guard,
+        companions,
+        root,
+    })
+}
+
+/// Third phase: attaches the mounts, parents first. Their targets are opened again, and are the same as before: a
+/// directory that was opened in the old namespace is refused in the new one (EINVAL).
+fn attach(plan: &Plan, build: &mut Build<'_>, left: &mut Left<'_>) -> Result<()> {
     build.attach()?;
-    companions.attach()?;
+    left.companions.attach()?;
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
     if plan.propagation == Propagation::Slave {
         share_mounts()?;
         build.unshare_private()?;
     }
-    companions.enter_processes()?;
+    // From here on children are born inside: the programs of the next phase, and the user's.
+    left.companions.enter_processes()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
-    match build.has_own_root() {
-        true => directory.restore_within_new_root()?,
-        false => directory.restore()?,
-    }
+    Ok(())
+}
+
+/// Fourth and fifth phase: opens volumes and runs the programs of new instances, in the view and before anybody else can
+/// find them; then gives the instances their names, from where on other logins use them. What prepares at every login
+/// comes last, since it is told the names.
+fn complete(
+    plan: &Plan,
+    subject: &Subject<'_>,
+    mut build: Build<'_>,
+    left: Left<'_>,
+) -> Result<Option<Entered>> {
     let inside = Inside {
-        guard: &guard,
-        present: &namespaces.mount,
-        root,
+        guard: &left.guard,
+        present: &left.namespaces.mount,
+        root: left.root,
     };
     let opening = open_volumes(plan, subject, &mut build, &inside)?;
     build.run_hooks(subject)?;
@@ -233,6 +292,12 @@ fn attempt(
         return Ok(None);
     }
     build.run_inits(subject)?;
+    let Left {
+        namespaces,
+        guard,
+        mut companions,
+        root: _,
+    } = left;
     let mut applied = build.finish(namespaces.mount.identity());
     applied.sources.extend(companions.sources());
     applied.attached.extend(companions.points());
