@@ -57,7 +57,7 @@ SEEDS_records        := tests/golden/seeds/records
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all command module prepare check test demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test test-quick demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 all: command module
 
@@ -100,6 +100,12 @@ test: prepare
 	JNS_BED=debian13 $(RUN_BED) --test parity -- $(addprefix --skip ,$(SAME_ANYWHERE))
 	JNS_UNDER_TEST=theirs $(RUN_BED)
 	JNS_COMMAND=$(TARGET)/debug/jns tests/demo
+
+# An answer in two minutes: no module, no sandbox, no peer.
+test-quick:
+	tests/toolchain
+	tests/packages
+	$(RUN) --lib --test language --test rooms --test documents --test kernel
 
 demo:
 	tests/toolchain
@@ -172,6 +178,7 @@ help:
 	@echo 'make FEATURES=selinux   the same with SELinux (needs libselinux1-dev and libclang-dev)'
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
+	@echo 'make test-quick   the tests that take two minutes: units, language, rooms, documents, kernel'
 	@echo 'make check      formatting, lints and documentation, warnings as errors'
 	@echo 'make fuzz       give each parser $(FUZZ_SECONDS) seconds (FUZZ_SECONDS) of what a fuzzer thinks of (needs C++)'
 	@echo 'make sanitize   look for errors in memory while sessions open and close (root, Debian or Ubuntu)'
