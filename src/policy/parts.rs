@@ -37,93 +37,138 @@ impl<'r> Parts<'r> {
     fn of(kind: &'r Kind) -> Self {
         match kind {
             Kind::Private(rule) => Self::of_private(rule),
-            Kind::Tmpfs(Tmpfs {
-                path,
-                size: _,
-                inodes: _,
-                ownership,
-                create: _,
-                keep,
-                init,
-                options: _,
-            }) => Self {
-                path: Some(path),
-                ownership: Some(ownership),
-                keep,
-                init: init.as_ref(),
-                ..Self::default()
-            },
-            Kind::Bind(Bind {
-                source,
-                path,
-                recursive: _,
-                create: _,
-                options: _,
-            }) => Self {
-                path: Some(path),
-                source: Some(source),
-                ..Self::default()
-            },
-            Kind::Hide(Hide {
-                path,
-                keep,
-                options: _,
-            }) => Self {
-                path: Some(path),
-                keep,
-                ..Self::default()
-            },
-            Kind::Overlay(Overlay {
-                path,
-                per,
-                store,
-                options: _,
-            }) => Self {
-                path: Some(path),
-                store: store.as_ref(),
-                per: Some(*per),
-                ..Self::default()
-            },
-            Kind::Isolate(Isolate {
-                processes: _,
-                ipc: _,
-                hostname,
-                network: _,
-            }) => Self {
-                hostname: hostname.as_ref(),
-                ..Self::default()
-            },
-            Kind::Root(Root { path, fstab }) => Self {
-                path: Some(path),
-                source: fstab.as_ref(),
-                ..Self::default()
-            },
-            Kind::Volume(Volume {
-                path,
-                open,
-                close,
-                run_as: _,
-                password: _,
-                timeout: _,
-            }) => Self {
-                path: Some(path),
-                commands: [Some(open), close.as_ref()],
-                ..Self::default()
-            },
-            Kind::Env(Env { set }) => Self {
-                variables: Some(set),
-                ..Self::default()
-            },
-            Kind::Hook(Hook {
-                when: _,
-                run,
-                run_as: _,
-                timeout: _,
-                on_failure: _,
-            }) => Self {
-                commands: [Some(run), None],
-                ..Self::default()
-            },
+            Kind::Tmpfs(rule) => Self::of_tmpfs(rule),
+            Kind::Bind(rule) => Self::of_bind(rule),
+            Kind::Hide(rule) => Self::of_hide(rule),
+            Kind::Overlay(rule) => Self::of_overlay(rule),
+            Kind::Isolate(rule) => Self::of_isolate(rule),
+            Kind::Root(rule) => Self::of_root(rule),
+            Kind::Volume(rule) => Self::of_volume(rule),
+            Kind::Env(rule) => Self::of_env(rule),
+            Kind::Hook(rule) => Self::of_hook(rule),
+        }
+    }
+
+    fn of_tmpfs(rule: &'r Tmpfs) -> Self {
+        let Tmpfs {
+            path,
+            size: _,
+            inodes: _,
+            ownership,
+            create: _,
+            keep,
+            init,
+            options: _,
+        } = rule;
+        Self {
+            path: Some(path),
+            ownership: Some(ownership),
+            keep,
+            init: init.as_ref(),
+            ..Self::default()
+        }
+    }
+
+    fn of_bind(rule: &'r Bind) -> Self {
+        let Bind {
+            source,
+            path,
+            recursive: _,
+            create: _,
+            options: _,
+        } = rule;
+        Self {
+            path: Some(path),
+            source: Some(source),
+            ..Self::default()
+        }
+    }
+
+    fn of_hide(rule: &'r Hide) -> Self {
+        let Hide {
+            path,
+            keep,
+            options: _,
+        } = rule;
+        Self {
+            path: Some(path),
+            keep,
+            ..Self::default()
+        }
+    }
+
+    fn of_overlay(rule: &'r Overlay) -> Self {
+        let Overlay {
+            path,
+            per,
+            store,
+            options: _,
+        } = rule;
+        Self {
+            path: Some(path),
+            store: store.as_ref(),
+            per: Some(*per),
+            ..Self::default()
+        }
+    }
+
+    fn of_isolate(rule: &'r Isolate) -> Self {
+        let Isolate {
+            processes: _,
+            ipc: _,
+            hostname,
+            network: _,
+        } = rule;
+        Self {
+            hostname: hostname.as_ref(),
+            ..Self::default()
+        }
+    }
+
+    fn of_root(rule: &'r Root) -> Self {
+        let Root { path, fstab } = rule;
+        Self {
+            path: Some(path),
+            source: fstab.as_ref(),
+            ..Self::default()
+        }
+    }
+
+    fn of_volume(rule: &'r Volume) -> Self {
+        let Volume {
+            path,
+            open,
+            close,
+            run_as: _,
+            password: _,
+            timeout: _,
+        } = rule;
+        Self {
+            path: Some(path),
+            commands: [Some(open), close.as_ref()],
+            ..Self::default()
+        }
+    }
+
+    fn of_env(rule: &'r Env) -> Self {
+        let Env { set } = rule;
+        Self {
+            variables: Some(set),
+            ..Self::default()
+        }
+    }
+
+    fn of_hook(rule: &'r Hook) -> Self {
+        let Hook {
+            when: _,
+            run,
+            run_as: _,
+            timeout: _,
+            on_failure: _,
+        } = rule;
+        Self {
+            commands: [Some(run), None],
+            ..Self::default()
         }
     }
 

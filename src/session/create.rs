@@ -7,7 +7,7 @@ use super::origin::Origin;
 use super::{NamespaceRecord, Pins, Runtime, SessionNamespace, pin};
 use crate::apply::{self, Applied, Entered, Held, SessionGuard, Subject};
 use crate::error::{Error, Result};
-use crate::kernel::namespace::Root;
+use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::namespace_guard::AtOrigin;
 use crate::kernel::processor::Tour;
 use crate::kernel::working_directory::WorkingDirectory;
@@ -53,6 +53,12 @@ pub(super) fn create_pinned(
     Ok(last)
 }
 
+/// Applies the plan in a new namespace, and lets other logins find that, if they are to. That nobody will find it is no
+/// failure.
+///
+/// # Errors
+///
+/// The plan cannot be applied; the thread is then where it was.
 pub(super) fn create(
     creation: &Creation<'_>,
     directory: &WorkingDirectory,
@@ -66,18 +72,14 @@ pub(super) fn create(
         key: creation.key.filter(|_| !applied.lacks_volume),
         ..*creation
     };
-    let registered = match (creation.origin, &mut session_guard) {
+    let (record, pin) = match (creation.origin, &mut session_guard) {
         (Some(origin), Some(session_guard)) => register(creation, origin, &applied, session_guard)?,
-        _ => None,
-    };
-    let (record, pin) = match registered {
-        Some(Registered { record, pin }) => (Some(record), Some(pin)),
-        None => (None, None),
+        (Some(_) | None, _) => (None, Pin::NotWanted),
     };
     let (looks_older, shared) = match pin {
-        Some(Ok(shared)) => (false, shared),
-        Some(Err(refused)) => (refused.is_loop() || refused.is_invalid(), None),
-        None => (false, None),
+        Pin::Bound(key) => (false, Some(key)),
+        Pin::Refused(refused) => (refused.is_loop() || refused.is_invalid(), None),
+        Pin::NotWanted => (false, None),
     };
     let process = creation.origin.and_then(|origin| origin.process);
     let ending = Ending::note(
@@ -87,39 +89,46 @@ pub(super) fn create(
         &applied.session_directories,
         creation.origin.map(|origin| &origin.runtime),
     );
-    let leave = applied.init.map(|(_, known)| match shared {
-        Some(key) => Leave::Tell(pin::init_address(key)),
-        None => Leave::Kill(known),
-    });
-    let pinned = shared.zip(creation.origin).map(|(key, origin)| Pinned {
-        uid: creation.login.uid,
-        key: key.to_owned(),
-        namespace: applied.namespace,
-        origin_root: origin.root,
-    });
     Ok(SessionNamespace {
-        namespace: applied.namespace,
-        joined: false,
-        paths: applied.paths,
         record,
-        caller: None,
-        notes: applied.notes,
-        session_directories: applied.session_directories,
         runtime: creation.origin.map(|origin| origin.runtime.clone()),
         process,
-        leave,
+        leave: applied.init.map(|(_, known)| match shared {
+            Some(key) => Leave::Tell(pin::init_address(key)),
+            None => Leave::Kill(known),
+        }),
         looks_older,
-        pinned,
+        pinned: shared.and_then(|key| creation.pinned(key, applied.namespace)),
         ending: Some(ending),
         session_guard,
+        paths: applied.paths,
+        notes: applied.notes,
+        session_directories: applied.session_directories,
+        ..SessionNamespace::bare(applied.namespace)
     })
 }
 
-/// A new namespace that the ledger knows.
-struct Registered<'m> {
-    record: NamespaceRecord,
-    /// The name of its pin, if it has one, or why the kernel refused it.
-    pin: Result<Option<&'m str>>,
+/// What became of the pin of a new namespace.
+enum Pin<'m> {
+    /// It has this name.
+    Bound(&'m str),
+    /// The kernel refused it.
+    Refused(Error),
+    /// Nobody is to join the namespace.
+    NotWanted,
+}
+
+impl Creation<'_> {
+    /// What has to be known to take the pin `key` back.
+    fn pinned(&self, key: &str, namespace: Identity) -> Option<Pinned> {
+        let origin = self.origin?;
+        Some(Pinned {
+            uid: self.login.uid,
+            key: key.to_owned(),
+            namespace,
+            origin_root: origin.root,
+        })
+    }
 }
 
 /// Writes the record of the new namespace, in which the thread is, and then pins it: what is pinned is
@@ -134,10 +143,31 @@ fn register<'m>(
     origin: &Origin,
     applied: &Applied,
     session_guard: &mut SessionGuard,
-) -> Result<Option<Registered<'m>>> {
+) -> Result<(Option<NamespaceRecord>, Pin<'m>)> {
     let Ok(root) = Root::own() else {
-        return Ok(None);
+        return Ok((None, Pin::NotWanted));
     };
+    let mut record = record_of(creation, origin, applied, (session_guard, root));
+    record.note_use(&origin.top);
+    write(&record, &origin.runtime);
+    let Some(key) = creation.key else {
+        return Ok((Some(record), Pin::NotWanted));
+    };
+    let Err(refused) = bind(origin, key, session_guard)? else {
+        return Ok((Some(record), Pin::Bound(key)));
+    };
+    log::debug!("{}: others will not join it: {refused}", record.namespace);
+    record.pin = None;
+    write(&record, &origin.runtime);
+    Ok((Some(record), Pin::Refused(refused)))
+}
+
+fn record_of(
+    creation: &Creation<'_>,
+    origin: &Origin,
+    applied: &Applied,
+    (session_guard, root): (&SessionGuard, Root),
+) -> NamespaceRecord {
     let now_and_before = session_guard
         .namespaces
         .companions
@@ -145,7 +175,7 @@ fn register<'m>(
         .zip(session_guard.guard.left());
     let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
     let Creation { plan, login, .. } = creation;
-    let mut record = NamespaceRecord {
+    NamespaceRecord {
         namespace: applied.namespace,
         user: login.user.clone(),
         home: login.home.clone(),
@@ -170,28 +200,7 @@ fn register<'m>(
         missing: applied.missing.clone(),
         volumes: applied.volumes.clone(),
         made: now(),
-    };
-    record.note_use(&origin.top);
-    write(&record, &origin.runtime);
-    let Some(key) = creation.key else {
-        return Ok(Some(Registered {
-            record,
-            pin: Ok(None),
-        }));
-    };
-    let Err(refused) = bind(origin, key, session_guard)? else {
-        return Ok(Some(Registered {
-            record,
-            pin: Ok(Some(key)),
-        }));
-    };
-    log::debug!("{}: others will not join it: {refused}", record.namespace);
-    record.pin = None;
-    write(&record, &origin.runtime);
-    Ok(Some(Registered {
-        record,
-        pin: Err(refused),
-    }))
+    }
 }
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why

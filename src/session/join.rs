@@ -170,6 +170,7 @@ impl Origin {
         }
     }
 
+    /// Enters the namespace that is pinned as `key`, if it is still what the login would get.
     fn join(
         &self,
         key: &str,
@@ -179,22 +180,15 @@ impl Origin {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
         };
-        let Some(namespace) = pins.namespace(key)? else {
-            return Ok(None);
-        };
-        let identity = namespace.identity();
-        let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
-        let fits = |record: &NamespaceRecord| {
-            let same = record.namespace == identity && record.pin.as_deref() == Some(key);
-            same && is_of_account(record, login) && record.is_up_to_date()
-        };
-        let Some(mut record) = record.filter(fits) else {
+        let Some(mut record) = self.joinable(&pins, key, login)? else {
             return Ok(None);
         };
         self.note_account(&mut record, login);
         let Some(namespaces) = pins.namespaces_of(&record)? else {
             return Ok(None);
         };
+        // Before the thread leaves: the path of the socket is one of this namespace. From now on the first process does
+        // not end for want of members.
         let address = record.init.map(|_| pin::init_address(key));
         let membership = match &address {
             Some(address) => match init::join(address)? {
@@ -204,38 +198,50 @@ impl Origin {
             None => None,
         };
         let guard = leave_for_all(&namespaces)?;
+        // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
         if !record.is_whole() {
             return Ok(None);
         }
         if let Some(membership) = &membership {
             membership.enter()?;
         }
+        // Last: the path that leads to the directory is the view's.
         match record.has_own_root() {
             true => directory.restore_within_new_root()?,
             false => directory.restore()?,
         }
         record.note_use(&self.top);
+        let namespace = record.namespace;
         Ok(Some(SessionNamespace {
-            namespace: identity,
             joined: true,
             paths: record.paths.clone(),
             record: Some(record),
-            caller: None,
-            notes: Vec::new(),
-            session_directories: Vec::new(),
             runtime: Some(self.runtime.clone()),
             process: self.process,
             leave: address.map(Leave::Tell),
-            looks_older: false,
-            pinned: None,
-            ending: None,
             session_guard: Some(SessionGuard {
                 opening: Opening::default(),
                 membership,
                 namespaces,
                 guard,
             }),
+            ..SessionNamespace::bare(namespace)
         }))
+    }
+
+    /// The record of the namespace that is pinned as `key`, if it is the one that is pinned, the account's, and shows
+    /// what is there now.
+    fn joinable(&self, pins: &Pins, key: &str, login: &Login) -> Result<Option<NamespaceRecord>> {
+        let Some(namespace) = pins.namespace(key)? else {
+            return Ok(None);
+        };
+        let identity = namespace.identity();
+        let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
+        let fits = |record: &NamespaceRecord| {
+            let same = record.namespace == identity && record.pin.as_deref() == Some(key);
+            same && is_of_account(record, login) && record.is_up_to_date()
+        };
+        Ok(record.filter(fits))
     }
 }
 

@@ -150,8 +150,13 @@ impl SessionNamespace {
     ///
     /// The kernel does not say which namespace this is.
     pub fn to_hosts_view() -> Result<Self> {
-        Ok(Self {
-            namespace: Namespace::own()?.identity(),
+        Ok(Self::bare(Namespace::own()?.identity()))
+    }
+
+    /// A namespace of which nothing else is known: no record, nothing covered, no way back.
+    pub(super) fn bare(namespace: Identity) -> Self {
+        Self {
+            namespace,
             joined: false,
             paths: Vec::new(),
             record: None,
@@ -165,7 +170,7 @@ impl SessionNamespace {
             pinned: None,
             ending: None,
             session_guard: None,
-        })
+        }
     }
 }
 
