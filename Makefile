@@ -57,7 +57,7 @@ SEEDS_records        := tests/golden/seeds/records
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all command module prepare check test test-quick demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test test-quick soak demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 all: command module
 
@@ -106,6 +106,11 @@ test-quick:
 	tests/toolchain
 	tests/packages
 	$(RUN) --lib --test language --test rooms --test documents --test kernel
+
+# With every error that a system call of the module can fail with.
+soak: prepare
+	$(MAKE) module
+	JNS_FAULTS=all $(RUN) --test host faults::
 
 demo:
 	tests/toolchain
@@ -179,6 +184,7 @@ help:
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make test-quick   the tests that take two minutes: units, language, rooms, documents, kernel'
+	@echo 'make soak       every fault with every error, which takes an hour'
 	@echo 'make check      formatting, lints and documentation, warnings as errors'
 	@echo 'make fuzz       give each parser $(FUZZ_SECONDS) seconds (FUZZ_SECONDS) of what a fuzzer thinks of (needs C++)'
 	@echo 'make sanitize   look for errors in memory while sessions open and close (root, Debian or Ubuntu)'

@@ -12,9 +12,10 @@ use std::process::Command;
 /// What is not the user's.
 const VICTIM: &str = "/mnt/victim";
 const ALICE: u32 = 2001;
-/// How often each of the races is run; and against pam_namespace, which loses one of fifty where it loses any.
-const ATTEMPTS: usize = 20_000;
-const ATTEMPTS_AT_PAM_NAMESPACE: usize = 2_000;
+/// How long a race goes on, in seconds: thousands of sessions, of which a module that can lose loses one of fifty or so.
+const RACE: u32 = 20;
+/// How long a module that can lose has for that.
+const LONGEST_RACE: u32 = 120;
 
 const SETTINGS: &str = "[settings]\nnamespace = \"session\"\nstore = \"/mnt/var/lib/jns\"\n";
 
@@ -265,14 +266,14 @@ fn at_every_moment(attack: Attack) {
 
 /// Exchanges the names all the time.
 fn as_often_as_possible(attack: Attack) {
-    let until = |attempts: usize, losses: usize| {
-        vec!["race".to_owned(), attempts.to_string(), losses.to_string()]
+    let until = |seconds: u32, losses: usize| {
+        vec!["race".to_owned(), seconds.to_string(), losses.to_string()]
     };
-    attack.assert_can_be_won(until(ATTEMPTS, 3));
-    attack.look_at_pam_namespace(until(ATTEMPTS_AT_PAM_NAMESPACE, 3));
+    attack.assert_can_be_won(until(LONGEST_RACE, 3));
+    attack.look_at_pam_namespace(until(RACE, 3));
     in_attacked_room(attack, move |room| {
         room.stop_listening();
-        attack.assert_is_lost(room, &until(ATTEMPTS, 1));
+        attack.assert_is_lost(room, &until(RACE, 1));
     });
 }
 

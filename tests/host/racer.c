@@ -2,15 +2,15 @@
  * Opens sessions while the user whose they are exchanges two names for each other (renameat2(2)), and tells
  * how they ended.
  *
- *   racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN race ATTEMPTS ENOUGH
+ *   racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN race SECONDS ENOUGH
  *   racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN step
  *
  * OTHER is a link of the user's, ONE a directory beside it or a pattern (glob(7)) for one that the module makes.
  * What lies under VICTIM is not the user's: a mount there, a change there, or its being seen at SHOWN ("-":
  * nowhere) is an attack that was won. An open that succeeds must have mounted something below PLACE.
  *
- * "race": a process of the user's exchanges them all the time, until ATTEMPTS sessions were tried or ENOUGH of
- * them were won by it. "step": every session is traced. Before one of its system calls that look up a path that
+ * "race": a process of the user's exchanges them all the time, until SECONDS have passed or ENOUGH sessions
+ * were won by it. "step": every session is traced. Before one of its system calls that look up a path that
  * could lead through the names they are exchanged, and back before a later one, for every such pair of calls.
  *
  * Printed is "CALLS calls" when stepping, and "COUNT opened COUNT refused COUNT strayed".
@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SERVICE "jns-host"
@@ -193,9 +194,17 @@ static pid_t start_exchanging(void) {
     _exit(0);
 }
 
-static void race(int attempts, int enough) {
+static time_t now(void) {
+    struct timespec time;
+    if (clock_gettime(CLOCK_MONOTONIC, &time) < 0)
+        die("the clock");
+    return time.tv_sec;
+}
+
+static void race(int seconds, int enough) {
     pid_t process = start_exchanging();
-    while (attempts-- > 0 && counts[STRAYED] < enough) {
+    time_t end = now() + seconds;
+    while (now() < end && counts[STRAYED] < enough) {
         int status;
         reset();
         pid_t session = fork();
@@ -343,7 +352,7 @@ static int holds_entry(int directory) {
 int main(int count, char **arguments) {
     static const struct pam_conv conversation = {no_conversation, NULL};
     if (count < 9)
-        die("usage: racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN race ATTEMPTS ENOUGH | step");
+        die("usage: racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN race SECONDS ENOUGH | step");
     load(arguments[2]);
     one = arguments[3], other = arguments[4], victim = arguments[5], place = arguments[6], shown = arguments[7];
     real = open_real();

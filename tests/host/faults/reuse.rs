@@ -53,7 +53,7 @@ pub const SESSION: &[&str] = &[
 
 #[test]
 fn every_call_of_a_login_with_a_former_accounts_id_fails_once() {
-    campaign(Scene::Reuse, |call| errors(&call.name));
+    campaign(Scene::Reuse, errors);
 }
 
 #[test]

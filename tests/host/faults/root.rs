@@ -1,6 +1,6 @@
 //! Faults on the way into another root directory, and at the end of a session that lives in one.
 
-use super::{Fate, Scene, campaign, errors};
+use super::{Fate, Scene, all_errors, campaign, errors};
 use crate::kernel::{directory, file};
 use crate::room::Room;
 
@@ -47,7 +47,7 @@ pub const BUSY_SESSION: &[&str] = &[
 fn every_call_of_a_login_into_another_root_fails_once() {
     // There are many, of kinds that other campaigns let fail in every way.
     campaign(Scene::NewRoot, |call| {
-        errors(&call.name).into_iter().take(1).collect()
+        all_errors(&call.name).into_iter().take(1).collect()
     });
 }
 
@@ -58,12 +58,12 @@ fn every_call_of_a_login_into_another_root_is_its_last() {
 
 #[test]
 fn every_call_of_a_logout_from_another_root_fails_once() {
-    campaign(Scene::RootLogout, |call| errors(&call.name));
+    campaign(Scene::RootLogout, errors);
 }
 
 #[test]
 fn every_call_of_the_end_of_a_handle_in_another_root_fails_once() {
-    campaign(Scene::RootEnding, |call| errors(&call.name));
+    campaign(Scene::RootEnding, errors);
 }
 
 /// The directories that every root has are there already: they stay, whatever becomes of a login.

@@ -49,7 +49,7 @@ pub const RUNTIME: &str = "/run/jns";
 
 #[test]
 fn every_call_of_a_creation_fails_once() {
-    campaign(Scene::Creation, |call| errors(&call.name));
+    campaign(Scene::Creation, errors);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn every_call_of_a_creation_is_its_last() {
 
 #[test]
 fn every_call_of_a_join_fails_once() {
-    campaign(Scene::Join, |call| errors(&call.name));
+    campaign(Scene::Join, errors);
 }
 
 #[test]
@@ -69,12 +69,12 @@ fn every_call_of_a_join_is_its_last() {
 
 #[test]
 fn every_call_of_a_slow_join_fails_once() {
-    campaign(Scene::SlowJoin, |call| errors(&call.name));
+    campaign(Scene::SlowJoin, errors);
 }
 
 #[test]
 fn every_call_of_a_shared_logout_fails_once() {
-    campaign(Scene::SharedLogout, |call| errors(&call.name));
+    campaign(Scene::SharedLogout, errors);
 }
 
 #[test]
