@@ -116,9 +116,7 @@ impl Selectors {
     /// The selector that does not match, and why.
     fn judge(&self, login: &Login) -> Result<(), (&'static str, String)> {
         self.judge_user(login)?;
-        if let Some(services) = &self.services
-            && !services.iter().any(|glob| glob.matches(&login.service))
-        {
+        if !self.are_for_service(&login.service) {
             return Err((
                 "services",
                 format!("the service is {}", shortened(&login.service)),
@@ -134,6 +132,13 @@ impl Selectors {
             judge_item("rhosts", "remote host", login.rhost.as_deref(), matches)?;
         }
         Ok(())
+    }
+
+    /// Whether `services`, if it stands, has the service.
+    #[must_use]
+    pub fn are_for_service(&self, service: &str) -> bool {
+        let services = self.services.as_ref();
+        services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
     }
 
     fn judge_user(&self, login: &Login) -> Result<(), (&'static str, String)> {

@@ -12,11 +12,8 @@ path = \"/srv/secret\"
 /// What alice's editor finds in the hidden directory, by what it writes into the file that she edits.
 const EDIT: &str = "SUDO_EDITOR=/srv/editor sudoedit -n /etc/edited && cat /etc/edited";
 
-#[test]
-fn the_editor_is_in_its_callers_view_by_the_line_for_sudoers() {
-    ours_only!("hidden directories");
-    let bed = bed!();
-    needs!(bed, "sudo");
+/// A directory that is hidden from users, and an editor that tells what it sees of it, by sudo for everybody.
+fn hide_from_editor(bed: &Bed) {
     bed.policy(HIDING);
     bed.serve_ssh();
     bed.protect("sudo");
@@ -26,7 +23,15 @@ fn the_editor_is_in_its_callers_view_by_the_line_for_sudoers() {
         "#!/bin/sh\necho \"found: $(ls /srv/secret)\" >\"$1\"\n",
     );
     bed.sh("chmod 755 /srv/editor");
-    write_sudoers(&bed, "all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    write_sudoers(bed, "all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+}
+
+#[test]
+fn the_editor_is_in_its_callers_view_by_the_line_for_sudoers() {
+    ours_only!("hidden directories");
+    let bed = bed!();
+    needs!(bed, "sudo");
+    hide_from_editor(&bed);
     let is_told = || bed.run("jns doctor").stdout.contains("sudoedit runs");
     assert_eq!(bed.ssh("alice", "ls /srv/secret").text(), "");
 
@@ -46,16 +51,8 @@ fn the_line_may_name_an_alias_in_a_file_of_the_hosts() {
     ours_only!("doctor");
     let bed = bed!();
     needs!(bed, "sudo");
-    bed.policy(HIDING);
-    bed.serve_ssh();
-    bed.protect("sudo");
-    bed.sh("mkdir /srv/secret; touch /srv/secret/name; echo before >/etc/edited");
-    bed.write(
-        "/srv/editor",
-        "#!/bin/sh\necho \"found: $(ls /srv/secret)\" >\"$1\"\n",
-    );
-    bed.sh("chmod 755 /srv/editor; mkdir /etc/sudoers.for; touch /etc/sudoers.for/bed; chmod 440 /etc/sudoers.for/bed");
-    write_sudoers(&bed, "all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    hide_from_editor(&bed);
+    bed.sh("mkdir /etc/sudoers.for; touch /etc/sudoers.for/bed; chmod 440 /etc/sudoers.for/bed");
     write_sudoers(&bed, "more", "@include /etc/sudoers.for/%h\n");
     for (lines, is_spared) in [
         (

@@ -259,12 +259,12 @@ fn every_call_of_a_later_login_fails_once() {
 
 #[test]
 fn every_call_of_a_first_login_is_its_last() {
-    campaign(Scene::FirstLogin, |_| vec![Fate::Kill]);
+    campaign(Scene::FirstLogin, kill);
 }
 
 #[test]
 fn every_call_of_a_later_login_is_its_last() {
-    campaign(Scene::LaterLogin, |_| vec![Fate::Kill]);
+    campaign(Scene::LaterLogin, kill);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn every_call_of_a_logout_fails_once() {
 
 #[test]
 fn every_call_of_a_logout_is_its_last() {
-    campaign(Scene::Logout, |_| vec![Fate::Kill]);
+    campaign(Scene::Logout, kill);
 }
 
 #[test]
@@ -294,6 +294,16 @@ fn errors(call: &Call) -> Vec<Fate> {
         true => all,
         false => chosen.copied().into_iter().collect(),
     }
+}
+
+/// The same error for all calls of a kind.
+fn first_error(call: &Call) -> Vec<Fate> {
+    all_errors(&call.name).into_iter().take(1).collect()
+}
+
+/// The call is the last one of the process.
+fn kill(_: &Call) -> Vec<Fate> {
+    vec![Fate::Kill]
 }
 
 /// Every error that is tried with a call of that name.

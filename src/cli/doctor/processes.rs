@@ -19,7 +19,9 @@ pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
     let names = stack::services(tree).names.into_iter();
     let stacks = names.map(|name| stack::read(tree, &name, "session"));
     let concerned = stacks.filter(has_line).filter_map(|stack| {
-        let rule = rules.iter().find(|rule| is_for(rule, &stack.service))?;
+        let rule = rules
+            .iter()
+            .find(|rule| rule.selectors.are_for_service(&stack.service))?;
         Some(of_stack(&stack, rule))
     });
     concerned.flatten().chain(of_logind(tree, policy)).collect()
@@ -64,11 +66,6 @@ fn loss(rule: &Rule) -> Option<(&Rule, &'static str, &'static str)> {
         | Kind::Env(_)
         | Kind::Hook(_) => None,
     }
-}
-
-fn is_for(rule: &Rule, service: &str) -> bool {
-    let services = rule.selectors.services.as_ref();
-    services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
 }
 
 fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {

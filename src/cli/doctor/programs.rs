@@ -49,10 +49,8 @@ fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
     let origin = &rules.first()?.origin;
     let is_for = |service: &str| {
-        rules.iter().any(|rule| {
-            let services = rule.selectors.services.as_ref();
-            services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
-        })
+        let mut rules = rules.iter();
+        rules.any(|rule| rule.selectors.are_for_service(service))
     };
     let lacks = |service: &&str| {
         let auth = || stack::read(tree, service, "auth");

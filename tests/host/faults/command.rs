@@ -2,7 +2,7 @@
 
 use super::shared::{RUNTIME, forget_runtime};
 use super::trace::{Call, Trace};
-use super::{Fate, MEMORY, all_errors};
+use super::{Fate, MEMORY, first_error};
 use crate::kernel::{directory, exists, file, names, tree};
 use crate::report::code;
 use crate::room::{Room, STORE, in_room};
@@ -86,13 +86,11 @@ fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
     let jobs: VecDeque<_> = calls
         .iter()
         .flat_map(|call| {
-            let errors = all_errors(&call.name)
-                .into_iter()
-                .filter_map(|fate| match fate {
-                    Fate::Error(error) => Some((call.clone(), error)),
-                    Fate::Kill | Fate::Stop => None,
-                });
-            errors.take(1)
+            let errors = first_error(call).into_iter();
+            errors.filter_map(|fate| match fate {
+                Fate::Error(error) => Some((call.clone(), error)),
+                Fate::Kill | Fate::Stop => None,
+            })
         })
         .collect();
     println!(

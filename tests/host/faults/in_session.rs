@@ -3,7 +3,7 @@
 //! command, or is where it was called.
 
 use super::verdict::Whole;
-use super::{Call, Fate, Scene, all_errors, campaign, errors, inject, marked_stack};
+use super::{Call, Fate, Scene, campaign, errors, first_error, inject, kill, marked_stack};
 use crate::kernel::{directory, exists, file, memory, mounts, mounts_at, names, propagate};
 use crate::report::{Report, code, difference};
 use crate::room::{CONFDIR, Room, drive_with, program};
@@ -87,32 +87,28 @@ fn every_call_of_a_command_for_root_fails_once() {
 
 #[test]
 fn every_call_of_a_command_for_root_is_its_last() {
-    campaign(Scene::CommandForRoot, |_| vec![Fate::Kill]);
+    campaign(Scene::CommandForRoot, kill);
 }
 
 /// There are many, of kinds that other campaigns let fail in every way.
 #[test]
 fn every_call_of_a_first_command_for_a_user_fails_once() {
-    campaign(Scene::CommandForUser, |call| {
-        all_errors(&call.name).into_iter().take(1).collect()
-    });
+    campaign(Scene::CommandForUser, first_error);
 }
 
 #[test]
 fn every_call_of_a_first_command_for_a_user_is_its_last() {
-    campaign(Scene::CommandForUser, |_| vec![Fate::Kill]);
+    campaign(Scene::CommandForUser, kill);
 }
 
 #[test]
 fn every_call_of_a_later_command_for_a_user_fails_once() {
-    campaign(Scene::LaterCommandForUser, |call| {
-        all_errors(&call.name).into_iter().take(1).collect()
-    });
+    campaign(Scene::LaterCommandForUser, first_error);
 }
 
 #[test]
 fn every_call_of_a_later_command_for_a_user_is_its_last() {
-    campaign(Scene::LaterCommandForUser, |_| vec![Fate::Kill]);
+    campaign(Scene::LaterCommandForUser, kill);
 }
 
 /// Makes the host's mounts peers, as systemd does, and waits until the policy is old enough for what it says to be

@@ -2,7 +2,7 @@
 //! and is all there afterwards.
 
 use super::verdict::{NOTE, Whole, files};
-use super::{Call, Fate, Scene, campaign, errors, inject};
+use super::{Call, Fate, Scene, campaign, errors, inject, kill};
 use crate::kernel::names;
 use crate::report::{Report, code};
 use crate::room::{Room, STORE};
@@ -58,7 +58,7 @@ fn every_call_of_a_login_with_a_former_accounts_id_fails_once() {
 
 #[test]
 fn every_call_of_a_login_with_a_former_accounts_id_is_its_last() {
-    campaign(Scene::Reuse, |_| vec![Fate::Kill]);
+    campaign(Scene::Reuse, kill);
 }
 
 /// Lets the one before leave something, and gives the id to alice.

@@ -1,6 +1,6 @@
 //! Faults on the way into another root directory, and at the end of a session that lives in one.
 
-use super::{Fate, Scene, all_errors, campaign, errors};
+use super::{Scene, campaign, errors, first_error, kill};
 use crate::kernel::{directory, file};
 use crate::room::Room;
 
@@ -46,14 +46,12 @@ pub const BUSY_SESSION: &[&str] = &[
 #[test]
 fn every_call_of_a_login_into_another_root_fails_once() {
     // There are many, of kinds that other campaigns let fail in every way.
-    campaign(Scene::NewRoot, |call| {
-        all_errors(&call.name).into_iter().take(1).collect()
-    });
+    campaign(Scene::NewRoot, first_error);
 }
 
 #[test]
 fn every_call_of_a_login_into_another_root_is_its_last() {
-    campaign(Scene::NewRoot, |_| vec![Fate::Kill]);
+    campaign(Scene::NewRoot, kill);
 }
 
 #[test]

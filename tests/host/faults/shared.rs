@@ -1,7 +1,7 @@
 //! The same for logins that share a namespace: whatever became of one of them, others meet afterwards.
 
 use super::verdict::Whole;
-use super::{Call, Fate, SESSION, Scene, campaign, campaign_of, errors, trace::Trace};
+use super::{Call, Fate, SESSION, Scene, campaign, campaign_of, errors, kill, trace::Trace};
 use crate::kernel::{exists, mounts_at, names};
 use crate::report::Report;
 use crate::room::{Room, drive};
@@ -54,7 +54,7 @@ fn every_call_of_a_creation_fails_once() {
 
 #[test]
 fn every_call_of_a_creation_is_its_last() {
-    campaign(Scene::Creation, |_| vec![Fate::Kill]);
+    campaign(Scene::Creation, kill);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn every_call_of_a_join_fails_once() {
 
 #[test]
 fn every_call_of_a_join_is_its_last() {
-    campaign(Scene::Join, |_| vec![Fate::Kill]);
+    campaign(Scene::Join, kill);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn every_call_of_a_shared_logout_fails_once() {
 
 #[test]
 fn every_call_of_a_shared_logout_is_its_last() {
-    campaign(Scene::SharedLogout, |_| vec![Fate::Kill]);
+    campaign(Scene::SharedLogout, kill);
 }
 
 /// Who started a su may stop it. Others wait for its lock, but not for ever, so most of this is waiting.
