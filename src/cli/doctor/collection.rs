@@ -144,15 +144,9 @@ mod tests {
     #[test]
     fn systems_that_collect() {
         for (reason, files, missing) in SYSTEMS {
-            let root = tempfile::tempdir().unwrap();
-            let write = |(path, text): &(&str, &str)| {
-                let path = root.path().join(path);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            };
-            write(&("etc/pam.d/sshd", "session required pam_jns.so\n"));
-            files.iter().for_each(write);
-            let found = findings(&Tree::under(root.path()).unwrap());
+            let sshd = ("etc/pam.d/sshd", "session required pam_jns.so\n");
+            let (_root, tree) = Tree::of_files([&[sshd], *files].concat());
+            let found = findings(&tree);
             assert_eq!(found.is_some(), *missing, "{reason}");
         }
     }

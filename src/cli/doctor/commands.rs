@@ -106,14 +106,7 @@ mod tests {
     type Files<'a> = &'a [(&'a str, &'a str)];
 
     fn system(files: Files<'_>) -> (tempfile::TempDir, Tree) {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let tree = Tree::under(root.path()).unwrap();
-        (root, tree)
+        Tree::of_files(files.iter().copied())
     }
 
     fn policy(text: &str) -> Policy {

@@ -166,14 +166,8 @@ mod tests {
     ];
 
     fn system(files: &[(&str, &str)]) -> (tempfile::TempDir, Tree) {
-        let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("etc/pam.d");
-        std::fs::create_dir_all(&directory).unwrap();
-        for (name, text) in files {
-            std::fs::write(directory.join(name), text).unwrap();
-        }
-        let tree = Tree::under(root.path()).unwrap();
-        (root, tree)
+        let path = |(name, text): &(_, _)| (format!("etc/pam.d/{name}"), *text);
+        Tree::of_files(files.iter().map(path))
     }
 
     #[test]

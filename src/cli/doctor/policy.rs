@@ -124,13 +124,7 @@ mod tests {
 
     /// The levels of the findings about a system with these files.
     fn levels(files: &[(&str, &str)]) -> Vec<Level> {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let tree = Tree::under(root.path()).unwrap();
+        let (_root, tree) = Tree::of_files(files.iter().copied());
         let (found, _) = findings(&tree, &Source::System);
         found.iter().map(|finding| finding.level).collect()
     }

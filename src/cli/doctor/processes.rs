@@ -102,11 +102,7 @@ mod tests {
     const OWN: &str = "[[isolate]]\nservices = [\"ssh*\", \"systemd-user\"]\nprocesses = \"own\"";
 
     fn found(policy: &str, service: &str, stack: &str) -> Vec<String> {
-        let root = tempfile::tempdir().unwrap();
-        let services = root.path().join("etc/pam.d");
-        std::fs::create_dir_all(&services).unwrap();
-        std::fs::write(services.join(service), stack).unwrap();
-        let tree = Tree::under(root.path()).unwrap();
+        let (_root, tree) = Tree::of_files([(format!("etc/pam.d/{service}"), stack)]);
         summaries(&tree, policy)
     }
 
@@ -166,13 +162,7 @@ mod tests {
             (&apart, &[(main, on)], &[]),
             (&hidden, &[(main, on)], &[]),
         ] {
-            let root = tempfile::tempdir().unwrap();
-            for (path, text) in files {
-                let path = root.path().join(path);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            }
-            let tree = Tree::under(root.path()).unwrap();
+            let (_root, tree) = Tree::of_files(files.iter().copied());
             assert_eq!(summaries(&tree, policy), expected, "{policy} {files:?}");
         }
     }

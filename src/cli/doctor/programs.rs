@@ -77,14 +77,9 @@ mod tests {
 
     /// The findings about a system with that policy, sshd's stack and no other file but /bin/here.
     fn found(policy: &str, sshd: &str) -> Vec<(Level, String)> {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in [("etc/pam.d/sshd", sshd), ("bin/here", "")] {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
+        let (_root, tree) = Tree::of_files([("etc/pam.d/sshd", sshd), ("bin/here", "")]);
         let policy = Policy::parse(&[("p", policy.as_bytes())]).unwrap().policy;
-        let found = findings(&Tree::under(root.path()).unwrap(), &policy);
+        let found = findings(&tree, &policy);
         let told = |finding: Finding| (finding.level, finding.summary);
         found.into_iter().map(told).collect()
     }

@@ -205,15 +205,9 @@ mod tests {
 
     /// The findings about a system with this sshd_config, and this beside it.
     fn look(main: &str, beside: &[(&str, &str)]) -> Vec<Finding> {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in [&[("etc/ssh/sshd_config", main)], beside].concat() {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        findings(&Tree::under(root.path()).unwrap(), &|path| {
-            path == "/srv/ruled"
-        })
+        let files = [&[("etc/ssh/sshd_config", main)], beside].concat();
+        let (_root, tree) = Tree::of_files(files);
+        findings(&tree, &|path| path == "/srv/ruled")
     }
 
     fn levels(found: &[Finding]) -> Vec<Level> {

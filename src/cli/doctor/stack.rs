@@ -499,13 +499,9 @@ mod tests {
     #[test]
     fn jumps_are_counted_as_libpam_counts() {
         for (files, expected) in JUMPS {
-            let root = tempfile::tempdir().unwrap();
-            let directory = root.path().join("etc/pam.d");
-            std::fs::create_dir_all(&directory).unwrap();
-            for (name, text) in *files {
-                std::fs::write(directory.join(name), text).unwrap();
-            }
-            let stack = read(&Tree::under(root.path()).unwrap(), "su", "session");
+            let path = |(name, text): &(_, _)| (format!("etc/pam.d/{name}"), *text);
+            let (_root, tree) = Tree::of_files(files.iter().map(path));
+            let stack = read(&tree, "su", "session");
             let names = |jump: &Jump| -> Vec<String> {
                 jump.over
                     .iter()

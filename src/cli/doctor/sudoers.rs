@@ -400,13 +400,9 @@ mod tests {
 
     /// Whether sudoers of these files, beneath /etc, spare sudoedit; an error by its kind.
     fn of(files: &[(&str, &str)]) -> Result<bool, io::ErrorKind> {
-        let root = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = root.path().join("etc").join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        spare_sudoedit(&Tree::under(root.path()).unwrap()).map_err(|error| error.kind())
+        let path = |(name, text): &(_, _)| (format!("etc/{name}"), *text);
+        let (_root, tree) = Tree::of_files(files.iter().map(path));
+        spare_sudoedit(&tree).map_err(|error| error.kind())
     }
 
     #[test]

@@ -33,6 +33,22 @@ impl Tree {
         Ok(Self { root: Some(root) })
     }
 
+    /// A system with these files and no others, by their paths beneath its root and their texts, as long as the directory
+    /// is kept.
+    #[cfg(test)]
+    pub fn of_files<'f>(
+        files: impl IntoIterator<Item = (impl AsRef<Path>, &'f str)>,
+    ) -> (tempfile::TempDir, Self) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let tree = Self::under(root.path()).unwrap();
+        (root, tree)
+    }
+
     /// Whether this is the running system.
     pub fn is_host(&self) -> bool {
         self.root.is_none()
