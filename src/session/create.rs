@@ -126,7 +126,7 @@ impl Creation<'_> {
             uid: self.login.uid,
             key: key.to_owned(),
             namespace,
-            origin_root: origin.root,
+            origin_root: origin.place.root,
         })
     }
 }
@@ -181,8 +181,8 @@ fn record_of(
         home: login.home.clone(),
         uid: login.uid,
         pin: creation.key.map(str::to_owned),
-        origin: origin.namespace,
-        origin_root: origin.root,
+        origin: origin.place.namespace,
+        origin_root: origin.place.root,
         root,
         companions: companions.collect(),
         isolation: plan.isolation.words(),
@@ -220,15 +220,17 @@ fn bind(origin: &Origin, key: &str, session_guard: &mut SessionGuard) -> Result<
         }
         pins.bind(key, namespaces)
     };
-    Ok(match guard.work(&namespaces.mount, origin.root, bind)? {
-        AtOrigin::Done(bound) => bound,
-        AtOrigin::NotLeft(error) => Err(error),
-        AtOrigin::Elsewhere => Err(Error::new(
-            "pin",
-            namespaces.mount.identity(),
-            "this process is in a chroot",
-        )),
-    })
+    Ok(
+        match guard.work(&namespaces.mount, origin.place.root, bind)? {
+            AtOrigin::Done(bound) => bound,
+            AtOrigin::NotLeft(error) => Err(error),
+            AtOrigin::Elsewhere => Err(Error::new(
+                "pin",
+                namespaces.mount.identity(),
+                "this process is in a chroot",
+            )),
+        },
+    )
 }
 
 pub(super) fn write(record: &NamespaceRecord, runtime: &Runtime) {

@@ -3,9 +3,10 @@
 
 use super::ledger::{CompanionRecord, NamespaceRecord, SessionRecord};
 use super::pin::{self, Pins};
+use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Kind, Namespaces, own_inodes};
+use crate::kernel::companion::{self, Kind, Namespaces};
 use crate::kernel::mount;
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
@@ -208,12 +209,9 @@ impl Iterator for Ancestors {
 /// Where a login comes from, and what is known there.
 pub(super) struct Origin {
     pub(super) runtime: Runtime,
-    pub(super) namespace: Identity,
-    pub(super) root: Root,
+    pub(super) place: Place,
     /// The root directory itself.
     pub(super) top: OwnedFd,
-    /// The inode numbers of its IPC, UTS and network namespaces.
-    companions: [Option<u64>; 3],
     /// The process itself.
     pub(super) process: Option<Process>,
 }
@@ -222,10 +220,8 @@ impl Origin {
     pub(super) fn of(runtime: Runtime) -> Result<Self> {
         Ok(Self {
             runtime,
-            namespace: Namespace::own()?.identity(),
-            root: Root::own()?,
+            place: Place::own()?,
             top: mount::reopen("/")?,
-            companions: own_inodes(),
             process: Process::own().ok(),
         })
     }
@@ -235,7 +231,7 @@ impl Origin {
     pub(super) fn remove_killed(&self, uid: u32) {
         if self.process.is_some_and(|own| own.is_alive()) {
             let (runtime, suffix) = (&self.runtime, session_suffix(uid));
-            let removed = SessionRecord::remove_killed(runtime, uid, &suffix, self.namespace);
+            let removed = SessionRecord::remove_killed(runtime, uid, &suffix, self.place.namespace);
             removed.unwrap_or_else(|error| log::debug!("{error}"));
         }
     }
@@ -245,12 +241,11 @@ impl Origin {
     /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
     /// one could get its number.
     pub(super) fn key(&self, uid: u32, plan: &str) -> Option<String> {
-        let Self {
+        let Place {
             namespace,
             root,
             companions,
-            ..
-        } = self;
+        } = &self.place;
         let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
         let digest = || sha256(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
         lasts.then(|| pin::key(uid, &digest()))

@@ -12,10 +12,10 @@ use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 /// The namespaces and the root directory of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    namespace: Identity,
-    root: Root,
+    pub(super) namespace: Identity,
+    pub(super) root: Root,
     /// The inode numbers of its IPC, UTS and network namespaces.
-    companions: [Option<u64>; 3],
+    pub(super) companions: [Option<u64>; 3],
 }
 
 impl Place {
