@@ -4,9 +4,8 @@
 use crate::forced_panic::panicking_module;
 use crate::kernel::file;
 use crate::report::{assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, in_room, module, program};
+use crate::room::{POLICY, PRIVATE_T, Room, STORE, below_shell, in_room, module};
 use std::path::Path;
-use std::process::Command;
 
 /// The policy of the module that is called first.
 const OTHER_POLICY: &str = "/mnt/etc/other.toml";
@@ -32,14 +31,7 @@ fn stack(room: &Room, first: &Path, second: &Path) {
 }
 
 fn drive(room: &Room) -> crate::report::Report {
-    let mut shell = Command::new("sh");
-    shell.args([
-        "-c",
-        "\"$@\"; exit $?",
-        "sh",
-        program("driver").to_str().unwrap(),
-    ]);
-    room.drive_with(shell, SESSION)
+    room.drive_with(below_shell(), SESSION)
 }
 
 /// A second build that sees the first one's data would find the session open already, and go on.

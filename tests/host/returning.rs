@@ -4,22 +4,14 @@
 
 use crate::kernel::{exists, names};
 use crate::report::{Report, assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, in_room, module, program, shared_object};
-use std::process::Command;
+use crate::room::{POLICY, PRIVATE_T, Room, STORE, below_shell, in_room, module, shared_object};
 
 const PER_SESSION: &str =
     "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n";
 
-/// Runs the driver below a process that is where the host was, as an init or a daemon's first process is.
+/// Runs the driver below another process of the room, and has it succeed.
 fn drive(room: &Room, words: &[&str]) -> Report {
-    let mut shell = Command::new("sh");
-    shell.args([
-        "-c",
-        "\"$@\"; exit $?",
-        "sh",
-        program("driver").to_str().unwrap(),
-    ]);
-    let report = room.drive_with(shell, words);
+    let report = room.drive_with(below_shell(), words);
     assert!(report.output.status.success(), "{:?}", report.output);
     report
 }

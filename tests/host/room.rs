@@ -166,6 +166,16 @@ pub fn drive<W: AsRef<OsStr>>(words: &[W]) -> Report {
     report
 }
 
+/// The driver below a process that stays where the host was, as an init or a daemon's first process does: a session is
+/// left for where an ancestor is, of which there is otherwise this one, with a thread alone in the room.
+pub fn below_shell() -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "\"$0\" \"$@\"; exit $?"])
+        .arg(program("driver"));
+    shell
+}
+
 /// [`Room::drive_with`] for a thread of the room's.
 pub fn drive_with<W: AsRef<OsStr>>(mut command: Command, words: &[W]) -> Report {
     static RUNS: AtomicUsize = AtomicUsize::new(0);

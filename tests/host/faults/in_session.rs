@@ -6,9 +6,8 @@ use super::verdict::Whole;
 use super::{Call, Fate, Scene, campaign, errors, first_error, inject, kill, marked_stack};
 use crate::kernel::{directory, exists, file, memory, mounts, mounts_at, names, propagate};
 use crate::report::{Report, code, difference};
-use crate::room::{CONFDIR, Room, drive_with, program};
+use crate::room::{CONFDIR, Room, below_shell, drive_with};
 use nix::mount::MsFlags;
-use std::process::Command;
 use std::time::Duration;
 
 /// Directories on several mounts of the host's, one of them inside another, and namespaces of every kind to leave.
@@ -124,14 +123,9 @@ pub fn set_up(room: &Room) {
     std::thread::sleep(Duration::from_secs(4));
 }
 
-/// Runs the driver below a process that is in the room, as a traced one is, and not below this one, of which only a
-/// thread is: a session is left for where an ancestor is.
+/// Runs the driver below another process of the room, as a traced one is.
 pub fn drive(words: &[&str]) -> Report {
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", "\"$0\" \"$@\"; exit $?"])
-        .arg(program("driver"));
-    drive_with(shell, words)
+    drive_with(below_shell(), words)
 }
 
 /// Makes bob's namespace.
