@@ -1,41 +1,12 @@
 //! The only room that unshares, mounts, forks and changes owners. Names say the intention.
 
-pub mod account;
-mod acl;
-pub mod attribute;
-pub mod callers_directories;
-pub mod companion;
-pub mod credentials;
-pub mod device;
-pub mod directory;
-pub mod entries;
-pub mod file;
-pub mod filesystem;
-pub mod helper;
+pub mod fs;
 pub mod init;
-pub mod label;
-mod limits;
 pub mod mount;
-pub mod mount_table;
 pub mod namespace;
-pub mod namespace_guard;
-pub mod network;
-mod output;
-pub mod overlay;
 pub mod probe;
 pub mod process;
-pub mod processor;
-pub mod removal;
-mod rights;
-pub mod root;
-pub mod secret;
 #[cfg(feature = "selinux")]
 pub mod selinux;
 pub mod supervision;
 mod sys;
-pub mod unseen;
-pub mod user_namespace;
-pub mod volume;
-pub mod walk;
-pub mod wildcard;
-pub mod working_directory;

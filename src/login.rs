@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 #[cfg(feature = "selinux")]
-use crate::kernel::{label, selinux};
+use crate::kernel::{fs::label, selinux};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
 use serde::{Deserialize, Serialize};

@@ -36,7 +36,7 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "login",
-        &["kernel::label", "kernel::selinux", "error"],
+        &["kernel::fs::label", "kernel::selinux", "error"],
         "facts about a login do not depend on what is made of them",
     ),
     room(

@@ -1,7 +1,7 @@
 //! The attributes of a mount: what the rule names, and for the rest what the covered mount has.
 
-use crate::kernel::attribute;
 use crate::kernel::mount::AttributeChange;
+use crate::kernel::mount::attribute;
 use crate::policy::value::Attributes;
 
 /// Attributes of a mount of our own: each is the named one, or the covered mount's.

@@ -13,13 +13,13 @@ mod views;
 
 use super::{Applied, Held, SessionDirectory};
 use crate::error::{Error, Result};
-use crate::kernel::device::Multiplexer;
-use crate::kernel::directory::{Draft, Form, Publication};
-use crate::kernel::entries::Found;
+use crate::kernel::fs::device::Multiplexer;
+use crate::kernel::fs::directory::{Draft, Form, Publication};
+use crate::kernel::fs::entries::Found;
+use crate::kernel::fs::unseen;
+use crate::kernel::fs::walk::{Cover, Place, Trust, Walker, identity};
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Identity;
-use crate::kernel::unseen;
-use crate::kernel::walk::{Cover, Place, Trust, Walker, identity};
 use crate::plan::{Plan, Step, View};
 use crate::policy::value::{AbsPath, Propagation, is_within};
 use account::Owner;

@@ -1,8 +1,8 @@
 //! The fstab of a root directory, read before anything is done.
 
 use crate::error::Result;
-use crate::kernel::file;
-use crate::kernel::walk::Trust;
+use crate::kernel::fs::file;
+use crate::kernel::fs::walk::Trust;
 use crate::plan::{Fstab, Plan};
 
 /// The largest fstab that is read, in bytes.

@@ -2,15 +2,15 @@
 
 use super::build::Build;
 use crate::error::{Error, Result};
-use crate::kernel::account::Account;
-use crate::kernel::credentials::Credentials;
-use crate::kernel::helper::Helper;
+use crate::kernel::fs::owner_note::Account;
+use crate::kernel::fs::walk::{Place, Trust, Walker, identity};
+use crate::kernel::mount::volume::Opening;
+use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Namespace, Root};
-use crate::kernel::namespace_guard::{AtOrigin, NamespaceGuard};
+use crate::kernel::process::credentials::Credentials;
+use crate::kernel::process::helper::Helper;
+use crate::kernel::process::secret::Secret;
 use crate::kernel::process::{self, Process};
-use crate::kernel::secret::Secret;
-use crate::kernel::volume::Opening;
-use crate::kernel::walk::{Place, Trust, Walker, identity};
 use crate::plan::{self, Password, Plan, RunAs, Volume};
 
 /// For whom a plan is applied.

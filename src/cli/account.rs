@@ -1,7 +1,7 @@
 //! Who the command runs as: facts from the account database, asked before the namespace is entered.
 
 use crate::error::{Error, Result};
-use crate::kernel::credentials::Credentials;
+use crate::kernel::process::credentials::Credentials;
 use crate::login::supplementary;
 use nix::unistd::{Uid, User};
 use std::ffi::{OsStr, OsString};

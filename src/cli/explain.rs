@@ -10,7 +10,7 @@ use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
-use crate::kernel::walk::Trust;
+use crate::kernel::fs::walk::Trust;
 use crate::login::{Login, Needs, Nss, Request, Unknown};
 use crate::plan::Plan;
 use crate::policy::{Diagnostics, Loaded, Policy, Selection, select};

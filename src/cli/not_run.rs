@@ -2,7 +2,7 @@
 
 use crate::cli::outcome::{Outcome, reason};
 use crate::error::Error;
-use crate::kernel::credentials::{self, Program};
+use crate::kernel::process::credentials::{self, Program};
 use std::path::Path;
 
 /// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).

@@ -11,10 +11,10 @@
 mod protocol;
 mod server;
 
-use super::filesystem;
-use super::process::{Process, number_in_proc, started_in};
-use super::sys::{self, Difference, SignalsHeld};
 use crate::error::{Error, Result};
+use crate::kernel::mount::filesystem;
+use crate::kernel::process::{Process, number_in_proc, started_in};
+use crate::kernel::sys::{self, Difference, SignalsHeld};
 use nix::sched::CloneFlags;
 use protocol::Topic;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,9 +1,16 @@
 //! Mounts, built detached and attached by descriptor (Linux 5.12).
 
-use super::attribute;
-use super::filesystem::{Recipe, SOURCE};
-use super::sys::{self, MountAttr};
+pub mod attribute;
+pub mod callers_directories;
+pub mod filesystem;
+pub mod mount_table;
+pub mod overlay;
+pub mod root;
+pub mod volume;
+
 use crate::error::{Error, Result};
+use crate::kernel::mount::filesystem::{Recipe, SOURCE};
+use crate::kernel::sys::{self, MountAttr};
 use nix::mount::MntFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};

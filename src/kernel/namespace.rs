@@ -1,8 +1,13 @@
 //! Mount namespaces: the present one, that of another process, and how one is known again.
 
-use super::filesystem;
-use super::sys::{self, NamespaceRequest};
+pub mod guard;
+pub mod kind;
+pub mod network;
+pub mod user_namespace;
+
 use crate::error::{Error, Result};
+use crate::kernel::mount::filesystem;
+use crate::kernel::sys::{self, NamespaceRequest};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;

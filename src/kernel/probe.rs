@@ -1,8 +1,8 @@
 //! What this kernel can do, tried without changing anything: descriptors are opened and closed, detached
 //! mounts made and dropped, and calls made with arguments that no kernel accepts.
 
-use super::filesystem;
-use super::sys::{self, NamespaceRequest};
+use crate::kernel::mount::filesystem;
+use crate::kernel::sys::{self, NamespaceRequest};
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;

@@ -1,8 +1,16 @@
 //! Processes, and how one is known again although numbers are reused.
 
-use super::directory::names;
-use super::namespace::inode_of_process;
+pub mod credentials;
+pub mod helper;
+pub mod limits;
+mod output;
+pub mod processor;
+pub mod rights;
+pub mod secret;
+
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::names;
+use crate::kernel::namespace::inode_of_process;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;

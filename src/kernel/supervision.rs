@@ -1,8 +1,8 @@
 //! Running a command as a shell would: it has the terminal, its signals and its stops are its caller's
 //! business, and what waits for it is not seen. For a process of one thread that has nothing else to do.
 
-use super::sys::{self, Difference};
 use crate::error::{Error, Result};
+use crate::kernel::sys::{self, Difference};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use rustix::fd::OwnedFd;

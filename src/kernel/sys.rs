@@ -11,11 +11,11 @@ use std::mem::MaybeUninit;
 /// `struct mount_attr` of mount_setattr(2), version 0 (Linux 5.12).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct MountAttr {
-    pub(super) attr_set: u64,
-    pub(super) attr_clr: u64,
-    pub(super) propagation: u64,
-    pub(super) userns_fd: u64,
+pub(in crate::kernel) struct MountAttr {
+    pub(in crate::kernel) attr_set: u64,
+    pub(in crate::kernel) attr_clr: u64,
+    pub(in crate::kernel) propagation: u64,
+    pub(in crate::kernel) userns_fd: u64,
 }
 
 /// `NS_GET_OWNER_UID` of ioctl_nsfs(2) (Linux 4.11).
@@ -28,7 +28,7 @@ const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 /// What a file that stands for a namespace, or a pidfd, is asked to open: requests of ioctl(2) without an argument
 /// that are answered with a new descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NamespaceRequest {
+pub(in crate::kernel) enum NamespaceRequest {
     /// The user namespace that owns a namespace: `NS_GET_USERNS` of ioctl_nsfs(2).
     Owner,
     /// The user namespace in which another one was made: `NS_GET_PARENT` of ioctl_nsfs(2).
@@ -61,7 +61,7 @@ impl NamespaceRequest {
 }
 
 /// mount_setattr(2) on the very mount that `mount` is the root of.
-pub(super) fn mount_setattr(
+pub(in crate::kernel) fn mount_setattr(
     mount: BorrowedFd<'_>,
     recursive: bool,
     attr: &MountAttr,
@@ -87,7 +87,7 @@ pub(super) fn mount_setattr(
 }
 
 /// The namespace that `request` opens by `file`, a namespace or a pidfd, without /proc.
-pub(super) fn open_namespace(
+pub(in crate::kernel) fn open_namespace(
     file: BorrowedFd<'_>,
     request: NamespaceRequest,
 ) -> Result<OwnedFd, Errno> {
@@ -102,7 +102,7 @@ pub(super) fn open_namespace(
 }
 
 /// The id, here, of the user who has made a user namespace.
-pub(super) fn maker_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<u32, Errno> {
+pub(in crate::kernel) fn maker_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<u32, Errno> {
     let mut uid: libc::uid_t = 0;
     // SAFETY: the request writes one uid_t, and `uid` is one, live and writable for the call.
     let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
@@ -113,7 +113,7 @@ pub(super) fn maker_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<u32, 
 }
 
 /// The `CLONE_NEW*` flag of the namespace's type.
-pub(super) fn type_of_namespace(namespace: BorrowedFd<'_>) -> Result<i32, Errno> {
+pub(in crate::kernel) fn type_of_namespace(namespace: BorrowedFd<'_>) -> Result<i32, Errno> {
     // SAFETY: the request takes no argument; files that do not know it answer with an error.
     let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE, 0) };
     if answer < 0 {
@@ -123,7 +123,7 @@ pub(super) fn type_of_namespace(namespace: BorrowedFd<'_>) -> Result<i32, Errno>
 }
 
 /// The number of a mount namespace, which no other has until the machine is started again.
-pub(super) fn id_of_mount_namespace(namespace: BorrowedFd<'_>) -> Result<u64, Errno> {
+pub(in crate::kernel) fn id_of_mount_namespace(namespace: BorrowedFd<'_>) -> Result<u64, Errno> {
     let mut id = 0_u64;
     // SAFETY: the request writes one u64, and `id` is one, live and writable for the call.
     let answer = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) };
@@ -139,12 +139,12 @@ fn last_errno() -> Errno {
 }
 
 /// The same error as this crate's calls give it.
-pub(super) fn of_nix(errno: nix::errno::Errno) -> Errno {
+pub(in crate::kernel) fn of_nix(errno: nix::errno::Errno) -> Errno {
     Errno::from_raw_os_error(errno as i32)
 }
 
 /// Marks every descriptor from `first` on to be closed at execve(2) (Linux 5.11).
-pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+pub(in crate::kernel) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: descriptors are marked, and stay open for those who own them.
     unsafe { close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }
 }
@@ -155,7 +155,7 @@ pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 ///
 /// Nothing in this process uses or drops another descriptor from now on. That can be so in a process that
 /// [`clone_process`] has made: what its original holds is never used nor dropped there.
-pub(super) unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+pub(in crate::kernel) unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let numbers = kept.iter().map(|kept| kept.as_raw_fd().unsigned_abs());
     let mut numbers: Vec<u32> = numbers.collect();
     numbers.sort_unstable();
@@ -188,7 +188,7 @@ unsafe fn close_range(first: u32, last: u32, flags: libc::c_uint) -> Result<(), 
 }
 
 /// Gives the process a session keyring of its own, empty, without a name.
-pub(super) fn join_new_session_keyring() -> Result<(), Errno> {
+pub(in crate::kernel) fn join_new_session_keyring() -> Result<(), Errno> {
     /// `KEYCTL_JOIN_SESSION_KEYRING` of keyctl(2).
     const JOIN_SESSION_KEYRING: libc::c_int = 1;
     let unnamed: *const libc::c_char = std::ptr::null();
@@ -202,16 +202,16 @@ pub(super) fn join_new_session_keyring() -> Result<(), Errno> {
 
 /// A process that this one has started.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(in crate::kernel) struct Child {
     /// Its number, which no other has before it was waited for.
-    pub(super) pid: Pid,
+    pub(in crate::kernel) pid: Pid,
     /// A pidfd, readable once it has ended.
-    pub(super) pidfd: OwnedFd,
+    pub(in crate::kernel) pidfd: OwnedFd,
 }
 
 /// What a copy of this process has otherwise than one that fork(2) makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Difference {
+pub(in crate::kernel) enum Difference {
     /// Nothing.
     None,
     /// It is the first process of a new PID namespace: `CLONE_NEWPID`.
@@ -236,7 +236,7 @@ impl Difference {
 /// # Errors
 ///
 /// EINVAL: the process has several threads. Or the kernel makes no process.
-pub(super) fn clone_single(
+pub(in crate::kernel) fn clone_single(
     difference: Difference,
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
@@ -251,7 +251,7 @@ pub(super) fn clone_single(
 /// # Errors
 ///
 /// EINVAL: it has several.
-pub(super) fn check_single() -> Result<(), Errno> {
+pub(in crate::kernel) fn check_single() -> Result<(), Errno> {
     // Asks for nothing that a process with one thread does not have already (unshare(2)).
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).map_err(of_nix)
@@ -265,7 +265,7 @@ pub(super) fn check_single() -> Result<(), Errno> {
 /// Other threads may hold locks of the C library that nobody will free in the copy. Where this process has some, or is
 /// itself a copy of one that had, `child` and whatever it starts make system calls and nothing else: they take no
 /// lock, and allocate nothing above all (signal-safety(7)).
-pub(super) unsafe fn clone_process(
+pub(in crate::kernel) unsafe fn clone_process(
     difference: Difference,
     signal: libc::c_int,
     child: impl FnOnce() -> libc::c_int,
@@ -306,12 +306,12 @@ pub(super) unsafe fn clone_process(
 
 impl Child {
     /// Waits until it has ended, whatever signal tells of it.
-    pub(super) fn reap(&self) {
+    pub(in crate::kernel) fn reap(&self) {
         self.exit_status();
     }
 
     /// Waits until it has ended, and gives its exit status; nothing where a signal ended it.
-    pub(super) fn exit_status(&self) -> Option<i32> {
+    pub(in crate::kernel) fn exit_status(&self) -> Option<i32> {
         let all = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
         let options = WaitIdOptions::EXITED | all;
         loop {
@@ -324,10 +324,10 @@ impl Child {
 }
 
 /// No signal that can be held up reaches the calling thread as long as this is.
-pub(super) struct SignalsHeld(libc::sigset_t);
+pub(in crate::kernel) struct SignalsHeld(libc::sigset_t);
 
 impl SignalsHeld {
-    pub(super) fn begin() -> Result<Self, Errno> {
+    pub(in crate::kernel) fn begin() -> Result<Self, Errno> {
         let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         // SAFETY: sigfillset(3) initialises the one set, pthread_sigmask(3) the other when it succeeds.
         unsafe {
@@ -351,7 +351,7 @@ impl Drop for SignalsHeld {
 }
 
 /// Takes a signal away that waits for the calling thread, which holds it up.
-pub(super) fn forget_signal(signal: libc::c_int) {
+pub(in crate::kernel) fn forget_signal(signal: libc::c_int) {
     let at_once = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -367,14 +367,14 @@ pub(super) fn forget_signal(signal: libc::c_int) {
 
 /// Gives every signal its default effect in this process, those that the C library keeps for itself too: it
 /// may have been started with them ignored. Only a child that is to be another program does it.
-pub(super) fn reset_signals() {
+pub(in crate::kernel) fn reset_signals() {
     /// The kernel's number of signals.
     const SIGNALS: libc::c_int = 64;
     (1..=SIGNALS).for_each(reset_signal);
 }
 
 /// Gives one signal its default effect in this process.
-pub(super) fn reset_signal(signal: libc::c_int) {
+pub(in crate::kernel) fn reset_signal(signal: libc::c_int) {
     /// The size of the kernel's set of signals in bytes.
     const SET: usize = 8;
     // More than a `struct sigaction` of the kernel's. Of all zeros, it says SIG_DFL.
@@ -394,7 +394,7 @@ pub(super) fn reset_signal(signal: libc::c_int) {
 }
 
 /// Sends a signal by its number, a real-time signal for example, to a process.
-pub(super) fn send_signal(process: Pid, signal: libc::c_int) -> Result<(), Errno> {
+pub(in crate::kernel) fn send_signal(process: Pid, signal: libc::c_int) -> Result<(), Errno> {
     // SAFETY: kill(2) takes two numbers.
     match unsafe { libc::kill(process.as_raw_nonzero().get(), signal) } {
         0 => Ok(()),
@@ -403,7 +403,7 @@ pub(super) fn send_signal(process: Pid, signal: libc::c_int) -> Result<(), Errno
 }
 
 /// Lets every signal reach the calling thread.
-pub(super) fn let_signals_through() {
+pub(in crate::kernel) fn let_signals_through() {
     let mut none = MaybeUninit::uninit();
     // SAFETY: sigemptyset(3) initialises the set.
     unsafe {
@@ -413,14 +413,14 @@ pub(super) fn let_signals_through() {
 }
 
 /// Words as execve(2) takes them.
-pub(super) struct Words {
+pub(in crate::kernel) struct Words {
     pointers: Vec<*const c_char>,
     /// What they point to.
     _text: Vec<CString>,
 }
 
 impl Words {
-    pub(super) fn new(text: Vec<CString>) -> Self {
+    pub(in crate::kernel) fn new(text: Vec<CString>) -> Self {
         let end = std::iter::once(std::ptr::null());
         let pointers = text.iter().map(|word| word.as_ptr()).chain(end).collect();
         Self {
@@ -431,7 +431,7 @@ impl Words {
 }
 
 /// execve(2), without allocating anything. It returns only when that fails.
-pub(super) fn execute(path: &CStr, arguments: &Words, environment: &Words) -> Errno {
+pub(in crate::kernel) fn execute(path: &CStr, arguments: &Words, environment: &Words) -> Errno {
     let (arguments, environment) = (&arguments.pointers, &environment.pointers);
     // SAFETY: all of it are NUL-terminated strings, and lists of such with a null pointer at the end, alive
     // for the call.
@@ -442,14 +442,14 @@ pub(super) fn execute(path: &CStr, arguments: &Words, environment: &Words) -> Er
 /// Memory of this process's own for a few bytes that are to leave no trace: it is not written to disk, not
 /// part of a core file, and all zeros in a child. What of this the kernel refuses is done without.
 #[derive(Debug)]
-pub(super) struct Vault {
+pub(in crate::kernel) struct Vault {
     address: std::ptr::NonNull<u8>,
     size: usize,
 }
 
 impl Vault {
     /// An empty one of at least `size` bytes, all zeros.
-    pub(super) fn new(size: usize) -> Result<Self, Errno> {
+    pub(in crate::kernel) fn new(size: usize) -> Result<Self, Errno> {
         /// `MADV_WIPEONFORK` (Linux 4.14).
         const WIPE_ON_FORK: libc::c_int = 18;
         let size = size.max(1);
@@ -472,18 +472,18 @@ impl Vault {
         Ok(Self { address, size })
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::kernel) fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is of that size, readable, and lives as long as `self`.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.size) }
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(in crate::kernel) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and writable; nobody else has a reference to it.
         unsafe { std::slice::from_raw_parts_mut(self.address.as_ptr(), self.size) }
     }
 
     /// Overwrites all of it.
-    pub(super) fn wipe(&mut self) {
+    pub(in crate::kernel) fn wipe(&mut self) {
         for byte in self.bytes_mut() {
             // SAFETY: it is a live byte; a volatile write is not left out because nobody reads it again.
             unsafe { std::ptr::write_volatile(byte, 0) };
@@ -501,7 +501,7 @@ impl Drop for Vault {
 }
 
 /// Brings the loopback device of the calling thread's network namespace up (netdevice(7)).
-pub(super) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+pub(in crate::kernel) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: `struct ifreq` is plain data, for which all zeros are valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
@@ -518,7 +518,7 @@ pub(super) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// Lets the kernel take away children that have ended, without anybody waiting for them.
-pub(super) fn ignore_ended_children() {
+pub(in crate::kernel) fn ignore_ended_children() {
     // SAFETY: the disposition is no function, and nobody else in this process waits for children.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }

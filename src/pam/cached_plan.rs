@@ -3,7 +3,7 @@
 
 use super::hooks::{Noted, Preparation};
 use crate::error::Result;
-use crate::kernel::file::Version;
+use crate::kernel::fs::file::Version;
 use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Helper, Plan, Sharing};
 use crate::policy::source::{self, Watched};

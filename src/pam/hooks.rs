@@ -2,7 +2,7 @@
 
 use crate::apply::Subject;
 use crate::error::Result;
-use crate::kernel::helper::Helper;
+use crate::kernel::process::helper::Helper;
 use crate::plan::{self, Hook, Init, OnFailure, When};
 use serde::{Deserialize, Serialize};
 

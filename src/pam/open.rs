@@ -8,12 +8,12 @@ use super::{
 
 use crate::apply::{self, Subject};
 use crate::error::{Error, Result};
-use crate::kernel::helper::Helper;
+use crate::kernel::fs::walk::Trust;
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
-use crate::kernel::secret::Secret;
-use crate::kernel::walk::Trust;
-use crate::kernel::working_directory::WorkingDirectory;
+use crate::kernel::process::helper::Helper;
+use crate::kernel::process::secret::Secret;
 use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
 use crate::plan::{Labelling, Plan, Step};
 use crate::policy::source::{self, Watched};

@@ -3,7 +3,7 @@
 use super::ffi;
 use super::{Arguments, Refusal, request};
 use crate::error::{Error, Result};
-use crate::kernel::secret::Secret;
+use crate::kernel::process::secret::Secret;
 use crate::login::is_effective_root;
 use crate::policy::Policy;
 use pam::items::AuthTok;

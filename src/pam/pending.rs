@@ -4,8 +4,8 @@
 use super::places::Places;
 use super::{Opened, tell};
 use crate::journal::Journal;
+use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
-use crate::kernel::namespace_guard::NamespaceGuard;
 use crate::login::is_effective_root;
 use crate::session::namespace::Leave;
 use crate::session::volumes;

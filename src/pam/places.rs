@@ -3,9 +3,9 @@
 use super::threads::later_thread;
 use super::{Sessions, ffi, tell};
 use crate::error::Result;
+use crate::kernel::fs::working_directory::{Location, WorkingDirectory};
 use crate::kernel::namespace::check_capabilities;
-use crate::kernel::namespace_guard::NamespaceGuard;
-use crate::kernel::working_directory::{Location, WorkingDirectory};
+use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::session::Place;
 use pam::module::PamHandle;
 use rustix::process::Pid;

@@ -2,7 +2,7 @@
 
 use super::fields::{Word, shortened};
 use super::report::Fault;
-use crate::kernel::wildcard::{self, Token};
+use crate::kernel::fs::wildcard::{self, Token};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;
 use crate::error::Error;
-use crate::kernel::file::{self, Version};
+use crate::kernel::fs::file::{self, Version};
 use std::sync::Arc;
 
 /// The files that make up a policy.

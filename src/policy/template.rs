@@ -3,7 +3,7 @@
 use super::fields::{Vocabulary, Word, nearest, shortened};
 use super::report::Fault;
 use super::value::{AbsPath, Component, Names};
-use crate::kernel::entries::Piece;
+use crate::kernel::fs::entries::Piece;
 use crate::login::Login;
 use std::fmt;
 use std::ops::Range;

@@ -2,13 +2,13 @@
 
 use super::fields::{Item, Vocabulary, Word, shortened, unknown_word};
 use super::report::Fault;
-use crate::kernel::attribute::Choice;
+use crate::kernel::mount::attribute::Choice;
 use crate::store::layout::DEFAULT_STORE;
 use std::fmt;
 use std::time::Duration;
 
-pub use crate::kernel::attribute;
-pub use crate::kernel::entries::Names;
+pub use crate::kernel::fs::entries::Names;
+pub use crate::kernel::mount::attribute;
 
 /// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,12 +7,12 @@ use super::origin::{Caller, Origin};
 use super::{NamespaceRecord, Runtime, SessionNamespace};
 use crate::apply::SessionGuard;
 use crate::error::{Error, Result};
-use crate::kernel::callers_directories::{Attached, CallersDirectories, Host};
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::mount::Travel;
+use crate::kernel::mount::callers_directories::{Attached, CallersDirectories, Host};
+use crate::kernel::mount::volume::Opening;
+use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities};
-use crate::kernel::namespace_guard::AtOrigin;
-use crate::kernel::volume::Opening;
-use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::Login;
 use std::collections::BTreeMap;
 

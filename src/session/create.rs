@@ -7,10 +7,10 @@ use super::origin::Origin;
 use super::{NamespaceRecord, Pins, Runtime, SessionNamespace, pin};
 use crate::apply::{self, Applied, Entered, Held, SessionGuard, Subject};
 use crate::error::{Error, Result};
+use crate::kernel::fs::working_directory::WorkingDirectory;
+use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Root};
-use crate::kernel::namespace_guard::AtOrigin;
-use crate::kernel::processor::Tour;
-use crate::kernel::working_directory::WorkingDirectory;
+use crate::kernel::process::processor::Tour;
 use crate::login::Login;
 use crate::plan::Plan;
 

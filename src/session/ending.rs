@@ -5,9 +5,9 @@ use super::ledger::Shown;
 use super::{Runtime, SessionRecord};
 use crate::apply::{self, SessionDirectory};
 use crate::error::Result;
+use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
-use crate::kernel::walk::Trust;
 use crate::login::Login;
 
 /// The longest name of a service in characters that is noted.

@@ -3,15 +3,15 @@
 
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
-use crate::kernel::companion::{Companion, Kind};
-use crate::kernel::directory::Form;
-use crate::kernel::entries::Found;
+use crate::kernel::fs::directory::Form;
+use crate::kernel::fs::entries::Found;
+use crate::kernel::fs::unseen;
+use crate::kernel::fs::walk::identity;
 use crate::kernel::mount;
+use crate::kernel::mount::volume::Volume;
+use crate::kernel::namespace::kind::{Companion, Kind};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
-use crate::kernel::unseen;
-use crate::kernel::volume::Volume;
-use crate::kernel::walk::identity;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};

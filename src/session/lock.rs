@@ -2,7 +2,7 @@
 
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
-use crate::kernel::walk::{file_type, open_below};
+use crate::kernel::fs::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;

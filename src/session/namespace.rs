@@ -6,8 +6,8 @@ use super::{Lock, NamespaceRecord, Runtime, collector};
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
 use crate::kernel::init::{self, Known};
+use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root};
-use crate::kernel::namespace_guard::AtOrigin;
 use crate::kernel::process::Process;
 use std::time::SystemTime;
 

@@ -6,10 +6,10 @@ use super::pin::{self, Pins};
 use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Kind, Namespaces};
 use crate::kernel::mount;
+use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
+use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
-use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 use crate::kernel::process::{self, Process};
 use crate::login::session_suffix;
 use crate::policy::sha256;
@@ -60,7 +60,7 @@ pub fn return_to_origin() -> Result<Option<Caller>> {
     let own = Session {
         namespace: Namespace::own()?,
         root: Root::own()?,
-        companions: companion::own_inodes(),
+        companions: kind::own_inodes(),
     };
     check_descriptors(&own.namespace)?;
     let left = own.leave();
@@ -86,7 +86,7 @@ struct Session {
 
 /// What tells the namespaces of one process from those of another.
 fn numbers(pid: u32) -> (Result<u64, Errno>, [Option<u64>; 3]) {
-    let companions = Kind::ALL.map(|kind| companion::inode(kind, Some(pid)));
+    let companions = Kind::ALL.map(|kind| kind::inode(kind, Some(pid)));
     (inode_of_process(pid), companions)
 }
 

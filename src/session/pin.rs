@@ -11,10 +11,10 @@ use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::lock::Lock;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{Companion, Kind, Namespaces};
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace_guard::PINS;
+use crate::kernel::namespace::guard::PINS;
+use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
 use crate::store::layout::parse_id;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -73,7 +73,7 @@ impl Pins {
     ///
     /// It cannot be opened.
     pub fn find(runtime: &Runtime) -> Result<Option<Self>> {
-        match crate::kernel::walk::open_entry(runtime, DIRECTORY) {
+        match crate::kernel::fs::walk::open_entry(runtime, DIRECTORY) {
             Ok(directory) => Ok(Some(Self(directory))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(failed("open", "", errno)),

@@ -4,10 +4,10 @@
 use super::origin::first_and_ancestors;
 use super::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Kind, Namespaces};
 use crate::kernel::init::join_pid_namespace_for_children;
+use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
+use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
-use crate::kernel::namespace_guard::{NamespaceGuard, leave_for};
 
 /// The namespaces and the root directory of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Place {
         Ok(Self {
             namespace: Namespace::own()?.identity(),
             root: Root::own()?,
-            companions: companion::own_inodes(),
+            companions: kind::own_inodes(),
         })
     }
 
@@ -103,7 +103,7 @@ impl Place {
             return Err(failed("the root directory was another one, as in a chroot"));
         }
         for (kind, inode) in Kind::ALL.into_iter().zip(self.companions) {
-            if companion::own_inode(kind) == inode {
+            if kind::own_inode(kind) == inode {
                 continue;
             }
             let mut others = found.companions.iter();

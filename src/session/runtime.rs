@@ -1,9 +1,9 @@
 //! `/run/jns`: root's own directory, in which the module and the command keep what they know.
 
 use crate::error::{Error, Result};
-use crate::kernel::directory;
-use crate::kernel::file;
-use crate::kernel::walk::{Trust, Walker};
+use crate::kernel::fs::directory;
+use crate::kernel::fs::file;
+use crate::kernel::fs::walk::{Trust, Walker};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;

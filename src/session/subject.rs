@@ -2,9 +2,9 @@
 
 use crate::apply::Subject;
 use crate::error::Result;
-use crate::kernel::credentials::Credentials;
-use crate::kernel::secret::Secret;
-use crate::kernel::walk::Trust;
+use crate::kernel::fs::walk::Trust;
+use crate::kernel::process::credentials::Credentials;
+use crate::kernel::process::secret::Secret;
 use crate::login::{Login, has_account, supplementary};
 use crate::plan::{Helper, RunAs};
 use nix::unistd::Gid;

@@ -7,10 +7,10 @@ use super::lock::Lock;
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::Result;
+use crate::kernel::mount::volume;
 use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace_guard::leave_for;
+use crate::kernel::namespace::guard::leave_for;
 use crate::kernel::process::Process;
-use crate::kernel::volume;
 
 /// Closes the volumes of `namespace`, in which the calling process has its last session, unless something else
 /// is in there. It is called where the namespace was made, with the namespace left for a moment.

@@ -11,9 +11,9 @@
 //! | `hidden-file` | what covers hidden files |
 //!
 //! In each directory down to that of an owner, what is being made or removed has a temporary name
-//! ([`temporary_name`](crate::kernel::directory::temporary_name)) until it is finished. The directories that hold
+//! ([`temporary_name`](crate::kernel::fs::directory::temporary_name)) until it is finished. The directories that hold
 //! instances are root's with mode 0700
-//! ([`open_or_make_private`](crate::kernel::directory::open_or_make_private)); what an instance is like, its rule says.
+//! ([`open_or_make_private`](crate::kernel::fs::directory::open_or_make_private)); what an instance is like, its rule says.
 
 use std::fmt;
 

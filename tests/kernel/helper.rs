@@ -2,8 +2,8 @@
 
 use crate::own::*;
 use pam_jns::error::Result;
-use pam_jns::kernel::credentials::Credentials;
-use pam_jns::kernel::helper::Helper;
+use pam_jns::kernel::process::credentials::Credentials;
+use pam_jns::kernel::process::helper::Helper;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

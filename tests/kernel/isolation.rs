@@ -3,8 +3,8 @@
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
 use pam_jns::apply::{Entered, apply, enter};
-use pam_jns::kernel::companion::{Kind, inode};
-use pam_jns::kernel::working_directory::WorkingDirectory;
+use pam_jns::kernel::fs::working_directory::WorkingDirectory;
+use pam_jns::kernel::namespace::kind::{Kind, inode};
 use pam_jns::plan::{Ipc, Isolation, Network, Plan, Processes};
 use std::process::Command;
 

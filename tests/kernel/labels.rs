@@ -2,8 +2,8 @@
 
 use crate::own::*;
 use pam_jns::apply::{Entered, enter};
-use pam_jns::kernel::label;
-use pam_jns::kernel::working_directory::WorkingDirectory;
+use pam_jns::kernel::fs::label;
+use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::plan::{Label, Labelling, Plan, Step, View};
 use pam_jns::policy::value::Size;
 use rustix::fs::XattrFlags;

@@ -3,8 +3,8 @@
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
 use pam_jns::apply::{Entered, apply, enter, remove_session_directory};
-use pam_jns::kernel::walk::Trust;
-use pam_jns::kernel::working_directory::WorkingDirectory;
+use pam_jns::kernel::fs::walk::Trust;
+use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::plan::{Isolation, Lifetime, Plan, View, Wanted};
 use pam_jns::policy::value::Attributes;
 use std::fs::{read_to_string, remove_dir, remove_file};

@@ -3,9 +3,9 @@
 use crate::own::*;
 use pam_jns::apply::{SessionDirectory, apply, remove_session_directory};
 use pam_jns::error::Error;
+use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::kernel::mount;
-use pam_jns::kernel::volume::{self, Volume};
-use pam_jns::kernel::walk::Trust;
+use pam_jns::kernel::mount::volume::{self, Volume};
 use pam_jns::plan::Plan;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;

@@ -1,7 +1,7 @@
 //! Removing what a session left behind.
 
 use crate::own::*;
-use pam_jns::kernel::removal::remove_tree;
+use pam_jns::kernel::fs::removal::remove_tree;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, symlink};

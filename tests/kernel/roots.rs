@@ -3,7 +3,7 @@
 use crate::own::*;
 use nix::mount::MsFlags;
 use pam_jns::apply::{Applied, apply, read_fstab};
-use pam_jns::kernel::walk::Trust;
+use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::login::{Accounts, GroupName, Login};
 use pam_jns::plan::Plan;
 use pam_jns::policy::Policy;

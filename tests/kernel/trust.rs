@@ -1,8 +1,8 @@
 //! Which policy files are trusted.
 
 use crate::own::*;
-use pam_jns::kernel::file::{list_trusted, read_trusted, read_trusting};
-use pam_jns::kernel::walk::{Trust, Walker};
+use pam_jns::kernel::fs::file::{list_trusted, read_trusted, read_trusting};
+use pam_jns::kernel::fs::walk::{Trust, Walker};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;

@@ -1,7 +1,7 @@
 //! Which paths a program of root's may name.
 
 use crate::own::*;
-use pam_jns::kernel::walk::{Trust, Walker};
+use pam_jns::kernel::fs::walk::{Trust, Walker};
 use std::os::unix::fs::symlink;
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::cast::{Machine, alice, bob, root};
 use pam_jns::cli::import;
-use pam_jns::kernel::mount_table;
+use pam_jns::kernel::mount::mount_table;
 use pam_jns::plan::{Fstab, Plan};
 use pam_jns::policy::{Diagnostics, Policy};
 use pam_jns::session::{NamespaceRecord, SessionRecord};

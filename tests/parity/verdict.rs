@@ -4,7 +4,7 @@ use crate::bed::peer::Versions;
 use crate::bed::{Subject, skip};
 use crate::case::{Case, Difference, Verdict};
 use crate::side::{Account, play};
-use pam_jns::kernel::label::is_enforceable;
+use pam_jns::kernel::fs::label::is_enforceable;
 
 /// Plays a case on both sides and holds what they saw against its verdict.
 #[track_caller]

@@ -3,9 +3,9 @@
 use crate::Test;
 use crate::own::{USER, isolated, names, state, wanted};
 use pam_jns::apply::{Entered, enter};
+use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::kernel::init::{self, Init, Membership};
 use pam_jns::kernel::process::Process;
-use pam_jns::kernel::working_directory::WorkingDirectory;
 use pam_jns::plan::{Isolation, Plan, Processes};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use std::fs;

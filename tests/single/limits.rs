@@ -1,6 +1,6 @@
 //! What the module writes in a process with limits that somebody else has set.
 
-use pam_jns::kernel::file::write_private;
+use pam_jns::kernel::fs::file::write_private;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::fs;

@@ -4,9 +4,9 @@ use super::Build;
 use super::undo::Note;
 use crate::apply::Subject;
 use crate::error::{Error, Result};
-use crate::kernel::account::{self, Account, Change};
-use crate::kernel::directory::{self, Draft};
-use crate::kernel::walk::{Trust, Walker};
+use crate::kernel::fs::directory::{self, Draft};
+use crate::kernel::fs::owner_note::{self, Account, Change};
+use crate::kernel::fs::walk::{Trust, Walker};
 use crate::store::layout;
 use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
@@ -91,7 +91,7 @@ impl Build<'_> {
             Some((Change::Replaced, before)) if self.shares_id_with(&before) => Ok(()),
             Some((Change::Replaced, before)) => {
                 self.overtaken = true;
-                match account::set_aside(parent, self.uid, directory, path)? {
+                match owner_note::set_aside(parent, self.uid, directory, path)? {
                     Some(former) => log_set_aside(self.uid, account, &before, path, &former),
                     None => drop(rustix::thread::nanosleep(&PAUSE)),
                 }

@@ -3,8 +3,8 @@
 
 use super::{Build, BuiltView, form_of};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{Form, Writer};
-use crate::kernel::walk::{Place, Trust, Walker, is_writable_by};
+use crate::kernel::fs::directory::{Form, Writer};
+use crate::kernel::fs::walk::{Place, Trust, Walker, is_writable_by};
 use crate::plan::{BELIEVED, Plan, RunAs, Shape, Sharing, Step, View, Volume, is_believed};
 
 impl Build<'_> {

@@ -5,7 +5,7 @@
 use super::Build;
 use crate::apply::programs::Subject;
 use crate::error::{Error, Result};
-use crate::kernel::walk::{Place, Trust};
+use crate::kernel::fs::walk::{Place, Trust};
 use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
 use crate::policy::value::AbsPath;
 

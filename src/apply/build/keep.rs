@@ -2,11 +2,11 @@
 
 use super::{Build, Kept};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{Draft, Form, Publication};
-use crate::kernel::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
+use crate::kernel::fs::directory::{Draft, Form, Publication};
+use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
+use crate::kernel::fs::unseen::status_of_entry;
+use crate::kernel::fs::walk::{self, Cover, Place, Trust, file_type};
 use crate::kernel::mount::{self, AttributeChange};
-use crate::kernel::unseen::status_of_entry;
-use crate::kernel::walk::{self, Cover, Place, Trust, file_type};
 use crate::plan::Step;
 use crate::policy::value::is_within;
 use rustix::fd::{AsFd, OwnedFd};

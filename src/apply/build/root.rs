@@ -2,10 +2,10 @@
 
 use super::Build;
 use crate::error::{Error, Result};
-use crate::kernel::directory::{Draft, Form};
+use crate::kernel::fs::directory::{Draft, Form};
+use crate::kernel::fs::walk::{self, Place, Walker, file_type, identity};
+use crate::kernel::mount::root;
 use crate::kernel::mount::{self, AttributeChange};
-use crate::kernel::root;
-use crate::kernel::walk::{self, Place, Walker, file_type, identity};
 use crate::plan::{self, Step, View};
 use crate::policy::value::is_within;
 use rustix::fd::OwnedFd;

@@ -2,9 +2,9 @@
 
 use super::{Build, Held, SessionDirectory};
 use crate::error::{Error, Result};
-use crate::kernel::directory::{self, Draft, Form, Publication};
-use crate::kernel::label;
-use crate::kernel::walk::{self, Place, Trust, identity};
+use crate::kernel::fs::directory::{self, Draft, Form, Publication};
+use crate::kernel::fs::label;
+use crate::kernel::fs::walk::{self, Place, Trust, identity};
 use crate::plan::{Instance, Lifetime, Parent, Step, View};
 use crate::store::layout::{HIDDEN_FILE, HIDDEN_FILE_MODE, LAYER_MODE, STORE_MODES_FOR_OTHERS};
 use rustix::fd::OwnedFd;

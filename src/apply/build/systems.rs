@@ -3,11 +3,11 @@
 use super::{Build, Kept};
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::error::{Error, Result};
-use crate::kernel::attribute;
-use crate::kernel::device::{self, Multiplexer};
-use crate::kernel::filesystem;
+use crate::kernel::fs::device::{self, Multiplexer};
+use crate::kernel::fs::walk::{Trust, file_type};
+use crate::kernel::mount::attribute;
+use crate::kernel::mount::filesystem;
 use crate::kernel::mount::{self, AttributeChange, Memory, Travel};
-use crate::kernel::walk::{Trust, file_type};
 use crate::plan::{FileSystem, Medium, Step};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -97,7 +97,7 @@ impl<'p> Build<'p> {
         Ok(())
     }
 
-    fn by_root(&self) -> crate::kernel::walk::Walker {
+    fn by_root(&self) -> crate::kernel::fs::walk::Walker {
         self.walker.trusting(self.trust.of_root())
     }
 

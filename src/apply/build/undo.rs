@@ -1,7 +1,7 @@
 //! What was made for a login, and is removed again when the login fails.
 
-use crate::kernel::account::{self, Account};
-use crate::kernel::directory::Draft;
+use crate::kernel::fs::directory::Draft;
+use crate::kernel::fs::owner_note::{self, Account};
 use crate::plan::{Instance, Lifetime};
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -33,7 +33,7 @@ impl Note {
             path,
             account,
         } = self;
-        let removed = account::remove_note(&directory, &path);
+        let removed = owner_note::remove_note(&directory, &path);
         drop(draft);
         match removed.and_then(|()| account.write(&directory, &path)) {
             Err(gone) if gone.is_missing() => {}

@@ -2,8 +2,8 @@
 
 use crate::apply::FSTAB_LIMIT;
 use crate::error::Error;
-use crate::kernel::file::read_trusting;
-use crate::kernel::walk::Trust;
+use crate::kernel::fs::file::read_trusting;
+use crate::kernel::fs::walk::Trust;
 use crate::plan::Fstab;
 use crate::policy::rule::Root;
 use crate::policy::{Diagnostic, Diagnostics, Kind, Policy, Severity};

@@ -1,7 +1,7 @@
 //! The sources of binds, as far as they are the same for every login: on this machine one may be everybody's to write.
 
-use crate::kernel::directory::Writer;
-use crate::kernel::walk::{Place as Opened, is_writable_by, open_plainly};
+use crate::kernel::fs::directory::Writer;
+use crate::kernel::fs::walk::{Place as Opened, is_writable_by, open_plainly};
 use crate::login::Accounts;
 use crate::policy::believed::{REASON, is_believed};
 use crate::policy::principal::{Listed, Principal};

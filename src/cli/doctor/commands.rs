@@ -6,7 +6,7 @@ use super::tree::Tree;
 use super::units::is_systemd_running;
 use super::{stack, sudoers};
 use crate::cli::outcome::reason;
-use crate::kernel::mount_table::{self, Mount};
+use crate::kernel::mount::mount_table::{self, Mount};
 use crate::policy::{Kind, Policy, Rule};
 use std::io::ErrorKind;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Findings about what rules need of the system besides mounts.
 
 use super::finding::{Area, Finding};
-use crate::kernel::companion::{self, Kind as Companion};
-use crate::kernel::network;
+use crate::kernel::namespace::kind::{self, Kind as Companion};
+use crate::kernel::namespace::network;
 use crate::kernel::probe;
 use crate::policy::rule::{Ipc, Isolate, Network};
 use crate::policy::{Kind, Policy, Rule};
@@ -37,7 +37,7 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, privileged: bool) -> Vec<Finding
     ];
     let missing = wanted
         .into_iter()
-        .filter(|(kind, is_wanted, _)| *is_wanted && companion::own_inode(*kind).is_none());
+        .filter(|(kind, is_wanted, _)| *is_wanted && kind::own_inode(*kind).is_none());
     let missing = missing.map(|(kind, _, option)| {
         let what = format!(
             "there are no {} namespaces, for {}",

@@ -4,7 +4,7 @@ use super::finding::{Area, Finding};
 use super::tree::Tree;
 use crate::cli::outcome::reason;
 use crate::cli::terminal::count;
-use crate::kernel::account::Account;
+use crate::kernel::fs::owner_note::Account;
 use crate::store::layout::{NOTE, Owner, OwnerKind, STORE_MODES_FOR_OTHERS};
 use rustix::fs::{FileType, Stat, StatFs, StatVfs, StatVfsMountFlags};
 use std::io;

@@ -7,15 +7,15 @@ use crate::cli::arguments::Enter;
 use crate::cli::not_run::{NotRun, execute};
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{self, Kind};
-use crate::kernel::credentials;
-use crate::kernel::filesystem::SOURCE;
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
-use crate::kernel::mount_table::{self, Mount};
+use crate::kernel::mount::filesystem::SOURCE;
+use crate::kernel::mount::mount_table::{self, Mount};
+use crate::kernel::mount::overlay::layer_of;
+use crate::kernel::namespace::kind::{self, Kind};
 use crate::kernel::namespace::{self, Namespace};
-use crate::kernel::overlay::layer_of;
+use crate::kernel::process::credentials;
 use crate::kernel::process::{self, Process};
-use crate::kernel::working_directory::WorkingDirectory;
 use crate::login::{Accounts, Nss};
 use crate::store::layout::Owner;
 use nix::unistd::geteuid;
@@ -102,8 +102,8 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
 
 /// What is the session's own, and not to be had without root's rights.
 fn left_out(pid: u32) -> String {
-    let others = Kind::ALL.into_iter().zip(companion::own_inodes());
-    let others = others.filter(|(kind, own)| companion::inode(*kind, Some(pid)) != *own);
+    let others = Kind::ALL.into_iter().zip(kind::own_inodes());
+    let others = others.filter(|(kind, own)| kind::inode(*kind, Some(pid)) != *own);
     let mut names: Vec<&str> = others.map(|(kind, _)| title(kind)).collect();
     if init::lives_elsewhere(pid) {
         names.push("/proc");

@@ -2,8 +2,8 @@
 
 use super::target::Target;
 use crate::cli::account::Account;
-use crate::kernel::credentials::Program;
 use crate::kernel::namespace::Identity;
+use crate::kernel::process::credentials::Program;
 use nix::unistd::{User, getuid};
 
 /// What /proc/self/loginuid says of a process that belongs to no login.

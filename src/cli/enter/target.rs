@@ -3,8 +3,8 @@
 
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
-use crate::kernel::companion::{Companion, Namespaces};
 use crate::kernel::namespace::Namespace;
+use crate::kernel::namespace::kind::{Companion, Namespaces};
 use crate::login::{Accounts, Nss};
 use crate::session::ledger::CompanionRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};

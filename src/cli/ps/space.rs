@@ -2,12 +2,12 @@
 
 use super::census::Census;
 use crate::cli::terminal::Progress;
-use crate::kernel::directory::names;
+use crate::kernel::fs::directory::names;
+use crate::kernel::fs::walk::identity;
+use crate::kernel::mount::mount_table::{Mount, OwnTable};
 use crate::kernel::mount::reopen;
-use crate::kernel::mount_table::{Mount, OwnTable};
 use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace_guard::leave_for;
-use crate::kernel::walk::identity;
+use crate::kernel::namespace::guard::leave_for;
 use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, StatxFlags};

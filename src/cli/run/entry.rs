@@ -8,11 +8,11 @@ use crate::cli::enter;
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
+use crate::kernel::fs::walk::Trust;
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::Identity;
-use crate::kernel::secret::Secret;
-use crate::kernel::user_namespace;
-use crate::kernel::walk::Trust;
-use crate::kernel::working_directory::WorkingDirectory;
+use crate::kernel::namespace::user_namespace;
+use crate::kernel::process::secret::Secret;
 use crate::session::namespace::now;
 use crate::session::{
     NamespaceRecord, Process, Runtime, SessionNamespace, SessionRecord, join, subject_of,

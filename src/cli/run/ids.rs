@@ -3,8 +3,8 @@
 use super::text::{UsageError, usage_error};
 use crate::cli::arguments::Isolation;
 use crate::error::{Error, Result};
-use crate::kernel::credentials::Credentials;
-use crate::kernel::user_namespace::{IdRange, Maps};
+use crate::kernel::namespace::user_namespace::{IdRange, Maps};
+use crate::kernel::process::credentials::Credentials;
 
 /// The maps that the options ask for; nothing where the command needs no user namespace.
 ///

@@ -4,7 +4,7 @@
 use crate::cli::outcome::say;
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
-use crate::kernel::secret::Secret;
+use crate::kernel::process::secret::Secret;
 use crate::plan::{Password, Plan};
 use rustix::io::Errno;
 use rustix::stdio::stdin;

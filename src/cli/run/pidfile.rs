@@ -3,9 +3,9 @@
 use super::RunError;
 use super::text::{absolute, usage_error};
 use crate::error::{Error, Result};
-use crate::kernel::directory::temporary_name;
-use crate::kernel::file::write_public;
-use crate::kernel::walk::{Place, Trust, Walker, identity};
+use crate::kernel::fs::directory::temporary_name;
+use crate::kernel::fs::file::write_public;
+use crate::kernel::fs::walk::{Place, Trust, Walker, identity};
 use rustix::fs::AtFlags;
 
 /// Where the file will be; its directory is held open, whatever is mounted over it inside.

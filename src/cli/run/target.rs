@@ -6,7 +6,7 @@ use super::text::usage_error;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;
 use crate::error::{Error, Result};
-use crate::kernel::credentials::Credentials;
+use crate::kernel::process::credentials::Credentials;
 use crate::login::{Accounts, Login, Nss, Request, Unknown};
 use nix::unistd::{getegid, geteuid, getgroups};
 use std::ffi::OsString;

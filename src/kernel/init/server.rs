@@ -5,10 +5,10 @@
 
 use super::protocol::{self, Message, Topic};
 use crate::error::{Error, Result};
-use crate::kernel::attribute;
-use crate::kernel::filesystem;
-use crate::kernel::limits;
-use crate::kernel::rights;
+use crate::kernel::mount::attribute;
+use crate::kernel::mount::filesystem;
+use crate::kernel::process::limits;
+use crate::kernel::process::rights;
 use crate::kernel::sys;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};

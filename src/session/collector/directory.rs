@@ -2,10 +2,10 @@
 
 use super::views::Place;
 use crate::error::{Error, Result};
-use crate::kernel::account::{self, Account};
-use crate::kernel::directory::{check_private, names, open_directory, temporary_name};
-use crate::kernel::removal;
-use crate::kernel::walk::{Trust, Walker, file_type, identity};
+use crate::kernel::fs::directory::{check_private, names, open_directory, temporary_name};
+use crate::kernel::fs::owner_note::{self, Account};
+use crate::kernel::fs::removal;
+use crate::kernel::fs::walk::{Trust, Walker, file_type, identity};
 use crate::store::layout::STORE_MODES_FOR_OTHERS;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, RenameFlags, Stat, StatxFlags, Timespec, Timestamps};
@@ -82,7 +82,7 @@ impl Directory {
     /// Locks it, as long as what it gives is kept, against whoever would give it another name; nothing where somebody
     /// is about to.
     pub(super) fn lock(&self) -> Result<Option<OwnedFd>> {
-        account::lock(&self.descriptor, &self.path)
+        owner_note::lock(&self.descriptor, &self.path)
     }
 
     pub(super) fn path_of(&self, name: &str) -> String {

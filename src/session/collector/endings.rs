@@ -5,8 +5,8 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{Kind, MOUNTED, Sweep, Verdict};
 use crate::error::Result;
-use crate::kernel::removal;
-use crate::kernel::walk::{Trust, Walker, identity};
+use crate::kernel::fs::removal;
+use crate::kernel::fs::walk::{Trust, Walker, identity};
 use crate::session::ledger::{SessionRecord, Shown};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::census::Census;
 use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
 use crate::error::{Error, Result};
-use crate::kernel::directory::is_temporary;
+use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::session::CACHED_PLANS;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};

@@ -5,7 +5,7 @@ use super::records::Ledger;
 use super::views::Views;
 use super::{ABANDONED, Kind, MOUNTED, Sweep};
 use crate::error::Result;
-use crate::kernel::directory::is_temporary;
+use crate::kernel::fs::directory::is_temporary;
 use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind, is_name_in_store};
 use std::time::Duration;

@@ -2,10 +2,10 @@
 
 use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
-use crate::kernel::directory::TEMPORARY;
-use crate::kernel::mount_table::{self, Mount};
+use crate::kernel::fs::directory::TEMPORARY;
+use crate::kernel::mount::mount_table::{self, Mount};
+use crate::kernel::mount::overlay::layer_of;
 use crate::kernel::namespace::{Namespace, Root};
-use crate::kernel::overlay::layer_of;
 use crate::session::pin::{self, uid_of};
 use crate::store::layout::OwnerKind;
 use rustix::io::Errno;
@@ -204,7 +204,7 @@ fn is_parent(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::mount_table::parse;
+    use crate::kernel::mount::mount_table::parse;
 
     const TABLE: &[u8] = b"\
 31 24 8:1 /lib/jns/user/1000/tmp /tmp rw - ext4 /dev/sda1 rw

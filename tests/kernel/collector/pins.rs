@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::kernel::namespace_guard::leave_for;
+use pam_jns::kernel::namespace::guard::leave_for;
 use pam_jns::session::collector::{Fate, remove_unused_pins_of};
 use pam_jns::session::{Lock, NamespaceRecord, Pins, Process};
 use std::process::Command;

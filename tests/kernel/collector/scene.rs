@@ -1,7 +1,7 @@
 //! Namespaces with processes in them, the records of them, and what a collection says.
 
 use crate::own::*;
-use pam_jns::kernel::companion::{Companion, Namespaces, inode};
+use pam_jns::kernel::namespace::kind::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::session::collector::{Fate, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::session::ledger::{CompanionRecord, Shown};

@@ -1,7 +1,7 @@
 //! A password, for the short time in which it is needed.
 
-use super::sys::Vault;
 use crate::error::{Error, Result};
+use crate::kernel::sys::Vault;
 
 /// A few bytes that are wiped when they are dropped. They are never written to disk or into a core file as
 /// far as the kernel lets that be had, and a child that the process forks has none of them.

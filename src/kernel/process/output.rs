@@ -16,14 +16,14 @@ const CHUNK: usize = 4096;
 const LAST_CHUNKS: usize = 16;
 
 /// The reading end of a pipe that a program writes to.
-pub(super) struct Output<'t> {
+pub(in crate::kernel) struct Output<'t> {
     pipe: OwnedFd,
     lines: Lines<'t>,
 }
 
 impl<'t> Output<'t> {
     /// `pipe` does not block.
-    pub(super) fn new(pipe: OwnedFd, tell: &'t mut dyn FnMut(&str)) -> Self {
+    pub(in crate::kernel) fn new(pipe: OwnedFd, tell: &'t mut dyn FnMut(&str)) -> Self {
         let lines = Lines {
             tell,
             begun: Vec::new(),
@@ -33,12 +33,12 @@ impl<'t> Output<'t> {
         Self { pipe, lines }
     }
 
-    pub(super) fn source(&self) -> BorrowedFd<'_> {
+    pub(in crate::kernel) fn source(&self) -> BorrowedFd<'_> {
         self.pipe.as_fd()
     }
 
     /// Reads what is there, up to [`CHUNK`]; `false` where there is nothing.
-    pub(super) fn read(&mut self) -> bool {
+    pub(in crate::kernel) fn read(&mut self) -> bool {
         let mut buffer = [0; CHUNK];
         let count = rustix::io::read(&self.pipe, &mut buffer).unwrap_or(0);
         buffer
@@ -49,7 +49,7 @@ impl<'t> Output<'t> {
     }
 
     /// Reads what is left, and tells what was not told.
-    pub(super) fn finish(&mut self) {
+    pub(in crate::kernel) fn finish(&mut self) {
         for _ in 0..LAST_CHUNKS {
             if !self.read() {
                 break;

@@ -1,9 +1,9 @@
 //! Entries of a directory that are meant by a name or a pattern, and how to know later whether the same are meant.
 
-use super::directory::{names, open_directory};
-use super::unseen::status_of_entry;
-use super::walk::{self, file_type, identity};
-use super::wildcard::{self, Token};
+use crate::kernel::fs::directory::{names, open_directory};
+use crate::kernel::fs::unseen::status_of_entry;
+use crate::kernel::fs::walk::{self, file_type, identity};
+use crate::kernel::fs::wildcard::{self, Token};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;

@@ -1,9 +1,9 @@
 //! The namespaces that a session can have of its own besides its mount namespace: IPC, UTS and network.
 
-use super::namespace::{
+use crate::error::{Error, Result};
+use crate::kernel::namespace::{
     Namespace, Type, is_owned_by_own_user_namespace, open, open_own_of, opened_as,
 };
-use crate::error::{Error, Result};
 use nix::sched::CloneFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl Kind {
         }
     }
 
-    pub(super) fn flag(self) -> CloneFlags {
+    pub(in crate::kernel) fn flag(self) -> CloneFlags {
         match self {
             Self::Ipc => CloneFlags::CLONE_NEWIPC,
             Self::Uts => CloneFlags::CLONE_NEWUTS,

@@ -1,8 +1,8 @@
 //! Removing a directory tree that its user may still be writing to.
 
-use super::directory::{names, open_directory};
-use super::walk;
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::{names, open_directory};
+use crate::kernel::fs::walk;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;

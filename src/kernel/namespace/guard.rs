@@ -1,11 +1,11 @@
 //! Leaving for other namespaces, and coming back as if nothing had happened.
 
-use super::companion::{Companion, Kind, Namespaces};
-use super::mount::{self, Travel};
-use super::namespace::{self, Namespace, Root};
-use super::sys;
-use super::working_directory::Held;
 use crate::error::{Error, Result};
+use crate::kernel::fs::working_directory::Held;
+use crate::kernel::mount::{self, Travel};
+use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
+use crate::kernel::namespace::{self, Namespace, Root};
+use crate::kernel::sys;
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use rustix::fd::{AsFd, OwnedFd};
@@ -45,7 +45,7 @@ pub enum AtOrigin<T> {
 
 /// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says, and
 /// for new namespaces of the kinds `with`, in one step. The host never sees what is mounted there.
-/// [`super::namespace::check_capabilities`] has to succeed before.
+/// [`crate::kernel::namespace::check_capabilities`] has to succeed before.
 ///
 /// A new IPC namespace undoes what the thread's `SEM_UNDO` asks for (semop(2)).
 ///
@@ -67,7 +67,7 @@ pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
 /// # Errors
 ///
 /// As [`leave_for_new`].
-pub(super) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
+pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
     let origin = Origin::remember(with)?;
     let kinds = with.iter().map(|kind| kind.flag());
     let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
@@ -80,7 +80,7 @@ pub(super) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
 
 /// A copy of a mount namespace has copies of the mounts that pin others, except those of mount namespaces, and
 /// these would hold everybody's IPC, UTS and network namespaces alive as long as it lives itself.
-pub(super) fn forget_pins() {
+pub(in crate::kernel) fn forget_pins() {
     match mount::detach(PINS) {
         Err(error) if !error.is_invalid() && !error.is_missing() => log::debug!("{error}"),
         _ => {}
@@ -171,7 +171,7 @@ pub fn share_mounts() -> Result<()> {
     change_all(MsFlags::MS_SHARED, "share mounts below")
 }
 
-pub(super) fn separate(travel: Travel) -> Result<()> {
+pub(in crate::kernel) fn separate(travel: Travel) -> Result<()> {
     change_all(
         MsFlags::from_bits_retain(travel.flag()),
         "separate mounts below",

@@ -1,8 +1,8 @@
 //! Directories and files that the module makes: finished before anybody can see them under their name.
 
-use super::removal::remove_tree;
-use super::walk::{self, file_type};
 use crate::error::{Error, Result};
+use crate::kernel::fs::removal::remove_tree;
+use crate::kernel::fs::walk::{self, file_type};
 use crate::store::layout::is_random_name;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};

@@ -1,9 +1,9 @@
 //! Whose a directory is that is kept by a user id: noted in it, since the id may be given to another account.
 
-use super::directory::open_directory;
-use super::file::{read_private, write_private};
-use super::walk::identity;
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::open_directory;
+use crate::kernel::fs::file::{read_private, write_private};
+use crate::kernel::fs::walk::identity;
 use crate::store::layout::{NOTE, Owner};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, RenameFlags};

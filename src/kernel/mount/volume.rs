@@ -1,10 +1,10 @@
 //! File systems that programs open in the calling thread's mount namespace, and the processes that serve them.
 
-use super::helper::Helper;
-use super::mount;
-use super::namespace::Root;
-use super::process::Process;
 use crate::error::{Error, Result};
+use crate::kernel::mount;
+use crate::kernel::namespace::Root;
+use crate::kernel::process::Process;
+use crate::kernel::process::helper::Helper;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Signal, pidfd_send_signal};

@@ -7,13 +7,13 @@
 //! its peers, the host's too, so each mount that one of the directories goes on is taken out of its peer group until
 //! they are in place (`MOVE_MOUNT_SET_GROUP`, Linux 5.15).
 
-use super::mount::{self, AttributeChange, Travel};
-use super::mount_table::{Mount, OwnTable};
-use super::namespace_guard::{
+use crate::error::{Error, Result};
+use crate::kernel::fs::walk::identity;
+use crate::kernel::mount::mount_table::{Mount, OwnTable};
+use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::kernel::namespace::guard::{
     NamespaceGuard, PINS, forget_pins, leave_for_copy, separate, share_mounts,
 };
-use super::walk::identity;
-use crate::error::{Error, Result};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -498,7 +498,7 @@ impl<'t> Tables<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::mount_table;
+    use crate::kernel::mount::mount_table;
 
     const HOST: &str = "\
 1 0 8:1 / / rw shared:1 - ext4 disk rw

@@ -1,10 +1,10 @@
 //! The working directory: a relative name means the same file before and after a change of namespaces.
 
-use super::mount;
-use super::mount_table;
-use super::sys::{self, Difference};
-use super::walk::identity;
 use crate::error::{Error, Result};
+use crate::kernel::fs::walk::identity;
+use crate::kernel::mount;
+use crate::kernel::mount::mount_table;
+use crate::kernel::sys::{self, Difference};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ const HELD: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC
 
 /// The directory that the calling thread worked in when this was made, held open.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::kernel) struct Held {
     directory: OwnedFd,
     /// Device and inode; nothing where the file system does not tell root, as another user's FUSE.
     identity: Option<(u64, u64)>,
@@ -46,7 +46,7 @@ impl Held {
     /// # Errors
     ///
     /// The error number of open(2).
-    pub(super) fn own() -> Result<Self, Errno> {
+    pub(in crate::kernel) fn own() -> Result<Self, Errno> {
         // `.` is looked up in the directory, which FUSE and NFS may refuse root; the link in /proc is not.
         let open = |path| rustix::fs::open(path, HELD, Mode::empty());
         let directory = open(".").or_else(|_| open("/proc/thread-self/cwd"))?;
@@ -68,7 +68,7 @@ impl Held {
     /// # Errors
     ///
     /// The error number of fchdir(2).
-    pub(super) fn enter(&self) -> Result<(), Errno> {
+    pub(in crate::kernel) fn enter(&self) -> Result<(), Errno> {
         match (rustix::process::fchdir(&self.directory), self.owner) {
             (Err(Errno::ACCESS | Errno::PERM), Some(owner)) => enter_as(owner, &self.directory),
             (entered, _) => entered,

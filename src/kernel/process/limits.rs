@@ -1,7 +1,7 @@
 //! Limits that a process of root's has from whoever started su(1): with them, users would decide where a program of
 //! root's breaks off.
 
-use super::sys::{SignalsHeld, forget_signal};
+use crate::kernel::sys::{SignalsHeld, forget_signal};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ const RAISED: [(Resource, u64); 2] = [(Resource::Stack, 8 << 20), (Resource::Nof
 
 /// Lifts those of the calling process as far as it may: all the way with CAP_SYS_RESOURCE. It makes system calls and
 /// nothing else.
-pub(super) fn lift() {
+pub(in crate::kernel) fn lift() {
     for resource in LIFTED {
         raise(resource, None);
     }
@@ -54,7 +54,7 @@ static WRITERS: Mutex<(usize, Option<Rlimit>)> = Mutex::new((0, None));
 /// ends the process by SIGXFSZ. The limit is one of the whole process, and is what it was when the last thread has
 /// written; where it cannot be lifted (without CAP_SYS_RESOURCE), a write that is too long fails, and the signal is not
 /// delivered.
-pub(super) fn without_size_limit<T>(write: impl FnOnce() -> T) -> T {
+pub(in crate::kernel) fn without_size_limit<T>(write: impl FnOnce() -> T) -> T {
     let Some(_lifted) = SizeLimit::lift() else {
         return write();
     };

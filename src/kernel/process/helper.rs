@@ -6,15 +6,15 @@
 //! tells how it ended. It leads the program's process group and session, too: its number cannot be
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
-use super::credentials::Credentials;
-use super::file;
-use super::label;
-use super::limits;
-use super::output::Output;
-use super::rights;
-use super::sys::{self, Child, Difference, SignalsHeld, Words};
-use super::walk::{Trust, Walker};
 use crate::error::{Error, Result};
+use crate::kernel::fs::file;
+use crate::kernel::fs::label;
+use crate::kernel::fs::walk::{Trust, Walker};
+use crate::kernel::process::credentials::Credentials;
+use crate::kernel::process::limits;
+use crate::kernel::process::output::Output;
+use crate::kernel::process::rights;
+use crate::kernel::sys::{self, Child, Difference, SignalsHeld, Words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};

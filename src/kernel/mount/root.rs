@@ -1,7 +1,7 @@
 //! Another root directory.
 
-use super::sys;
 use crate::error::{Error, Result};
+use crate::kernel::sys;
 use nix::mount::MntFlags;
 use rustix::fd::OwnedFd;
 

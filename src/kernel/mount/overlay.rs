@@ -1,8 +1,8 @@
 //! Overlays: a directory, with what is written to it in a layer of its own (overlayfs).
 
-use super::directory::{Draft, Form, Publication, open_directory};
-use super::filesystem::{Recipe, SOURCE};
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::{Draft, Form, Publication, open_directory};
+use crate::kernel::mount::filesystem::{Recipe, SOURCE};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FlockOperation, Timespec};
 use rustix::io::Errno;

@@ -2,10 +2,10 @@
 //! each judged by who could replace it. What was reached is used by its descriptor; no name is looked up
 //! twice.
 
-use super::acl::{Holders, holders_of_group_bits};
-use super::directory::{Form, Writer};
-use super::unseen::{self, is_closed_fuse, status_of_entry};
 use crate::error::{Error, Result};
+use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
+use crate::kernel::fs::directory::{Form, Writer};
+use crate::kernel::fs::unseen::{self, is_closed_fuse, status_of_entry};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;

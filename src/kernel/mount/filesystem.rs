@@ -10,7 +10,7 @@ pub const SOURCE: &str = "jns";
 
 /// A file system that is being made.
 #[derive(Debug)]
-pub(super) struct Recipe<'a> {
+pub(in crate::kernel) struct Recipe<'a> {
     context: OwnedFd,
     verb: &'static str,
     path: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Recipe<'a> {
 
 impl<'a> Recipe<'a> {
     /// Begins one of the type `kind`; `verb` and `path` are of the messages.
-    pub(super) fn new(kind: &str, verb: &'static str, path: &'a str) -> Result<Self> {
+    pub(in crate::kernel) fn new(kind: &str, verb: &'static str, path: &'a str) -> Result<Self> {
         #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
         let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC);
         let context = context.map_err(|errno| match errno {
@@ -36,24 +36,24 @@ impl<'a> Recipe<'a> {
     }
 
     /// Sets an option that has a value.
-    pub(super) fn set(&self, key: &str, value: &str) -> Result<()> {
+    pub(in crate::kernel) fn set(&self, key: &str, value: &str) -> Result<()> {
         rustix::mount::fsconfig_set_string(&self.context, key, value)
             .map_err(|errno| self.refused(errno))
     }
 
     /// Sets an option that has none.
-    pub(super) fn set_flag(&self, key: &str) -> Result<()> {
+    pub(in crate::kernel) fn set_flag(&self, key: &str) -> Result<()> {
         rustix::mount::fsconfig_set_flag(&self.context, key).map_err(|errno| self.refused(errno))
     }
 
     /// Sets an option to an open file.
-    pub(super) fn set_file(&self, key: &str, file: &OwnedFd) -> Result<()> {
+    pub(in crate::kernel) fn set_file(&self, key: &str, file: &OwnedFd) -> Result<()> {
         rustix::mount::fsconfig_set_fd(&self.context, key, file)
             .map_err(|errno| self.refused(errno))
     }
 
     /// Makes it, and a mount of it with the attributes `MOUNT_ATTR_*`, detached.
-    pub(super) fn mount(self, attributes: u64) -> Result<OwnedFd> {
+    pub(in crate::kernel) fn mount(self, attributes: u64) -> Result<OwnedFd> {
         rustix::mount::fsconfig_create(&self.context).map_err(|errno| self.refused(errno))?;
         let bits = u32::try_from(attributes).unwrap_or(0);
         let flags = MountAttrFlags::from_bits_retain(bits);

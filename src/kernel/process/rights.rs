@@ -1,6 +1,6 @@
 //! What a process gives up that becomes somebody, or a part of nobody's session.
 
-use super::sys;
+use crate::kernel::sys;
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -9,7 +9,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 /// # Errors
 ///
 /// The kernel refused that. The process must not go on then.
-pub(super) fn give_up() -> Result<(), Errno> {
+pub(in crate::kernel) fn give_up() -> Result<(), Errno> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -25,7 +25,7 @@ pub(super) fn give_up() -> Result<(), Errno> {
 /// # Errors
 ///
 /// No new keyring could be made.
-pub(super) fn leave_keyring() -> Result<(), Errno> {
+pub(in crate::kernel) fn leave_keyring() -> Result<(), Errno> {
     match sys::join_new_session_keyring() {
         Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => Ok(()),
         done => done,

@@ -30,7 +30,7 @@ pub fn is_enforceable() -> bool {
 /// # Errors
 ///
 /// The error number with which it cannot be said, where there is SELinux.
-pub(super) fn forget_program_context() -> Result<(), Errno> {
+pub(in crate::kernel) fn forget_program_context() -> Result<(), Errno> {
     if !is_enforceable() {
         return Ok(());
     }

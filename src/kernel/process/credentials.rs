@@ -1,9 +1,9 @@
 //! Becoming somebody, and becoming a program: what `jns enter` does to its own process, for good.
 
-use super::rights;
-use super::sys;
-use super::user_namespace::confine_as;
 use crate::error::{Error, Result};
+use crate::kernel::namespace::user_namespace::confine_as;
+use crate::kernel::process::rights;
+use crate::kernel::sys;
 use nix::unistd::{Gid, Uid};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};

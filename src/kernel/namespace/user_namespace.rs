@@ -1,8 +1,8 @@
 //! User namespaces for a command: the one in which a caller without rights prepares what it sees, and the one
 //! that the command itself is confined to. For the process that becomes the command, never for a host.
 
-use super::sys::{self, Difference};
 use crate::error::{Error, Result};
+use crate::kernel::sys::{self, Difference};
 use nix::sched::CloneFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;

@@ -1,9 +1,9 @@
 //! Network namespaces: those that ip-netns(8) names, and the loopback device of a new one.
 
-use super::companion::{Companion, Kind};
-use super::sys;
-use super::walk::{Trust, Walker, open_below};
 use crate::error::{Error, Result};
+use crate::kernel::fs::walk::{Trust, Walker, open_below};
+use crate::kernel::namespace::kind::{Companion, Kind};
+use crate::kernel::sys;
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

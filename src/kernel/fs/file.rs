@@ -1,10 +1,10 @@
 //! Files that the module trusts: read by one descriptor, after everything on the way was vetted; and its
 //! own, written whole or not at all.
 
-use super::directory::{sorted_names, temporary_name};
-use super::limits::without_size_limit;
-use super::walk::{Trust, Walker, file_type, open_below};
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::{sorted_names, temporary_name};
+use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
+use crate::kernel::process::limits::without_size_limit;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -94,7 +94,7 @@ fn vet_type(status: &Stat, wanted: FileType) -> Result<(), String> {
     Err(format!("it is {found}, not {wanted}"))
 }
 
-pub(super) fn vet(status: &Stat, wanted: FileType) -> Result<(), String> {
+pub(in crate::kernel) fn vet(status: &Stat, wanted: FileType) -> Result<(), String> {
     vet_type(status, wanted)?;
     if status.st_uid != 0 {
         return Err(format!("it belongs to uid {}, not to root", status.st_uid));

@@ -1,0 +1,14 @@
+//! Files and directories: found by descriptors, one component at a time, and made under temporary names.
+
+mod acl;
+pub mod device;
+pub mod directory;
+pub mod entries;
+pub mod file;
+pub mod label;
+pub mod owner_note;
+pub mod removal;
+pub mod unseen;
+pub mod walk;
+pub mod wildcard;
+pub mod working_directory;
