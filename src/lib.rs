@@ -16,6 +16,7 @@
 pub mod apply;
 pub mod cli;
 pub mod error;
+pub mod gc;
 pub mod journal;
 pub mod kernel;
 pub mod login;

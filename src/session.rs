@@ -11,7 +11,7 @@
 //!
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
-pub mod collector;
+pub(crate) mod census;
 mod command;
 mod create;
 pub mod elsewhere;
@@ -25,6 +25,7 @@ pub mod pin;
 pub mod place;
 pub mod runtime;
 mod subject;
+pub mod unused_pins;
 pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};

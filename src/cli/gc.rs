@@ -5,9 +5,9 @@ use crate::cli::doctor::{Tree, policies};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Progress, Screen, Tone, harmless};
 use crate::error::{Error, Result};
+use crate::gc::{Disposal, Kind, Remains, Request, collect};
 use crate::login::{has_account, is_effective_root, is_unknown};
 use crate::policy::{Diagnostics, Policy, Source};
-use crate::session::collector::{Fate, Kind, Remains, Request, collect};
 use crate::session::origin;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -85,23 +85,23 @@ fn unreadable(source: &Source, diagnostics: &Diagnostics) -> Remains {
         kind: Kind::SessionDirectory,
         path: String::new(),
         reason: String::new(),
-        fate: Fate::Failed(Error::new("find the store of", name, reason)),
+        disposal: Disposal::Failed(Error::new("find the store of", name, reason)),
     }
 }
 
-fn number(found: &[Remains], fate: &str) -> usize {
+fn number(found: &[Remains], disposal: &str) -> usize {
     let same = found
         .iter()
-        .filter(|remains| fate_word(&remains.fate) == fate);
+        .filter(|remains| fate_word(&remains.disposal) == disposal);
     same.filter(|remains| remains.kind != Kind::Foreign).count()
 }
 
-fn fate_word(fate: &Fate) -> &'static str {
-    match fate {
-        Fate::Removed => "removed",
-        Fate::Removable => "removable",
-        Fate::Left => "left",
-        Fate::Failed(_) => "failed",
+fn fate_word(disposal: &Disposal) -> &'static str {
+    match disposal {
+        Disposal::Removed => "removed",
+        Disposal::Removable => "removable",
+        Disposal::Left => "left",
+        Disposal::Failed(_) => "failed",
     }
 }
 
@@ -112,13 +112,13 @@ fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
     }
     let mut said = Outcome::report(String::new(), clean);
     for remains in found {
-        match &remains.fate {
-            Fate::Failed(error) => said
+        match &remains.disposal {
+            Disposal::Failed(error) => said
                 .err
                 .push_str(&format!("jns: {}\n", harmless(&error.to_string()))),
-            Fate::Left if remains.kind == Kind::Foreign && !arguments.verbose => {}
-            fate @ (Fate::Removable | Fate::Removed | Fate::Left) => {
-                said.out.push_str(&line(remains, fate, screen));
+            Disposal::Left if remains.kind == Kind::Foreign && !arguments.verbose => {}
+            disposal @ (Disposal::Removable | Disposal::Removed | Disposal::Left) => {
+                said.out.push_str(&line(remains, disposal, screen));
             }
         }
     }
@@ -128,11 +128,11 @@ fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
     said
 }
 
-fn line(remains: &Remains, fate: &Fate, screen: Screen) -> String {
-    let (deed, tone) = match fate {
-        Fate::Removable => ("would remove", Tone::Warning),
-        Fate::Left => ("left", Tone::Faint),
-        Fate::Removed | Fate::Failed(_) => ("removed", Tone::Good),
+fn line(remains: &Remains, disposal: &Disposal, screen: Screen) -> String {
+    let (deed, tone) = match disposal {
+        Disposal::Removable => ("would remove", Tone::Warning),
+        Disposal::Left => ("left", Tone::Faint),
+        Disposal::Removed | Disposal::Failed(_) => ("removed", Tone::Good),
     };
     let (path, reason) = (harmless(&remains.path), harmless(&remains.reason));
     format!("{} {path}: {reason}\n", screen.paint(tone, deed))
@@ -152,15 +152,15 @@ fn as_json(found: &[Remains], arguments: &Gc, clean: bool) -> Value {
 
 fn remains_as_json(remains: &Remains) -> Value {
     let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let error = match &remains.fate {
-        Fate::Failed(error) => Some(error.to_string()),
-        Fate::Removable | Fate::Removed | Fate::Left => None,
+    let error = match &remains.disposal {
+        Disposal::Failed(error) => Some(error.to_string()),
+        Disposal::Removable | Disposal::Removed | Disposal::Left => None,
     };
     json!({
         "kind": kind_word(remains.kind),
         "path": said(&remains.path),
         "reason": said(&remains.reason),
-        "fate": fate_word(&remains.fate),
+        "disposal": fate_word(&remains.disposal),
         "error": error,
     })
 }

@@ -1,10 +1,10 @@
 //! How a session comes to its namespace: it joins the one that the user's other logins with the same plan share, or
 //! has a new one created.
 
-use super::collector::remove_unused_pins_of;
 use super::create::{Creation, create, create_pinned};
 use super::namespace::Leave;
 use super::origin::Origin;
+use super::unused_pins::remove_unused_pins_of;
 use super::{Lock, NamespaceRecord, Pins, Runtime, SessionNamespace, lock, pin};
 use crate::apply::{self, SessionGuard, Subject};
 use crate::error::Result;

@@ -2,7 +2,8 @@
 
 use super::ending::{self, Ending};
 use super::ledger::{self, Shown};
-use super::{Lock, NamespaceRecord, Runtime, collector};
+use super::unused_pins::remove_pin_unless_joined;
+use super::{Lock, NamespaceRecord, Runtime};
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
 use crate::kernel::init::{self, Known};
@@ -99,7 +100,7 @@ impl SessionNamespace {
         };
         let take_back = || {
             let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
-            collector::remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
+            remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
         };
         match session_guard.guard.work(
             &session_guard.namespaces.mount,

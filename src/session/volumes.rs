@@ -1,7 +1,7 @@
 //! The volumes of namespaces that nobody uses any more. The processes that serve them live in the namespace and
 //! keep it alive, as it keeps their mounts: nothing of it would ever end by itself.
 
-use super::collector::census::Census;
+use super::census::Census;
 use super::ledger::NamespaceRecord;
 use super::lock::Lock;
 use super::pin::Pins;

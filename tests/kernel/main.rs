@@ -13,8 +13,8 @@
 mod accounts;
 mod apply;
 mod belief;
-mod collector;
 mod container;
+mod gc;
 mod helper;
 mod isolation;
 mod labels;

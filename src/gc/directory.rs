@@ -1,6 +1,6 @@
 //! Directories of a store as they are looked at: opened once, and used by their descriptors.
 
-use super::views::Place;
+use super::mounts::Place;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{check_private, names, open_directory, temporary_name};
 use crate::kernel::fs::owner_note::{self, Account};

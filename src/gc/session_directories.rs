@@ -1,19 +1,19 @@
 //! Directories that ended with their sessions and lay outside of the module's stores.
 
-use super::census::Census;
+use super::mounts::Views;
 use super::records::Ledger;
-use super::views::Views;
-use super::{Kind, MOUNTED, Sweep, Verdict};
+use super::{Collector, Kind, MOUNTED, State};
 use crate::error::Result;
 use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Trust, Walker, identity};
+use crate::session::census::Census;
 use crate::session::ledger::{SessionRecord, Shown};
 use std::collections::BTreeSet;
 
-impl Sweep<'_> {
+impl Collector<'_> {
     /// Removes the directories that sessions which have ended had in stores of their rules', and gives the ids of
     /// those of which something is left: their records have to stay.
-    pub(super) fn sweep_endings(&mut self, ledger: &Ledger) -> BTreeSet<String> {
+    pub(super) fn collect_session_directories(&mut self, ledger: &Ledger) -> BTreeSet<String> {
         let has_any = |session: &&SessionRecord| !session.directories.is_empty();
         let sessions: Vec<&SessionRecord> = ledger.ended_sessions().filter(has_any).collect();
         if sessions.is_empty() {
@@ -34,10 +34,10 @@ impl Sweep<'_> {
             for directory in &session.directories {
                 let over = match &elsewhere {
                     Some(reason) => {
-                        self.spare(Kind::SessionDirectory, &directory.path, reason);
+                        self.leave(Kind::SessionDirectory, &directory.path, reason);
                         false
                     }
-                    None => self.sweep_ending(session.uid, directory, &views),
+                    None => self.collect_session_directory(session.uid, directory, &views),
                 };
                 if !over {
                     left.insert(session.id.clone());
@@ -55,14 +55,14 @@ impl Sweep<'_> {
         census: &Census,
     ) -> Option<String> {
         let origin = ledger.namespace(session.namespace)?.origin;
-        let Verdict::Spared(reason) = self.judge_elsewhere(origin, census) else {
+        let State::UnusedElsewhere(reason) = self.judge_elsewhere(origin, census) else {
             return None;
         };
         (origin != self.own).then_some(reason)
     }
 
     /// Removes the very directory that is noted, and tells whether nothing is left of it.
-    fn sweep_ending(&mut self, uid: u32, directory: &Shown, views: &Views) -> bool {
+    fn collect_session_directory(&mut self, uid: u32, directory: &Shown, views: &Views) -> bool {
         let path = directory.path.as_str();
         match is_there(uid, directory) {
             Ok(false) => return true,
@@ -73,7 +73,7 @@ impl Sweep<'_> {
             }
         }
         if views.hold_mount_in(path) {
-            self.spare(Kind::SessionDirectory, path, MOUNTED);
+            self.leave(Kind::SessionDirectory, path, MOUNTED);
             return false;
         }
         let mut done = false;

@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::session::collector::{Fate, Kind, Remains};
+use pam_jns::gc::{Disposal, Kind, Remains};
 use pam_jns::session::{Process, Runtime};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -216,7 +216,7 @@ fn a_dry_run_finds_the_same_and_changes_nothing() {
         };
         let would = gc_with(asked());
         assert_eq!((tree(STORE), tree("/run")), (files, runtime));
-        let would = with_fate(&would, |fate| *fate == Fate::Removable);
+        let would = with_disposal(&would, |disposal| *disposal == Disposal::Removable);
         assert_eq!(would.len(), 3);
         assert_eq!(would, removed(&gc_with(unused_for(30))));
     });
@@ -303,7 +303,7 @@ fn a_store_that_others_may_use_is_not_touched() {
             instance_of(&session_of(1), OLD);
             directory(&format!("{STORE}{place}"), mode, owner);
             let found = gc_with(unused_for(1));
-            let failed = with_fate(&found, |fate| matches!(fate, Fate::Failed(_)));
+            let failed = with_disposal(&found, |disposal| matches!(disposal, Disposal::Failed(_)));
             assert!(!failed.is_empty(), "{place} {mode:o} {owner}: {found:?}");
             assert!(
                 exists(&format!("{STORE}/user/2001/tmp/file")),
@@ -474,7 +474,10 @@ fn what_was_set_aside_stays_where_its_note_cannot_be_believed() {
             deleted: Some(everybody),
             ..Asked::default()
         });
-        assert_eq!(with_fate(&found, |fate| *fate == Fate::Removed), [""; 0]);
+        assert_eq!(
+            with_disposal(&found, |disposal| *disposal == Disposal::Removed),
+            [""; 0]
+        );
         for path in [&torn, &theirs, &linked] {
             assert!(exists(&format!("{path}/tmp/file")), "{path}");
             assert!(

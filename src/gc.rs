@@ -3,26 +3,22 @@
 //! Everything here may be interrupted at any point, and leaves nothing then that the next run cannot remove.
 //! What is removed is looked at again under the lock that whoever might begin to use it takes.
 
-pub(in crate::session) mod census;
 mod directory;
-mod endings;
 mod expiry;
-mod namespaces;
+mod mounts;
+mod pins;
 mod records;
+mod session_directories;
 mod store;
 
-mod views;
-
-use super::lock::Lock;
-use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace};
+use crate::session::lock::Lock;
+use crate::session::runtime::Runtime;
 use records::Ledger;
 use rustix::fs::Stat;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
-
-pub use namespaces::{remove_pin_unless_joined, remove_unused_pins_of};
 
 /// After that time, what has a temporary name is not being made any more.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
@@ -40,10 +36,10 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// The stores of the present policies.
     pub stores: &'a [String],
-    /// Also remove what users and groups keep in these stores, unless it was used within that time.
+    /// Also remove the instances of users and groups in these stores, unless they were used within that time.
     pub unused_for: Option<Duration>,
-    /// Also remove what users keep in these stores whose accounts this says are gone. With both, both must
-    /// hold, and what groups keep stays.
+    /// Also remove the instances of users in these stores whose accounts this says are gone. With both, both must
+    /// hold, and instances of groups stay.
     pub is_deleted: Option<&'a IsDeleted>,
     /// Told of everything that is about to be removed, by its path.
     pub beginning: &'a dyn Fn(&str),
@@ -62,7 +58,7 @@ pub struct Remains {
     /// Why nothing needs it, or why it stays.
     pub reason: String,
     /// What became of it.
-    pub fate: Fate,
+    pub disposal: Disposal,
 }
 
 /// The kinds of things that are left behind.
@@ -91,7 +87,7 @@ pub enum Kind {
 
 /// What became of something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposal {
     /// It would be removed.
     Removable,
     /// It was removed.
@@ -108,9 +104,9 @@ pub enum Fate {
 ///
 /// # Errors
 ///
-/// Nothing can be found out at all, or another collection is under way. What goes wrong with one thing is that thing's [`Fate`].
+/// Nothing can be found out at all, or another collection is under way. What goes wrong with one thing is that thing's [`Disposal`].
 pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
-    let mut sweep = Sweep::new(request)?;
+    let mut collector = Collector::new(request)?;
     let runtime = if request.dry_run {
         Runtime::find()?
     } else {
@@ -128,28 +124,28 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
     })?;
     let mut ledger = Ledger::read(runtime.as_ref())?;
     if let Some(runtime) = &runtime {
-        let namespaces = sweep.sweep_namespaces(runtime, &mut ledger);
-        sweep.note_failure(Kind::Pin, namespaces);
-        let sessions = sweep.find_ended_sessions(&mut ledger);
-        sweep.note_failure(Kind::Session, sessions);
-        let volumes = sweep.sweep_volumes(runtime, &ledger);
-        sweep.note_failure(Kind::Volume, volumes);
+        let namespaces = collector.collect_pins(runtime, &mut ledger);
+        collector.note_failure(Kind::Pin, namespaces);
+        let sessions = collector.find_ended_sessions(&mut ledger);
+        collector.note_failure(Kind::Session, sessions);
+        let volumes = collector.collect_volumes(runtime, &ledger);
+        collector.note_failure(Kind::Volume, volumes);
     }
     for path in ledger.stores(request.stores) {
-        let swept = sweep.sweep_store(&path, &ledger);
-        sweep.note_failure(Kind::SessionDirectory, swept);
+        let collected = collector.collect_store(&path, &ledger);
+        collector.note_failure(Kind::SessionDirectory, collected);
     }
     if let Some(runtime) = &runtime {
-        let left = sweep.sweep_endings(&ledger);
-        sweep.sweep_records(runtime, &ledger, &left);
-        let swept = sweep.sweep_temporaries(runtime);
-        sweep.note_failure(Kind::Temporary, swept);
+        let left = collector.collect_session_directories(&ledger);
+        collector.collect_records(runtime, &ledger, &left);
+        let collected = collector.collect_temporaries(runtime);
+        collector.note_failure(Kind::Temporary, collected);
     }
-    Ok(sweep.found)
+    Ok(collector.found)
 }
 
 /// One collection under way.
-struct Sweep<'a> {
+struct Collector<'a> {
     request: &'a Request<'a>,
     now: SystemTime,
     /// The namespace that this is done in.
@@ -161,17 +157,17 @@ struct Sweep<'a> {
     found: Vec<Remains>,
 }
 
-/// What is to be done about something that was looked at.
-enum Verdict {
+/// Whether something that was looked at is in use.
+enum State {
     /// It is in use.
     Used,
-    /// It is to be removed, for that reason.
-    Garbage(&'static str),
-    /// It looks unused, but has to stay, for that reason.
-    Spared(String),
+    /// It is not, for that reason, and is to be removed.
+    Unused(&'static str),
+    /// It looks unused, but can be removed in another namespace alone, as that reason says.
+    UnusedElsewhere(String),
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> Collector<'a> {
     fn new(request: &'a Request<'a>) -> Result<Self> {
         let pids = rustix::fs::stat("/proc/self/ns/pid");
         Ok(Self {
@@ -192,32 +188,32 @@ impl<'a> Sweep<'a> {
         reason: &str,
         remove: impl FnOnce() -> Result<()>,
     ) {
-        let fate = if self.request.dry_run {
-            Fate::Removable
+        let disposal = if self.request.dry_run {
+            Disposal::Removable
         } else {
             (self.request.beginning)(path);
-            remove().map_or_else(Fate::Failed, |()| Fate::Removed)
+            remove().map_or_else(Disposal::Failed, |()| Disposal::Removed)
         };
-        self.note(kind, path, reason, fate);
+        self.note(kind, path, reason, disposal);
     }
 
-    fn spare(&mut self, kind: Kind, path: &str, reason: &str) {
-        self.note(kind, path, reason, Fate::Left);
+    fn leave(&mut self, kind: Kind, path: &str, reason: &str) {
+        self.note(kind, path, reason, Disposal::Left);
     }
 
-    fn note(&mut self, kind: Kind, path: &str, reason: &str, fate: Fate) {
+    fn note(&mut self, kind: Kind, path: &str, reason: &str, disposal: Disposal) {
         self.found.push(Remains {
             kind,
             path: path.to_owned(),
             reason: reason.to_owned(),
-            fate,
+            disposal,
         });
     }
 
     /// What ends one part of a collection does not end the others.
     fn note_failure(&mut self, kind: Kind, result: Result<()>) {
         if let Err(error) = result {
-            self.note(kind, "", "", Fate::Failed(error));
+            self.note(kind, "", "", Disposal::Failed(error));
         }
     }
 

@@ -1,9 +1,9 @@
-//! What users and groups keep in a store who have not come for long, or are gone.
+//! Instances of users and groups who have not come for long, or are gone.
 
 use super::directory::{Directory, Entry};
+use super::mounts::Views;
 use super::records::Ledger;
-use super::views::Views;
-use super::{BUSY, Fate, Kind, MOUNTED, Sweep};
+use super::{BUSY, Collector, Disposal, Kind, MOUNTED};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::fs::owner_note::Account;
@@ -29,7 +29,7 @@ const PAUSE: Timespec = Timespec {
 const USED: &str = "it has been used since it was looked at";
 
 /// Whose instances a directory holds.
-enum Keeper {
+enum HolderKind {
     /// The user's who has the id.
     User,
     /// The account's that had the id before, where that is known.
@@ -41,7 +41,7 @@ enum Keeper {
 /// A user or group that may have gone.
 struct Holder {
     id: u32,
-    keeper: Keeper,
+    kind: HolderKind,
     /// The directory of their instances, as it was when it was looked at first.
     entry: Entry,
     directory: Directory,
@@ -49,23 +49,23 @@ struct Holder {
 }
 
 impl Holder {
-    fn kind(&self) -> OwnerKind {
-        match self.keeper {
-            Keeper::User | Keeper::Former(_) => OwnerKind::User,
-            Keeper::Group => OwnerKind::Group,
+    fn owner_kind(&self) -> OwnerKind {
+        match self.kind {
+            HolderKind::User | HolderKind::Former(_) => OwnerKind::User,
+            HolderKind::Group => OwnerKind::Group,
         }
     }
 
     /// As in the store: `user/1000`.
     fn name(&self) -> String {
-        self.kind().path_of_entry(&self.entry.name)
+        self.owner_kind().path_of_entry(&self.entry.name)
     }
 
     /// The user, if it is one.
     fn user(&self) -> Option<u32> {
-        match self.keeper {
-            Keeper::User | Keeper::Former(_) => Some(self.id),
-            Keeper::Group => None,
+        match self.kind {
+            HolderKind::User | HolderKind::Former(_) => Some(self.id),
+            HolderKind::Group => None,
         }
     }
 }
@@ -76,9 +76,9 @@ struct Aside {
     name: String,
 }
 
-impl Sweep<'_> {
-    /// Removes what is kept by those who have not come for long, or are gone.
-    pub(super) fn sweep_kept(
+impl Collector<'_> {
+    /// Removes the instances of those who have not come for long, or are gone.
+    pub(super) fn collect_expired(
         &mut self,
         store: &Directory,
         ledger: &Ledger,
@@ -107,7 +107,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// A user or group for whom nobody will miss what they keep.
+    /// Finds a user or group whose instances nobody will miss.
     fn find_unwanted(
         &self,
         parent: &Directory,
@@ -115,27 +115,27 @@ impl Sweep<'_> {
         kind: OwnerKind,
     ) -> Result<Option<Holder>> {
         let owner = Owner::parse(kind, &entry.name).filter(|_| entry.is_directory());
-        let (id, keeper) = match owner {
-            Some(Owner::User(uid)) => (uid, Keeper::User),
+        let (id, kind) = match owner {
+            Some(Owner::User(uid)) => (uid, HolderKind::User),
             Some(Owner::Former { uid, .. }) => {
-                (uid, Keeper::Former(parent.account_of(&entry.name)?))
+                (uid, HolderKind::Former(parent.account_of(&entry.name)?))
             }
-            Some(Owner::Group(gid)) => (gid, Keeper::Group),
+            Some(Owner::Group(gid)) => (gid, HolderKind::Group),
             Some(Owner::Session(_)) | None => return Ok(None),
         };
-        let Some(reason) = self.reason_against(id, &keeper, &entry.status) else {
+        let Some(reason) = self.reason_against(id, &kind, &entry.status) else {
             return Ok(None);
         };
         Ok(parent.open(&entry.name)?.map(|directory| Holder {
             id,
-            keeper,
+            kind,
             entry,
             directory,
             reason,
         }))
     }
 
-    fn reason_against(&self, id: u32, keeper: &Keeper, status: &Stat) -> Option<String> {
+    fn reason_against(&self, id: u32, kind: &HolderKind, status: &Stat) -> Option<String> {
         let age = self.age(status);
         if self.request.unused_for.is_some_and(|limit| age <= limit) {
             return None;
@@ -148,12 +148,12 @@ impl Sweep<'_> {
             return unused;
         };
         // The account database may be slow: it is asked last.
-        let gone = match keeper {
-            Keeper::User => is_deleted(id, None).then(|| format!("with the id {id}")),
-            Keeper::Former(Some(Account { name, .. })) => {
+        let gone = match kind {
+            HolderKind::User => is_deleted(id, None).then(|| format!("with the id {id}")),
+            HolderKind::Former(Some(Account { name, .. })) => {
                 is_deleted(id, Some(name)).then(|| format!("{name} with the id {id}, as before"))
             }
-            Keeper::Former(None) | Keeper::Group => None,
+            HolderKind::Former(None) | HolderKind::Group => None,
         };
         let gone = format!("there is no account {}", gone?);
         Some(unused.map_or(gone.clone(), |unused| format!("{gone}; {unused}")))
@@ -171,22 +171,22 @@ impl Sweep<'_> {
             self.refuse_deleted(holder, &path, &user);
             return Ok(false);
         }
-        let is_ours = |name: &str| is_temporary(name) || holder.kind().is_note(name);
+        let is_ours = |name: &str| is_temporary(name) || holder.owner_kind().is_note(name);
         let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
-        let obstacle = if views.hold_mount_in(&path) {
+        let reason_to_stay = if views.hold_mount_in(&path) {
             Some(MOUNTED)
         } else if holder.directory.entries()?.iter().any(is_foreign) {
             Some("something in it is not the module's")
         } else {
             None
         };
-        if let Some(reason) = obstacle {
-            self.spare_instances(holder, &path, reason);
+        if let Some(reason) = reason_to_stay {
+            self.leave_instances(holder, &path, reason);
         }
-        Ok(obstacle.is_none())
+        Ok(reason_to_stay.is_none())
     }
 
-    /// Finds who uses what a holder keeps.
+    /// Finds who uses a holder's instances.
     fn find_use(
         &self,
         parent: &Directory,
@@ -210,38 +210,45 @@ impl Sweep<'_> {
         ))
     }
 
-    /// The pin of a namespace, though no process may be in it, that shows what is kept there.
+    /// Finds the pin of a namespace, though no process may be in it, that shows these instances.
     fn find_pin(&self, holder: &Holder, ledger: &Ledger) -> Result<Option<String>> {
         let Some(runtime) = Runtime::find()? else {
             return Ok(None);
         };
         let pins = self.remaining_pins(&runtime)?;
-        let is_theirs = |key: &&String| match &holder.keeper {
-            Keeper::User => uid_of(key) == Some(holder.id),
-            Keeper::Former(account) => {
+        let is_theirs = |key: &&String| match &holder.kind {
+            HolderKind::User => uid_of(key) == Some(holder.id),
+            HolderKind::Former(account) => {
                 let record = ledger.pinned(key, None);
                 let is_its = |record: &NamespaceRecord| is_of(record, account.as_ref());
                 uid_of(key) == Some(holder.id) && record.is_none_or(is_its)
             }
-            Keeper::Group => ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name()),
+            HolderKind::Group => {
+                ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name())
+            }
         };
         Ok(pins.iter().find(is_theirs).cloned())
     }
 
-    /// Notes what keeps an account that is gone from being forgotten. What a user keeps who is there, or a group, is
-    /// in use, and of that nothing has to be said.
+    /// Notes what keeps an account that is gone from being forgotten. Instances of a user who is there, or of a group,
+    /// are in use, and of that nothing has to be said.
     fn refuse_deleted(&mut self, holder: &Holder, path: &str, reason: &str) {
         if self.request.is_deleted.is_some() && holder.user().is_some() {
             let error = Error::new("remove", path, reason);
-            self.note(Kind::Instances, path, &holder.reason, Fate::Failed(error));
+            self.note(
+                Kind::Instances,
+                path,
+                &holder.reason,
+                Disposal::Failed(error),
+            );
         }
     }
 
-    /// The same of what is left where it is.
-    fn spare_instances(&mut self, holder: &Holder, path: &str, reason: &str) {
+    /// Leaves instances where they are, and notes why.
+    fn leave_instances(&mut self, holder: &Holder, path: &str, reason: &str) {
         match self.request.is_deleted {
             Some(_) => self.refuse_deleted(holder, path, reason),
-            None => self.spare(Kind::Instances, path, reason),
+            None => self.leave(Kind::Instances, path, reason),
         }
     }
 
@@ -295,7 +302,7 @@ impl Sweep<'_> {
         let path = parent.path_of(&holder.entry.name);
         // A login that sets it aside may have no namespace to share, and so not the user's lock.
         let Some(_locks) = lock.zip(holder.directory.lock()?) else {
-            self.spare_instances(&holder, &path, BUSY);
+            self.leave_instances(&holder, &path, BUSY);
             return Ok(None);
         };
         let unchanged = is_unchanged(&holder.entry.status, &holder.directory.status()?);
@@ -343,7 +350,7 @@ impl Sweep<'_> {
     }
 }
 
-/// Whether a namespace may show what an account has kept.
+/// Whether a namespace may show an account's instances.
 fn is_of(record: &NamespaceRecord, account: Option<&Account>) -> bool {
     account.is_none_or(|account| account.name == record.user || account.home == record.home)
 }
@@ -351,7 +358,7 @@ fn is_of(record: &NamespaceRecord, account: Option<&Account>) -> bool {
 /// A process in a namespace of the account whose instances were set aside: what an overlay there writes to is known by
 /// the name that it had before.
 fn find_former(holder: &Holder, ledger: &Ledger) -> Result<Option<Process>> {
-    let Keeper::Former(account) = &holder.keeper else {
+    let HolderKind::Former(account) = &holder.kind else {
         return Ok(None);
     };
     for record in ledger.of_user(holder.id) {

@@ -1,11 +1,11 @@
 //! What is mounted where: which instances some mount namespace shows, and where something is mounted.
 
-use super::census::{Task, processes, threads, unless_gone};
 use crate::error::Result;
 use crate::kernel::fs::directory::TEMPORARY;
 use crate::kernel::mount::mount_table::{self, Mount};
 use crate::kernel::mount::overlay::layer_of;
 use crate::kernel::namespace::{Namespace, Root};
+use crate::session::census::{Task, processes, threads, unless_gone};
 use crate::session::pin::{self, uid_of};
 use crate::store::layout::OwnerKind;
 use rustix::io::Errno;

@@ -1,9 +1,9 @@
 //! Namespaces with processes in them, the records of them, and what a collection says.
 
 use crate::own::*;
+use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::kernel::namespace::kind::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
-use pam_jns::session::collector::{Fate, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
@@ -232,11 +232,11 @@ pub fn gc_with(asked: Asked) -> Vec<Remains> {
     .unwrap()
 }
 
-/// The paths of what had that fate, in order.
-pub fn with_fate(found: &[Remains], is: fn(&Fate) -> bool) -> Vec<&str> {
+/// The paths of what had that disposal, in order.
+pub fn with_disposal(found: &[Remains], is: fn(&Disposal) -> bool) -> Vec<&str> {
     let mut paths: Vec<&str> = found
         .iter()
-        .filter(|remains| is(&remains.fate) && remains.kind != Kind::Foreign)
+        .filter(|remains| is(&remains.disposal) && remains.kind != Kind::Foreign)
         .map(|remains| remains.path.as_str())
         .collect();
     paths.sort_unstable();
@@ -249,12 +249,12 @@ pub fn removed(found: &[Remains]) -> Vec<&str> {
     assert!(
         !found
             .iter()
-            .any(|remains| matches!(remains.fate, Fate::Failed(_))),
+            .any(|remains| matches!(remains.disposal, Disposal::Failed(_))),
         "{found:#?}"
     );
-    with_fate(found, |fate| *fate == Fate::Removed)
+    with_disposal(found, |disposal| *disposal == Disposal::Removed)
 }
 
 pub fn left(found: &[Remains]) -> Vec<&str> {
-    with_fate(found, |fate| *fate == Fate::Left)
+    with_disposal(found, |disposal| *disposal == Disposal::Left)
 }

@@ -1,16 +1,16 @@
 //! Which mount namespaces processes are in.
 
+use super::ledger::NamespaceRecord;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::{self, Process};
-use crate::session::ledger::NamespaceRecord;
 use rustix::fs::Stat;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mount namespaces of all processes that /proc shows: inode number, and those that are in it.
 #[derive(Debug)]
-pub(in crate::session) struct Census(BTreeMap<u64, BTreeSet<u32>>);
+pub(crate) struct Census(BTreeMap<u64, BTreeSet<u32>>);
 
 impl Census {
     /// That of processes' first threads: one stat(2) each.
@@ -18,7 +18,7 @@ impl Census {
     /// # Errors
     ///
     /// Some process may not be looked at. What is not seen must not be taken for what is not there.
-    pub(super) fn of_processes() -> Result<Self> {
+    pub(crate) fn of_processes() -> Result<Self> {
         Self::take(&processes()?)
     }
 
@@ -27,7 +27,7 @@ impl Census {
     /// # Errors
     ///
     /// As [`Census::of_processes`].
-    pub(in crate::session) fn of_threads() -> Result<Self> {
+    pub(crate) fn of_threads() -> Result<Self> {
         Self::take(&threads()?)
     }
 
@@ -42,7 +42,7 @@ impl Census {
     }
 
     /// Whether a process is in that namespace, and not in a later one that was given its number.
-    pub(super) fn holds(&self, identity: Identity) -> bool {
+    pub(crate) fn holds(&self, identity: Identity) -> bool {
         let Some(pid) = self.0.get(&identity.inode).and_then(BTreeSet::first) else {
             return false;
         };
@@ -57,7 +57,7 @@ impl Census {
     }
 
     /// Whether a process is in the namespace of a record besides those that serve its volumes.
-    pub(in crate::session) fn is_used(&self, record: &NamespaceRecord) -> bool {
+    pub(crate) fn is_used(&self, record: &NamespaceRecord) -> bool {
         if !self.holds(record.namespace) {
             return false;
         }
@@ -68,14 +68,14 @@ impl Census {
     }
 
     /// Whether a process is in a namespace of that number.
-    pub(super) fn has_number(&self, inode: u64) -> bool {
+    pub(crate) fn has_number(&self, inode: u64) -> bool {
         self.0.contains_key(&inode)
     }
 }
 
 /// A process, or one thread of it.
-pub(super) struct Task {
-    pub(super) pid: u32,
+pub(crate) struct Task {
+    pub(crate) pid: u32,
     path: String,
 }
 
@@ -85,7 +85,7 @@ impl Task {
     /// # Errors
     ///
     /// It may not be looked at.
-    pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+    pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>> {
         self.look_at(name, |path| rustix::fs::stat(path))
     }
 
@@ -94,7 +94,7 @@ impl Task {
     /// # Errors
     ///
     /// It may not be looked at.
-    pub(super) fn root(&self) -> Result<Option<Root>> {
+    pub(crate) fn root(&self) -> Result<Option<Root>> {
         self.look_at("root", Root::unasked)
     }
 
@@ -109,7 +109,7 @@ impl Task {
         }
     }
 
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub(crate) fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 }
@@ -119,7 +119,7 @@ impl Task {
 /// # Errors
 ///
 /// /proc cannot be read.
-pub(super) fn processes() -> Result<Vec<Task>> {
+pub(crate) fn processes() -> Result<Vec<Task>> {
     let task = |pid| Task {
         pid,
         path: format!("/proc/{pid}"),
@@ -132,7 +132,7 @@ pub(super) fn processes() -> Result<Vec<Task>> {
 /// # Errors
 ///
 /// /proc cannot be read.
-pub(super) fn threads() -> Result<Vec<Task>> {
+pub(crate) fn threads() -> Result<Vec<Task>> {
     let mut found = Vec::new();
     for pid in process::all()? {
         let tasks = format!("/proc/{pid}/task");
@@ -146,7 +146,7 @@ pub(super) fn threads() -> Result<Vec<Task>> {
 }
 
 /// Nothing for a process that has ended since /proc was listed, an error for one that may not be looked at.
-pub(super) fn unless_gone<T: Default>(path: &str) -> impl FnOnce(Errno) -> Result<T> {
+pub(crate) fn unless_gone<T: Default>(path: &str) -> impl FnOnce(Errno) -> Result<T> {
     move |errno| match errno {
         Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(T::default()),
         errno => Err(Error::from_errno("examine", path, errno)),

@@ -1,9 +1,9 @@
 //! What sessions have left in a store.
 
 use super::directory::{Directory, Entry};
+use super::mounts::Views;
 use super::records::Ledger;
-use super::views::Views;
-use super::{ABANDONED, Kind, MOUNTED, Sweep};
+use super::{ABANDONED, Collector, Kind, MOUNTED};
 use crate::error::Result;
 use crate::kernel::fs::directory::is_temporary;
 use crate::session::runtime::Runtime;
@@ -13,9 +13,9 @@ use std::time::Duration;
 /// Until then, a session's directory that nobody shows may be that of a login that is under way.
 const BEING_MADE: Duration = Duration::from_secs(10 * 60);
 
-impl Sweep<'_> {
+impl Collector<'_> {
     /// Removes what nobody needs in a store.
-    pub(super) fn sweep_store(&mut self, path: &str, ledger: &Ledger) -> Result<()> {
+    pub(super) fn collect_store(&mut self, path: &str, ledger: &Ledger) -> Result<()> {
         let Some(store) = Directory::store(path)? else {
             return Ok(());
         };
@@ -23,18 +23,18 @@ impl Sweep<'_> {
         for entry in store.entries()? {
             match entry.name.as_str() {
                 name if is_name_in_store(name) => {}
-                name if is_temporary(name) => self.sweep_temporary(&store, &entry, &views),
+                name if is_temporary(name) => self.collect_temporary(&store, &entry, &views),
                 name => self.note_foreign(&store.path_of(name)),
             }
         }
         for kind in OwnerKind::ALL {
-            let swept = self.sweep_kind(&store, kind, ledger, &views);
-            self.note_failure(Kind::SessionDirectory, swept);
+            let collected = self.collect_kind(&store, kind, ledger, &views);
+            self.note_failure(Kind::SessionDirectory, collected);
         }
         let settled = self.request.stores.iter().any(|settled| settled == path);
         let asked = self.request.unused_for.is_some() || self.request.is_deleted.is_some();
         if settled && asked {
-            self.sweep_kept(&store, ledger, &views)?;
+            self.collect_expired(&store, ledger, &views)?;
         }
         self.note_set_aside(&store)
     }
@@ -56,13 +56,13 @@ impl Sweep<'_> {
             let account = parent.account_of(&entry.name).ok().flatten();
             let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
             let reason = format!("set aside: it is of {name}, that had the id {uid} before");
-            self.spare(Kind::Instances, &path, &reason);
+            self.leave(Kind::Instances, &path, &reason);
         }
         Ok(())
     }
 
     /// What is in the directory of a kind of owners.
-    fn sweep_kind(
+    fn collect_kind(
         &mut self,
         store: &Directory,
         kind: OwnerKind,
@@ -74,21 +74,21 @@ impl Sweep<'_> {
         };
         for entry in directory.entries()? {
             if is_temporary(&entry.name) {
-                self.sweep_temporary(&directory, &entry, views);
+                self.collect_temporary(&directory, &entry, views);
             } else if Owner::parse(kind, &entry.name).is_none() || !entry.is_directory() {
                 self.note_foreign(&directory.path_of(&entry.name));
             } else if kind != OwnerKind::Session
-                || !self.sweep_session(&directory, &entry, ledger, views)
+                || !self.collect_session(&directory, &entry, ledger, views)
             {
-                let swept = self.sweep_owner(&directory, &entry, kind, views);
-                self.note_failure(Kind::Temporary, swept);
+                let collected = self.collect_owner(&directory, &entry, kind, views);
+                self.note_failure(Kind::Temporary, collected);
             }
         }
         Ok(())
     }
 
     /// Removes the directory of a session that has ended, and tells whether it had.
-    fn sweep_session(
+    fn collect_session(
         &mut self,
         directory: &Directory,
         entry: &Entry,
@@ -115,7 +115,7 @@ impl Sweep<'_> {
     }
 
     /// What is in a session's, user's or group's directory that stays.
-    fn sweep_owner(
+    fn collect_owner(
         &mut self,
         parent: &Directory,
         entry: &Entry,
@@ -127,7 +127,7 @@ impl Sweep<'_> {
         };
         for inner in directory.entries()? {
             if is_temporary(&inner.name) {
-                self.sweep_inner_temporary(&directory, &inner, kind, views)?;
+                self.collect_inner_temporary(&directory, &inner, kind, views)?;
             } else if !(inner.is_directory() || kind.is_note(&inner.name)) {
                 self.note_foreign(&directory.path_of(&inner.name));
             }
@@ -137,7 +137,7 @@ impl Sweep<'_> {
 
     /// The time of a user's directory tells when it was used last, so it stays what it is. A login that sets
     /// it has the user's lock.
-    fn sweep_inner_temporary(
+    fn collect_inner_temporary(
         &mut self,
         directory: &Directory,
         entry: &Entry,
@@ -154,7 +154,7 @@ impl Sweep<'_> {
             None => None,
         };
         let before = directory.status()?;
-        self.sweep_temporary(directory, entry, views);
+        self.collect_temporary(directory, entry, views);
         if !self.request.dry_run && kind == OwnerKind::User {
             directory.restore_time(&before);
         }
@@ -162,7 +162,7 @@ impl Sweep<'_> {
     }
 
     /// What was being made, or removed, when the process that did it was killed.
-    fn sweep_temporary(&mut self, directory: &Directory, entry: &Entry, views: &Views) {
+    fn collect_temporary(&mut self, directory: &Directory, entry: &Entry, views: &Views) {
         if self.age(&entry.status) >= ABANDONED && !views.show(directory.place, &entry.name) {
             let reason = "whoever made or removed it was killed";
             self.remove_tree_of(Kind::Temporary, directory, entry, views, reason);
@@ -179,13 +179,13 @@ impl Sweep<'_> {
     ) {
         let path = directory.path_of(&entry.name);
         if views.hold_mount_in(&path) {
-            self.spare(kind, &path, MOUNTED);
+            self.leave(kind, &path, MOUNTED);
         } else {
             self.dispose(kind, &path, reason, || directory.remove(entry));
         }
     }
 
     pub(super) fn note_foreign(&mut self, path: &str) {
-        self.spare(Kind::Foreign, path, "the module gives nothing such a name");
+        self.leave(Kind::Foreign, path, "the module gives nothing such a name");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::own::*;
-use pam_jns::session::collector::Fate;
+use pam_jns::gc::Disposal;
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, mkdirat, openat, renameat_with};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
@@ -100,7 +100,8 @@ fn a_user_who_goes_on_writing_does_not_stop_the_removal() {
             || {
                 for _ in 0..50 {
                     let found = gc_with(unused_for_a_day());
-                    let failed = with_fate(&found, |fate| matches!(fate, Fate::Failed(_)));
+                    let failed =
+                        with_disposal(&found, |disposal| matches!(disposal, Disposal::Failed(_)));
                     for name in names(&format!("{STORE}/user")) {
                         age(&format!("{STORE}/user/{name}"), -100 * DAY);
                     }
@@ -174,7 +175,8 @@ fn collections_at_once_do_each_other_no_harm() {
                 .collect();
             for one in both {
                 let found = one.join().unwrap();
-                let failed = with_fate(&found, |fate| matches!(fate, Fate::Failed(_)));
+                let failed =
+                    with_disposal(&found, |disposal| matches!(disposal, Disposal::Failed(_)));
                 assert!(failed.is_empty(), "{found:#?}");
             }
             assert_eq!(names(&format!("{STORE}/user")), [""; 0]);
@@ -209,7 +211,7 @@ fn a_collection_that_is_killed_leaves_what_the_next_one_removes() {
                 age(&format!("{STORE}/user/{name}"), -100 * DAY);
             }
             let found = gc_with(unused_for_a_day());
-            let failed = with_fate(&found, |fate| matches!(fate, Fate::Failed(_)));
+            let failed = with_disposal(&found, |disposal| matches!(disposal, Disposal::Failed(_)));
             assert!(failed.is_empty(), "{found:#?}");
             assert_eq!(names(&format!("{STORE}/user")), [""; 0]);
             assert_eq!(names("/run/jns/ns"), [""; 0]);

@@ -2,8 +2,8 @@
 
 use super::scene::*;
 use crate::own::*;
+use pam_jns::gc::Disposal;
 use pam_jns::session::Process;
-use pam_jns::session::collector::Fate;
 
 /// A session's name that ends in that number.
 fn id(number: u32) -> String {
@@ -107,9 +107,9 @@ fn records_that_are_none_go_when_they_are_old() {
             }
         }
         let found = gc();
-        let failed = with_fate(&found, |fate| matches!(fate, Fate::Failed(_)));
+        let failed = with_disposal(&found, |disposal| matches!(disposal, Disposal::Failed(_)));
         assert_eq!(failed.len(), 3, "{found:#?}");
-        let gone = with_fate(&found, |fate| *fate == Fate::Removed);
+        let gone = with_disposal(&found, |disposal| *disposal == Disposal::Removed);
         assert_eq!(
             gone,
             ["/run/jns/namespace/1", "/run/jns/session/00000000000000aa"]

@@ -2,8 +2,9 @@
 
 use super::scene::*;
 use crate::own::*;
+use pam_jns::gc::Disposal;
 use pam_jns::kernel::namespace::guard::leave_for;
-use pam_jns::session::collector::{Fate, remove_unused_pins_of};
+use pam_jns::session::unused_pins::remove_unused_pins_of;
 use pam_jns::session::{Lock, NamespaceRecord, Pins, Process};
 use std::process::Command;
 use std::sync::mpsc::channel;
@@ -28,7 +29,7 @@ fn a_pin_goes_with_the_last_process() {
             ..Asked::default()
         });
         assert_eq!(
-            with_fate(&would, |fate| *fate == Fate::Removable),
+            with_disposal(&would, |disposal| *disposal == Disposal::Removable),
             [&record, &pin_path(2002)]
         );
         assert_eq!(
@@ -300,7 +301,7 @@ fn what_is_left_of_a_pin_is_removed_unless_a_login_is_under_way() {
         let found = gc();
         assert_eq!(removed(&found), [pin_path(2002)]);
         assert_eq!(
-            with_fate(&found, |fate| *fate == Fate::Left),
+            with_disposal(&found, |disposal| *disposal == Disposal::Left),
             [&pin_path(2001)]
         );
         assert_eq!(names("/run/jns/ns").len(), 3);

@@ -1,11 +1,11 @@
 //! Records of what is gone.
 
-use super::census::Census;
-use super::{ABANDONED, BUSY, Kind, LOCKED_AT_ONCE, Sweep};
+use super::{ABANDONED, BUSY, Collector, Kind, LOCKED_AT_ONCE};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::session::CACHED_PLANS;
+use crate::session::census::Census;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::lock;
 use crate::session::pin::{self, Pins, uid_of};
@@ -146,7 +146,7 @@ struct Recheck<'a> {
     ledger: &'a Ledger,
 }
 
-impl Sweep<'_> {
+impl Collector<'_> {
     /// Finds the sessions whose host process is gone, unless what they have started still runs in a namespace
     /// of theirs alone.
     pub(super) fn find_ended_sessions(&mut self, ledger: &mut Ledger) -> Result<()> {
@@ -175,7 +175,7 @@ impl Sweep<'_> {
 
     /// Closes the volumes of namespaces that no other login joins, and in which nobody is besides those that serve
     /// them.
-    pub(super) fn sweep_volumes(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+    pub(super) fn collect_volumes(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
         let alone =
             |record: &&NamespaceRecord| !record.volumes.is_empty() && record.origin == self.own;
         let candidates: Vec<_> = ledger.namespaces.iter().filter(alone).collect();
@@ -208,7 +208,7 @@ impl Sweep<'_> {
 
     /// Removes the records of what is gone: last, because they say what else is. Those of the sessions `left` say what
     /// is still to be removed.
-    pub(super) fn sweep_records(
+    pub(super) fn collect_records(
         &mut self,
         runtime: &Runtime,
         ledger: &Ledger,
@@ -221,17 +221,17 @@ impl Sweep<'_> {
                 SessionRecord::remove(runtime, id)
             });
         }
-        let namespaces = self.sweep_namespace_records(runtime, ledger);
+        let namespaces = self.collect_namespace_records(runtime, ledger);
         self.note_failure(Kind::Namespace, namespaces);
-        let broken = self.sweep_broken(runtime, ledger);
+        let broken = self.collect_broken(runtime, ledger);
         self.note_failure(Kind::Namespace, broken);
-        let swept = self.sweep_cached_plans(runtime);
-        self.note_failure(Kind::Stamp, swept);
+        let collected = self.collect_cached_plans(runtime);
+        self.note_failure(Kind::Stamp, collected);
     }
 
     /// A namespace is pinned by a process that has left it for that, with the user's lock held: so it is judged
     /// with that lock held.
-    fn sweep_namespace_records(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+    fn collect_namespace_records(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
         let census = Census::of_processes()?;
         let absent = |record: &&NamespaceRecord| !census.holds(record.namespace);
         let pins = self.remaining_pins(runtime)?;
@@ -251,7 +251,7 @@ impl Sweep<'_> {
                     (record.namespace.inode, self.is_over(runtime, record, &look));
                 let path = format!("{PATH}/{NAMESPACES}/{inode}");
                 if unused && !locks.contains_key(&record.uid) {
-                    self.spare(Kind::Namespace, &path, BUSY);
+                    self.leave(Kind::Namespace, &path, BUSY);
                 } else if unused {
                     let remove = || NamespaceRecord::remove(runtime, inode);
                     self.dispose(Kind::Namespace, &path, "the namespace is gone", remove);
@@ -277,7 +277,7 @@ impl Sweep<'_> {
     }
 
     /// Records that nobody can read: of a later version, or of a disk that was full.
-    fn sweep_broken(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
+    fn collect_broken(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
         if ledger.broken.is_empty() {
             return Ok(());
         }
@@ -309,7 +309,7 @@ impl Sweep<'_> {
     }
 
     /// A cached plan speeds up joining, so it is of no use to a user who has nothing to join.
-    fn sweep_cached_plans(&mut self, runtime: &Runtime) -> Result<()> {
+    fn collect_cached_plans(&mut self, runtime: &Runtime) -> Result<()> {
         let pins = self.remaining_pins(runtime)?;
         let users: BTreeSet<u32> = pins.iter().filter_map(|key| uid_of(key)).collect();
         for name in runtime.list(CACHED_PLANS)? {
@@ -326,7 +326,7 @@ impl Sweep<'_> {
     }
 
     /// What was being written when the process that wrote it was killed.
-    pub(super) fn sweep_temporaries(&mut self, runtime: &Runtime) -> Result<()> {
+    pub(super) fn collect_temporaries(&mut self, runtime: &Runtime) -> Result<()> {
         let below = WRITTEN.map(|directory| format!("{directory}/"));
         for directory in below.iter().map(String::as_str).chain([""]) {
             let names = runtime.list(if directory.is_empty() { "." } else { directory })?;

@@ -1,0 +1,203 @@
+//! Pins of namespaces that no process is in any more.
+
+use super::mounts::Views;
+use super::records::Ledger;
+use super::{BUSY, Collector, Kind, LOCKED_AT_ONCE, State};
+use crate::error::{Error, Result};
+use crate::kernel::fs::directory::is_temporary;
+use crate::kernel::namespace::Identity;
+use crate::kernel::namespace::guard::PINS;
+use crate::session::census::Census;
+use crate::session::pin::{Pins, uid_of};
+use crate::session::runtime::Runtime;
+use rustix::fs::AtFlags;
+use std::time::Duration;
+
+/// Until then, a pin that nothing is bound to is taken for one that is being made.
+const BEING_MADE: Duration = Duration::from_secs(60);
+
+impl Collector<'_> {
+    /// Removes the pins whose namespaces hold no process, with their records.
+    pub(super) fn collect_pins(&mut self, runtime: &Runtime, ledger: &mut Ledger) -> Result<()> {
+        let Some(pins) = Pins::find(runtime)? else {
+            return Ok(());
+        };
+        let mut keys = Vec::new();
+        for name in Pins::list(runtime)? {
+            match uid_of(&name) {
+                Some(_) => keys.push(name),
+                None if is_temporary(&name) => {}
+                None => self.note_foreign(&path_of(&name)),
+            }
+        }
+        let found = self
+            .look(runtime, &pins, ledger)
+            .unused(keys, &Census::of_processes()?);
+        for batch in found.chunks(LOCKED_AT_ONCE) {
+            let keys = batch.iter().map(|(key, _)| key.clone()).collect();
+            self.collect_unused_pins(runtime, &pins, ledger, keys)?;
+        }
+        self.collect_broken_pins(runtime, &pins)
+    }
+
+    /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
+    fn collect_broken_pins(&mut self, runtime: &Runtime, pins: &Pins) -> Result<()> {
+        for key in Pins::list_broken(runtime)? {
+            let Some(uid) = uid_of(&key) else {
+                continue;
+            };
+            let lock = self.try_lock(runtime, uid)?;
+            let path = path_of(&key);
+            if lock.is_none() {
+                self.leave(Kind::Pin, &path, BUSY);
+            } else if Pins::list_broken(runtime)?.contains(&key) {
+                let reason = "whoever made or removed it was killed";
+                self.dispose(Kind::Pin, &path, reason, || pins.remove_companions(&key));
+            }
+        }
+        Ok(())
+    }
+
+    fn look<'l>(&'l self, runtime: &'l Runtime, pins: &'l Pins, ledger: &'l Ledger) -> Look<'l> {
+        Look {
+            collector: self,
+            runtime,
+            pins,
+            ledger,
+        }
+    }
+
+    /// Judges pins a second time, with their users' locks held, and removes them.
+    fn collect_unused_pins(
+        &mut self,
+        runtime: &Runtime,
+        pins: &Pins,
+        ledger: &mut Ledger,
+        keys: Vec<String>,
+    ) -> Result<()> {
+        let locks = self.try_locks(runtime, keys.iter().filter_map(|key| uid_of(key)))?;
+        let is_locked = |key: &String| uid_of(key).is_some_and(|uid| locks.contains_key(&uid));
+        let (locked, busy): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_locked);
+        for key in busy {
+            self.leave(Kind::Pin, &path_of(&key), BUSY);
+        }
+        let states = self
+            .look(runtime, pins, ledger)
+            .unused(locked, &Census::of_threads()?);
+        for (key, state) in states {
+            self.collect_pin(runtime, pins, ledger, key, state);
+        }
+        Ok(())
+    }
+
+    fn collect_pin(
+        &mut self,
+        runtime: &Runtime,
+        pins: &Pins,
+        ledger: &Ledger,
+        key: String,
+        state: Result<State>,
+    ) {
+        let path = path_of(&key);
+        match state {
+            Err(error) => self.dispose_failed(Kind::Pin, &path, error),
+            Ok(State::Used) => {}
+            Ok(State::UnusedElsewhere(reason)) => self.leave(Kind::Foreign, &path, &reason),
+            Ok(State::Unused(reason)) => {
+                self.dispose(Kind::Pin, &path, reason, || {
+                    let bound = pins.namespace(&key)?.map(|namespace| namespace.identity());
+                    pins.remove_with_record(runtime, &key, ledger.pinned(&key, bound))
+                });
+                self.unpinned.insert(key);
+            }
+        }
+    }
+}
+
+/// A look at pins.
+struct Look<'a> {
+    collector: &'a Collector<'a>,
+    runtime: &'a Runtime,
+    pins: &'a Pins,
+    ledger: &'a Ledger,
+}
+
+impl Look<'_> {
+    /// The pins that are not in use, as far as the census tells.
+    fn unused(
+        &self,
+        keys: impl IntoIterator<Item = String>,
+        census: &Census,
+    ) -> Vec<(String, Result<State>)> {
+        let judged = keys.into_iter().map(|key| {
+            let state = self.judge(&key, census);
+            (key, state)
+        });
+        judged
+            .filter(|(_, state)| !matches!(state, Ok(State::Used)))
+            .collect()
+    }
+
+    fn judge(&self, key: &str, census: &Census) -> Result<State> {
+        let bound = self
+            .pins
+            .namespace(key)?
+            .map(|namespace| namespace.identity());
+        let record = self.ledger.pinned(key, bound);
+        let used = match record {
+            Some(record) => census.is_used(record),
+            None => bound.is_some_and(|namespace| census.holds(namespace)),
+        };
+        if used {
+            return Ok(State::Used);
+        }
+        match record {
+            Some(record) if record.origin != self.collector.own => {
+                Ok(self.collector.judge_elsewhere(record.origin, census))
+            }
+            Some(_) => Ok(State::Unused("no process is in its namespace")),
+            None if bound.is_some() => Ok(State::Unused("no process is in its namespace")),
+            None => self.judge_unbound(key),
+        }
+    }
+
+    /// Nothing is bound to it here, and nothing is known of it. Where something is bound to it in another
+    /// namespace, removing the file would undo that.
+    fn judge_unbound(&self, key: &str) -> Result<State> {
+        let name = format!("ns/{key}");
+        let status = rustix::fs::statat(self.runtime, &name, AtFlags::SYMLINK_NOFOLLOW);
+        let being_made = status.is_ok_and(|status| self.collector.age(&status) < BEING_MADE);
+        if being_made || !(self.collector.sees_all || self.ledger.is_all_from(self.collector.own)) {
+            return Ok(State::Used);
+        }
+        if Views::take()?.cover_pin(key) {
+            return Ok(State::Used);
+        }
+        Ok(State::Unused("no namespace is bound to it"))
+    }
+}
+
+impl Collector<'_> {
+    /// What to do about something unused that was made in another namespace: there alone can it be removed,
+    /// as long as there is a there.
+    pub(super) fn judge_elsewhere(&self, origin: Identity, census: &Census) -> State {
+        if self.sees_all && !census.holds(origin) {
+            return State::Unused("the namespace that it was made in is gone");
+        }
+        let reason = format!("it was made in another mount namespace, {origin}; run jns gc there");
+        State::UnusedElsewhere(reason)
+    }
+
+    fn dispose_failed(&mut self, kind: Kind, path: &str, error: Error) {
+        self.note(
+            kind,
+            path,
+            "it cannot be examined",
+            super::Disposal::Failed(error),
+        );
+    }
+}
+
+fn path_of(key: &str) -> String {
+    format!("{PINS}/{key}")
+}
