@@ -13,6 +13,7 @@ mod store;
 
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace};
+use crate::session::PinKey;
 use crate::session::lock::Lock;
 use crate::session::runtime::Runtime;
 use records::Ledger;
@@ -153,7 +154,7 @@ struct Collector<'a> {
     /// Whether /proc shows all processes of the machine, and not those of a container alone.
     sees_all: bool,
     /// The pins that were removed, or would be.
-    unpinned: BTreeSet<String>,
+    unpinned: BTreeSet<PinKey>,
     found: Vec<Remains>,
 }
 

@@ -3,10 +3,12 @@
 use crate::error::{Error, Result};
 #[cfg(feature = "selinux")]
 use crate::kernel::{fs::label, selinux};
+use crate::store::layout::is_random_name;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
+use std::fmt;
 
 /// One login: who, through which service, from where. Gathered once; everything after it is a pure
 /// function of this and the policy.
@@ -29,8 +31,76 @@ pub struct Login {
     pub tty: Option<String>,
     /// `PAM_RHOST`: a host name or an address.
     pub rhost: Option<String>,
-    /// A name that no other session has or had: one path component.
-    pub session: String,
+    /// The name that no other session has or had.
+    pub session: SessionId,
+}
+
+/// The text of [`SessionId::placeholder`].
+const PLACEHOLDER: &str = "SESSION";
+
+/// The name of a session: 32 random bits and the user's id, as 16 hexadecimal digits. Unlike a process id it is not used
+/// again, so that what a crashed session left behind is not mistaken for a new one's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// Makes a new one for a session of the user `uid`.
+    ///
+    /// # Errors
+    ///
+    /// The random source failed.
+    pub fn new(uid: u32) -> Result<Self> {
+        let mut bits = [0_u8; 4];
+        rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())
+            .map_err(|e| Error::from_errno("name", "the session", e))?;
+        let random = u32::from_ne_bytes(bits);
+        Ok(Self(format!("{random:08x}{uid:08x}")))
+    }
+
+    /// The session whose id `text` is; nothing for a text of another form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_random_name(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Stands for the name of a session that is not opened: `SESSION`, which no session has.
+    #[must_use]
+    pub fn placeholder() -> Self {
+        Self(PLACEHOLDER.to_owned())
+    }
+
+    /// Whether sessions of the user `uid` have such a name.
+    #[must_use]
+    pub fn is_of(&self, uid: u32) -> bool {
+        self.0.ends_with(&format!("{uid:08x}"))
+    }
+
+    /// The id as text: one component of a path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text).ok_or_else(|| {
+            Error::new(
+                "read",
+                "the id of a session",
+                "it has not 16 hexadecimal digits",
+            )
+        })
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A group of a login.
@@ -171,7 +241,7 @@ impl Login {
             service: request.service,
             tty: request.tty,
             rhost: request.rhost,
-            session: new_session_name(account.uid.as_raw()).map_err(Unknown::Fault)?,
+            session: SessionId::new(account.uid.as_raw()).map_err(Unknown::Fault)?,
         })
     }
 
@@ -190,7 +260,7 @@ impl Login {
             service: String::new(),
             tty: None,
             rhost: None,
-            session: new_session_name(uid)?,
+            session: SessionId::new(uid)?,
         })
     }
 
@@ -276,22 +346,6 @@ fn is_absence(errno: Errno) -> bool {
     )
 }
 
-/// 32 random bits and the user's id, in hexadecimal: unlike a process id, not used again, so that what a crashed
-/// session left behind is not mistaken for a new one's.
-fn new_session_name(uid: u32) -> Result<String> {
-    let mut bits = [0_u8; 4];
-    rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())
-        .map_err(|e| Error::from_errno("name", "the session", e))?;
-    let random = u32::from_ne_bytes(bits);
-    Ok(format!("{random:08x}{}", session_suffix(uid)))
-}
-
-/// What the names of all sessions of a user end in.
-#[must_use]
-pub fn session_suffix(uid: u32) -> String {
-    format!("{uid:08x}")
-}
-
 /// Whether the account database says that no account has that user id. One that cannot be asked says nothing.
 #[must_use]
 pub fn is_unknown(uid: u32) -> bool {
@@ -311,4 +365,27 @@ pub fn has_account(name: &str, uid: u32) -> Option<bool> {
 #[must_use]
 pub fn is_effective_root() -> bool {
     Uid::effective().is_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_session_is_a_component_and_its_users() {
+        let id = SessionId::new(2001).unwrap();
+        assert_eq!(SessionId::parse(id.as_str()).as_ref(), Some(&id));
+        assert!(id.is_of(2001) && !id.is_of(2002), "{id}");
+        for wrong in [
+            "",
+            "SESSION",
+            "0123456789abcde",
+            "0123456789abcdef0",
+            "../../etc/passwd",
+            "0123456789abcde/",
+        ] {
+            assert_eq!(SessionId::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(SessionId::parse(SessionId::placeholder().as_str()), None);
+    }
 }

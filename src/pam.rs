@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::kernel::namespace::Root;
 use crate::kernel::process::helper::Helper;
-use crate::login::{Login, Request, is_effective_root};
+use crate::login::{Login, Request, SessionId, is_effective_root};
 use crate::policy::Source;
 use crate::session::namespace::Leave;
 use pam::constants::{PamFlag, PamResultCode};
@@ -69,7 +69,7 @@ struct Sessions {
     /// The sessions that are open, last one last.
     open: RefCell<Vec<Opened>>,
     /// The name of the one that was closed last, where the return from it waits for the end of the handle.
-    closed: RefCell<Option<String>>,
+    closed: RefCell<Option<SessionId>>,
 }
 
 impl Drop for Sessions {
@@ -87,7 +87,7 @@ struct Opened {
     user: String,
     uid: u32,
     /// The session's name.
-    id: String,
+    id: SessionId,
     /// Whether it lives in another root directory than the host's.
     in_own_root: bool,
     /// Where the process then was. By its number the kernel tells a mount from those of all other namespaces, and

@@ -13,8 +13,10 @@ mod show;
 use crate::error::{Origin, Result};
 use crate::login::{Accounts, Login};
 use crate::policy::value::{AbsPath, Attributes, Mode, Names, Propagation, Size};
-use crate::policy::{Policy, Selection, select, sha256};
+use crate::policy::{Policy, Selection, Sha256, select};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 pub use crate::login::Label;
@@ -310,6 +312,17 @@ impl View {
     }
 }
 
+/// What a namespace is made by, as a name: plans with the same digest give the same view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlanDigest(Sha256);
+
+impl fmt::Display for PlanDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Plan {
     /// The plan of `login` under `policy`: its rules selected, their templates expanded, sorted with
     /// parents first. An exempt login, and one that no rule matches, has no steps.
@@ -347,11 +360,21 @@ impl Plan {
     /// view. Where in the policy the rules stand, the environment, hooks
     /// and inits make no difference.
     #[must_use]
-    pub fn digest(&self) -> String {
-        let mut text = format!("{:?} {:?}", self.propagation, self.store);
-        self.steps
-            .iter()
-            .for_each(|step| digest_step(&mut text, step));
+    pub fn digest(&self) -> PlanDigest {
+        let Self {
+            sharing: _,
+            store,
+            propagation,
+            root,
+            steps,
+            isolation,
+            volumes,
+            environment: _,
+            hooks: _,
+            inits: _,
+        } = self;
+        let mut text = format!("{propagation:?} {store:?}");
+        steps.iter().for_each(|step| digest_step(&mut text, step));
         if let Some(NewRoot {
             path,
             fstab,
@@ -359,7 +382,7 @@ impl Plan {
             steps,
             optional,
             origin: _,
-        }) = &self.root
+        }) = root
         {
             text.push_str(&format!("\nroot {path:?} {fstab:?} {optional}"));
             steps.iter().for_each(|step| digest_step(&mut text, step));
@@ -369,7 +392,7 @@ impl Plan {
             ipc,
             hostname,
             network,
-        } = &self.isolation;
+        } = isolation;
         text.push_str(&format!(
             "\nisolate {:?} {:?} {:?} {:?}",
             processes.as_ref().map(|wanted| wanted.value),
@@ -377,7 +400,7 @@ impl Plan {
             hostname.as_ref().map(|wanted| &wanted.value),
             network.as_ref().map(|wanted| &wanted.value)
         ));
-        for volume in &self.volumes {
+        for volume in volumes {
             let Volume {
                 path,
                 open,
@@ -391,7 +414,7 @@ impl Plan {
                 "\nvolume {path:?} {open:?} {close:?} {password:?} {optional} {inherit}"
             ));
         }
-        sha256(text.as_bytes())
+        PlanDigest(Sha256::of(text.as_bytes()))
     }
 
     /// The same for a command that has the namespace to itself, even where nothing is covered in it.

@@ -34,7 +34,7 @@ use template::Fact;
 
 pub(crate) use check::{covers_store, lacks_labels};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
-pub use digest::sha256;
+pub use digest::Sha256;
 pub use fields::{word, word_of};
 pub use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
@@ -61,7 +61,7 @@ pub struct Loaded {
     /// What an administrator should look at although logins go on.
     pub warnings: Diagnostics,
     /// The files that it was read from: the name of each, and the SHA-256 of its text in hexadecimal.
-    pub files: Vec<(String, String)>,
+    pub files: Vec<(String, Sha256)>,
 }
 
 /// What else than the policy, the account and the service decides what a login gets.
@@ -178,7 +178,7 @@ fn parse<'f>(
     let mut digests = Vec::new();
     for (rank, name, bytes) in files {
         texts.extend(Text::decode(rank, name, bytes, &mut report));
-        digests.push((name.to_owned(), sha256(bytes)));
+        digests.push((name.to_owned(), Sha256::of(bytes)));
     }
     let mut settings = Settings::default();
     let mut drafts = Vec::new();

@@ -33,7 +33,7 @@ pub use command::Command;
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
 pub use namespace::SessionNamespace;
-pub use pin::Pins;
+pub use pin::{PinKey, Pins};
 pub use place::Place;
 pub use runtime::Runtime;
 pub use subject::subject_of;

@@ -36,7 +36,12 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "login",
-        &["kernel::fs::label", "kernel::selinux", "error"],
+        &[
+            "kernel::fs::label",
+            "kernel::selinux",
+            "store::layout",
+            "error",
+        ],
         "facts about a login do not depend on what is made of them",
     ),
     room(
@@ -66,7 +71,7 @@ const ROOMS: &[Room] = &[
             "plan",
             "kernel",
             "login",
-            "policy::sha256",
+            "policy::Sha256",
             "store::layout",
             "error",
         ],
@@ -74,7 +79,13 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "gc",
-        &["session", "kernel", "store::layout", "error"],
+        &[
+            "session",
+            "kernel",
+            "login::SessionId",
+            "store::layout",
+            "error",
+        ],
         "it removes what logins have left, and no login needs any of it",
     ),
     room(

@@ -11,13 +11,10 @@ use crate::cli::source::{as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
-use crate::login::{Login, Needs, Nss, Request, Unknown};
+use crate::login::{Login, Needs, Nss, Request, SessionId, Unknown};
 use crate::plan::Plan;
 use crate::policy::{Diagnostics, Loaded, Policy, Selection, select};
 use serde_json::{Value, json};
-
-/// What stands in for a session's name, which is another one at each login.
-const ANY_SESSION: &str = "SESSION";
 
 /// A login and the policy that it meets.
 #[derive(Debug)]
@@ -127,7 +124,7 @@ fn gather(arguments: Explain) -> Result<Login> {
     };
     match Login::gather(request, all) {
         Ok(login) => Ok(Login {
-            session: ANY_SESSION.to_owned(),
+            session: SessionId::placeholder(),
             ..login
         }),
         Err(Unknown::User(reason) | Unknown::Fault(reason)) => Err(reason),

@@ -11,7 +11,7 @@ use crate::kernel::fs::walk::identity;
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::process::{self, Process};
 use crate::session::NamespaceRecord;
-use crate::session::pin::uid_of;
+use crate::session::pin::PinKey;
 use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind};
 use rustix::fs::{Stat, Timespec};
@@ -211,17 +211,17 @@ impl Collector<'_> {
     }
 
     /// Finds the pin of a namespace, though no process may be in it, that shows these instances.
-    fn find_pin(&self, holder: &Holder, ledger: &Ledger) -> Result<Option<String>> {
+    fn find_pin(&self, holder: &Holder, ledger: &Ledger) -> Result<Option<PinKey>> {
         let Some(runtime) = Runtime::find()? else {
             return Ok(None);
         };
         let pins = self.remaining_pins(&runtime)?;
-        let is_theirs = |key: &&String| match &holder.kind {
-            HolderKind::User => uid_of(key) == Some(holder.id),
+        let is_theirs = |key: &&PinKey| match &holder.kind {
+            HolderKind::User => key.uid() == holder.id,
             HolderKind::Former(account) => {
                 let record = ledger.pinned(key, None);
                 let is_its = |record: &NamespaceRecord| is_of(record, account.as_ref());
-                uid_of(key) == Some(holder.id) && record.is_none_or(is_its)
+                key.uid() == holder.id && record.is_none_or(is_its)
             }
             HolderKind::Group => {
                 ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name())
@@ -372,7 +372,7 @@ fn find_former(holder: &Holder, ledger: &Ledger) -> Result<Option<Process>> {
 }
 
 /// A process that is in the namespace of a pin, or that the pin alone keeps it.
-fn in_namespace_of(ledger: &Ledger, key: &str) -> String {
+fn in_namespace_of(ledger: &Ledger, key: &PinKey) -> String {
     let record = ledger.pinned(key, None);
     let inside = record.and_then(|record| process::of_namespace(record.namespace.inode).ok());
     match inside.and_then(|inside| inside.first().copied()) {

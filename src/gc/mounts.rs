@@ -6,7 +6,7 @@ use crate::kernel::mount::mount_table::{self, Mount};
 use crate::kernel::mount::overlay::layer_of;
 use crate::kernel::namespace::{Namespace, Root};
 use crate::session::census::{Task, processes, threads, unless_gone};
-use crate::session::pin::{self, uid_of};
+use crate::session::pin::{self, PinKey};
 use crate::store::layout::OwnerKind;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,10 +134,10 @@ impl Views {
     }
 
     /// Whether something is mounted on the pin `key`, in whatever namespace where it matters to its user.
-    pub(super) fn cover_pin(&self, key: &str) -> bool {
+    pub(super) fn cover_pin(&self, key: &PinKey) -> bool {
         let viewers = self.covered.get(format!("ns/{key}").as_bytes());
         let mut viewers = viewers.into_iter().flatten();
-        viewers.any(|viewer| viewer.concerns(uid_of(key)))
+        viewers.any(|viewer| viewer.concerns(Some(key.uid())))
     }
 
     /// Whether something is mounted on the path, or below it, in the present namespace.
@@ -212,9 +212,13 @@ mod tests {
 33 24 8:1 /lib/jns/user/.jns-0123456789abcdef/tmp//deleted /x rw - ext4 /dev/sda1 rw
 36 24 0:50 / /opt rw - overlay jns:8:1:/lib/jns/group/100/opt rw
 37 24 0:51 / /srv rw - tmpfs jns:8:1:/lib/jns/group/200/srv rw
-34 24 0:4 mnt:[4026532211] /run/jns/ns/1000-0a rw - nsfs nsfs rw
+34 24 0:4 mnt:[4026532211] /run/jns/ns/1000-0123456789abcdef0123456789abcdef rw - nsfs nsfs rw
 35 24
 ";
+
+    fn key(uid: u32) -> PinKey {
+        PinKey::parse(&format!("{uid}-0123456789abcdef0123456789abcdef")).unwrap()
+    }
 
     #[test]
     fn a_table_tells_what_is_shown_and_what_is_covered() {
@@ -256,7 +260,8 @@ mod tests {
                 "a layer: {name} {device}"
             );
         }
-        assert!(views.cover_pin("1000-0a") && !views.cover_pin("1000-0"));
+        let [covered, bare] = [1000, 1001].map(key);
+        assert!(views.cover_pin(&covered) && !views.cover_pin(&bare));
     }
 
     #[test]
@@ -276,7 +281,7 @@ mod tests {
             assert_eq!(views.show_of(place, "user/1000", uid), shown, "{uid:?}");
         }
         for (uid, covered) in [(1000, false), (2002, true)] {
-            let key = format!("{uid}-0123456789abcdef0123456789abcdef");
+            let key = key(uid);
             let name = format!("ns/{key}").into_bytes();
             views.covered.insert(name, vec![bobs]);
             assert_eq!(views.cover_pin(&key), covered, "{uid}");

@@ -4,11 +4,10 @@ use super::mounts::Views;
 use super::records::Ledger;
 use super::{BUSY, Collector, Kind, LOCKED_AT_ONCE, State};
 use crate::error::{Error, Result};
-use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::PINS;
 use crate::session::census::Census;
-use crate::session::pin::{Pins, uid_of};
+use crate::session::pin::{PinKey, Pins};
 use crate::session::runtime::Runtime;
 use rustix::fs::AtFlags;
 use std::time::Duration;
@@ -22,17 +21,12 @@ impl Collector<'_> {
         let Some(pins) = Pins::find(runtime)? else {
             return Ok(());
         };
-        let mut keys = Vec::new();
-        for name in Pins::list(runtime)? {
-            match uid_of(&name) {
-                Some(_) => keys.push(name),
-                None if is_temporary(&name) => {}
-                None => self.note_foreign(&path_of(&name)),
-            }
+        for name in Pins::list_foreign(runtime)? {
+            self.note_foreign(&format!("{PINS}/{name}"));
         }
         let found = self
             .look(runtime, &pins, ledger)
-            .unused(keys, &Census::of_processes()?);
+            .unused(Pins::list(runtime)?, &Census::of_processes()?);
         for batch in found.chunks(LOCKED_AT_ONCE) {
             let keys = batch.iter().map(|(key, _)| key.clone()).collect();
             self.collect_unused_pins(runtime, &pins, ledger, keys)?;
@@ -43,11 +37,8 @@ impl Collector<'_> {
     /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
     fn collect_broken_pins(&mut self, runtime: &Runtime, pins: &Pins) -> Result<()> {
         for key in Pins::list_broken(runtime)? {
-            let Some(uid) = uid_of(&key) else {
-                continue;
-            };
-            let lock = self.try_lock(runtime, uid)?;
-            let path = path_of(&key);
+            let lock = self.try_lock(runtime, key.uid())?;
+            let path = key.path();
             if lock.is_none() {
                 self.leave(Kind::Pin, &path, BUSY);
             } else if Pins::list_broken(runtime)?.contains(&key) {
@@ -73,13 +64,13 @@ impl Collector<'_> {
         runtime: &Runtime,
         pins: &Pins,
         ledger: &mut Ledger,
-        keys: Vec<String>,
+        keys: Vec<PinKey>,
     ) -> Result<()> {
-        let locks = self.try_locks(runtime, keys.iter().filter_map(|key| uid_of(key)))?;
-        let is_locked = |key: &String| uid_of(key).is_some_and(|uid| locks.contains_key(&uid));
+        let locks = self.try_locks(runtime, keys.iter().map(PinKey::uid))?;
+        let is_locked = |key: &PinKey| locks.contains_key(&key.uid());
         let (locked, busy): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_locked);
         for key in busy {
-            self.leave(Kind::Pin, &path_of(&key), BUSY);
+            self.leave(Kind::Pin, &key.path(), BUSY);
         }
         let states = self
             .look(runtime, pins, ledger)
@@ -95,10 +86,10 @@ impl Collector<'_> {
         runtime: &Runtime,
         pins: &Pins,
         ledger: &Ledger,
-        key: String,
+        key: PinKey,
         state: Result<State>,
     ) {
-        let path = path_of(&key);
+        let path = key.path();
         match state {
             Err(error) => self.dispose_failed(Kind::Pin, &path, error),
             Ok(State::Used) => {}
@@ -126,9 +117,9 @@ impl Look<'_> {
     /// The pins that are not in use, as far as the census tells.
     fn unused(
         &self,
-        keys: impl IntoIterator<Item = String>,
+        keys: impl IntoIterator<Item = PinKey>,
         census: &Census,
-    ) -> Vec<(String, Result<State>)> {
+    ) -> Vec<(PinKey, Result<State>)> {
         let judged = keys.into_iter().map(|key| {
             let state = self.judge(&key, census);
             (key, state)
@@ -138,7 +129,7 @@ impl Look<'_> {
             .collect()
     }
 
-    fn judge(&self, key: &str, census: &Census) -> Result<State> {
+    fn judge(&self, key: &PinKey, census: &Census) -> Result<State> {
         let bound = self
             .pins
             .namespace(key)?
@@ -163,7 +154,7 @@ impl Look<'_> {
 
     /// Nothing is bound to it here, and nothing is known of it. Where something is bound to it in another
     /// namespace, removing the file would undo that.
-    fn judge_unbound(&self, key: &str) -> Result<State> {
+    fn judge_unbound(&self, key: &PinKey) -> Result<State> {
         let name = format!("ns/{key}");
         let status = rustix::fs::statat(self.runtime, &name, AtFlags::SYMLINK_NOFOLLOW);
         let being_made = status.is_ok_and(|status| self.collector.age(&status) < BEING_MADE);
@@ -196,8 +187,4 @@ impl Collector<'_> {
             super::Disposal::Failed(error),
         );
     }
-}
-
-fn path_of(key: &str) -> String {
-    format!("{PINS}/{key}")
 }

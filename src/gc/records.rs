@@ -4,11 +4,12 @@ use super::{ABANDONED, BUSY, Collector, Kind, LOCKED_AT_ONCE};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
+use crate::login::SessionId;
 use crate::session::CACHED_PLANS;
 use crate::session::census::Census;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::lock;
-use crate::session::pin::{self, Pins, uid_of};
+use crate::session::pin::{self, PinKey, Pins};
 use crate::session::runtime::{PATH, Runtime};
 use crate::session::volumes;
 use crate::store::layout::parse_id;
@@ -33,7 +34,7 @@ pub(super) struct Ledger {
     /// Those that cannot be read: `session/0123456789abcdef`.
     broken: Vec<(String, Error)>,
     /// The ids of sessions that have ended.
-    ended: BTreeSet<String>,
+    ended: BTreeSet<SessionId>,
 }
 
 impl Ledger {
@@ -50,7 +51,7 @@ impl Ledger {
             }
         }
         for (name, record) in SessionRecord::all(runtime)? {
-            match sound(record, |record: &SessionRecord| record.id == name) {
+            match sound(record, |record: &SessionRecord| record.id.as_str() == name) {
                 Ok(record) => ledger.sessions.push(record),
                 Err(error) => ledger.broken.push((format!("{SESSIONS}/{name}"), error)),
             }
@@ -59,10 +60,9 @@ impl Ledger {
     }
 
     /// The record of the namespace that is, or was, bound to the pin `key`.
-    pub(super) fn pinned(&self, key: &str, bound: Option<Identity>) -> Option<&NamespaceRecord> {
+    pub(super) fn pinned(&self, key: &PinKey, bound: Option<Identity>) -> Option<&NamespaceRecord> {
         self.namespaces.iter().find(|record| {
-            record.pin.as_deref() == Some(key)
-                && bound.is_none_or(|bound| bound == record.namespace)
+            record.pin.as_ref() == Some(key) && bound.is_none_or(|bound| bound == record.namespace)
         })
     }
 
@@ -97,13 +97,13 @@ impl Ledger {
     }
 
     /// Whether a session of that id may still be there.
-    pub(super) fn has_live_session(&self, id: &str) -> bool {
+    pub(super) fn has_live_session(&self, id: &SessionId) -> bool {
         let mut sessions = self.sessions.iter();
-        sessions.any(|session| session.id == id) && !self.ended.contains(id)
+        sessions.any(|session| session.id == *id) && !self.ended.contains(id)
     }
 
     /// Whether it is known that the session of that id has ended.
-    pub(super) fn has_ended_session(&self, id: &str) -> bool {
+    pub(super) fn has_ended_session(&self, id: &SessionId) -> bool {
         self.ended.contains(id)
     }
 
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// Whether a namespace that has one of these pins shows an instance of `holder`, such as `group/100`.
-    pub(super) fn pinned_show(&self, pins: &BTreeSet<String>, holder: &str) -> bool {
+    pub(super) fn pinned_show(&self, pins: &BTreeSet<PinKey>, holder: &str) -> bool {
         let is_theirs = |instance: &Shown| {
             let parent = Path::new(&instance.path).parent();
             parent.is_some_and(|parent| parent.ends_with(holder))
@@ -142,7 +142,7 @@ fn sound<T>(record: Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
 /// What is looked at again with locks held.
 struct Recheck<'a> {
     census: Census,
-    pins: BTreeSet<String>,
+    pins: BTreeSet<PinKey>,
     ledger: &'a Ledger,
 }
 
@@ -212,7 +212,7 @@ impl Collector<'_> {
         &mut self,
         runtime: &Runtime,
         ledger: &Ledger,
-        left: &BTreeSet<String>,
+        left: &BTreeSet<SessionId>,
     ) {
         for id in ledger.ended.difference(left) {
             let path = format!("{PATH}/{SESSIONS}/{id}");
@@ -301,7 +301,7 @@ impl Collector<'_> {
     }
 
     /// The pins there are, without those that would be removed.
-    pub(super) fn remaining_pins(&self, runtime: &Runtime) -> Result<BTreeSet<String>> {
+    pub(super) fn remaining_pins(&self, runtime: &Runtime) -> Result<BTreeSet<PinKey>> {
         let pins = Pins::list(runtime)?.into_iter();
         Ok(pins
             .filter(|key| !self.request.dry_run || !self.unpinned.contains(key))
@@ -311,7 +311,7 @@ impl Collector<'_> {
     /// A cached plan speeds up joining, so it is of no use to a user who has nothing to join.
     fn collect_cached_plans(&mut self, runtime: &Runtime) -> Result<()> {
         let pins = self.remaining_pins(runtime)?;
-        let users: BTreeSet<u32> = pins.iter().filter_map(|key| uid_of(key)).collect();
+        let users: BTreeSet<u32> = pins.iter().map(PinKey::uid).collect();
         for name in runtime.list(CACHED_PLANS)? {
             let uid = name.split('-').next().and_then(parse_id);
             if is_temporary(&name) || uid.is_some_and(|uid| users.contains(&uid)) {

@@ -6,6 +6,7 @@ use super::{Collector, Kind, MOUNTED, State};
 use crate::error::Result;
 use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Trust, Walker, identity};
+use crate::login::SessionId;
 use crate::session::census::Census;
 use crate::session::ledger::{SessionRecord, Shown};
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 impl Collector<'_> {
     /// Removes the directories that sessions which have ended had in stores of their rules', and gives the ids of
     /// those of which something is left: their records have to stay.
-    pub(super) fn collect_session_directories(&mut self, ledger: &Ledger) -> BTreeSet<String> {
+    pub(super) fn collect_session_directories(&mut self, ledger: &Ledger) -> BTreeSet<SessionId> {
         let has_any = |session: &&SessionRecord| !session.directories.is_empty();
         let sessions: Vec<&SessionRecord> = ledger.ended_sessions().filter(has_any).collect();
         if sessions.is_empty() {

@@ -6,6 +6,7 @@ use super::records::Ledger;
 use super::{ABANDONED, Collector, Kind, MOUNTED};
 use crate::error::Result;
 use crate::kernel::fs::directory::is_temporary;
+use crate::login::SessionId;
 use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind, is_name_in_store};
 use std::time::Duration;
@@ -95,11 +96,17 @@ impl Collector<'_> {
         ledger: &Ledger,
         views: &Views,
     ) -> bool {
-        let id = &entry.name;
-        let ended = ledger.has_ended_session(id);
+        // The caller has parsed the name.
+        let Some(id) = SessionId::parse(&entry.name) else {
+            return false;
+        };
+        let ended = ledger.has_ended_session(&id);
         let old = self.age(&entry.status) >= BEING_MADE;
-        if ledger.has_live_session(id)
-            || views.show(directory.place, &OwnerKind::Session.path_of_entry(id))
+        if ledger.has_live_session(&id)
+            || views.show(
+                directory.place,
+                &OwnerKind::Session.path_of_entry(id.as_str()),
+            )
             || !(ended || old)
         {
             return false;

@@ -5,9 +5,9 @@ use super::hooks::{Noted, Preparation};
 use crate::error::Result;
 use crate::kernel::fs::file::Version;
 use crate::login::{GroupName, Login, Needs};
-use crate::plan::{Helper, Plan, Sharing};
+use crate::plan::{Helper, Plan, PlanDigest, Sharing};
 use crate::policy::source::{self, Watched};
-use crate::policy::{Dependence, Elsewhere, Loaded, Source, sha256};
+use crate::policy::{Dependence, Elsewhere, Loaded, Sha256, Source};
 use crate::session::{CACHED_PLANS, PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The plan's digest.
-    pub plan: String,
+    pub plan: PlanDigest,
     /// The session's environment.
     pub environment: Vec<(String, String)>,
     /// The files of the policy.
@@ -127,7 +127,7 @@ pub(super) fn note(
     let now = i64::try_from(crate::session::namespace::now()).unwrap_or(0);
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
     let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
-    let of_session = |text: &str| text.contains(&login.session);
+    let of_session = |text: &str| text.contains(login.session.as_str());
     let mut words = plan.hooks.iter().flat_map(|hook| &hook.helper.argv);
     let lasting = plan.sharing == Sharing::User
         && !plan
@@ -155,7 +155,7 @@ pub(super) fn note(
 
 /// One for each user and service, so that a user's sshd and cron do not replace each other's.
 fn name(login: &Login, source: &Source) -> String {
-    let digest = sha256(format!("{:?} {source:?}", login.service).as_bytes());
+    let digest = Sha256::of(format!("{:?} {source:?}", login.service).as_bytes());
     format!("{}-{digest:.DIGITS$}", login.uid)
 }
 
@@ -186,7 +186,7 @@ impl Outcome {
 
     pub(super) fn of(plan: &Plan, loaded: &Loaded, login: &Login) -> Self {
         let variables = plan.environment.iter();
-        let file = |(path, sha256): &(String, String)| PolicyFile {
+        let file = |(path, sha256): &(String, Sha256)| PolicyFile {
             path: path.clone(),
             sha256: sha256.clone(),
         };

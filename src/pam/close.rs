@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::NamespaceGuard;
-use crate::login::is_effective_root;
+use crate::login::{SessionId, is_effective_root};
 use crate::session::origin::return_to_origin;
 use crate::session::{Runtime, SessionRecord, volumes};
 use pam::items::Service;
@@ -111,7 +111,7 @@ fn is_there(opened: &Opened) -> bool {
     is_effective_root() && opened.is_here()
 }
 
-fn forget(id: &str) -> Result<()> {
+fn forget(id: &SessionId) -> Result<()> {
     match Runtime::find()? {
         Some(runtime) => SessionRecord::remove(&runtime, id),
         // The session covers /run.

@@ -6,7 +6,7 @@ use super::{Opened, tell};
 use crate::journal::Journal;
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
-use crate::login::is_effective_root;
+use crate::login::{SessionId, is_effective_root};
 use crate::session::namespace::Leave;
 use crate::session::volumes;
 use rustix::process::{Pid, getpid};
@@ -23,7 +23,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct PendingReturn {
     /// The session's name.
-    session: String,
+    session: SessionId,
     /// The root directory in the session.
     root: Root,
     places: Places,
@@ -118,8 +118,8 @@ pub(super) fn make_postponed() {
 
 /// Makes the return from `session`, whose handle ends, in the process that has closed it. In every other one, as in
 /// sshd's child or systemd's `(sd-pam)`, it frees memory and does nothing else.
-pub(super) fn end(session: &str) {
-    let postponed = Postponed::take(|pending| pending.session == session);
+pub(super) fn end(session: &SessionId) {
+    let postponed = Postponed::take(|pending| pending.session == *session);
     let Some(postponed) = postponed.filter(Postponed::is_due) else {
         return;
     };

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::kernel::fs::working_directory::{Location, WorkingDirectory};
 use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::NamespaceGuard;
+use crate::login::SessionId;
 use crate::session::Place;
 use pam::module::PamHandle;
 use rustix::process::Pid;
@@ -13,7 +14,7 @@ use std::sync::Mutex;
 
 /// The sessions that this process has open, in the order in which they were opened, by thread and name: those of
 /// different handles too. It is never waited for, since a child of a threaded process may find it locked for ever.
-static OPEN: Mutex<Vec<(Option<Pid>, String)>> = Mutex::new(Vec::new());
+static OPEN: Mutex<Vec<(Option<Pid>, SessionId)>> = Mutex::new(Vec::new());
 
 /// The places that a session was opened from.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub(super) fn keep(
 }
 
 /// Forgets an open session. Which others its thread has open is returned; none where that cannot be told.
-pub(super) fn forget(id: &str) -> Others {
+pub(super) fn forget(id: &SessionId) -> Others {
     let Ok(mut open) = OPEN.try_lock() else {
         return Others::None;
     };

@@ -440,19 +440,16 @@ impl Builder<'_> {
         let name = name_instance(path.as_str(), label).ok_or_else(|| {
             failed("the path is too long for a name; give the rule a `store`".to_owned())
         })?;
-        let owner = self.owner_of_instance(per);
-        let owner = owner.map_err(|reason| failed(reason.to_owned()))?;
-        let directory = format!("{}/{name}", owner.path(self.store));
+        let directory = format!("{}/{name}", self.owner_of_instance(per).path(self.store));
         AbsPath::new(&directory).map_err(|reason| failed(reason.to_owned()))
     }
 
-    /// Who owns the instances of a rule; or what is wrong with the name of the session.
-    fn owner_of_instance(&self, per: Per) -> Result<Owner<'_>, &'static str> {
-        let session = &self.login.session;
+    /// Who owns the instances of a rule.
+    fn owner_of_instance(&self, per: Per) -> Owner<'_> {
         match per {
-            Per::Session => Component::new(session).map(|_| Owner::Session(session)),
-            Per::Group => Ok(Owner::Group(self.login.gid)),
-            Per::User | Per::Context | Per::Level => Ok(Owner::User(self.login.uid)),
+            Per::Session => Owner::Session(self.login.session.as_str()),
+            Per::Group => Owner::Group(self.login.gid),
+            Per::User | Per::Context | Per::Level => Owner::User(self.login.uid),
         }
     }
 

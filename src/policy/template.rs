@@ -92,7 +92,7 @@ impl Fact {
             Self::Group => login.group(),
             Self::Home => login.home.clone(),
             Self::Service => login.service.clone(),
-            Self::Session => login.session.clone(),
+            Self::Session => login.session.to_string(),
             // It has taken its place by then ([`PathTemplate::labelled`]).
             Self::Context | Self::Level => String::new(),
         }
@@ -703,7 +703,7 @@ impl fmt::Display for NameTemplate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::GroupName;
+    use crate::login::{GroupName, SessionId};
 
     fn login(home: &str) -> Login {
         Login {
@@ -718,7 +718,7 @@ mod tests {
             service: "sshd".to_owned(),
             tty: None,
             rhost: None,
-            session: "5e".to_owned(),
+            session: SessionId::parse("5e5e5e5e000003e9").unwrap(),
         }
     }
 
@@ -728,7 +728,7 @@ mod tests {
         let template = Template::parse(written).unwrap();
         assert_eq!(
             template.text(&login("/h")),
-            "alice 1001 100 users /h sshd 5e {user} }{"
+            "alice 1001 100 users /h sshd 5e5e5e5e000003e9 {user} }{"
         );
         assert_eq!(template.to_string(), written);
     }

@@ -149,7 +149,7 @@ impl<'c> Command<'c> {
             companions: Vec::new(),
             isolation: BTreeMap::new(),
             init: None,
-            plan: String::new(),
+            plan: None,
             paths: Vec::new(),
             attached: Vec::new(),
             inherited: Vec::new(),

@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::ledger::{CompanionRecord, Shown};
 use super::namespace::{Leave, Pinned, now};
 use super::origin::Origin;
-use super::{NamespaceRecord, Pins, Runtime, SessionNamespace, pin};
+use super::{NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace};
 use crate::apply::{self, Applied, Entered, Held, SessionGuard, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -12,18 +12,18 @@ use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::processor::Tour;
 use crate::login::Login;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanDigest};
 
 /// A namespace to be made.
 pub(super) struct Creation<'m> {
     pub(super) plan: &'m Plan,
-    pub(super) digest: &'m str,
+    pub(super) digest: &'m PlanDigest,
     pub(super) login: &'m Login,
     pub(super) subject: &'m Subject<'m>,
     /// Where the login comes from; nothing where no record of it can be kept there.
     pub(super) origin: Option<&'m Origin>,
     /// The name of its pin, if other logins are to join it.
-    pub(super) key: Option<&'m str>,
+    pub(super) key: Option<&'m PinKey>,
 }
 
 /// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
@@ -94,7 +94,7 @@ pub(super) fn create(
         runtime: creation.origin.map(|origin| origin.runtime.clone()),
         process,
         leave: applied.init.map(|(_, known)| match shared {
-            Some(key) => Leave::Tell(pin::init_address(key)),
+            Some(key) => Leave::Tell(key.init_address()),
             None => Leave::Kill(known),
         }),
         looks_older,
@@ -111,7 +111,7 @@ pub(super) fn create(
 /// What became of the pin of a new namespace.
 enum Pin<'m> {
     /// It has this name.
-    Bound(&'m str),
+    Bound(&'m PinKey),
     /// The kernel refused it.
     Refused(Error),
     /// Nobody is to join the namespace.
@@ -120,11 +120,11 @@ enum Pin<'m> {
 
 impl Creation<'_> {
     /// What has to be known to take the pin `key` back.
-    fn pinned(&self, key: &str, namespace: Identity) -> Option<Pinned> {
+    fn pinned(&self, key: &PinKey, namespace: Identity) -> Option<Pinned> {
         let origin = self.origin?;
         Some(Pinned {
             uid: self.login.uid,
-            key: key.to_owned(),
+            key: key.clone(),
             namespace,
             origin_root: origin.place.root,
         })
@@ -180,14 +180,14 @@ fn record_of(
         user: login.user.clone(),
         home: login.home.clone(),
         uid: login.uid,
-        pin: creation.key.map(str::to_owned),
+        pin: creation.key.cloned(),
         origin: origin.place.namespace,
         origin_root: origin.place.root,
         root,
         companions: companions.collect(),
         isolation: plan.isolation.words(),
         init: applied.init.map(|(process, _)| process),
-        plan: creation.digest.to_owned(),
+        plan: Some(creation.digest.clone()),
         paths: applied.paths.clone(),
         attached: applied.attached.clone(),
         inherited: applied.inherited.clone(),
@@ -205,7 +205,7 @@ fn record_of(
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
 /// they are not bound; the thread is in them as before.
-fn bind(origin: &Origin, key: &str, session_guard: &mut SessionGuard) -> Result<Result<()>> {
+fn bind(origin: &Origin, key: &PinKey, session_guard: &mut SessionGuard) -> Result<Result<()>> {
     let SessionGuard {
         opening: _,
         membership,
@@ -216,7 +216,7 @@ fn bind(origin: &Origin, key: &str, session_guard: &mut SessionGuard) -> Result<
         let pins = Pins::open(&origin.runtime)?;
         // What is bound is complete: others can join it, its PID namespace too.
         if let Some(membership) = membership {
-            membership.listen_at(&pin::init_address(key))?;
+            membership.listen_at(&key.init_address())?;
         }
         pins.bind(key, namespaces)
     };

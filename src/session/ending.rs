@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
-use crate::login::Login;
+use crate::login::{Login, SessionId};
+use crate::plan::PlanDigest;
 
 /// The longest name of a service in characters that is noted.
 const LONGEST: usize = 256;
@@ -16,7 +17,7 @@ const LONGEST: usize = 256;
 /// Directories that end with a session which is being opened.
 #[derive(Debug)]
 pub(super) struct Ending {
-    id: String,
+    id: SessionId,
     uid: u32,
     runtime: Option<Runtime>,
 }
@@ -25,7 +26,7 @@ impl Ending {
     /// Notes the directories that lie outside of the module's store; that the note cannot be written is logged.
     pub(super) fn note(
         login: &Login,
-        plan: &str,
+        plan: &PlanDigest,
         (namespace, process): (Identity, Option<Process>),
         directories: &[SessionDirectory],
         runtime: Option<&Runtime>,
@@ -41,7 +42,7 @@ impl Ending {
                 rhost: None,
                 process,
                 namespace,
-                plan: plan.to_owned(),
+                plan: plan.clone(),
                 config: None,
                 policy: Vec::new(),
                 directories,

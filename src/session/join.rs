@@ -5,7 +5,7 @@ use super::create::{Creation, create, create_pinned};
 use super::namespace::Leave;
 use super::origin::Origin;
 use super::unused_pins::remove_unused_pins_of;
-use super::{Lock, NamespaceRecord, Pins, Runtime, SessionNamespace, lock, pin};
+use super::{Lock, NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace, lock};
 use crate::apply::{self, SessionGuard, Subject};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -14,7 +14,7 @@ use crate::kernel::mount::volume::Opening;
 use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::leave_for_all;
 use crate::login::Login;
-use crate::plan::{Plan, Sharing};
+use crate::plan::{Plan, PlanDigest, Sharing};
 use std::time::Duration;
 
 /// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
@@ -25,7 +25,7 @@ use std::time::Duration;
 pub fn join(
     runtime: Runtime,
     login: &Login,
-    plan: &str,
+    plan: &PlanDigest,
     directory: &WorkingDirectory,
 ) -> Result<Option<SessionNamespace>> {
     let origin = Origin::of(runtime)?;
@@ -44,7 +44,7 @@ pub fn join(
 /// The plan cannot be applied; the thread is then where it was.
 pub fn join_or_create(
     plan: &Plan,
-    digest: &str,
+    digest: &PlanDigest,
     login: &Login,
     subject: &Subject<'_>,
     directory: &WorkingDirectory,
@@ -84,7 +84,7 @@ pub fn join_or_create(
         Ok(Found::Nothing(_lock)) => {
             // In the PID namespace of another session's, its processes would end with that session.
             let lasts = !plan.needs_processes() || init::confinement().is_none();
-            let key = lasts.then_some(key.as_str());
+            let key = lasts.then_some(&key);
             create_pinned(&Creation { key, ..alone }, directory)
         }
         Err(error) => {
@@ -106,7 +106,7 @@ impl Origin {
     /// Waits for logins that make the same namespace, and for their programs as long as these may take.
     fn join_or_lock(
         &self,
-        key: &str,
+        key: &PinKey,
         login: &Login,
         total_timeout: Duration,
         directory: &WorkingDirectory,
@@ -129,7 +129,7 @@ impl Origin {
     }
 
     /// Takes away what a new namespace of the user's takes the place of.
-    fn remove_outdated(&self, key: &str, uid: u32) -> Result<()> {
+    fn remove_outdated(&self, key: &PinKey, uid: u32) -> Result<()> {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(());
         };
@@ -160,7 +160,7 @@ impl Origin {
     /// Joins a namespace, unless somebody is changing it.
     fn join_unless_changing(
         &self,
-        key: &str,
+        key: &PinKey,
         login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<Option<SessionNamespace>> {
@@ -173,7 +173,7 @@ impl Origin {
     /// Enters the namespace that is pinned as `key`, if it is still what the login would get.
     fn join(
         &self,
-        key: &str,
+        key: &PinKey,
         login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<Option<SessionNamespace>> {
@@ -189,7 +189,7 @@ impl Origin {
         };
         // Before the thread leaves: the path of the socket is one of this namespace. From now on the first process does
         // not end for want of members.
-        let address = record.init.map(|_| pin::init_address(key));
+        let address = record.init.map(|_| key.init_address());
         let membership = match &address {
             Some(address) => match init::join(address)? {
                 None => return Ok(None),
@@ -231,14 +231,19 @@ impl Origin {
 
     /// The record of the namespace that is pinned as `key`, if it is the one that is pinned, the account's, and shows
     /// what is there now.
-    fn joinable(&self, pins: &Pins, key: &str, login: &Login) -> Result<Option<NamespaceRecord>> {
+    fn joinable(
+        &self,
+        pins: &Pins,
+        key: &PinKey,
+        login: &Login,
+    ) -> Result<Option<NamespaceRecord>> {
         let Some(namespace) = pins.namespace(key)? else {
             return Ok(None);
         };
         let identity = namespace.identity();
         let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
         let fits = |record: &NamespaceRecord| {
-            let same = record.namespace == identity && record.pin.as_deref() == Some(key);
+            let same = record.namespace == identity && record.pin.as_ref() == Some(key);
             same && is_of_account(record, login) && record.is_up_to_date()
         };
         Ok(record.filter(fits))

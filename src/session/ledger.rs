@@ -1,6 +1,7 @@
 //! The ledger: a record for each namespace and each session, for administrators to read and for finding
 //! the way back. It is written whole or not at all, and never the truth about life.
 
+use super::pin::PinKey;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Form;
@@ -12,6 +13,9 @@ use crate::kernel::mount::volume::Volume;
 use crate::kernel::namespace::kind::{Companion, Kind};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
+use crate::login::SessionId;
+use crate::plan::PlanDigest;
+use crate::policy::Sha256;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
@@ -46,7 +50,7 @@ pub struct NamespaceRecord {
     /// The user's id.
     pub uid: u32,
     /// The name of its pin in `/run/jns/ns`; absent for one that no other login joins.
-    pub pin: Option<String>,
+    pub pin: Option<PinKey>,
     /// The namespace that its first session came from.
     pub origin: Identity,
     /// The root directory of that session before it entered the namespace.
@@ -63,8 +67,8 @@ pub struct NamespaceRecord {
     /// absent where it has none. That one stays in the namespaces that the session came from.
     #[serde(default)]
     pub init: Option<Process>,
-    /// The digest of the plan that it was made by.
-    pub plan: String,
+    /// The digest of the plan that it was made by; absent for the host's view.
+    pub plan: Option<PlanDigest>,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
     /// Where the module attached something in it, by paths without links.
@@ -126,8 +130,8 @@ pub struct Shown {
 /// A session that is open, or was when its host process was killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
-    /// The session's name, 16 hexadecimal digits.
-    pub id: String,
+    /// The session's name.
+    pub id: SessionId,
     /// The user's name as the account database has it.
     pub user: String,
     /// The user's id.
@@ -143,7 +147,7 @@ pub struct SessionRecord {
     /// The namespace that it is in.
     pub namespace: Identity,
     /// The digest of its plan.
-    pub plan: String,
+    pub plan: PlanDigest,
     /// The module's `config=`; absent for the policy of the system.
     pub config: Option<String>,
     /// The files of the policy, as they were.
@@ -160,8 +164,8 @@ pub struct SessionRecord {
 pub struct PolicyFile {
     /// Its path, or `built-in`.
     pub path: String,
-    /// The SHA-256 of its text in hexadecimal.
-    pub sha256: String,
+    /// The SHA-256 of its text.
+    pub sha256: Sha256,
 }
 
 impl CompanionRecord {
@@ -305,8 +309,8 @@ impl SessionRecord {
     /// # Errors
     ///
     /// It cannot be read, or is not a record.
-    pub fn read(runtime: &Runtime, id: &str) -> Result<Option<Self>> {
-        read(runtime, SESSIONS, id)
+    pub fn read(runtime: &Runtime, id: &SessionId) -> Result<Option<Self>> {
+        read(runtime, SESSIONS, id.as_str())
     }
 
     /// Writes it.
@@ -315,7 +319,7 @@ impl SessionRecord {
     ///
     /// It cannot be written.
     pub fn write(&self, runtime: &Runtime) -> Result<()> {
-        write(runtime, SESSIONS, &self.id, self)
+        write(runtime, SESSIONS, self.id.as_str(), self)
     }
 
     /// Removes it.
@@ -323,7 +327,7 @@ impl SessionRecord {
     /// # Errors
     ///
     /// unlinkat(2) failed.
-    pub fn remove(runtime: &Runtime, id: &str) -> Result<()> {
+    pub fn remove(runtime: &Runtime, id: &SessionId) -> Result<()> {
         runtime.remove(&format!("{SESSIONS}/{id}"))
     }
 
@@ -337,20 +341,16 @@ impl SessionRecord {
     }
 
     /// Removes the records of the user's sessions whose host processes were killed, made in the namespace `origin`
-    /// like the present one; their names end in `suffix`: who starts su(1) and kills it again and again keeps no more of them than run. Of other
+    /// like the present one: who starts su(1) and kills it again and again keeps no more of them than run. Of other
     /// users' sessions no more than the names is read.
     ///
     /// # Errors
     ///
     /// The directory cannot be read, or a record cannot be removed.
-    pub fn remove_killed(
-        runtime: &Runtime,
-        uid: u32,
-        suffix: &str,
-        origin: Identity,
-    ) -> Result<()> {
-        let names = runtime.list(SESSIONS)?.into_iter();
-        for id in names.filter(|name| is_name(name) && name.ends_with(suffix)) {
+    pub fn remove_killed(runtime: &Runtime, uid: u32, origin: Identity) -> Result<()> {
+        let names = runtime.list(SESSIONS)?;
+        let ids = names.iter().filter_map(|name| SessionId::parse(name));
+        for id in ids.filter(|id| id.is_of(uid)) {
             if let Ok(Some(record)) = Self::read(runtime, &id)
                 && record.uid == uid
                 && record.is_over(runtime, origin)

@@ -3,13 +3,14 @@
 use super::ending::{self, Ending};
 use super::ledger::{self, Shown};
 use super::unused_pins::remove_pin_unless_joined;
-use super::{Lock, NamespaceRecord, Runtime};
+use super::{Lock, NamespaceRecord, PinKey, Runtime};
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
 use crate::kernel::init::{self, Known};
 use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::Process;
+use crate::login::SessionId;
 use std::time::SystemTime;
 
 /// The namespace that a session is in. Dropped, the thread is back where it was; only [`SessionNamespace::commit`] lets
@@ -49,16 +50,16 @@ pub struct SessionNamespace {
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) uid: u32,
-    pub(super) key: String,
+    pub(super) key: PinKey,
     pub(super) namespace: Identity,
     pub(super) origin_root: Root,
 }
 
 impl SessionNamespace {
     /// Stays in the namespace, for as long as the session of that name does.
-    pub fn commit(self, session: &str) -> Vec<SessionDirectory> {
+    pub fn commit(self, session: &SessionId) -> Vec<SessionDirectory> {
         if let Some(session_guard) = self.session_guard {
-            session_guard.commit(session);
+            session_guard.commit(session.as_str());
         }
         self.session_directories
     }
@@ -134,10 +135,10 @@ impl Leave {
     /// # Errors
     ///
     /// Something of it failed. When this process has ended, the namespace does without it.
-    pub fn take(&self, session: &str) -> Result<()> {
+    pub fn take(&self, session: &SessionId) -> Result<()> {
         let told = match self {
             Self::Kill(init) => init.kill(),
-            Self::Tell(address) => init::leave(address, session),
+            Self::Tell(address) => init::leave(address, session.as_str()),
         };
         init::set_own_pid_for_children()?;
         told

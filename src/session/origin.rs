@@ -2,7 +2,7 @@
 //! su(1) and sudo(8) open their sessions there and nothing stacks.
 
 use super::ledger::{CompanionRecord, NamespaceRecord, SessionRecord};
-use super::pin::{self, Pins};
+use super::pin::{PinKey, Pins};
 use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
@@ -11,8 +11,8 @@ use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
 use crate::kernel::process::{self, Process};
-use crate::login::session_suffix;
-use crate::policy::sha256;
+use crate::plan::PlanDigest;
+use crate::policy::Sha256;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
@@ -230,8 +230,7 @@ impl Origin {
     /// were numbered. What goes wrong there does not concern this login.
     pub(super) fn remove_killed(&self, uid: u32) {
         if self.process.is_some_and(|own| own.is_alive()) {
-            let (runtime, suffix) = (&self.runtime, session_suffix(uid));
-            let removed = SessionRecord::remove_killed(runtime, uid, &suffix, self.place.namespace);
+            let removed = SessionRecord::remove_killed(&self.runtime, uid, self.place.namespace);
             removed.unwrap_or_else(|error| log::debug!("{error}"));
         }
     }
@@ -240,14 +239,15 @@ impl Origin {
     /// that come from here: who comes out of a sandbox or a chroot shares with those who do. Nothing where this
     /// namespace cannot be known for ever: it is not the first process's, and on kernels before 6.11 another
     /// one could get its number.
-    pub(super) fn key(&self, uid: u32, plan: &str) -> Option<String> {
+    pub(super) fn key(&self, uid: u32, plan: &PlanDigest) -> Option<PinKey> {
         let Place {
             namespace,
             root,
             companions,
         } = &self.place;
         let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
-        let digest = || sha256(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
-        lasts.then(|| pin::key(uid, &digest()))
+        let view =
+            || Sha256::of(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
+        lasts.then(|| PinKey::new(uid, &view()))
     }
 }

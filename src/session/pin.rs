@@ -11,15 +11,19 @@ use super::ledger::{CompanionRecord, NamespaceRecord};
 use super::lock::Lock;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::mount::{self, AttributeChange, Travel};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
+use crate::policy::Sha256;
 use crate::store::layout::parse_id;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The directory of pins in `/run/jns`: [`PINS`].
 pub const DIRECTORY: &str = "ns";
@@ -30,36 +34,98 @@ const INIT: &str = "init";
 /// How many hexadecimal digits of a digest are in the name of a pin.
 const DIGITS: usize = 32;
 
-/// The name of a pin: of the user `uid`, and of what makes a namespace another one, as a digest.
-#[must_use]
-pub fn key(uid: u32, digest: &str) -> String {
-    format!("{uid}-{digest:.DIGITS$}")
+/// The name of a pin: `1000-` and 32 hexadecimal digits, which are the user's id and a digest of what tells the
+/// namespace from that user's others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PinKey {
+    uid: u32,
+    digits: String,
 }
 
-/// The user of a pin, `1000-` and 32 hexadecimal digits; nothing for any other name.
-#[must_use]
-pub fn uid_of(key: &str) -> Option<u32> {
-    let (uid, digest) = key.split_once('-')?;
-    let is_digest = digest.len() == DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    parse_id(uid).filter(|_| is_digest)
+impl PinKey {
+    /// Names the pin of a namespace of the user `uid`; `view` is what tells it from that user's others.
+    #[must_use]
+    pub fn new(uid: u32, view: &Sha256) -> Self {
+        Self {
+            uid,
+            digits: format!("{view:.DIGITS$}"),
+        }
+    }
+
+    /// The pin of that name; nothing for a name of another form.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (uid, digits) = name.split_once('-')?;
+        let is_digest =
+            digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let uid = parse_id(uid).filter(|_| is_digest)?;
+        Some(Self {
+            uid,
+            digits: digits.to_owned(),
+        })
+    }
+
+    /// The user's id.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The path at which the first process of the PID namespace hears that goes with it.
+    #[must_use]
+    pub fn init_address(&self) -> String {
+        format!("{PINS}/{}", self.init())
+    }
+
+    /// The path of the pin.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{PINS}/{self}")
+    }
+
+    /// The pin of the mount namespace that the pin `name` goes with; nothing for a name of another form.
+    fn of_companion(name: &str) -> Option<Self> {
+        let (key, kind) = name.rsplit_once('.')?;
+        let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
+        Self::parse(key).filter(|_| is_kind || kind == INIT)
+    }
+
+    /// The name of the pin of another namespace that goes with it.
+    fn companion(&self, kind: Kind) -> String {
+        format!("{self}.{}", kind.name())
+    }
+
+    /// The name of the socket of the first process that goes with it.
+    fn init(&self) -> String {
+        format!("{self}.{INIT}")
+    }
 }
 
-/// The pin of the mount namespace that the pin `name` goes with; nothing for a name of another form.
-#[must_use]
-pub fn key_of_companion(name: &str) -> Option<&str> {
-    let (key, kind) = name.rsplit_once('.')?;
-    let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
-    ((is_kind || kind == INIT) && uid_of(key).is_some()).then_some(key)
+impl fmt::Display for PinKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.uid, self.digits)
+    }
 }
 
-/// The path at which the first process of the PID namespace hears that goes with the pin `key`.
-#[must_use]
-pub fn init_address(key: &str) -> String {
-    format!("{PINS}/{key}.{INIT}")
+impl From<PinKey> for String {
+    fn from(key: PinKey) -> Self {
+        key.to_string()
+    }
 }
 
-fn name_of(key: &str, kind: Kind) -> String {
-    format!("{key}.{}", kind.name())
+impl TryFrom<String> for PinKey {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        Self::parse(&name).ok_or_else(|| {
+            Error::new(
+                "read",
+                "the name of a pin",
+                "it is not an id and 32 hexadecimal digits",
+            )
+        })
+    }
 }
 
 /// The opened directory of pins.
@@ -101,8 +167,9 @@ impl Pins {
     /// # Errors
     ///
     /// What is bound there is not a mount namespace of this user namespace, or cannot be opened.
-    pub fn namespace(&self, key: &str) -> Result<Option<Namespace>> {
-        let Some(file) = self.open_pin(key)? else {
+    pub fn namespace(&self, key: &PinKey) -> Result<Option<Namespace>> {
+        let name = key.to_string();
+        let Some(file) = self.open_pin(&name)? else {
             return Ok(None);
         };
         let Some(namespace) = Namespace::from_file(file) else {
@@ -111,7 +178,7 @@ impl Pins {
         if namespace.is_of_own_user_namespace() {
             return Ok(Some(namespace));
         }
-        Err(foreign(key))
+        Err(foreign(&name))
     }
 
     /// The namespaces of a record, if they are what is bound to its pins; nothing where it has none.
@@ -129,8 +196,8 @@ impl Pins {
         Ok(companions.map(|companions| Namespaces { mount, companions }))
     }
 
-    fn companion(&self, key: &str, record: &CompanionRecord) -> Result<Option<Companion>> {
-        let name = name_of(key, record.kind);
+    fn companion(&self, key: &PinKey, record: &CompanionRecord) -> Result<Option<Companion>> {
+        let name = key.companion(record.kind);
         let Some(file) = self.open_pin(&name)? else {
             return Ok(None);
         };
@@ -173,11 +240,11 @@ impl Pins {
     /// The kernel refuses it: from inside a namespace it binds only namespaces that are younger
     /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older). Nothing
     /// is bound then.
-    pub fn bind(&self, key: &str, namespaces: &Namespaces) -> Result<()> {
+    pub fn bind(&self, key: &PinKey, namespaces: &Namespaces) -> Result<()> {
         let mut companions = namespaces.companions.iter();
         let bound = companions
-            .try_for_each(|companion| self.bind_file(&name_of(key, companion.kind()), companion))
-            .and_then(|()| self.bind_file(key, &namespaces.mount));
+            .try_for_each(|companion| self.bind_file(&key.companion(companion.kind()), companion))
+            .and_then(|()| self.bind_file(&key.to_string(), &namespaces.mount));
         bound.inspect_err(|_| {
             let _ = self.remove(key);
         })
@@ -198,8 +265,8 @@ impl Pins {
     /// # Errors
     ///
     /// One cannot be unmounted or removed.
-    pub fn remove(&self, key: &str) -> Result<()> {
-        self.remove_file(key)?;
+    pub fn remove(&self, key: &PinKey) -> Result<()> {
+        self.remove_file(&key.to_string())?;
         self.remove_companions(key)
     }
 
@@ -208,10 +275,10 @@ impl Pins {
     /// # Errors
     ///
     /// As [`Pins::remove`].
-    pub fn remove_companions(&self, key: &str) -> Result<()> {
+    pub fn remove_companions(&self, key: &PinKey) -> Result<()> {
         let mut kinds = Kind::ALL.into_iter();
-        kinds.try_for_each(|kind| self.remove_file(&name_of(key, kind)))?;
-        self.remove_file(&format!("{key}.{INIT}"))
+        kinds.try_for_each(|kind| self.remove_file(&key.companion(kind)))?;
+        self.remove_file(&key.init())
     }
 
     fn remove_file(&self, name: &str) -> Result<()> {
@@ -226,14 +293,32 @@ impl Pins {
         }
     }
 
-    /// The names of all pins, in byte order, without those of what goes with a mount namespace.
+    /// Lists all pins of mount namespaces, in the byte order of their names.
     ///
     /// # Errors
     ///
     /// The directory cannot be read.
-    pub fn list(runtime: &Runtime) -> Result<Vec<String>> {
+    pub fn list(runtime: &Runtime) -> Result<Vec<PinKey>> {
+        let names = runtime.list(DIRECTORY)?;
+        Ok(names
+            .iter()
+            .filter_map(|name| PinKey::parse(name))
+            .collect())
+    }
+
+    /// Lists the names in their directory that are neither pins' nor temporary, in byte order.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn list_foreign(runtime: &Runtime) -> Result<Vec<String>> {
         let mut names = runtime.list(DIRECTORY)?;
-        names.retain(|name| key_of_companion(name).is_none());
+        let is_pin = |name: &str| {
+            PinKey::parse(name)
+                .or_else(|| PinKey::of_companion(name))
+                .is_some()
+        };
+        names.retain(|name| !is_pin(name) && !is_temporary(name));
         Ok(names)
     }
 
@@ -243,11 +328,18 @@ impl Pins {
     /// # Errors
     ///
     /// The directory cannot be read.
-    pub fn list_broken(runtime: &Runtime) -> Result<BTreeSet<String>> {
+    pub fn list_broken(runtime: &Runtime) -> Result<BTreeSet<PinKey>> {
         let names = runtime.list(DIRECTORY)?;
-        let keys = names.iter().filter_map(|name| key_of_companion(name));
-        let gone = keys.filter(|key| !names.iter().any(|name| name == key));
-        Ok(gone.map(str::to_owned).collect())
+        let present: BTreeSet<PinKey> = names
+            .iter()
+            .filter_map(|name| PinKey::parse(name))
+            .collect();
+        let mut keys: BTreeSet<PinKey> = names
+            .iter()
+            .filter_map(|name| PinKey::of_companion(name))
+            .collect();
+        keys.retain(|key| !present.contains(key));
+        Ok(keys)
     }
 }
 
@@ -290,7 +382,12 @@ mod tests {
             ("1000-../../../../etc/passwd".to_owned(), None),
             (String::new(), None),
         ] {
-            assert_eq!(uid_of(&key), uid, "{key}");
+            let parsed = PinKey::parse(&key);
+            assert_eq!(parsed.as_ref().map(PinKey::uid), uid, "{key}");
+            assert!(
+                parsed.is_none_or(|parsed| parsed.to_string() == key),
+                "{key}"
+            );
         }
     }
 
@@ -306,7 +403,8 @@ mod tests {
             (key.to_owned(), None),
             ("1000-0.ipc".to_owned(), None),
         ] {
-            assert_eq!(key_of_companion(&name), of, "{name}");
+            let found = PinKey::of_companion(&name).map(|key| key.to_string());
+            assert_eq!(found.as_deref(), of, "{name}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::census::Census;
 use super::ledger::NamespaceRecord;
-use super::pin::{Pins, uid_of};
+use super::pin::{PinKey, Pins};
 use super::runtime::Runtime;
 use super::volumes;
 use crate::error::Result;
@@ -18,8 +18,8 @@ const MOST_AT_LOGIN: usize = 16;
 /// # Errors
 ///
 /// /proc or the pins cannot be read, or a pin cannot be removed.
-pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &str) -> Result<()> {
-    let is_theirs = |key: &String| key != except && uid_of(key) == Some(uid);
+pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &PinKey) -> Result<()> {
+    let is_theirs = |key: &PinKey| key != except && key.uid() == uid;
     let Some(pins) = Pins::find(runtime)? else {
         return Ok(());
     };
@@ -51,7 +51,11 @@ pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &str) -> Resul
 /// # Errors
 ///
 /// It is not known who is in there, or the pin cannot be removed.
-pub fn remove_pin_unless_joined(runtime: &Runtime, key: &str, namespace: Identity) -> Result<bool> {
+pub fn remove_pin_unless_joined(
+    runtime: &Runtime,
+    key: &PinKey,
+    namespace: Identity,
+) -> Result<bool> {
     let record = NamespaceRecord::read(runtime, namespace.inode)?;
     let is_used = |record: &NamespaceRecord| Ok(Census::of_threads()?.is_used(record));
     if record.as_ref().map(is_used).transpose()?.unwrap_or(false) {
@@ -66,14 +70,14 @@ pub fn remove_pin_unless_joined(runtime: &Runtime, key: &str, namespace: Identit
 
 /// A pin, and what is bound to it here.
 struct Candidate {
-    key: String,
+    key: PinKey,
     namespace: Identity,
     record: Option<NamespaceRecord>,
 }
 
 impl Candidate {
     /// The pin `key`; nothing where no namespace is bound to it here, or one that was made elsewhere.
-    fn find(runtime: &Runtime, pins: &Pins, key: String, own: Identity) -> Result<Option<Self>> {
+    fn find(runtime: &Runtime, pins: &Pins, key: PinKey, own: Identity) -> Result<Option<Self>> {
         let Some(namespace) = pins.namespace(&key)?.map(|namespace| namespace.identity()) else {
             return Ok(None);
         };
@@ -82,7 +86,7 @@ impl Candidate {
             return Ok(None);
         };
         let is_its = |record: &NamespaceRecord| {
-            record.namespace == namespace && record.pin.as_deref() == Some(key.as_str())
+            record.namespace == namespace && record.pin.as_ref() == Some(&key)
         };
         let record = record.filter(is_its);
         let is_from_here = record.as_ref().is_none_or(|record| record.origin == own);
@@ -111,7 +115,7 @@ impl Pins {
     pub fn remove_with_record(
         &self,
         runtime: &Runtime,
-        key: &str,
+        key: &PinKey,
         record: Option<&NamespaceRecord>,
     ) -> Result<()> {
         if let Some(record) = record {

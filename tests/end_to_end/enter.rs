@@ -1,6 +1,7 @@
 //! What `jns enter` gives, and what it refuses.
 
 use crate::bed::{Bed, Outcome, Terminal, bed, ours_only};
+use pam_jns::login::SessionId;
 use pam_jns::session::{Process, SessionRecord};
 
 /// What a process can tell about itself, but for what differs each time.
@@ -16,7 +17,7 @@ impl Bed {
     /// Asserts that a session cannot be entered, for this reason, and that no command is run.
     #[track_caller]
     fn assert_not_entered(&self, session: &SessionRecord, reason: &str) {
-        let outcome = self.jns(&["enter", &session.id, "--", "touch", "/srv/entered"]);
+        let outcome = self.jns(&["enter", session.id.as_str(), "--", "touch", "/srv/entered"]);
         assert_eq!(outcome.status.code(), Some(125), "{outcome:?}");
         assert!(outcome.stderr.contains(reason), "{reason}: {outcome:?}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
@@ -204,7 +205,7 @@ fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
     );
     let session = bed.start_session("alice");
     let record = bed.only_session();
-    let prefix = record.id.get(..6).expect("it has 16 digits");
+    let prefix = record.id.as_str().get(..6).expect("it has 16 digits");
     session.run("touch /tmp/of-session").text();
 
     for whom in [record.id.as_str(), prefix, "alice"] {
@@ -212,7 +213,7 @@ fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
         assert_eq!(seen.stdout, "alice\nof-session\n", "{whom}: {seen:?}");
     }
     let other = SessionRecord {
-        id: format!("{prefix}0123456789"),
+        id: SessionId::parse(&format!("{prefix}0123456789")).expect("it is an id"),
         ..record.clone()
     };
     bed.rewrite(&other);

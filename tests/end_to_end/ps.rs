@@ -88,7 +88,7 @@ fn a_session_is_listed_in_its_namespace() {
     assert_eq!(keys(listed), documented);
     let record = bed.only_session();
     for (key, expected) in [
-        ("id", Value::from(record.id.clone())),
+        ("id", Value::from(record.id.as_str())),
         ("service", "sshd".into()),
         ("rhost", "127.0.0.1".into()),
         ("pid", record.process.pid.into()),

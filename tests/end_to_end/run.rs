@@ -234,11 +234,13 @@ fn the_ledger_knows_roots_commands_while_they_run() {
     );
     let shown = bed.jns(&["ps"]).text();
     assert!(
-        shown.contains(&session.id) && !shown.contains("changed"),
+        shown.contains(session.id.as_str()) && !shown.contains("changed"),
         "{shown}"
     );
     bed.wait_until("[ -e /var/lib/jns/user/0/tmp/mine ]");
-    let entered = bed.jns(&["enter", &session.id, "--", "ls", "/tmp"]).text();
+    let entered = bed
+        .jns(&["enter", session.id.as_str(), "--", "ls", "/tmp"])
+        .text();
     assert_eq!(entered, "mine");
     bed.sh("echo >/srv/go");
     bed.wait_until("[ -z \"$(ls /run/jns/session /run/jns/namespace | grep -v :)\" ]");

@@ -4,7 +4,7 @@ use crate::own::*;
 use nix::mount::MsFlags;
 use pam_jns::apply::{Applied, apply, read_fstab};
 use pam_jns::kernel::fs::walk::Trust;
-use pam_jns::login::{Accounts, GroupName, Login};
+use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 use pam_jns::plan::Plan;
 use pam_jns::policy::Policy;
 use pam_jns::policy::value::Propagation;
@@ -51,7 +51,7 @@ fn login() -> Login {
         service: "sshd".to_owned(),
         tty: None,
         rhost: None,
-        session: "00000000000000aa".to_owned(),
+        session: SessionId::parse("00000000000000aa").unwrap(),
     }
 }
 

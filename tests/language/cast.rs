@@ -1,6 +1,6 @@
 //! Who logs in, in these tests.
 
-use pam_jns::login::{Accounts, GroupName, Login};
+use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 #[cfg(feature = "selinux")]
 use pam_jns::{
     error::{Error, Result},
@@ -118,7 +118,7 @@ pub fn login(user: &str, groups: &[&str]) -> Login {
         service: "sshd".to_owned(),
         tty: Some("ssh".to_owned()),
         rhost: Some("192.0.2.7".to_owned()),
-        session: "00000000000000aa".to_owned(),
+        session: SessionId::parse("00000000000000aa").unwrap(),
     }
 }
 

@@ -289,10 +289,6 @@ fn a_login_that_does_not_fit_is_refused_with_a_reason() {
         home: String::new(),
         ..alice()
     };
-    let session = Login {
-        session: "x/y".to_owned(),
-        ..alice()
-    };
     for (rule, login, expected) in [
         (
             "[[hide]]\npath = \"/x/{user}\"",
@@ -328,11 +324,6 @@ fn a_login_that_does_not_fit_is_refused_with_a_reason() {
             "[[hide]]\npath = \"{home}/x\"",
             &homeless,
             "cannot use the path {home}/x: {home} is \"\": a path must be absolute (p:1)",
-        ),
-        (
-            "[[private]]\npath = \"/x\"\nper = \"session\"",
-            &session,
-            "cannot name the instance of /x: a name must not hold a slash or NUL (p:1)",
         ),
         (
             "[[tmpfs]]\npath = \"/x\"\nowner = \"ghost\"",

@@ -1,7 +1,7 @@
 //! What holds for every policy and every login.
 
 use crate::cast::{Machine, alice, bob};
-use pam_jns::login::Login;
+use pam_jns::login::{Login, SessionId};
 use pam_jns::plan::{Plan, View};
 use pam_jns::policy::{Policy, select};
 use proptest::prelude::*;
@@ -106,7 +106,7 @@ proptest! {
             });
             instances.collect()
         };
-        let another = Login { session: "00000000000000bb".to_owned(), ..bob() };
+        let another = Login { session: SessionId::parse("00000000000000bb").unwrap(), ..bob() };
         let (first, second) = (instances(&alice()), instances(&another));
         prop_assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), first.len());
         prop_assert!(first.iter().all(|directory| !second.contains(directory)));

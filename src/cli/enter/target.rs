@@ -179,7 +179,7 @@ fn session(runtime: &Runtime, prefix: &str) -> Result<SessionRecord> {
 /// The shared namespace that the session is in, by its pin.
 fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Namespaces>> {
     let same = record_of(runtime, session)?
-        .filter(|record| record.uid == session.uid && record.plan == session.plan);
+        .filter(|record| record.uid == session.uid && record.plan.as_ref() == Some(&session.plan));
     match (Pins::find(runtime)?, same) {
         (Some(pins), Some(record)) => pins.namespaces_of(&record),
         _ => Ok(None),

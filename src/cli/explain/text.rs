@@ -1,8 +1,8 @@
 //! The explanation as an administrator reads it.
 
-use super::{ANY_SESSION, Explanation};
+use super::Explanation;
 use crate::cli::terminal::{Screen, Tone, harmless};
-use crate::login::Login;
+use crate::login::{Login, SessionId};
 use crate::plan::{Plan, Sharing};
 use crate::policy::{Elsewhere, Enforcement, Ruling, Verdict};
 
@@ -187,9 +187,10 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
         "  {}\n",
         harmless(&found_by_commands(explanation, plan))
     ));
-    if text.contains(ANY_SESSION) {
+    let any = SessionId::placeholder();
+    if text.contains(any.as_str()) {
         text.push_str(&format!(
-            "  {ANY_SESSION} stands for a name that is new at each login\n"
+            "  {any} stands for a name that is new at each login\n"
         ));
     }
     text

@@ -2,7 +2,7 @@
 
 use crate::cli::run;
 use crate::cli::source::one_file;
-use crate::login::{Login, Needs, Nss, Request};
+use crate::login::{Login, Needs, Nss, Request, SessionId};
 use crate::plan::Plan;
 use crate::policy::{Policy, Source};
 use crate::session::SessionRecord;
@@ -43,10 +43,10 @@ impl Judge {
 }
 
 /// The same login, with the session's own name: paths may hold it.
-fn login(request: Request, needs: Needs, session: &str) -> Option<Login> {
+fn login(request: Request, needs: Needs, session: &SessionId) -> Option<Login> {
     let login = Login::gather(request, needs).ok()?;
     Some(Login {
-        session: session.to_owned(),
+        session: session.clone(),
         ..login
     })
 }

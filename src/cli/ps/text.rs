@@ -70,7 +70,7 @@ impl Show {
         };
         let (service, place, process) = (width(0), width(1), width(2));
         let lines = rows.iter().zip(entries).map(|([s, t, p, age], entry)| {
-            let (id, remark) = (harmless(&entry.record.id), self.remark(entry));
+            let (id, remark) = (harmless(entry.record.id.as_str()), self.remark(entry));
             let line =
                 format!("    {id}  {s:<service$}  {t:<place$}  {p:<process$}  {age}  {remark}");
             line.trim_end().to_owned() + "\n"

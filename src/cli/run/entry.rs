@@ -13,6 +13,8 @@ use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::user_namespace;
 use crate::kernel::process::secret::Secret;
+use crate::login::SessionId;
+use crate::plan::PlanDigest;
 use crate::session::namespace::now;
 use crate::session::{
     NamespaceRecord, Process, Runtime, SessionNamespace, SessionRecord, join, subject_of,
@@ -39,7 +41,7 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Registered {
     session: Option<SessionNamespace>,
-    id: String,
+    id: SessionId,
     uid: u32,
 }
 
@@ -133,7 +135,7 @@ fn admit(
 fn record(
     case: &Case,
     process: Process,
-    digest: &str,
+    digest: &PlanDigest,
     session: &SessionNamespace,
 ) -> SessionRecord {
     let login = &case.login;
@@ -146,7 +148,7 @@ fn record(
         rhost: None,
         process,
         namespace: session.namespace,
-        plan: digest.to_owned(),
+        plan: digest.clone(),
         config: None,
         policy: Vec::new(),
         directories: session.noted_directories(),

@@ -166,7 +166,7 @@ fn a_second_process_comes_into_the_first_ones_system() {
         session.id
     ));
     let seen = bed
-        .jns(&["enter", &session.id, "--", "sh", "-c", look])
+        .jns(&["enter", session.id.as_str(), "--", "sh", "-c", look])
         .text();
     assert!(
         seen.starts_with("of-the-first\ntest\nof-the-root\n"),
@@ -175,7 +175,7 @@ fn a_second_process_comes_into_the_first_ones_system() {
     let second = bed
         .jns(&[
             "enter",
-            &session.id,
+            session.id.as_str(),
             "--",
             "sh",
             "-c",
@@ -186,8 +186,14 @@ fn a_second_process_comes_into_the_first_ones_system() {
         second.lines().next(),
         bed.sh("readlink /proc/self/ns/pid").lines().next()
     );
-    bed.jns(&["enter", &session.id, "--", "rm", "/tmp/of-the-first"])
-        .text();
+    bed.jns(&[
+        "enter",
+        session.id.as_str(),
+        "--",
+        "rm",
+        "/tmp/of-the-first",
+    ])
+    .text();
     bed.wait_until("[ -z \"$(ls /run/jns/session)\" ]");
     before.assert_nothing_left(&bed);
 }

@@ -130,13 +130,18 @@ fn a_record_never_leads_elsewhere() {
         let lie = text.replace(&id(1), "../../../mnt/precious");
         file(&session_path(1), &lie);
         age(&session_path(1), OLD);
-        let mut other = record(2001, namespace, Some("../../../mnt/precious"));
+        let pinned = serde_json::to_string(&record(2001, namespace, Some(&key(2001)))).unwrap();
+        let lie = pinned.replace(&key(2001).to_string(), "../../../mnt/precious");
+        let mut other = record(2001, namespace, None);
         other.store = "/run/../mnt".to_owned();
         other.instances = vec![instance("/mnt/user/0/../../precious")];
         other.write(&runtime()).unwrap();
+        file("/run/jns/namespace/1", &lie);
+        age("/run/jns/namespace/1", OLD);
         let found = gc();
         assert!(exists("/mnt/precious"));
         assert!(!exists(&session_path(1)), "{found:?}");
+        assert!(!exists("/run/jns/namespace/1"), "{found:?}");
     });
 }
 

@@ -5,7 +5,7 @@ use crate::own::*;
 use pam_jns::gc::Disposal;
 use pam_jns::kernel::namespace::guard::leave_for;
 use pam_jns::session::unused_pins::remove_unused_pins_of;
-use pam_jns::session::{Lock, NamespaceRecord, Pins, Process};
+use pam_jns::session::{Lock, NamespaceRecord, PinKey, Pins, Process};
 use std::process::Command;
 use std::sync::mpsc::channel;
 
@@ -40,7 +40,7 @@ fn a_pin_goes_with_the_last_process() {
 
         assert_eq!(removed(&gc()), [pin_path(2002)]);
         assert!(!exists(&record));
-        assert_eq!(names("/run/jns/ns"), [key(2001)]);
+        assert_eq!(names("/run/jns/ns"), [key(2001).to_string()]);
         assert_eq!(
             mounts_at("/run/jns/ns"),
             ["/run/jns/ns".to_owned(), pin_path(2001)]
@@ -164,7 +164,7 @@ fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
         assert_eq!(removed(&found), [pin_path(7901)]);
         assert_eq!(
             names("/run/jns/ns"),
-            [key(7902), key(7903)],
+            [key(7902), key(7903)].map(|key| key.to_string()),
             "new, and bound elsewhere"
         );
     });
@@ -188,7 +188,7 @@ fn what_is_no_pin_is_left_alone() {
 fn a_login_removes_the_unused_pins_of_its_user() {
     in_own_namespace(|| {
         let runtime = runtime();
-        let other = |digit: &str| format!("2001-{}", digit.repeat(32));
+        let other = |digit: &str| PinKey::parse(&format!("2001-{}", digit.repeat(32))).unwrap();
         let sleepers: Vec<Sleeper> = (0..4).map(|_| Sleeper::start()).collect();
         let pins = Pins::open(&runtime).unwrap();
         for (sleeper, key) in sleepers
@@ -205,7 +205,8 @@ fn a_login_removes_the_unused_pins_of_its_user() {
         let unused = sleepers.map(Sleeper::end).next().unwrap();
         let _lock = Lock::to_change(&runtime, 2001).unwrap().unwrap();
         remove_unused_pins_of(&runtime, 2001, &other("c")).unwrap();
-        assert_eq!(names("/run/jns/ns"), [other("a"), other("c"), key(2002)]);
+        let left = [other("a"), other("c"), key(2002)].map(|key| key.to_string());
+        assert_eq!(names("/run/jns/ns"), left);
         assert_eq!(NamespaceRecord::read(&runtime, unused.inode), Ok(None));
         assert!(
             NamespaceRecord::read(&runtime, living.identity().inode)

@@ -4,8 +4,9 @@ use crate::own::*;
 use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::kernel::namespace::kind::{Companion, Namespaces, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
+use pam_jns::login::SessionId;
 use pam_jns::session::ledger::{CompanionRecord, Shown};
-use pam_jns::session::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
+use pam_jns::session::{NamespaceRecord, PinKey, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,8 +27,8 @@ pub fn own() -> Identity {
 }
 
 /// The name of a pin of that user's.
-pub fn key(uid: u32) -> String {
-    format!("{uid}-0123456789abcdef0123456789abcdef")
+pub fn key(uid: u32) -> PinKey {
+    PinKey::parse(&format!("{uid}-0123456789abcdef0123456789abcdef")).unwrap()
 }
 
 /// A process in a mount namespace of its own.
@@ -105,7 +106,7 @@ impl Sleeper {
     }
 
     /// Pins the namespace for a user, as a login does.
-    pub fn pin(&self, uid: u32) -> String {
+    pub fn pin(&self, uid: u32) -> PinKey {
         let (runtime, key) = (runtime(), key(uid));
         self.record(uid).write(&runtime).unwrap();
         Pins::open(&runtime)
@@ -123,14 +124,14 @@ impl Drop for Sleeper {
     }
 }
 
-pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceRecord {
+pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceRecord {
     let root = Root::own().unwrap();
     NamespaceRecord {
         namespace,
         user: format!("user{uid}"),
         home: "/home/user".to_owned(),
         uid,
-        pin: pin.map(str::to_owned),
+        pin: pin.cloned(),
         origin: own(),
         origin_root: root,
         root,
@@ -141,7 +142,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&str>) -> NamespaceReco
         is_hosts_view: false,
         isolation: BTreeMap::new(),
         init: None,
-        plan: "0".repeat(64),
+        plan: None,
         paths: vec!["/tmp".to_owned()],
         store: STORE.to_owned(),
         sources: Vec::new(),
@@ -165,7 +166,7 @@ pub fn instance(path: &str) -> Shown {
 /// The record of a session, written.
 pub fn session_record(id: &str, process: Process, namespace: Identity) {
     let record = SessionRecord {
-        id: id.to_owned(),
+        id: SessionId::parse(id).unwrap(),
         user: "alice".to_owned(),
         uid: USER,
         service: "sshd".to_owned(),
@@ -173,7 +174,7 @@ pub fn session_record(id: &str, process: Process, namespace: Identity) {
         rhost: None,
         process,
         namespace,
-        plan: "0".repeat(64),
+        plan: serde_json::from_str(&format!("\"{}\"", "0".repeat(64))).unwrap(),
         config: None,
         policy: vec![],
         directories: vec![],
