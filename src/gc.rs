@@ -125,7 +125,7 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
     })?;
     let mut ledger = Ledger::read(runtime.as_ref())?;
     if let Some(runtime) = &runtime {
-        let namespaces = collector.collect_pins(runtime, &mut ledger);
+        let namespaces = collector.collect_pins(runtime, &ledger);
         collector.note_failure(Kind::Pin, namespaces);
         let sessions = collector.find_ended_sessions(&mut ledger);
         collector.note_failure(Kind::Session, sessions);
@@ -158,6 +158,15 @@ struct Collector<'a> {
     found: Vec<Remains>,
 }
 
+/// Something that nobody needs, or that looks so.
+#[derive(Clone, Copy)]
+struct Leftover<'l> {
+    kind: Kind,
+    path: &'l str,
+    /// Why nobody needs it, or why it stays.
+    reason: &'l str,
+}
+
 /// Whether something that was looked at is in use.
 enum State {
     /// It is in use.
@@ -182,27 +191,23 @@ impl<'a> Collector<'a> {
     }
 
     /// Removes something, unless nothing is to be removed, and notes what became of it.
-    fn dispose(
-        &mut self,
-        kind: Kind,
-        path: &str,
-        reason: &str,
-        remove: impl FnOnce() -> Result<()>,
-    ) {
+    fn dispose(&mut self, leftover: Leftover<'_>, remove: impl FnOnce() -> Result<()>) {
         let disposal = if self.request.dry_run {
             Disposal::Removable
         } else {
-            (self.request.beginning)(path);
+            (self.request.beginning)(leftover.path);
             remove().map_or_else(Disposal::Failed, |()| Disposal::Removed)
         };
-        self.note(kind, path, reason, disposal);
+        self.note(leftover, disposal);
     }
 
+    /// Notes that something stays, for its reason.
     fn leave(&mut self, kind: Kind, path: &str, reason: &str) {
-        self.note(kind, path, reason, Disposal::Left);
+        self.note(Leftover { kind, path, reason }, Disposal::Left);
     }
 
-    fn note(&mut self, kind: Kind, path: &str, reason: &str, disposal: Disposal) {
+    fn note(&mut self, leftover: Leftover<'_>, disposal: Disposal) {
+        let Leftover { kind, path, reason } = leftover;
         self.found.push(Remains {
             kind,
             path: path.to_owned(),
@@ -214,7 +219,8 @@ impl<'a> Collector<'a> {
     /// What ends one part of a collection does not end the others.
     fn note_failure(&mut self, kind: Kind, result: Result<()>) {
         if let Err(error) = result {
-            self.note(kind, "", "", Disposal::Failed(error));
+            let (path, reason) = ("", "");
+            self.note(Leftover { kind, path, reason }, Disposal::Failed(error));
         }
     }
 

@@ -58,8 +58,8 @@ impl Directory {
     }
 
     fn of(descriptor: OwnedFd, path: String) -> Result<Self> {
-        let status = rustix::fs::statx(&descriptor, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
-        let status = status.map_err(|errno| Error::from_errno("examine", &path, errno))?;
+        let status = rustix::fs::statx(&descriptor, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+            .map_err(|errno| Error::from_errno("examine", &path, errno))?;
         let place = Place {
             mount: status.stx_mnt_id,
             device: rustix::fs::makedev(status.stx_dev_major, status.stx_dev_minor),

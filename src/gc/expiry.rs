@@ -1,9 +1,10 @@
 //! Instances of users and groups who have not come for long, or are gone.
 
 use super::directory::{Directory, Entry};
-use super::mounts::Views;
+use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{BUSY, Collector, Disposal, Kind, MOUNTED};
+use super::store::StoreCollection;
+use super::{BUSY, Collector, Disposal, Kind, Leftover, MOUNTED};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::fs::owner_note::Account;
@@ -56,7 +57,7 @@ impl Holder {
         }
     }
 
-    /// As in the store: `user/1000`.
+    /// The name of the directory in the store: `user/1000`.
     fn name(&self) -> String {
         self.owner_kind().path_of_entry(&self.entry.name)
     }
@@ -68,6 +69,15 @@ impl Holder {
             HolderKind::Group => None,
         }
     }
+
+    /// The instances, as something that nobody needs.
+    fn leftover<'l>(&'l self, path: &'l str) -> Leftover<'l> {
+        Leftover {
+            kind: Kind::Instances,
+            path,
+            reason: &self.reason,
+        }
+    }
 }
 
 /// A directory that was taken out of the way of logins.
@@ -76,33 +86,22 @@ struct Aside {
     name: String,
 }
 
-impl Collector<'_> {
+impl StoreCollection<'_, '_> {
     /// Removes the instances of those who have not come for long, or are gone.
-    pub(super) fn collect_expired(
-        &mut self,
-        store: &Directory,
-        ledger: &Ledger,
-        views: &Views,
-    ) -> Result<()> {
+    pub(super) fn collect_expired(&mut self, store: &Directory) -> Result<()> {
         for kind in [OwnerKind::User, OwnerKind::Group] {
             let Some(parent) = store.open(kind.name())? else {
                 continue;
             };
             let mut unwanted = Vec::new();
             for entry in parent.entries()? {
-                let holder = self.find_unwanted(&parent, entry, kind);
-                let removable = holder.and_then(|holder| match holder {
-                    Some(holder) if self.is_removable(&parent, &holder, ledger, views)? => {
-                        Ok(Some(holder))
-                    }
-                    _ => Ok(None),
-                });
-                match removable {
+                let found = self.find_unwanted(&parent, entry, kind);
+                match found.and_then(|holder| self.unless_needed(&parent, holder)) {
                     Ok(holder) => unwanted.extend(holder),
-                    Err(error) => self.note_failure(Kind::Instances, Err(error)),
+                    Err(error) => self.note_failure(error),
                 }
             }
-            self.remove_all(&parent, unwanted, ledger)?;
+            self.remove_all(&parent, unwanted)?;
         }
         Ok(())
     }
@@ -123,7 +122,7 @@ impl Collector<'_> {
             Some(Owner::Group(gid)) => (gid, HolderKind::Group),
             Some(Owner::Session(_)) | None => return Ok(None),
         };
-        let Some(reason) = self.reason_against(id, &kind, &entry.status) else {
+        let Some(reason) = self.collector.reason_against(id, &kind, &entry.status) else {
             return Ok(None);
         };
         Ok(parent.open(&entry.name)?.map(|directory| Holder {
@@ -135,6 +134,179 @@ impl Collector<'_> {
         }))
     }
 
+    /// Drops a holder whose instances are needed or cannot be removed, and notes why.
+    fn unless_needed(
+        &mut self,
+        parent: &Directory,
+        holder: Option<Holder>,
+    ) -> Result<Option<Holder>> {
+        let Some(holder) = holder else {
+            return Ok(None);
+        };
+        let path = parent.path_of(&holder.entry.name);
+        if let Some(user) = self.find_use(parent, &holder)? {
+            self.refuse_deleted(&holder, &path, &user);
+            return Ok(None);
+        }
+        let is_ours = |name: &str| is_temporary(name) || holder.owner_kind().is_note(name);
+        let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
+        let reason_to_stay = if self.mounts.hold_mount_in(&path) {
+            Some(MOUNTED)
+        } else if holder.directory.entries()?.iter().any(is_foreign) {
+            Some("something in it is not the module's")
+        } else {
+            None
+        };
+        match reason_to_stay {
+            Some(reason) => {
+                self.leave_instances(&holder, &path, reason);
+                Ok(None)
+            }
+            None => Ok(Some(holder)),
+        }
+    }
+
+    /// Finds who uses a holder's instances.
+    fn find_use(&self, parent: &Directory, holder: &Holder) -> Result<Option<String>> {
+        let (place, name) = (parent.place, holder.name());
+        if let Some(process) = find_former(holder, self.ledger)? {
+            let process = describe(process.pid);
+            return Ok(Some(format!("{process} is in a namespace that shows it")));
+        }
+        if !self.mounts.show_of(place, &name, holder.user()) {
+            let pin = self.find_pin(holder)?;
+            return Ok(pin.map(|key| in_namespace_of(self.ledger, &key)));
+        }
+        let mut viewers = self.mounts.viewers(place, &name, holder.user());
+        Ok(Some(viewers.next().map_or_else(
+            || "it may be in use".to_owned(),
+            |viewer| format!("{} sees it", describe(viewer.pid)),
+        )))
+    }
+
+    /// Finds the pin of a namespace, though no process may be in it, that shows these instances.
+    fn find_pin(&self, holder: &Holder) -> Result<Option<PinKey>> {
+        let Some(runtime) = Runtime::find()? else {
+            return Ok(None);
+        };
+        let ledger = self.ledger;
+        let pins = self.collector.remaining_pins(&runtime)?;
+        let is_theirs = |key: &&PinKey| match &holder.kind {
+            HolderKind::User => key.uid() == holder.id,
+            HolderKind::Former(account) => {
+                let record = ledger.pinned(key, None);
+                let is_its = |record: &NamespaceRecord| is_of(record, account.as_ref());
+                key.uid() == holder.id && record.is_none_or(is_its)
+            }
+            HolderKind::Group => {
+                ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name())
+            }
+        };
+        Ok(pins.iter().find(is_theirs).cloned())
+    }
+
+    /// Notes what keeps an account that is gone from being forgotten. Instances of a user who is there, or of a group,
+    /// are in use, and of that nothing has to be said.
+    fn refuse_deleted(&mut self, holder: &Holder, path: &str, reason: &str) {
+        if self.collector.request.is_deleted.is_some() && holder.user().is_some() {
+            let error = Error::new("remove", path, reason);
+            self.collector
+                .note(holder.leftover(path), Disposal::Failed(error));
+        }
+    }
+
+    /// Leaves instances where they are, and notes why.
+    fn leave_instances(&mut self, holder: &Holder, path: &str, reason: &str) {
+        match self.collector.request.is_deleted {
+            Some(_) => self.refuse_deleted(holder, path, reason),
+            None => self.collector.leave(Kind::Instances, path, reason),
+        }
+    }
+
+    fn note_failure(&mut self, error: Error) {
+        self.collector.note_failure(Kind::Instances, Err(error));
+    }
+
+    fn remove_all(&mut self, parent: &Directory, unwanted: Vec<Holder>) -> Result<()> {
+        if self.collector.request.dry_run {
+            for holder in unwanted {
+                let path = parent.path_of(&holder.entry.name);
+                self.collector.dispose(holder.leftover(&path), || Ok(()));
+            }
+            return Ok(());
+        }
+        let mut aside = Vec::new();
+        for holder in unwanted {
+            match self.set_aside(parent, holder) {
+                Ok(taken) => aside.extend(taken),
+                Err(error) => self.note_failure(error),
+            }
+        }
+        if aside.is_empty() {
+            return Ok(());
+        }
+        let _ = rustix::thread::nanosleep(&PAUSE);
+        let mounts = Mounts::take();
+        for aside in aside {
+            let finished = self.finish(parent, aside, mounts.as_ref().ok());
+            finished.unwrap_or_else(|error| self.note_failure(error));
+        }
+        mounts.map(drop)
+    }
+
+    /// Takes a directory out of the way of logins, in one step. One that has begun to use it since it was
+    /// looked at has changed its time.
+    fn set_aside(&mut self, parent: &Directory, holder: Holder) -> Result<Option<Aside>> {
+        let lock = match holder.user() {
+            Some(uid) => self.collector.try_lock(&Runtime::open()?, uid)?,
+            None => Some(super::Held(None)),
+        };
+        let path = parent.path_of(&holder.entry.name);
+        // A login that sets it aside may have no namespace to share, and so not the user's lock.
+        let Some(_locks) = lock.zip(holder.directory.lock()?) else {
+            self.leave_instances(&holder, &path, BUSY);
+            return Ok(None);
+        };
+        if !is_unchanged(&holder.entry.status, &holder.directory.status()?) {
+            self.refuse_deleted(&holder, &path, USED);
+            return Ok(None);
+        }
+        if let Some(key) = self.find_pin(&holder)? {
+            self.refuse_deleted(&holder, &path, &in_namespace_of(self.ledger, &key));
+            return Ok(None);
+        }
+        match parent.set_aside(&holder.entry.name) {
+            Ok(name) => Ok(Some(Aside { holder, name })),
+            // Another collection was first.
+            Err(missing) if missing.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what was set aside, or gives it its name back where it was used again after all. `mounts` is what is
+    /// mounted since it was set aside; nothing where that could not be told.
+    fn finish(&mut self, parent: &Directory, aside: Aside, mounts: Option<&Mounts>) -> Result<()> {
+        let Aside { holder, name } = aside;
+        let is_shown =
+            mounts.is_none_or(|mounts| mounts.show_of(parent.place, &name, holder.user()));
+        let Holder {
+            entry, directory, ..
+        } = &holder;
+        let path = parent.path_of(&entry.name);
+        if is_shown || !is_unchanged(&entry.status, &directory.status()?) {
+            parent.rename(&name, &entry.name)?;
+            self.refuse_deleted(&holder, &path, USED);
+            return Ok(());
+        }
+        let renamed = entry.renamed(name)?;
+        self.collector
+            .dispose(holder.leftover(&path), || parent.remove(&renamed));
+        Ok(())
+    }
+}
+
+impl Collector<'_> {
+    /// Why instances are to go; nothing where they are to stay.
     fn reason_against(&self, id: u32, kind: &HolderKind, status: &Stat) -> Option<String> {
         let age = self.age(status);
         if self.request.unused_for.is_some_and(|limit| age <= limit) {
@@ -155,198 +327,11 @@ impl Collector<'_> {
             }
             HolderKind::Former(None) | HolderKind::Group => None,
         };
-        let gone = format!("there is no account {}", gone?);
-        Some(unused.map_or(gone.clone(), |unused| format!("{gone}; {unused}")))
-    }
-
-    fn is_removable(
-        &mut self,
-        parent: &Directory,
-        holder: &Holder,
-        ledger: &Ledger,
-        views: &Views,
-    ) -> Result<bool> {
-        let path = parent.path_of(&holder.entry.name);
-        if let Some(user) = self.find_use(parent, holder, ledger, views)? {
-            self.refuse_deleted(holder, &path, &user);
-            return Ok(false);
-        }
-        let is_ours = |name: &str| is_temporary(name) || holder.owner_kind().is_note(name);
-        let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
-        let reason_to_stay = if views.hold_mount_in(&path) {
-            Some(MOUNTED)
-        } else if holder.directory.entries()?.iter().any(is_foreign) {
-            Some("something in it is not the module's")
-        } else {
-            None
-        };
-        if let Some(reason) = reason_to_stay {
-            self.leave_instances(holder, &path, reason);
-        }
-        Ok(reason_to_stay.is_none())
-    }
-
-    /// Finds who uses a holder's instances.
-    fn find_use(
-        &self,
-        parent: &Directory,
-        holder: &Holder,
-        ledger: &Ledger,
-        views: &Views,
-    ) -> Result<Option<String>> {
-        let (place, name) = (parent.place, holder.name());
-        if let Some(process) = find_former(holder, ledger)? {
-            let process = describe(process.pid);
-            return Ok(Some(format!("{process} is in a namespace that shows it")));
-        }
-        if !views.show_of(place, &name, holder.user()) {
-            let pin = self.find_pin(holder, ledger)?;
-            return Ok(pin.map(|key| in_namespace_of(ledger, &key)));
-        }
-        let viewer = views.viewers(place, &name, holder.user()).next();
-        let viewer = viewer.map(|viewer| format!("{} sees it", describe(viewer.pid)));
-        Ok(Some(
-            viewer.unwrap_or_else(|| "it may be in use".to_owned()),
-        ))
-    }
-
-    /// Finds the pin of a namespace, though no process may be in it, that shows these instances.
-    fn find_pin(&self, holder: &Holder, ledger: &Ledger) -> Result<Option<PinKey>> {
-        let Some(runtime) = Runtime::find()? else {
-            return Ok(None);
-        };
-        let pins = self.remaining_pins(&runtime)?;
-        let is_theirs = |key: &&PinKey| match &holder.kind {
-            HolderKind::User => key.uid() == holder.id,
-            HolderKind::Former(account) => {
-                let record = ledger.pinned(key, None);
-                let is_its = |record: &NamespaceRecord| is_of(record, account.as_ref());
-                key.uid() == holder.id && record.is_none_or(is_its)
-            }
-            HolderKind::Group => {
-                ledger.pinned_show(&BTreeSet::from([(*key).clone()]), &holder.name())
-            }
-        };
-        Ok(pins.iter().find(is_theirs).cloned())
-    }
-
-    /// Notes what keeps an account that is gone from being forgotten. Instances of a user who is there, or of a group,
-    /// are in use, and of that nothing has to be said.
-    fn refuse_deleted(&mut self, holder: &Holder, path: &str, reason: &str) {
-        if self.request.is_deleted.is_some() && holder.user().is_some() {
-            let error = Error::new("remove", path, reason);
-            self.note(
-                Kind::Instances,
-                path,
-                &holder.reason,
-                Disposal::Failed(error),
-            );
-        }
-    }
-
-    /// Leaves instances where they are, and notes why.
-    fn leave_instances(&mut self, holder: &Holder, path: &str, reason: &str) {
-        match self.request.is_deleted {
-            Some(_) => self.refuse_deleted(holder, path, reason),
-            None => self.leave(Kind::Instances, path, reason),
-        }
-    }
-
-    fn remove_all(
-        &mut self,
-        parent: &Directory,
-        unwanted: Vec<Holder>,
-        ledger: &Ledger,
-    ) -> Result<()> {
-        if self.request.dry_run {
-            for holder in unwanted {
-                let path = parent.path_of(&holder.entry.name);
-                self.dispose(Kind::Instances, &path, &holder.reason, || Ok(()));
-            }
-            return Ok(());
-        }
-        let mut aside = Vec::new();
-        for holder in unwanted {
-            match self.set_aside(parent, holder, ledger) {
-                Ok(taken) => aside.extend(taken),
-                Err(error) => self.note_failure(Kind::Instances, Err(error)),
-            }
-        }
-        if aside.is_empty() {
-            return Ok(());
-        }
-        let _ = rustix::thread::nanosleep(&PAUSE);
-        let views = Views::take();
-        for Aside { holder, name } in aside {
-            let shown = views.as_ref().map_or(true, |views| {
-                views.show_of(parent.place, &name, holder.user())
-            });
-            let removed = self.finish(parent, holder, name, shown);
-            self.note_failure(Kind::Instances, removed);
-        }
-        views.map(drop)
-    }
-
-    /// Takes a directory out of the way of logins, in one step. One that has begun to use it since it was
-    /// looked at has changed its time.
-    fn set_aside(
-        &mut self,
-        parent: &Directory,
-        holder: Holder,
-        ledger: &Ledger,
-    ) -> Result<Option<Aside>> {
-        let lock = match holder.user() {
-            Some(uid) => self.try_lock(&Runtime::open()?, uid)?,
-            None => Some(super::Held(None)),
-        };
-        let path = parent.path_of(&holder.entry.name);
-        // A login that sets it aside may have no namespace to share, and so not the user's lock.
-        let Some(_locks) = lock.zip(holder.directory.lock()?) else {
-            self.leave_instances(&holder, &path, BUSY);
-            return Ok(None);
-        };
-        let unchanged = is_unchanged(&holder.entry.status, &holder.directory.status()?);
-        let used = match unchanged {
-            true => self.find_pin(&holder, ledger)?,
-            false => {
-                self.refuse_deleted(&holder, &path, USED);
-                return Ok(None);
-            }
-        };
-        if let Some(key) = used {
-            self.refuse_deleted(&holder, &path, &in_namespace_of(ledger, &key));
-            return Ok(None);
-        }
-        match parent.set_aside(&holder.entry.name) {
-            Ok(name) => Ok(Some(Aside { holder, name })),
-            // Another collection was first.
-            Err(missing) if missing.is_missing() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes what was set aside, or gives it its name back where it was used again after all.
-    fn finish(
-        &mut self,
-        parent: &Directory,
-        holder: Holder,
-        name: String,
-        shown: bool,
-    ) -> Result<()> {
-        let Holder {
-            entry, directory, ..
-        } = &holder;
-        let path = parent.path_of(&entry.name);
-        if shown || !is_unchanged(&entry.status, &directory.status()?) {
-            parent.rename(&name, &entry.name)?;
-            self.refuse_deleted(&holder, &path, USED);
-            return Ok(());
-        }
-        let renamed = entry.renamed(name)?;
-        self.dispose(Kind::Instances, &path, &holder.reason, || {
-            parent.remove(&renamed)
-        });
-        Ok(())
+        let no_account = format!("there is no account {}", gone?);
+        Some(match unused {
+            Some(unused) => format!("{no_account}; {unused}"),
+            None => no_account,
+        })
     }
 }
 
@@ -383,14 +368,15 @@ fn in_namespace_of(ledger: &Ledger, key: &PinKey) -> String {
 
 /// A process, for administrators to find: its number, its name and its user.
 fn describe(pid: u32) -> String {
-    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let name = String::from_utf8_lossy(&name);
-    let owner = rustix::fs::stat(format!("/proc/{pid}"));
-    let owner = owner.map_or_else(
-        |_| String::new(),
-        |status| format!(", uid {}", status.st_uid),
-    );
-    format!("process {pid} ({}{owner})", name.trim_end())
+    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let owner = match rustix::fs::stat(format!("/proc/{pid}")) {
+        Ok(status) => format!(", uid {}", status.st_uid),
+        Err(_) => String::new(),
+    };
+    format!(
+        "process {pid} ({}{owner})",
+        String::from_utf8_lossy(&comm).trim_end()
+    )
 }
 
 /// Whether nobody has used, or exchanged, a directory since it was looked at.

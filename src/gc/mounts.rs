@@ -42,7 +42,7 @@ impl Viewer {
 
 /// What the mount tables of all processes say.
 #[derive(Debug, Default)]
-pub(super) struct Views {
+pub(super) struct Mounts {
     /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
     /// each with the device that it is on, and who sees it.
     shown: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Viewer>>,
@@ -56,7 +56,7 @@ pub(super) struct Views {
     devices: BTreeMap<u64, Vec<u8>>,
 }
 
-impl Views {
+impl Mounts {
     /// Reads the mount table of one process for each mount namespace and root directory: a process in a
     /// chroot does not see what is mounted outside. It looks twice, so that one that starts another and ends
     /// in between is not missed.
@@ -65,7 +65,7 @@ impl Views {
     ///
     /// Some process may not be looked at.
     pub(super) fn take() -> Result<Self> {
-        let mut views = Self::default();
+        let mut mounts = Self::default();
         let mut known = BTreeSet::new();
         for tasks in [processes, threads] {
             for task in tasks()? {
@@ -75,16 +75,16 @@ impl Views {
                 {
                     known.insert(place);
                     let viewer = viewer(task.pid);
-                    table.iter().for_each(|mount| views.note(mount, viewer));
+                    table.iter().for_each(|mount| mounts.note(mount, viewer));
                 }
             }
         }
         let own = read("/proc/thread-self/mountinfo")?.unwrap_or_default();
         for mount in own {
-            views.devices.insert(mount.id, mount.device);
-            views.points.push(mount.point);
+            mounts.devices.insert(mount.id, mount.device);
+            mounts.points.push(mount.point);
         }
-        Ok(views)
+        Ok(mounts)
     }
 
     fn note(&mut self, mount: &Mount, viewer: Viewer) {
@@ -135,8 +135,8 @@ impl Views {
 
     /// Whether something is mounted on the pin `key`, in whatever namespace where it matters to its user.
     pub(super) fn cover_pin(&self, key: &PinKey) -> bool {
-        let viewers = self.covered.get(format!("ns/{key}").as_bytes());
-        let mut viewers = viewers.into_iter().flatten();
+        let covered = self.covered.get(format!("ns/{key}").as_bytes());
+        let mut viewers = covered.into_iter().flatten();
         viewers.any(|viewer| viewer.concerns(Some(key.uid())))
     }
 
@@ -179,20 +179,15 @@ fn read(path: &str) -> Result<Option<Vec<Mount>>> {
 
 /// The names of the module's that a path goes through.
 fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let components: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-    let paired = components
-        .clone()
-        .into_iter()
-        .zip(components.clone().into_iter().skip(1));
-    let named: Vec<Vec<u8>> = paired
+    let components = || path.split(|byte| *byte == b'/');
+    let named = components()
+        .zip(components().skip(1))
         .filter(|(parent, _)| is_parent(parent))
-        .map(|(parent, name)| [parent, b"/", name].concat())
-        .collect();
-    let temporary = components
-        .into_iter()
-        .filter(|name| name.starts_with(TEMPORARY.as_bytes()));
-    let temporary: Vec<Vec<u8>> = temporary.map(<[u8]>::to_vec).collect();
-    named.into_iter().chain(temporary)
+        .map(|(parent, name)| [parent, b"/", name].concat());
+    let temporary = components()
+        .filter(|name| name.starts_with(TEMPORARY.as_bytes()))
+        .map(<[u8]>::to_vec);
+    named.chain(temporary)
 }
 
 /// Whether a name is that of the parents of what has a name of the module's in a store, or of pins.
@@ -222,13 +217,13 @@ mod tests {
 
     #[test]
     fn a_table_tells_what_is_shown_and_what_is_covered() {
-        let mut views = Views::default();
+        let mut mounts = Mounts::default();
         let roots = Viewer {
             pid: 1,
             maker: None,
         };
-        parse(TABLE).for_each(|mount| views.note(&mount, roots));
-        views.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
+        parse(TABLE).for_each(|mount| mounts.note(&mount, roots));
+        mounts.devices = BTreeMap::from([(24, b"8:1".to_vec()), (25, b"8:2".to_vec())]);
         let at = |mount, minor| Place {
             mount,
             device: rustix::fs::makedev(8, minor),
@@ -242,10 +237,10 @@ mod tests {
             ("session/a b", false),
             ("group/1000", false),
         ] {
-            assert_eq!(views.show(at(24, 1), name), shown, "{name}");
-            assert!(!views.show(at(25, 2), name), "on another device: {name}");
+            assert_eq!(mounts.show(at(24, 1), name), shown, "{name}");
+            assert!(!mounts.show(at(25, 2), name), "on another device: {name}");
             assert!(
-                views.show(at(26, 1), name),
+                mounts.show(at(26, 1), name),
                 "on a mount that is not known: {name}"
             );
         }
@@ -255,45 +250,45 @@ mod tests {
             ("group/200", 1, false),
         ] {
             assert_eq!(
-                views.show(at(24, device), name),
+                mounts.show(at(24, device), name),
                 shown,
                 "a layer: {name} {device}"
             );
         }
         let [covered, bare] = [1000, 1001].map(key);
-        assert!(views.cover_pin(&covered) && !views.cover_pin(&bare));
+        assert!(mounts.cover_pin(&covered) && !mounts.cover_pin(&bare));
     }
 
     #[test]
     fn in_a_user_namespace_of_anothers_nothing_is_seen_that_matters() {
-        let mut views = Views::default();
+        let mut mounts = Mounts::default();
         let bobs = Viewer {
             pid: 2,
             maker: Some(2002),
         };
-        parse(TABLE).for_each(|mount| views.note(&mount, bobs));
-        views.devices = BTreeMap::from([(24, b"8:1".to_vec())]);
+        parse(TABLE).for_each(|mount| mounts.note(&mount, bobs));
+        mounts.devices = BTreeMap::from([(24, b"8:1".to_vec())]);
         let place = Place {
             mount: 24,
             device: rustix::fs::makedev(8, 1),
         };
         for (uid, shown) in [(Some(1000), false), (Some(2002), true), (None, true)] {
-            assert_eq!(views.show_of(place, "user/1000", uid), shown, "{uid:?}");
+            assert_eq!(mounts.show_of(place, "user/1000", uid), shown, "{uid:?}");
         }
         for (uid, covered) in [(1000, false), (2002, true)] {
             let key = key(uid);
             let name = format!("ns/{key}").into_bytes();
-            views.covered.insert(name, vec![bobs]);
-            assert_eq!(views.cover_pin(&key), covered, "{uid}");
+            mounts.covered.insert(name, vec![bobs]);
+            assert_eq!(mounts.cover_pin(&key), covered, "{uid}");
         }
     }
 
     #[test]
     fn a_mount_below_a_path_is_in_it() {
         let points = vec![b"/store/user/1/tmp/x".to_vec()];
-        let views = Views {
+        let mounts = Mounts {
             points,
-            ..Views::default()
+            ..Mounts::default()
         };
         for (path, within) in [
             ("/store/user/1", true),
@@ -301,7 +296,7 @@ mod tests {
             ("/store/user/1/t", false),
             ("/store/user/11", false),
         ] {
-            assert_eq!(views.hold_mount_in(path), within, "{path}");
+            assert_eq!(mounts.hold_mount_in(path), within, "{path}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Pins of namespaces that no process is in any more.
 
-use super::mounts::Views;
+use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{BUSY, Collector, Kind, LOCKED_AT_ONCE, State};
+use super::{BUSY, Collector, Disposal, Kind, LOCKED_AT_ONCE, Leftover, State};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::PINS;
@@ -17,105 +17,101 @@ const BEING_MADE: Duration = Duration::from_secs(60);
 
 impl Collector<'_> {
     /// Removes the pins whose namespaces hold no process, with their records.
-    pub(super) fn collect_pins(&mut self, runtime: &Runtime, ledger: &mut Ledger) -> Result<()> {
+    pub(super) fn collect_pins(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
         let Some(pins) = Pins::find(runtime)? else {
             return Ok(());
         };
         for name in Pins::list_foreign(runtime)? {
             self.note_foreign(&format!("{PINS}/{name}"));
         }
-        let found = self
-            .look(runtime, &pins, ledger)
-            .unused(Pins::list(runtime)?, &Census::of_processes()?);
+        let mut collection = PinCollection {
+            collector: self,
+            runtime,
+            pins: &pins,
+            ledger,
+        };
+        collection.collect_unused()?;
+        collection.collect_broken()
+    }
+}
+
+/// The collection of pins under way.
+struct PinCollection<'c, 'r> {
+    collector: &'c mut Collector<'r>,
+    runtime: &'c Runtime,
+    pins: &'c Pins,
+    ledger: &'c Ledger,
+}
+
+impl PinCollection<'_, '_> {
+    /// Removes pins that no process needs, some users' at a time.
+    fn collect_unused(&mut self) -> Result<()> {
+        let found = self.find_unused(Pins::list(self.runtime)?, &Census::of_processes()?);
         for batch in found.chunks(LOCKED_AT_ONCE) {
             let keys = batch.iter().map(|(key, _)| key.clone()).collect();
-            self.collect_unused_pins(runtime, &pins, ledger, keys)?;
+            self.collect_locked(keys)?;
         }
-        self.collect_broken_pins(runtime, &pins)
+        Ok(())
     }
 
     /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
-    fn collect_broken_pins(&mut self, runtime: &Runtime, pins: &Pins) -> Result<()> {
-        for key in Pins::list_broken(runtime)? {
-            let lock = self.try_lock(runtime, key.uid())?;
-            let path = key.path();
+    fn collect_broken(&mut self) -> Result<()> {
+        for key in Pins::list_broken(self.runtime)? {
+            let lock = self.collector.try_lock(self.runtime, key.uid())?;
+            let path = &key.path();
             if lock.is_none() {
-                self.leave(Kind::Pin, &path, BUSY);
-            } else if Pins::list_broken(runtime)?.contains(&key) {
-                let reason = "whoever made or removed it was killed";
-                self.dispose(Kind::Pin, &path, reason, || pins.remove_companions(&key));
+                self.collector.leave(Kind::Pin, path, BUSY);
+            } else if Pins::list_broken(self.runtime)?.contains(&key) {
+                let leftover = Leftover {
+                    kind: Kind::Pin,
+                    path,
+                    reason: "whoever made or removed it was killed",
+                };
+                let pins = self.pins;
+                self.collector
+                    .dispose(leftover, || pins.remove_companions(&key));
             }
         }
         Ok(())
-    }
-
-    fn look<'l>(&'l self, runtime: &'l Runtime, pins: &'l Pins, ledger: &'l Ledger) -> Look<'l> {
-        Look {
-            collector: self,
-            runtime,
-            pins,
-            ledger,
-        }
     }
 
     /// Judges pins a second time, with their users' locks held, and removes them.
-    fn collect_unused_pins(
-        &mut self,
-        runtime: &Runtime,
-        pins: &Pins,
-        ledger: &mut Ledger,
-        keys: Vec<PinKey>,
-    ) -> Result<()> {
-        let locks = self.try_locks(runtime, keys.iter().map(PinKey::uid))?;
+    fn collect_locked(&mut self, keys: Vec<PinKey>) -> Result<()> {
+        let locks = self
+            .collector
+            .try_locks(self.runtime, keys.iter().map(PinKey::uid))?;
         let is_locked = |key: &PinKey| locks.contains_key(&key.uid());
         let (locked, busy): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_locked);
         for key in busy {
-            self.leave(Kind::Pin, &key.path(), BUSY);
+            self.collector.leave(Kind::Pin, &key.path(), BUSY);
         }
-        let states = self
-            .look(runtime, pins, ledger)
-            .unused(locked, &Census::of_threads()?);
-        for (key, state) in states {
-            self.collect_pin(runtime, pins, ledger, key, state);
+        for (key, state) in self.find_unused(locked, &Census::of_threads()?) {
+            self.collect(key, state);
         }
         Ok(())
     }
 
-    fn collect_pin(
-        &mut self,
-        runtime: &Runtime,
-        pins: &Pins,
-        ledger: &Ledger,
-        key: PinKey,
-        state: Result<State>,
-    ) {
-        let path = key.path();
+    fn collect(&mut self, key: PinKey, state: Result<State>) {
+        let (kind, path) = (Kind::Pin, &key.path());
         match state {
-            Err(error) => self.dispose_failed(Kind::Pin, &path, error),
+            Err(error) => self.collector.dispose_failed(kind, path, error),
             Ok(State::Used) => {}
-            Ok(State::UnusedElsewhere(reason)) => self.leave(Kind::Foreign, &path, &reason),
+            Ok(State::UnusedElsewhere(reason)) => {
+                self.collector.leave(Kind::Foreign, path, &reason);
+            }
             Ok(State::Unused(reason)) => {
-                self.dispose(Kind::Pin, &path, reason, || {
+                let (runtime, pins, ledger) = (self.runtime, self.pins, self.ledger);
+                self.collector.dispose(Leftover { kind, path, reason }, || {
                     let bound = pins.namespace(&key)?.map(|namespace| namespace.identity());
                     pins.remove_with_record(runtime, &key, ledger.pinned(&key, bound))
                 });
-                self.unpinned.insert(key);
+                self.collector.unpinned.insert(key);
             }
         }
     }
-}
 
-/// A look at pins.
-struct Look<'a> {
-    collector: &'a Collector<'a>,
-    runtime: &'a Runtime,
-    pins: &'a Pins,
-    ledger: &'a Ledger,
-}
-
-impl Look<'_> {
     /// The pins that are not in use, as far as the census tells.
-    fn unused(
+    fn find_unused(
         &self,
         keys: impl IntoIterator<Item = PinKey>,
         census: &Census,
@@ -161,7 +157,7 @@ impl Look<'_> {
         if being_made || !(self.collector.sees_all || self.ledger.is_all_from(self.collector.own)) {
             return Ok(State::Used);
         }
-        if Views::take()?.cover_pin(key) {
+        if Mounts::take()?.cover_pin(key) {
             return Ok(State::Used);
         }
         Ok(State::Unused("no namespace is bound to it"))
@@ -180,11 +176,7 @@ impl Collector<'_> {
     }
 
     fn dispose_failed(&mut self, kind: Kind, path: &str, error: Error) {
-        self.note(
-            kind,
-            path,
-            "it cannot be examined",
-            super::Disposal::Failed(error),
-        );
+        let reason = "it cannot be examined";
+        self.note(Leftover { kind, path, reason }, Disposal::Failed(error));
     }
 }

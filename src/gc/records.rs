@@ -1,6 +1,6 @@
 //! Records of what is gone.
 
-use super::{ABANDONED, BUSY, Collector, Kind, LOCKED_AT_ONCE};
+use super::{ABANDONED, BUSY, Collector, Kind, LOCKED_AT_ONCE, Leftover};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
@@ -191,11 +191,14 @@ impl Collector<'_> {
             let over = served && !pinned && !ledger.has_session_in(record);
             if over && lock.is_some() {
                 let reason = "nobody uses the namespace that it is in";
-                let path = record.volumes.iter().map(|volume| volume.path.as_str());
-                let path = path.collect::<Vec<_>>().join(" ");
-                self.dispose(Kind::Volume, &path, reason, || {
-                    volumes::close(runtime, record)
-                });
+                let paths = record.volumes.iter().map(|volume| volume.path.as_str());
+                let path = paths.collect::<Vec<_>>().join(" ");
+                let leftover = Leftover {
+                    kind: Kind::Volume,
+                    path: &path,
+                    reason,
+                };
+                self.dispose(leftover, || volumes::close(runtime, record));
             }
         }
         Ok(())
@@ -217,9 +220,12 @@ impl Collector<'_> {
         for id in ledger.ended.difference(left) {
             let path = format!("{PATH}/{SESSIONS}/{id}");
             let reason = "the process that opened the session is gone";
-            self.dispose(Kind::Session, &path, reason, || {
-                SessionRecord::remove(runtime, id)
-            });
+            let leftover = Leftover {
+                kind: Kind::Session,
+                path: &path,
+                reason,
+            };
+            self.dispose(leftover, || SessionRecord::remove(runtime, id));
         }
         let namespaces = self.collect_namespace_records(runtime, ledger);
         self.note_failure(Kind::Namespace, namespaces);
@@ -237,8 +243,8 @@ impl Collector<'_> {
         let pins = self.remaining_pins(runtime)?;
         let pinned =
             |record: &NamespaceRecord| record.pin.as_ref().is_some_and(|key| pins.contains(key));
-        let candidates = ledger.namespaces.iter().filter(absent);
-        let candidates: Vec<_> = candidates.filter(|record| !pinned(record)).collect();
+        let absent = ledger.namespaces.iter().filter(absent);
+        let candidates: Vec<_> = absent.filter(|record| !pinned(record)).collect();
         for batch in candidates.chunks(LOCKED_AT_ONCE) {
             let locks = self.try_locks(runtime, batch.iter().map(|record| record.uid))?;
             let look = Recheck {
@@ -254,7 +260,12 @@ impl Collector<'_> {
                     self.leave(Kind::Namespace, &path, BUSY);
                 } else if unused {
                     let remove = || NamespaceRecord::remove(runtime, inode);
-                    self.dispose(Kind::Namespace, &path, "the namespace is gone", remove);
+                    let leftover = Leftover {
+                        kind: Kind::Namespace,
+                        path: &path,
+                        reason: "the namespace is gone",
+                    };
+                    self.dispose(leftover, remove);
                 }
             }
         }
@@ -294,7 +305,12 @@ impl Collector<'_> {
                 self.note_failure(Kind::Namespace, Err(error.clone()));
             } else {
                 let remove = || runtime.remove(name);
-                self.dispose(kind_of(name), &path, "it is not a record", remove);
+                let leftover = Leftover {
+                    kind: kind_of(name),
+                    path: &path,
+                    reason: "it is not a record",
+                };
+                self.dispose(leftover, remove);
             }
         }
         Ok(())
@@ -320,7 +336,12 @@ impl Collector<'_> {
             let path = format!("{CACHED_PLANS}/{name}");
             let reason = "its user has no namespace to join";
             let shown = format!("{PATH}/{path}");
-            self.dispose(Kind::Stamp, &shown, reason, || runtime.remove(&path));
+            let leftover = Leftover {
+                kind: Kind::Stamp,
+                path: &shown,
+                reason,
+            };
+            self.dispose(leftover, || runtime.remove(&path));
         }
         Ok(())
     }
@@ -336,7 +357,12 @@ impl Collector<'_> {
                 if status.is_some_and(|status| self.age(&status) >= ABANDONED) {
                     let reason = "whoever wrote it was killed";
                     let shown = format!("{PATH}/{path}");
-                    self.dispose(Kind::Temporary, &shown, reason, || runtime.remove(&path));
+                    let leftover = Leftover {
+                        kind: Kind::Temporary,
+                        path: &shown,
+                        reason,
+                    };
+                    self.dispose(leftover, || runtime.remove(&path));
                 }
             }
         }

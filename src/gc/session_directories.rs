@@ -1,8 +1,8 @@
 //! Directories that ended with their sessions and lay outside of the module's stores.
 
-use super::mounts::Views;
+use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{Collector, Kind, MOUNTED, State};
+use super::{Collector, Kind, Leftover, MOUNTED, State};
 use crate::error::Result;
 use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Trust, Walker, identity};
@@ -21,8 +21,8 @@ impl Collector<'_> {
             return BTreeSet::new();
         }
         let ids = || sessions.iter().map(|session| session.id.clone());
-        let looked = Views::take().and_then(|views| Ok((views, Census::of_processes()?)));
-        let (views, census) = match looked {
+        let looked = Mounts::take().and_then(|mounts| Ok((mounts, Census::of_processes()?)));
+        let (mounts, census) = match looked {
             Ok(both) => both,
             Err(error) => {
                 self.note_failure(Kind::SessionDirectory, Err(error));
@@ -38,7 +38,7 @@ impl Collector<'_> {
                         self.leave(Kind::SessionDirectory, &directory.path, reason);
                         false
                     }
-                    None => self.collect_session_directory(session.uid, directory, &views),
+                    None => self.collect_session_directory(session.uid, directory, &mounts),
                 };
                 if !over {
                     left.insert(session.id.clone());
@@ -63,7 +63,7 @@ impl Collector<'_> {
     }
 
     /// Removes the very directory that is noted, and tells whether nothing is left of it.
-    fn collect_session_directory(&mut self, uid: u32, directory: &Shown, views: &Views) -> bool {
+    fn collect_session_directory(&mut self, uid: u32, directory: &Shown, mounts: &Mounts) -> bool {
         let path = directory.path.as_str();
         match is_there(uid, directory) {
             Ok(false) => return true,
@@ -73,21 +73,21 @@ impl Collector<'_> {
                 return false;
             }
         }
-        if views.hold_mount_in(path) {
+        if mounts.hold_mount_in(path) {
             self.leave(Kind::SessionDirectory, path, MOUNTED);
             return false;
         }
         let mut done = false;
-        self.dispose(
-            Kind::SessionDirectory,
+        let leftover = Leftover {
+            kind: Kind::SessionDirectory,
             path,
-            "its session has ended",
-            || {
-                let removed = remove(uid, directory);
-                done = removed.is_ok();
-                removed
-            },
-        );
+            reason: "its session has ended",
+        };
+        self.dispose(leftover, || {
+            let removed = remove(uid, directory);
+            done = removed.is_ok();
+            removed
+        });
         done
     }
 }

@@ -1,9 +1,9 @@
 //! What sessions have left in a store.
 
 use super::directory::{Directory, Entry};
-use super::mounts::Views;
+use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{ABANDONED, Collector, Kind, MOUNTED};
+use super::{ABANDONED, Collector, Kind, Leftover, MOUNTED};
 use crate::error::Result;
 use crate::kernel::fs::directory::is_temporary;
 use crate::login::SessionId;
@@ -20,24 +20,51 @@ impl Collector<'_> {
         let Some(store) = Directory::store(path)? else {
             return Ok(());
         };
-        let views = Views::take()?;
+        let mut collection = StoreCollection {
+            collector: self,
+            ledger,
+            mounts: &Mounts::take()?,
+        };
+        collection.collect_top(&store)?;
+        for kind in OwnerKind::ALL {
+            let collected = collection.collect_owners(&store, kind);
+            collection
+                .collector
+                .note_failure(Kind::SessionDirectory, collected);
+        }
+        let request = collection.collector.request;
+        let is_settled = request.stores.iter().any(|settled| settled == path);
+        if is_settled && (request.unused_for.is_some() || request.is_deleted.is_some()) {
+            collection.collect_expired(&store)?;
+        }
+        collection.note_set_aside(&store)
+    }
+
+    /// Notes something that has a name which the module gives to nothing.
+    pub(super) fn note_foreign(&mut self, path: &str) {
+        self.leave(Kind::Foreign, path, "the module gives nothing such a name");
+    }
+}
+
+/// The collection of one store under way.
+pub(super) struct StoreCollection<'c, 'r> {
+    pub(super) collector: &'c mut Collector<'r>,
+    pub(super) ledger: &'c Ledger,
+    /// What was mounted when the collection of the store began.
+    pub(super) mounts: &'c Mounts,
+}
+
+impl StoreCollection<'_, '_> {
+    /// Removes what nobody needs in the directory of the store itself.
+    fn collect_top(&mut self, store: &Directory) -> Result<()> {
         for entry in store.entries()? {
             match entry.name.as_str() {
                 name if is_name_in_store(name) => {}
-                name if is_temporary(name) => self.collect_temporary(&store, &entry, &views),
-                name => self.note_foreign(&store.path_of(name)),
+                name if is_temporary(name) => self.collect_temporary(store, &entry),
+                name => self.collector.note_foreign(&store.path_of(name)),
             }
         }
-        for kind in OwnerKind::ALL {
-            let collected = self.collect_kind(&store, kind, ledger, &views);
-            self.note_failure(Kind::SessionDirectory, collected);
-        }
-        let settled = self.request.stores.iter().any(|settled| settled == path);
-        let asked = self.request.unused_for.is_some() || self.request.is_deleted.is_some();
-        if settled && asked {
-            self.collect_expired(&store, ledger, &views)?;
-        }
-        self.note_set_aside(&store)
+        Ok(())
     }
 
     /// Notes the instances that were set aside, unless something was said of them before.
@@ -47,7 +74,8 @@ impl Collector<'_> {
         };
         for entry in parent.entries()? {
             let path = parent.path_of(&entry.name);
-            let is_noted = self.found.iter().any(|remains| remains.path == path);
+            let mut found = self.collector.found.iter();
+            let is_noted = found.any(|remains| remains.path == path);
             let Some(Owner::Former { uid, .. }) = Owner::parse(OwnerKind::User, &entry.name) else {
                 continue;
             };
@@ -57,142 +85,113 @@ impl Collector<'_> {
             let account = parent.account_of(&entry.name).ok().flatten();
             let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
             let reason = format!("set aside: it is of {name}, that had the id {uid} before");
-            self.leave(Kind::Instances, &path, &reason);
+            self.collector.leave(Kind::Instances, &path, &reason);
         }
         Ok(())
     }
 
-    /// What is in the directory of a kind of owners.
-    fn collect_kind(
-        &mut self,
-        store: &Directory,
-        kind: OwnerKind,
-        ledger: &Ledger,
-        views: &Views,
-    ) -> Result<()> {
+    /// Removes what nobody needs in the directory of a kind of owners.
+    fn collect_owners(&mut self, store: &Directory, kind: OwnerKind) -> Result<()> {
         let Some(directory) = store.open(kind.name())? else {
             return Ok(());
         };
         for entry in directory.entries()? {
-            if is_temporary(&entry.name) {
-                self.collect_temporary(&directory, &entry, views);
-            } else if Owner::parse(kind, &entry.name).is_none() || !entry.is_directory() {
-                self.note_foreign(&directory.path_of(&entry.name));
-            } else if kind != OwnerKind::Session
-                || !self.collect_session(&directory, &entry, ledger, views)
-            {
-                let collected = self.collect_owner(&directory, &entry, kind, views);
-                self.note_failure(Kind::Temporary, collected);
+            let owner = Owner::parse(kind, &entry.name).filter(|_| entry.is_directory());
+            match owner {
+                _ if is_temporary(&entry.name) => self.collect_temporary(&directory, &entry),
+                None => self.collector.note_foreign(&directory.path_of(&entry.name)),
+                Some(Owner::Session(_)) if self.collect_session(&directory, &entry) => {}
+                Some(_) => {
+                    let collected = self.collect_owner(&directory, &entry, kind);
+                    self.collector.note_failure(Kind::Temporary, collected);
+                }
             }
         }
         Ok(())
     }
 
     /// Removes the directory of a session that has ended, and tells whether it had.
-    fn collect_session(
-        &mut self,
-        directory: &Directory,
-        entry: &Entry,
-        ledger: &Ledger,
-        views: &Views,
-    ) -> bool {
-        // The caller has parsed the name.
+    fn collect_session(&mut self, directory: &Directory, entry: &Entry) -> bool {
         let Some(id) = SessionId::parse(&entry.name) else {
             return false;
         };
-        let ended = ledger.has_ended_session(&id);
-        let old = self.age(&entry.status) >= BEING_MADE;
-        if ledger.has_live_session(&id)
-            || views.show(
-                directory.place,
-                &OwnerKind::Session.path_of_entry(id.as_str()),
-            )
+        let ended = self.ledger.has_ended_session(&id);
+        let old = self.collector.age(&entry.status) >= BEING_MADE;
+        let name = OwnerKind::Session.path_of_entry(id.as_str());
+        if self.ledger.has_live_session(&id)
+            || self.mounts.show(directory.place, &name)
             || !(ended || old)
         {
             return false;
         }
-        self.remove_tree_of(
-            Kind::SessionDirectory,
-            directory,
-            entry,
-            views,
-            "its session has ended",
-        );
+        let leftover = Leftover {
+            kind: Kind::SessionDirectory,
+            path: &directory.path_of(&entry.name),
+            reason: "its session has ended",
+        };
+        self.remove_tree(leftover, directory, entry);
         true
     }
 
-    /// What is in a session's, user's or group's directory that stays.
-    fn collect_owner(
-        &mut self,
-        parent: &Directory,
-        entry: &Entry,
-        kind: OwnerKind,
-        views: &Views,
-    ) -> Result<()> {
+    /// Removes what nobody needs in a session's, user's or group's directory that stays.
+    fn collect_owner(&mut self, parent: &Directory, entry: &Entry, kind: OwnerKind) -> Result<()> {
         let Some(directory) = parent.open(&entry.name)? else {
             return Ok(());
         };
         for inner in directory.entries()? {
             if is_temporary(&inner.name) {
-                self.collect_inner_temporary(&directory, &inner, kind, views)?;
+                self.collect_inner_temporary(&directory, &inner, kind)?;
             } else if !(inner.is_directory() || kind.is_note(&inner.name)) {
-                self.note_foreign(&directory.path_of(&inner.name));
+                self.collector.note_foreign(&directory.path_of(&inner.name));
             }
         }
         Ok(())
     }
 
-    /// The time of a user's directory tells when it was used last, so it stays what it is. A login that sets
-    /// it has the user's lock.
+    /// Removes what was being made in an owner's directory. The time of a user's directory tells when it was used
+    /// last, so it stays what it is. A login that sets it has the user's lock.
     fn collect_inner_temporary(
         &mut self,
         directory: &Directory,
         entry: &Entry,
         kind: OwnerKind,
-        views: &Views,
     ) -> Result<()> {
+        let dry_run = self.collector.request.dry_run;
         let name = directory.path.rsplit('/').next();
         let uid = name.and_then(|name| Owner::parse(kind, name)?.uid());
-        let _lock = match uid.filter(|_| !self.request.dry_run) {
-            Some(uid) => match self.try_lock(&Runtime::open()?, uid)? {
+        let _lock = match uid.filter(|_| !dry_run) {
+            Some(uid) => match self.collector.try_lock(&Runtime::open()?, uid)? {
                 None => return Ok(()),
                 lock => lock,
             },
             None => None,
         };
         let before = directory.status()?;
-        self.collect_temporary(directory, entry, views);
-        if !self.request.dry_run && kind == OwnerKind::User {
+        self.collect_temporary(directory, entry);
+        if !dry_run && kind == OwnerKind::User {
             directory.restore_time(&before);
         }
         Ok(())
     }
 
-    /// What was being made, or removed, when the process that did it was killed.
-    fn collect_temporary(&mut self, directory: &Directory, entry: &Entry, views: &Views) {
-        if self.age(&entry.status) >= ABANDONED && !views.show(directory.place, &entry.name) {
-            let reason = "whoever made or removed it was killed";
-            self.remove_tree_of(Kind::Temporary, directory, entry, views, reason);
+    /// Removes what was being made, or removed, when the process that did it was killed.
+    fn collect_temporary(&mut self, directory: &Directory, entry: &Entry) {
+        let is_abandoned = self.collector.age(&entry.status) >= ABANDONED;
+        if is_abandoned && !self.mounts.show(directory.place, &entry.name) {
+            let leftover = Leftover {
+                kind: Kind::Temporary,
+                path: &directory.path_of(&entry.name),
+                reason: "whoever made or removed it was killed",
+            };
+            self.remove_tree(leftover, directory, entry);
         }
     }
 
-    fn remove_tree_of(
-        &mut self,
-        kind: Kind,
-        directory: &Directory,
-        entry: &Entry,
-        views: &Views,
-        reason: &str,
-    ) {
-        let path = directory.path_of(&entry.name);
-        if views.hold_mount_in(&path) {
-            self.leave(kind, &path, MOUNTED);
+    fn remove_tree(&mut self, leftover: Leftover<'_>, directory: &Directory, entry: &Entry) {
+        if self.mounts.hold_mount_in(leftover.path) {
+            self.collector.leave(leftover.kind, leftover.path, MOUNTED);
         } else {
-            self.dispose(kind, &path, reason, || directory.remove(entry));
+            self.collector.dispose(leftover, || directory.remove(entry));
         }
-    }
-
-    pub(super) fn note_foreign(&mut self, path: &str) {
-        self.leave(Kind::Foreign, path, "the module gives nothing such a name");
     }
 }
