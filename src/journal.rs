@@ -49,17 +49,12 @@ struct Sink;
 static SINK: Sink = Sink;
 
 impl Journal {
-    /// Opens the log for a hook of `service`; `debug` also lets debug messages through.
+    /// Opens the log for a hook of `service`; `level` is the least important that is let through.
     #[must_use]
-    pub fn open(service: &str, hook: &str, debug: bool) -> Self {
+    pub fn open(service: &str, hook: &str, level: LevelFilter) -> Self {
         // Fails when it was set before, which is as good.
         let _ = log::set_logger(&SINK);
         log::set_max_level(LevelFilter::Debug);
-        let level = if debug {
-            LevelFilter::Debug
-        } else {
-            LevelFilter::Info
-        };
         let service: String = service.chars().take(LONGEST_SERVICE).collect();
         let line = Line {
             context: format!("{service}:{hook}"),

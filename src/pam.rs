@@ -5,6 +5,7 @@ mod close;
 mod environment;
 mod ffi;
 mod hooks;
+mod judgement;
 mod open;
 mod password;
 mod pending;
@@ -19,6 +20,7 @@ use crate::kernel::process::helper::Helper;
 use crate::login::{Login, Request, SessionId, is_effective_root};
 use crate::policy::Source;
 use crate::session::namespace::Leave;
+use log::LevelFilter;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
@@ -176,7 +178,7 @@ fn run_hook(
 ) -> PamResultCode {
     LOG_PANICS.call_once(|| std::panic::set_hook(Box::new(log_panic)));
     let service = item::<Service<'_>>(handle).unwrap_or_default();
-    let _journal = Journal::open(&service, name, has_debug(arguments));
+    let _journal = Journal::open(&service, name, level(arguments));
     match std::panic::catch_unwind(AssertUnwindSafe(|| hook(handle, arguments))) {
         Ok(Ok(())) => PamResultCode::PAM_SUCCESS,
         Ok(Err(refusal)) => {
@@ -197,10 +199,13 @@ fn run_hook(
     }
 }
 
-/// Whether the module's arguments ask for messages of the level debug, before all of them are looked at.
-fn has_debug(arguments: &[&CStr]) -> bool {
+/// The least important messages that the module's arguments let through, before all of them are looked at.
+fn level(arguments: &[&CStr]) -> LevelFilter {
     let mut arguments = arguments.iter();
-    arguments.any(|argument| argument.to_bytes() == b"debug")
+    match arguments.any(|argument| argument.to_bytes() == b"debug") {
+        true => LevelFilter::Debug,
+        false => LevelFilter::Info,
+    }
 }
 
 fn log_panic(info: &std::panic::PanicHookInfo<'_>) {
@@ -233,9 +238,10 @@ impl Arguments {
 }
 
 fn request(handle: &PamHandle) -> Result<Request, Refusal> {
-    let user = handle.get_item::<User<'_>>().ok().flatten();
-    let user = user.ok_or_else(|| Error::new("open", "the session", "PAM names no user"))?;
-    let user = user
+    let Some(name) = handle.get_item::<User<'_>>().ok().flatten() else {
+        return Err(Error::new("open", "the session", "PAM names no user").into());
+    };
+    let user = name
         .to_str()
         .map_err(|_| Error::new("open", "the session", "the user's name is not UTF-8"))?;
     Ok(Request {

@@ -22,13 +22,14 @@ use crate::kernel::process::credentials::{self, Program};
 use crate::kernel::supervision::{self, Supervised, Terminal};
 use crate::login::is_effective_root;
 use crate::session::origin;
+use log::LevelFilter;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use target::Target;
 
 /// Enters, and is the command from then on; comes back only with a failure.
 pub fn run(arguments: &Enter) -> Outcome {
-    let _journal = Journal::open("jns", "enter", false);
+    let _journal = Journal::open("jns", "enter", LevelFilter::Info);
     let ended = enter(arguments);
     ended.unwrap_or_else(|not_run| not_run.outcome())
 }

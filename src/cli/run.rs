@@ -31,6 +31,7 @@ use crate::plan::When;
 use crate::policy::Diagnostics;
 use case::Case;
 use entry::Entry;
+use log::LevelFilter;
 use pidfile::Reserved;
 use std::convert::Infallible;
 use text::UsageError;
@@ -92,7 +93,7 @@ impl RunError {
 
 /// Runs the command, and ends with its status.
 pub fn run(arguments: &Run) -> Outcome {
-    let _journal = Journal::open("jns", "run", false).heard_by(tell);
+    let _journal = Journal::open("jns", "run", LevelFilter::Info).heard_by(tell);
     let done = run_command(arguments);
     done.unwrap_or_else(|error| error.outcome())
 }

@@ -1,13 +1,14 @@
-//! The quick way to a shared namespace: what shaped a plan is noted, and while none of it changes the next
+//! The quick way to a shared namespace: what shaped a plan is written down, and while none of it changes the next
 //! login of that user by that service need not read the policy to know what its plan would be.
 
-use super::hooks::{Noted, Preparation};
+use super::hooks::{Preparation, SessionHook};
+use super::judgement::PlannedLogin;
 use crate::error::Result;
 use crate::kernel::fs::file::Version;
 use crate::login::{GroupName, Login, Needs};
-use crate::plan::{Helper, Plan, PlanDigest, Sharing};
+use crate::plan::{Helper, PlanDigest, Sharing};
 use crate::policy::source::{self, Watched};
-use crate::policy::{Dependence, Elsewhere, Loaded, Sha256, Source};
+use crate::policy::{Dependence, Elsewhere, Sha256, Source};
 use crate::session::{CACHED_PLANS, PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ pub(super) struct CachedPlan {
     dependence: Dependence,
     facts: Facts,
     /// What came out.
-    pub outcome: Outcome,
+    pub summary: PlanSummary,
 }
 
 /// The facts of a login that its plan depends on.
@@ -51,7 +52,7 @@ struct Facts {
 
 /// What a login needs to know of its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Outcome {
+pub(super) struct PlanSummary {
     /// The plan's digest.
     pub plan: PlanDigest,
     /// The session's environment.
@@ -59,7 +60,7 @@ pub(super) struct Outcome {
     /// The files of the policy.
     pub policy: Vec<PolicyFile>,
     /// What is run for each session.
-    pub hooks: Vec<Noted>,
+    pub hooks: Vec<SessionHook>,
     /// What prepares what it is shown.
     pub inits: Vec<Preparation>,
     /// Whether the plan has volumes.
@@ -70,12 +71,16 @@ pub(super) struct Outcome {
     pub inherits: bool,
 }
 
-/// The outcome that is known for this login; nothing where it may be another one by now.
+/// Finds what is known of the plan of this login; nothing where it may be another one by now.
 ///
 /// # Errors
 ///
 /// It cannot be read, or the account database failed.
-pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<Option<Outcome>> {
+pub(super) fn find(
+    runtime: &Runtime,
+    login: &Login,
+    source: &Source,
+) -> Result<Option<PlanSummary>> {
     let Some(bytes) = runtime.read(&format!("{CACHED_PLANS}/{}", name(login, source)))? else {
         return Ok(None);
     };
@@ -88,7 +93,7 @@ pub(super) fn find(runtime: &Runtime, login: &Login, source: &Source) -> Result<
     }
     let login = login.clone().with(cached.needs)?;
     let facts = Facts::of(&login, source, cached.needs, cached.dependence);
-    Ok((facts == cached.facts).then_some(cached.outcome))
+    Ok((facts == cached.facts).then_some(cached.summary))
 }
 
 fn version() -> String {
@@ -109,21 +114,24 @@ fn is_unchanged((path, version): &Watched) -> bool {
     Version::of(path) == *version
 }
 
-/// Notes what shaped the plan, unless it depends on something that is not compared, or the policy was
-/// changed so lately that its next change could look the same. `watched` is from before it was read.
+/// Writes down what shaped the plan, unless it depends on something that is not compared, or the policy was
+/// changed so lately that its next change could look the same.
 ///
 /// # Errors
 ///
 /// It cannot be written.
-pub(super) fn note(
+pub(super) fn write(
     runtime: &Runtime,
-    login: &Login,
     source: &Source,
-    loaded: &Loaded,
-    watched: &[Watched],
-    plan: &Plan,
-    outcome: &Outcome,
+    planned: &PlannedLogin,
+    summary: &PlanSummary,
 ) -> Result<()> {
+    let PlannedLogin {
+        login,
+        plan,
+        loaded,
+        watched,
+    } = planned;
     let now = i64::try_from(crate::session::namespace::now()).unwrap_or(0);
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
     let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
@@ -140,11 +148,11 @@ pub(super) fn note(
     }
     let cached = CachedPlan {
         version: version(),
-        watched: watched.to_vec(),
+        watched: watched.clone(),
         needs,
         dependence,
         facts: Facts::of(login, source, needs, dependence),
-        outcome: outcome.clone(),
+        summary: summary.clone(),
     };
     let bytes = serde_json::to_vec(&cached).unwrap_or_default();
     if bytes.len() > LARGEST {
@@ -177,14 +185,21 @@ impl Facts {
     }
 }
 
-impl Outcome {
+impl PlanSummary {
     /// The programs that are run for each session.
     pub(super) fn helpers(&self) -> impl Iterator<Item = &Helper> {
         let inits = self.inits.iter().map(|init| &init.helper);
         self.hooks.iter().map(|hook| &hook.helper).chain(inits)
     }
 
-    pub(super) fn of(plan: &Plan, loaded: &Loaded, login: &Login) -> Self {
+    /// Keeps of a plan what later logins need to know.
+    pub(super) fn of(planned: &PlannedLogin) -> Self {
+        let PlannedLogin {
+            login,
+            plan,
+            loaded,
+            watched: _,
+        } = planned;
         let variables = plan.environment.iter();
         let file = |(path, sha256): &(String, Sha256)| PolicyFile {
             path: path.clone(),
@@ -196,7 +211,7 @@ impl Outcome {
                 .map(|(name, variable)| (name.clone(), variable.value.clone()))
                 .collect(),
             policy: loaded.files.iter().map(file).collect(),
-            hooks: Noted::of(&plan.hooks),
+            hooks: SessionHook::of(&plan.hooks),
             inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
             leaves_elsewhere: loaded.policy.settings.elsewhere == Elsewhere::Leave,

@@ -37,9 +37,9 @@ pub(super) fn close_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Resu
         Some(pending) if others == Others::Around => pending.make(),
         Some(pending) => {
             let service = item::<Service<'_>>(handle).unwrap_or_default();
-            let debug = super::has_debug(arguments);
+            let level = super::level(arguments);
             sessions.closed.replace(Some(opened.id.clone()));
-            pending.postpone(service, debug);
+            pending.postpone(service, level);
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A hook, as a cached plan has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Noted {
+pub(super) struct SessionHook {
     when: When,
     pub(super) helper: plan::Helper,
     on_failure: OnFailure,
@@ -16,22 +16,24 @@ pub(super) struct Noted {
     origin: String,
 }
 
-impl Noted {
+impl SessionHook {
     /// Those of a plan that are run for each session.
     pub(super) fn of(hooks: &[Hook]) -> Vec<Self> {
-        let noted = |hook: &Hook| Self {
+        let cached = |hook: &Hook| Self {
             when: hook.when,
             helper: hook.helper.clone(),
             on_failure: hook.on_failure,
             origin: hook.origin.to_string(),
         };
         let of_session = |hook: &&Hook| hook.when != When::Created;
-        hooks.iter().filter(of_session).map(noted).collect()
+        hooks.iter().filter(of_session).map(cached).collect()
     }
 
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
-        let ran = subject.helper(&self.helper, &[]).run(b"");
-        let ran = ran.map_err(|error| error.of(&self.origin));
+        let ran = subject
+            .helper(&self.helper, &[])
+            .run(b"")
+            .map_err(|error| error.of(&self.origin));
         self.on_failure
             .deny_or_warn(ran, |error| log::warn!("{error}"))
     }
@@ -51,20 +53,21 @@ pub(super) struct Preparation {
 impl Preparation {
     /// Those of a plan.
     pub(super) fn of(inits: &[Init]) -> Vec<Self> {
-        let noted = |init: &Init| Self {
+        let cached = |init: &Init| Self {
             path: init.path.to_string(),
             instance: init.instance.as_ref().map(ToString::to_string),
             helper: init.helper.clone(),
             on_failure: init.on_failure,
             origin: init.origin.to_string(),
         };
-        inits.iter().map(noted).collect()
+        inits.iter().map(cached).collect()
     }
 
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let instance = self.instance.as_deref();
-        let ran = subject.prepare(&self.helper, &self.path, instance, false);
-        let ran = ran.map_err(|error| error.of(&self.origin));
+        let ran = subject
+            .prepare(&self.helper, &self.path, instance, false)
+            .map_err(|error| error.of(&self.origin));
         self.on_failure
             .deny_or_warn(ran, |error| log::warn!("{error}"))
     }
@@ -90,13 +93,13 @@ pub(super) fn prepare(
 /// # Errors
 ///
 /// One whose failure denies the session has failed.
-pub(super) fn open(hooks: &[Noted], subject: &Subject<'_>) -> Result<()> {
+pub(super) fn open(hooks: &[SessionHook], subject: &Subject<'_>) -> Result<()> {
     let mut opening = hooks.iter().filter(|hook| hook.when == When::Open);
     opening.try_for_each(|hook| hook.run(subject))
 }
 
 /// Those for the end of the session.
-pub(super) fn closing(hooks: &[Noted], subject: &Subject<'_>) -> Vec<Helper> {
+pub(super) fn closing(hooks: &[SessionHook], subject: &Subject<'_>) -> Vec<Helper> {
     let closing = hooks.iter().filter(|hook| hook.when == When::Close);
     closing
         .map(|hook| subject.helper(&hook.helper, &[]))

@@ -1,25 +1,21 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
-use super::cached_plan::{self, Outcome};
+use super::cached_plan::{self, PlanSummary};
+use super::judgement::{Judgement, PlannedLogin, judge, log_observed, log_plan};
 use super::{
     Arguments, Opened, Refusal, Sessions, environment, ffi, hooks, item, password, pending, places,
     request, tell, threads,
 };
 
-use crate::apply::{self, Subject};
+use crate::apply::Subject;
 use crate::error::{Error, Result};
-use crate::kernel::fs::walk::Trust;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
 use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
-use crate::login::{Login, Nss, Request, Unknown, is_effective_root};
-use crate::plan::{Labelling, Plan, Step};
-use crate::policy::source::{self, Watched};
-use crate::policy::{
-    Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Settings, Source, select,
-};
+use crate::login::{Login, Request, Unknown, is_effective_root};
+use crate::policy::Settings;
 use crate::session::namespace::now;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
@@ -30,12 +26,6 @@ use pam::items::Service;
 use pam::module::PamHandle;
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
-
-/// How many names a login looks up to warn about those that do not exist.
-const LOOKED_UP: usize = 16;
-
-/// How many diagnostics of a policy a login logs.
-const LOGGED: usize = 20;
 
 pub(super) fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
     match open_or_refuse(handle, arguments) {
@@ -104,7 +94,13 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             refusal.reasons.iter().for_each(cause);
             Ok(())
         }
-        Err(refusal) => refuse(handle, refusal, caller, &directory, is_command.get()),
+        Err(refusal) => {
+            let left = LeftSession {
+                caller,
+                directory: &directory,
+            };
+            left.refuse(handle, refusal, is_command.get())
+        }
     }
 }
 
@@ -123,29 +119,42 @@ fn refuse_unread(handle: &PamHandle, error: Error, arguments: &[&CStr]) -> Resul
         log::error!("{error}");
         None
     });
-    refuse(handle, error.into(), caller, &directory, None)
+    let left = LeftSession {
+        caller,
+        directory: &directory,
+    };
+    left.refuse(handle, error.into(), None)
 }
 
-/// Refuses a session, unless it is root's: that has the host's view then, or in a command the caller's. `is_command`
-/// is what the policy says, if it was read.
-fn refuse(
-    handle: &PamHandle,
-    refusal: Refusal,
+/// The session in which su(1) or sudo(8) was called, while the thread is where that one came from.
+struct LeftSession<'d> {
+    /// Nothing where it was called in no session.
     caller: Option<Caller>,
-    directory: &WorkingDirectory,
-    is_command: Option<bool>,
-) -> Result<(), Refusal> {
-    let service = item::<Service<'_>>(handle).unwrap_or_default();
-    let is_command = is_command.unwrap_or_else(|| Settings::default().inherits(&service));
-    let Some(caller) = caller.filter(|_| is_for_root(handle) && !is_command) else {
-        return Err(refusal);
-    };
-    log_reasons(&refusal);
-    // In another directory than the caller's, the next command would mean other files.
-    directory.restore()?;
-    log::warn!("root is refused no session: this one has the host's view");
-    caller.guard.commit();
-    Ok(())
+    /// The directory in which it was called.
+    directory: &'d WorkingDirectory,
+}
+
+impl LeftSession<'_> {
+    /// Refuses a session, unless it is root's: that has the host's view then, or in a command the caller's.
+    /// `is_command` is what the policy says, if it was read.
+    fn refuse(
+        self,
+        handle: &PamHandle,
+        refusal: Refusal,
+        is_command: Option<bool>,
+    ) -> Result<(), Refusal> {
+        let service = item::<Service<'_>>(handle).unwrap_or_default();
+        let is_command = is_command.unwrap_or_else(|| Settings::default().inherits(&service));
+        let Some(caller) = self.caller.filter(|_| is_for_root(handle) && !is_command) else {
+            return Err(refusal);
+        };
+        log_reasons(&refusal);
+        // In another directory than the caller's, the next command would mean other files.
+        self.directory.restore()?;
+        log::warn!("root is refused no session: this one has the host's view");
+        caller.guard.commit();
+        Ok(())
+    }
 }
 
 fn log_reasons(refusal: &Refusal) {
@@ -161,6 +170,15 @@ enum Stay {
     Here,
     /// In the session in which it was called, if there is one.
     WithCaller,
+}
+
+/// A session whose process is in its view.
+struct EnteredSession<'e> {
+    login: &'e Login,
+    summary: &'e PlanSummary,
+    session: SessionNamespace,
+    /// Programs to run at its end.
+    closing: Vec<Helper>,
 }
 
 /// A session that is being opened.
@@ -184,11 +202,11 @@ impl<'o> Opening<'o> {
             return Ok(Stay::Here);
         }
         match judge(login, self.arguments, self.is_command)? {
-            Judgement::Exempt(case) => self.give_hosts_view(handle, &case),
+            Judgement::Exempt(planned) => self.give_hosts_view(handle, &planned),
             Judgement::LeftAlone(login) => self.stay(handle, &login),
-            Judgement::Apply(case) => {
-                log_plan(log::Level::Debug, "will do", &case.plan);
-                self.enter(handle, &case, password.as_ref())?;
+            Judgement::Apply(planned) => {
+                log_plan(log::Level::Debug, "will do", &planned.plan);
+                self.enter(handle, &planned, password.as_ref())?;
                 Ok(Stay::Here)
             }
             Judgement::Observe(plan, login) => {
@@ -199,29 +217,40 @@ impl<'o> Opening<'o> {
     }
 
     /// The command that the session is, in the session of a caller whose directories it finds; nothing for a login.
-    fn command(self, inherits: bool) -> Result<Option<Command<'o>>> {
+    fn command(self, summary: &PlanSummary) -> Result<Option<Command<'o>>> {
         self.caller
-            .filter(|_| inherits)
+            .filter(|_| summary.inherits)
             .map(Command::of)
             .transpose()
     }
 
-    /// An exempt account gets the host's view, and in a command the caller's directories in it.
-    fn give_hosts_view(self, handle: &mut PamHandle, case: &Case) -> Result<Stay, Refusal> {
-        let inherits = case.inherits();
+    /// Gives an exempt account the host's view, and in a command the caller's directories in it.
+    fn give_hosts_view(
+        self,
+        handle: &mut PamHandle,
+        planned: &PlannedLogin,
+    ) -> Result<Stay, Refusal> {
+        let (summary, login) = (&PlanSummary::of(planned), &planned.login);
         match self.caller {
             // It is what the caller has.
-            Some(caller) if inherits && caller.record.is_hosts_view => return Ok(Stay::WithCaller),
-            Some(_) if inherits => {}
-            Some(_) | None => return self.stay(handle, &case.login),
+            Some(caller) if summary.inherits && caller.record.is_hosts_view => {
+                return Ok(Stay::WithCaller);
+            }
+            Some(_) if summary.inherits => {}
+            Some(_) | None => return self.stay(handle, login),
         }
-        let outcome = Outcome::of(&case.plan, &case.loaded, &case.login);
-        let environment = Environment::set(handle, &outcome)?;
-        if let Some(command) = self.command(inherits)? {
+        let environment = Environment::set(handle, summary)?;
+        if let Some(command) = self.command(summary)? {
             let host = SessionNamespace::to_hosts_view()?;
-            let session = command.show_in(host, &case.login, self.directory)?;
+            let session = command.show_in(host, login, self.directory)?;
             environment.keep();
-            self.remember(handle, session, &case.login, &outcome, Vec::new())?;
+            let entered = EnteredSession {
+                login,
+                summary,
+                session,
+                closing: Vec::new(),
+            };
+            self.remember(handle, entered)?;
         }
         Ok(Stay::Here)
     }
@@ -245,27 +274,32 @@ impl<'o> Opening<'o> {
         let Ok(Some(runtime)) = Runtime::find() else {
             return Ok(false);
         };
-        let Ok(Some(outcome)) = cached_plan::find(&runtime, login, &self.arguments.source) else {
+        let Ok(Some(summary)) = cached_plan::find(&runtime, login, &self.arguments.source) else {
             return Ok(false);
         };
         // A namespace may be pinned from there since the policy was another one.
-        if outcome.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
+        if summary.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
             return Ok(false);
         }
-        self.is_command.set(Some(outcome.inherits));
+        self.is_command.set(Some(summary.inherits));
         threads::permit(self.arguments)?;
-        let subject = subject_of(login, outcome.helpers(), None)?;
-        let environment = Environment::set(handle, &outcome)?;
-        let command = self.command(outcome.inherits)?;
-        let joined = join::join(runtime, login, &outcome.plan, self.directory);
-        let joined = joined.inspect_err(|error| log::debug!("{error}"));
-        let Some(joined) = joined.ok().flatten() else {
+        let subject = subject_of(login, summary.helpers(), None)?;
+        let environment = Environment::set(handle, &summary)?;
+        let command = self.command(&summary)?;
+        let Ok(Some(joined)) = join::join(runtime, login, &summary.plan, self.directory)
+            .inspect_err(|error| log::debug!("{error}"))
+        else {
             return Ok(false);
         };
-        let session = with_hooks(self.show(command, joined, login)?, &outcome, &subject)?;
+        let session = with_hooks(self.show(command, joined, login)?, &summary, &subject)?;
         environment.keep();
-        let closing = hooks::closing(&outcome.hooks, &subject);
-        self.remember(handle, session, login, &outcome, closing)?;
+        let entered = EnteredSession {
+            login,
+            closing: hooks::closing(&summary.hooks, &subject),
+            summary: &summary,
+            session,
+        };
+        self.remember(handle, entered)?;
         Ok(true)
     }
 
@@ -282,45 +316,43 @@ impl<'o> Opening<'o> {
         }
     }
 
+    /// Has the plan's namespace joined or created, and remembers the plan for the next login.
     fn enter(
         self,
         handle: &mut PamHandle,
-        case: &Case,
+        planned: &PlannedLogin,
         password: Option<&Secret>,
     ) -> Result<(), Refusal> {
-        let Case {
-            login,
-            plan,
-            loaded,
-            watched,
-        } = case;
-        let outcome = Outcome::of(plan, loaded, login);
+        let PlannedLogin { login, plan, .. } = planned;
+        let summary = PlanSummary::of(planned);
         let subject = subject_of(login, plan.helpers(), password)?;
-        let environment = Environment::set(handle, &outcome)?;
-        let command = self.command(outcome.inherits)?;
-        let created = join::join_or_create(plan, &outcome.plan, login, &subject, self.directory)?;
-        let session = with_hooks(self.show(command, created, login)?, &outcome, &subject)?;
+        let environment = Environment::set(handle, &summary)?;
+        let command = self.command(&summary)?;
+        let created = join::join_or_create(plan, &summary.plan, login, &subject, self.directory)?;
+        let session = with_hooks(self.show(command, created, login)?, &summary, &subject)?;
         environment.keep();
         if let Some(runtime) = &session.runtime {
             let source = &self.arguments.source;
-            tell(cached_plan::note(
-                runtime, login, source, loaded, watched, plan, &outcome,
-            ));
+            tell(cached_plan::write(runtime, source, planned, &summary));
         }
-        let closing = hooks::closing(&outcome.hooks, &subject);
-        self.remember(handle, session, login, &outcome, closing)
+        let entered = EnteredSession {
+            login,
+            closing: hooks::closing(&summary.hooks, &subject),
+            summary: &summary,
+            session,
+        };
+        self.remember(handle, entered)
     }
 
     /// Lets the login stay where it is, and remembers it: the handle, the log, the ledger. That is for
     /// administrators to read: a session that is missing in it is one all the same.
-    fn remember(
-        self,
-        handle: &mut PamHandle,
-        session: SessionNamespace,
-        login: &Login,
-        outcome: &Outcome,
-        closing: Vec<Helper>,
-    ) -> Result<(), Refusal> {
+    fn remember(self, handle: &mut PamHandle, entered: EnteredSession<'_>) -> Result<(), Refusal> {
+        let EnteredSession {
+            login,
+            summary,
+            session,
+            closing,
+        } = entered;
         let user = request(handle)?.user;
         report(&session, login);
         if let (Some(runtime), Some(process)) = (&session.runtime, session.process) {
@@ -333,9 +365,9 @@ impl<'o> Opening<'o> {
                 rhost: login.rhost.as_deref().map(shortened),
                 process,
                 namespace: session.namespace,
-                plan: outcome.plan.clone(),
+                plan: summary.plan.clone(),
                 config: cached_plan::config(&self.arguments.source),
-                policy: outcome.policy.clone(),
+                policy: summary.policy.clone(),
                 directories: session.noted_directories(),
                 opened: now(),
             };
@@ -351,140 +383,25 @@ impl<'o> Opening<'o> {
             leave: session.leave.clone(),
             directories: session.commit(&login.session),
             closing,
-            has_volumes: outcome.has_volumes,
+            has_volumes: summary.has_volumes,
         };
         push(handle, opened);
         Ok(())
     }
 }
 
-/// A login, and what the policy says of it.
-struct Case {
-    login: Login,
-    plan: Plan,
-    loaded: Loaded,
-    watched: Vec<Watched>,
-}
-
-impl Case {
-    /// Whether the session is a command in its caller's, and finds the caller's directories.
-    fn inherits(&self) -> bool {
-        self.loaded.policy.settings.inherits(&self.login.service)
-    }
-}
-
-/// What the policy says of a login.
-enum Judgement {
-    /// It gets the host's own view: its plan is empty.
-    Exempt(Box<Case>),
-    /// It keeps the view that it begins in, which is neither the host's nor the module's.
-    LeftAlone(Login),
-    /// It gets this.
-    Apply(Box<Case>),
-    /// It would get this, or be refused, and nothing is done.
-    Observe(Box<Result<Plan>>, Login),
-}
-
-/// Reads the policy, gathers the facts and makes the plan.
-fn judge(
-    login: Login,
-    arguments: &Arguments,
-    is_command: &Cell<Option<bool>>,
-) -> Result<Judgement, Refusal> {
-    let mut watched = arguments.source.watched();
-    let loaded = load(&arguments.source)?;
-    let policy = &loaded.policy;
-    is_command.set(Some(policy.settings.inherits(&login.service)));
-    let login = login.with(policy.needs())?;
-    let selection = select(policy, &login);
-    if let Some(Exemption { principal, origin }) = &selection.exemption {
-        let (user, service) = (&login.user, &login.service);
-        log::info!(
-            "session of {user} by {service}: exempt as {principal} ({origin}), it gets no view of its own"
-        );
-        let plan = Plan::from_selection(policy, &selection, &login, &Nss)?;
-        drop(selection);
-        return Ok(Judgement::Exempt(Box::new(Case {
-            plan,
-            login,
-            loaded,
-            watched,
-        })));
-    }
-    if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
-        return Ok(Judgement::LeftAlone(login));
-    }
-    warn_of_unknown_principals(policy);
-    let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
-        watched.extend(plan.fstab().map(source::watch));
-        apply::read_fstab(&mut plan, Trust::Root)?;
-        if !plan.is_empty() {
-            threads::permit(arguments)?;
-        }
-        Ok(plan)
-    });
-    plan.iter().for_each(warn_of_lacking_labels);
-    if arguments.observe || policy.settings.mode == Enforcement::Observe {
-        return Ok(Judgement::Observe(Box::new(plan), login));
-    }
-    drop(selection);
-    Ok(Judgement::Apply(Box::new(Case {
-        plan: plan?,
-        login,
-        loaded,
-        watched,
-    })))
-}
-
-/// Whether the session begins in another namespace than the host's. Where that cannot be told, it gets its view: it
-/// would otherwise be the host's, with other users' files.
-fn is_left_alone(login: &Login) -> bool {
-    let Login { user, service, .. } = login;
-    match elsewhere::find() {
-        Ok(None) => false,
-        Ok(Some(namespace)) => {
-            log::info!(
-                "session of {user} by {service}: left alone in {namespace}, it gets no view of its own"
-            );
-            true
-        }
-        Err(error) => {
-            log::warn!("{error}; the session gets its view, whatever settings.elsewhere says");
-            false
-        }
-    }
-}
-
-fn log_observed(plan: Result<Plan>, login: &Login) {
-    let Login { user, service, .. } = login;
-    let session = format!("session of {user} by {service}, observing only:");
-    match plan {
-        Ok(plan) if plan.is_empty() => log::info!("{session} would do nothing"),
-        Ok(plan) => log_plan(log::Level::Info, &format!("{session} would do"), &plan),
-        Err(refusal) => log::error!("{session} {refusal}"),
-    }
-}
-
-fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
-    if log::log_enabled!(level) {
-        let text = plan.to_string();
-        text.lines()
-            .for_each(|step| log::log!(level, "{intent} {step}"));
-    }
-}
-
-/// The namespace that was entered, with the programs run that are run for each session: an instance is prepared by whoever makes the
-/// namespace, and again by those who join it.
+/// Runs the programs that are run for each session, in the namespace that was entered. An instance is prepared by whoever
+/// makes the namespace, and again by those who join it.
 fn with_hooks(
     session: SessionNamespace,
-    outcome: &Outcome,
+    summary: &PlanSummary,
     subject: &Subject<'_>,
 ) -> Result<SessionNamespace> {
     let prepared = match session.joined {
-        true => hooks::prepare(&outcome.inits, &session.paths, subject),
+        true => hooks::prepare(&summary.inits, &session.paths, subject),
         false => Ok(()),
     };
-    match prepared.and_then(|()| hooks::open(&outcome.hooks, subject)) {
+    match prepared.and_then(|()| hooks::open(&summary.hooks, subject)) {
         Ok(()) => Ok(session),
         Err(error) => {
             session.roll_back();
@@ -503,10 +420,12 @@ struct Environment<'h> {
 }
 
 impl<'h> Environment<'h> {
-    fn set(handle: &'h mut PamHandle, outcome: &Outcome) -> Result<Self, Refusal> {
+    fn set(handle: &'h mut PamHandle, summary: &PlanSummary) -> Result<Self, Refusal> {
         reserve(handle)?;
-        let variables = outcome.environment.iter();
-        let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables = summary
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let before = Some(environment::set(handle, variables)?);
         Ok(Self { handle, before })
     }
@@ -570,33 +489,6 @@ fn is_open(handle: &PamHandle, user: &str) -> bool {
     })
 }
 
-fn load(source: &Source) -> Result<Loaded, Refusal> {
-    match Policy::load(source) {
-        Ok(loaded) => {
-            lines(&loaded.warnings).for_each(|warning| log::warn!("{warning}"));
-            Ok(loaded)
-        }
-        Err(diagnostics) => Err(Refusal {
-            code: PamResultCode::PAM_PERM_DENIED,
-            reasons: lines(&diagnostics).collect(),
-        }),
-    }
-}
-
-/// The first diagnostics, one line each, and how many more there are.
-fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
-    let list = &diagnostics.list;
-    let more = list
-        .len()
-        .saturating_sub(LOGGED)
-        .saturating_add(diagnostics.more);
-    let rest = (more > 0).then(|| format!("{more} more; `jns check` shows them all"));
-    list.iter()
-        .take(LOGGED)
-        .map(ToString::to_string)
-        .chain(rest)
-}
-
 fn account(request: Request) -> Result<Login, Refusal> {
     Login::of_account(request).map_err(|unknown| match unknown {
         Unknown::Fault(error) => error.into(),
@@ -605,22 +497,6 @@ fn account(request: Request) -> Result<Login, Refusal> {
             ..error.into()
         },
     })
-}
-
-fn warn_of_unknown_principals(policy: &Policy) {
-    for (principal, origin) in policy.unknown_principals(&Nss, LOOKED_UP) {
-        log::warn!("{principal} names nobody ({origin})");
-    }
-}
-
-fn warn_of_lacking_labels(plan: &Plan) {
-    for step in &plan.steps {
-        let labelling = step.view.instance().map(|instance| &instance.labelling);
-        if labelling == Some(&Labelling::Lacking) {
-            let Step { path, origin, .. } = step;
-            log::warn!("this machine has no SELinux: {path} is private by user ({origin})");
-        }
-    }
 }
 
 /// Makes a place for one more session with the handle, before anything is changed, so that filling it

@@ -9,6 +9,7 @@ use crate::kernel::namespace::{Namespace, Root, check_capabilities};
 use crate::login::{SessionId, is_effective_root};
 use crate::session::namespace::Leave;
 use crate::session::volumes;
+use log::LevelFilter;
 use rustix::process::{Pid, getpid};
 use rustix::thread::gettid;
 use std::cell::RefCell;
@@ -39,7 +40,8 @@ struct Postponed {
     /// Who has closed the session. Every other process that ends the handle is a copy of that one.
     owner: (Pid, Pid),
     service: String,
-    debug: bool,
+    /// Which messages are let through.
+    level: LevelFilter,
 }
 
 impl PendingReturn {
@@ -77,12 +79,12 @@ impl PendingReturn {
     }
 
     /// Lets the return wait for [`end`] or [`make_postponed`], in this thread. No descriptor is kept for that.
-    pub(super) fn postpone(self, service: String, debug: bool) {
+    pub(super) fn postpone(self, service: String, level: LevelFilter) {
         let postponed = Postponed {
             pending: self,
             owner: own_task(),
             service,
-            debug,
+            level,
         };
         let _ = POSTPONED.try_with(|slot| slot.replace(Some(postponed)));
     }
@@ -123,7 +125,7 @@ pub(super) fn end(session: &SessionId) {
     let Some(postponed) = postponed.filter(Postponed::is_due) else {
         return;
     };
-    let _journal = Journal::open(&postponed.service, "end", postponed.debug);
+    let _journal = Journal::open(&postponed.service, "end", postponed.level);
     let make = AssertUnwindSafe(|| postponed.pending.make());
     if let Err(payload) = std::panic::catch_unwind(make) {
         // Dropping it could run code that panics again.

@@ -51,10 +51,11 @@ pub(super) fn keep(
     let Some((before, origin)) = before.zip(origin) else {
         return;
     };
-    let sessions = ffi::data::<Sessions>(handle);
-    let mut sessions = sessions.map(|sessions| sessions.open.borrow_mut());
-    let last = sessions.as_mut().and_then(|sessions| sessions.last_mut());
-    let Some(opened) = last.filter(|opened| opened.places.is_none()) else {
+    let Some(sessions) = ffi::data::<Sessions>(handle) else {
+        return;
+    };
+    let mut open = sessions.open.borrow_mut();
+    let Some(opened) = open.last_mut().filter(|opened| opened.places.is_none()) else {
         return;
     };
     opened.places = Some(Places {

@@ -1,0 +1,176 @@
+//! What the policy says of a login: read, with the facts gathered that it asks for, and made into a plan.
+
+use super::{Arguments, Refusal, threads};
+use crate::apply;
+use crate::error::Result;
+use crate::kernel::fs::walk::Trust;
+use crate::login::{Login, Nss};
+use crate::plan::{Labelling, Plan, Step};
+use crate::policy::source::{self, Watched};
+use crate::policy::{
+    Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Source, select,
+};
+use crate::session::elsewhere;
+use pam::constants::PamResultCode;
+use std::cell::Cell;
+
+/// How many names a login looks up to warn about those that do not exist.
+const LOOKED_UP: usize = 16;
+
+/// How many diagnostics of a policy a login logs.
+const LOGGED: usize = 20;
+
+/// A login, and what the policy says of it.
+pub(super) struct PlannedLogin {
+    pub(super) login: Login,
+    pub(super) plan: Plan,
+    /// The policy, and the files that it was read from.
+    pub(super) loaded: Loaded,
+    /// What decides what the policy says, as it was before it was read.
+    pub(super) watched: Vec<Watched>,
+}
+
+/// What the policy says of a login.
+pub(super) enum Judgement {
+    /// It gets the host's own view: its plan is empty.
+    Exempt(Box<PlannedLogin>),
+    /// It keeps the view that it begins in, which is neither the host's nor the module's.
+    LeftAlone(Login),
+    /// It gets this.
+    Apply(Box<PlannedLogin>),
+    /// It would get this, or be refused, and nothing is done.
+    Observe(Box<Result<Plan>>, Login),
+}
+
+/// Reads the policy, gathers the facts and makes the plan.
+pub(super) fn judge(
+    login: Login,
+    arguments: &Arguments,
+    is_command: &Cell<Option<bool>>,
+) -> Result<Judgement, Refusal> {
+    let mut watched = arguments.source.watched();
+    let loaded = load(&arguments.source)?;
+    let policy = &loaded.policy;
+    is_command.set(Some(policy.settings.inherits(&login.service)));
+    let login = login.with(policy.needs())?;
+    let selection = select(policy, &login);
+    if let Some(Exemption { principal, origin }) = &selection.exemption {
+        let (user, service) = (&login.user, &login.service);
+        log::info!(
+            "session of {user} by {service}: exempt as {principal} ({origin}), it gets no view of its own"
+        );
+        let plan = Plan::from_selection(policy, &selection, &login, &Nss)?;
+        drop(selection);
+        return Ok(Judgement::Exempt(Box::new(PlannedLogin {
+            plan,
+            login,
+            loaded,
+            watched,
+        })));
+    }
+    if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
+        return Ok(Judgement::LeftAlone(login));
+    }
+    warn_of_unknown_principals(policy);
+    let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
+        watched.extend(plan.fstab().map(source::watch));
+        apply::read_fstab(&mut plan, Trust::Root)?;
+        if !plan.is_empty() {
+            threads::permit(arguments)?;
+        }
+        Ok(plan)
+    });
+    plan.iter().for_each(warn_of_lacking_labels);
+    if arguments.observe || policy.settings.mode == Enforcement::Observe {
+        return Ok(Judgement::Observe(Box::new(plan), login));
+    }
+    drop(selection);
+    Ok(Judgement::Apply(Box::new(PlannedLogin {
+        plan: plan?,
+        login,
+        loaded,
+        watched,
+    })))
+}
+
+/// Whether the session begins in another namespace than the host's. Where that cannot be told, it gets its view: it
+/// would otherwise be the host's, with other users' files.
+fn is_left_alone(login: &Login) -> bool {
+    let Login { user, service, .. } = login;
+    match elsewhere::find() {
+        Ok(None) => false,
+        Ok(Some(namespace)) => {
+            log::info!(
+                "session of {user} by {service}: left alone in {namespace}, it gets no view of its own"
+            );
+            true
+        }
+        Err(error) => {
+            log::warn!("{error}; the session gets its view, whatever settings.elsewhere says");
+            false
+        }
+    }
+}
+
+/// Logs what a login that is only observed would get, or why it would be refused.
+pub(super) fn log_observed(plan: Result<Plan>, login: &Login) {
+    let Login { user, service, .. } = login;
+    let session = format!("session of {user} by {service}, observing only:");
+    match plan {
+        Ok(plan) if plan.is_empty() => log::info!("{session} would do nothing"),
+        Ok(plan) => log_plan(log::Level::Info, &format!("{session} would do"), &plan),
+        Err(refusal) => log::error!("{session} {refusal}"),
+    }
+}
+
+/// Logs the steps of a plan, each after `intent`.
+pub(super) fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
+    if log::log_enabled!(level) {
+        let text = plan.to_string();
+        text.lines()
+            .for_each(|step| log::log!(level, "{intent} {step}"));
+    }
+}
+
+fn load(source: &Source) -> Result<Loaded, Refusal> {
+    match Policy::load(source) {
+        Ok(loaded) => {
+            lines(&loaded.warnings).for_each(|warning| log::warn!("{warning}"));
+            Ok(loaded)
+        }
+        Err(diagnostics) => Err(Refusal {
+            code: PamResultCode::PAM_PERM_DENIED,
+            reasons: lines(&diagnostics).collect(),
+        }),
+    }
+}
+
+/// The first diagnostics, one line each, and how many more there are.
+fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
+    let list = &diagnostics.list;
+    let more = list
+        .len()
+        .saturating_sub(LOGGED)
+        .saturating_add(diagnostics.more);
+    let rest = (more > 0).then(|| format!("{more} more; `jns check` shows them all"));
+    list.iter()
+        .take(LOGGED)
+        .map(ToString::to_string)
+        .chain(rest)
+}
+
+fn warn_of_unknown_principals(policy: &Policy) {
+    for (principal, origin) in policy.unknown_principals(&Nss, LOOKED_UP) {
+        log::warn!("{principal} names nobody ({origin})");
+    }
+}
+
+fn warn_of_lacking_labels(plan: &Plan) {
+    for step in &plan.steps {
+        let labelling = step.view.instance().map(|instance| &instance.labelling);
+        if labelling == Some(&Labelling::Lacking) {
+            let Step { path, origin, .. } = step;
+            log::warn!("this machine has no SELinux: {path} is private by user ({origin})");
+        }
+    }
+}
