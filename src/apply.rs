@@ -130,23 +130,8 @@ pub struct SessionDirectory {
     pub enclosed: bool,
 }
 
-/// Gives the calling thread the view that `plan` describes for the user `uid`.
-///
-/// # Errors
-///
-/// As [`enter`].
-pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
-    let Entered {
-        applied,
-        session_guard,
-    } = enter(plan, uid, &WorkingDirectory::own())?;
-    if let Some(session_guard) = session_guard {
-        session_guard.commit("");
-    }
-    Ok(applied)
-}
-
-/// Brings the calling thread into a new namespace with the view that `plan` describes for a user.
+/// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
+/// [`Trust::Caller`], all that is made is the caller's own.
 /// It then works in `directory`, the working directory that the session begins in: at its path where that leads to
 /// the same one in that view. In a new root directory that does not have it, that is `/`.
 ///
@@ -154,21 +139,7 @@ pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
 ///
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
-pub fn enter(plan: &Plan, uid: u32, directory: &WorkingDirectory) -> Result<Entered> {
-    enter_as(plan, &Subject::of(uid), directory)
-}
-
-/// The same for a user of whom more is known. For one with [`Trust::Caller`], all that is made is the caller's
-/// own.
-///
-/// # Errors
-///
-/// As [`enter`].
-pub fn enter_as(
-    plan: &Plan,
-    subject: &Subject<'_>,
-    directory: &WorkingDirectory,
-) -> Result<Entered> {
+pub fn enter(plan: &Plan, subject: &Subject<'_>, directory: &WorkingDirectory) -> Result<Entered> {
     for _ in 0..ATTEMPTS {
         if let Some(entered) = attempt(plan, subject, directory)? {
             return Ok(entered);

@@ -66,7 +66,7 @@ pub(super) fn create(
     let Entered {
         applied,
         mut session_guard,
-    } = apply::enter_as(creation.plan, creation.subject, directory)?;
+    } = apply::enter(creation.plan, creation.subject, directory)?;
     let creation = &Creation {
         // Who joined it would lack it too.
         key: creation.key.filter(|_| !applied.lacks_volume),

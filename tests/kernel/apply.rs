@@ -3,7 +3,7 @@
 use crate::own::*;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, setns};
-use pam_jns::apply::{Applied, apply, remove_session_directory};
+use pam_jns::apply::{Applied, remove_session_directory};
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::plan::{Plan, Step};
 use pam_jns::policy::value::{Attributes, Propagation, Size, attribute};

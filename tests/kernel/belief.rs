@@ -1,7 +1,7 @@
 //! What the user may write, where root believes what it finds.
 
 use crate::own::*;
-use pam_jns::apply::{apply, check_beliefs};
+use pam_jns::apply::check_beliefs;
 use pam_jns::plan::{Plan, Shape, Step, View};
 use pam_jns::policy::value::{Mode, Size};
 

@@ -2,7 +2,6 @@
 
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
-use pam_jns::apply::apply;
 use pam_jns::policy::value::{Attributes, attribute};
 use std::process::Command;
 

@@ -2,8 +2,7 @@
 
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
-use pam_jns::apply::{Entered, apply, enter};
-use pam_jns::kernel::fs::working_directory::WorkingDirectory;
+use pam_jns::apply::Entered;
 use pam_jns::kernel::namespace::kind::{Kind, inode};
 use pam_jns::plan::{Ipc, Isolation, Network, Plan, Processes};
 use std::process::Command;
@@ -74,8 +73,7 @@ fn a_host_name_is_given() {
     in_own_namespace(|| {
         let host = printed("uname", &["-n"]);
         let before = state();
-        let Entered { session_guard, .. } =
-            enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
+        let Entered { session_guard, .. } = enter(&isolated(whole()), USER).unwrap();
         assert_eq!(printed("uname", &["-n"]), "box");
         drop(session_guard);
         assert_eq!(printed("uname", &["-n"]), host);
@@ -111,8 +109,7 @@ fn message_queues_are_those_of_the_ipc_namespace() {
         .unwrap();
         let name = format!("of-the-host-{}", std::process::id());
         file(&format!("/dev/mqueue/{name}"), "");
-        let Entered { session_guard, .. } =
-            enter(&isolated(whole()), USER, &WorkingDirectory::own()).unwrap();
+        let Entered { session_guard, .. } = enter(&isolated(whole()), USER).unwrap();
         assert_eq!(names("/dev/mqueue"), [""; 0]);
         assert!(options("/dev/mqueue").starts_with("rw,nosuid,noexec"));
         file("/dev/mqueue/inside", "");
@@ -190,7 +187,7 @@ fn a_named_network_is_entered() {
         let Entered {
             session_guard,
             applied,
-        } = enter(&blue, USER, &WorkingDirectory::own()).unwrap();
+        } = enter(&blue, USER).unwrap();
         assert_eq!(inode(Kind::Net, None), Some(named));
         assert_eq!(applied.sources[0].path, "/run/netns/blue");
         drop(session_guard);

@@ -1,9 +1,8 @@
 //! SELinux labels: they are extended attributes, which root can write without SELinux too.
 
 use crate::own::*;
-use pam_jns::apply::{Entered, enter};
+use pam_jns::apply::Entered;
 use pam_jns::kernel::fs::label;
-use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::plan::{Label, Labelling, Plan, Step, View};
 use pam_jns::policy::value::Size;
 use rustix::fs::XattrFlags;
@@ -24,7 +23,7 @@ fn labelled_t() {
 }
 
 fn entered(plan: &Plan) -> Entered {
-    enter(plan, USER, &WorkingDirectory::own()).unwrap()
+    enter(plan, USER).unwrap()
 }
 
 fn label_inside(step: Step) -> Option<String> {
@@ -144,11 +143,7 @@ fn a_directory_that_was_relabelled_or_exchanged_meanwhile_is_not_covered() {
     in_own_namespace(|| {
         labelled_t();
         let before = state();
-        let refusal = enter(
-            &by_context("system_u:object_r:etc_t:s0"),
-            USER,
-            &WorkingDirectory::own(),
-        );
+        let refusal = enter(&by_context("system_u:object_r:etc_t:s0"), USER);
         let refusal = refusal.map(drop).unwrap_err().to_string();
         assert!(refusal.contains(LABEL), "{refusal}");
         assert!(refusal.starts_with("cannot cover /mnt/t: "), "{refusal}");

@@ -2,9 +2,8 @@
 
 use crate::own::*;
 use nix::mount::{MsFlags, mount};
-use pam_jns::apply::{Entered, apply, enter, remove_session_directory};
+use pam_jns::apply::{Entered, remove_session_directory};
 use pam_jns::kernel::fs::walk::Trust;
-use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::plan::{Isolation, Lifetime, Plan, View, Wanted};
 use pam_jns::policy::value::Attributes;
 use std::fs::{read_to_string, remove_dir, remove_file};
@@ -21,7 +20,7 @@ fn set_up() -> Plan {
 }
 
 fn entered(plan: &Plan) -> Entered {
-    enter(plan, USER, &WorkingDirectory::own()).unwrap()
+    enter(plan, USER).unwrap()
 }
 
 #[test]
@@ -128,7 +127,7 @@ fn it_can_be_laid_over_what_another_rule_shows_and_covered_in_turn() {
             "/mnt/o/below/deep",
             "/mnt/var/lib/jns/user/2001/deep",
         ));
-        match enter(&plan, USER, &WorkingDirectory::own()) {
+        match enter(&plan, USER) {
             Ok(_entered) => {
                 assert_eq!(names("/mnt/o/below"), ["deep", "shown"]);
                 file("/mnt/o/below/deep/new", "");

@@ -6,7 +6,9 @@ pub mod numbers;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
-use pam_jns::error::Origin;
+use pam_jns::apply::{self, Applied, Entered, Subject};
+use pam_jns::error::{Origin, Result};
+use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::plan::{
     Instance, Isolation, Labelling, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
 };
@@ -56,6 +58,20 @@ pub fn propagate(path: &str, flags: MsFlags) {
 pub fn memory(path: &str) {
     let flags = MsFlags::MS_NOSUID;
     mount(Some("test"), path, Some("tmpfs"), flags, Some("mode=755")).unwrap();
+}
+
+/// Brings the calling thread into the view of a plan, as a login of a user does of whom only the id is known.
+pub fn enter(plan: &Plan, uid: u32) -> Result<Entered> {
+    apply::enter(plan, &Subject::of(uid), &WorkingDirectory::own())
+}
+
+/// The same for good.
+pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
+    let entered = enter(plan, uid)?;
+    if let Some(session_guard) = entered.session_guard {
+        session_guard.commit("");
+    }
+    Ok(entered.applied)
 }
 
 pub fn bind(source: &str, path: &str) {

@@ -2,7 +2,6 @@
 
 use crate::own::*;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use pam_jns::apply::apply;
 use pam_jns::kernel::namespace::Namespace;
 use pam_jns::kernel::process::{Process, of_namespace};
 use pam_jns::plan::{Helper, Password, Plan, RunAs, Volume};

@@ -1,7 +1,7 @@
 //! What users and other logins do at the same moment.
 
 use crate::own::*;
-use pam_jns::apply::{SessionDirectory, apply, remove_session_directory};
+use pam_jns::apply::{SessionDirectory, remove_session_directory};
 use pam_jns::error::Error;
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::kernel::mount;

@@ -2,7 +2,7 @@
 
 use crate::own::*;
 use nix::mount::MsFlags;
-use pam_jns::apply::{Applied, apply, read_fstab};
+use pam_jns::apply::{Applied, read_fstab};
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 use pam_jns::plan::Plan;

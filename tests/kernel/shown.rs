@@ -2,7 +2,7 @@
 
 use crate::own::*;
 use nix::mount::MsFlags;
-use pam_jns::apply::{Applied, apply};
+use pam_jns::apply::Applied;
 use pam_jns::plan::Plan;
 use pam_jns::policy::value::{Propagation, Size};
 use std::fs;

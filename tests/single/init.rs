@@ -1,9 +1,8 @@
 //! The init of a PID namespace.
 
 use crate::Test;
-use crate::own::{USER, isolated, names, state, wanted};
-use pam_jns::apply::{Entered, enter};
-use pam_jns::kernel::fs::working_directory::WorkingDirectory;
+use crate::own::{USER, enter, isolated, names, state, wanted};
+use pam_jns::apply::Entered;
 use pam_jns::kernel::init::{self, Init, Membership};
 use pam_jns::kernel::process::Process;
 use pam_jns::plan::{Isolation, Plan, Processes};
@@ -226,7 +225,7 @@ fn processes_of_its_own() -> Plan {
 
 fn a_session_sees_its_own_processes_alone() {
     let before = state();
-    let entered = enter(&processes_of_its_own(), USER, &WorkingDirectory::own()).unwrap();
+    let entered = enter(&processes_of_its_own(), USER).unwrap();
     let shown = Command::new("ps").args(["-A", "-o", "pid=,comm="]).output();
     let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
     let words = |line: &'_ str| line.split_whitespace().map(str::to_owned).collect();

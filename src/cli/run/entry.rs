@@ -208,7 +208,7 @@ fn enter_own(
 ) -> Result<(Vec<String>, Entry)> {
     make_place_of_store(case)?;
     user_namespace::leave_as_root()?;
-    let entered = apply::enter_as(&case.plan, &subject(case, password)?, directory)?;
+    let entered = apply::enter(&case.plan, &subject(case, password)?, directory)?;
     let own = Own {
         session_guard: entered.session_guard,
         directories: entered.applied.session_directories,
