@@ -5,14 +5,30 @@
 //! detached. Then the thread leaves for a new namespace, attaches what was built, and gives the new
 //! instances their names. Whatever fails on the way, dropping what was built puts everything back.
 
+mod account;
 mod attributes;
-mod build;
+mod believed;
+mod conflicts;
+mod context;
+mod covers;
+mod findings;
+mod forms;
 mod fstab;
+mod hooks;
+mod instances;
 mod isolation;
-mod programs;
+mod places;
+mod prepared;
+mod root;
+mod session_view;
+mod store;
+mod subject;
+mod undo;
+mod views;
+mod volumes;
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::directory::Form;
+use crate::kernel::fs::directory::{Form, Publication};
 use crate::kernel::fs::entries::Found;
 use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
@@ -26,14 +42,17 @@ use crate::kernel::namespace::{self, Identity, Namespace, Root};
 use crate::kernel::process::Process;
 use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
-use build::Build;
-use isolation::Companions;
-use programs::{Inside, open_volumes};
+use isolation::OtherNamespaces;
+use prepared::Prepared;
+use volumes::{Inside, open_volumes};
 
-pub use build::{check_beliefs, note_change};
-pub use programs::Subject;
+pub use believed::check_beliefs;
+pub use fstab::read_fstab;
+pub use subject::Subject;
 
-pub use fstab::{LIMIT as FSTAB_LIMIT, read_fstab};
+pub(crate) use account::note_change;
+pub(crate) use fstab::LIMIT as FSTAB_LIMIT;
+pub(crate) use subject::InitTarget;
 
 /// How often a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.
@@ -50,12 +69,12 @@ pub struct Applied {
     pub attached: Vec<String>,
     /// Those of them at which commands find the same that the user runs as somebody else.
     pub inherited: Vec<String>,
-    /// Why a step was left out, or an entry not kept; a line each.
+    /// Why a step was left out, or an entry does not stay visible; a line each.
     pub notes: Vec<String>,
     /// The directories of the user's, the group's or the session's own that appear in the namespace.
-    pub instances: Vec<Held>,
+    pub instances: Vec<ShownPath>,
     /// What of the host appears elsewhere in it.
-    pub sources: Vec<Held>,
+    pub sources: Vec<ShownPath>,
     /// What `keep` has found in directories of the host that are covered.
     pub kept: Vec<Found>,
     /// What would have appeared in it too, had it existed: paths in the view of the host.
@@ -108,7 +127,7 @@ impl SessionGuard {
 
 /// A directory or file that a namespace shows, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct ShownPath {
     /// Its path in the view of the host.
     pub path: String,
     /// Its device and inode.
@@ -157,56 +176,57 @@ fn attempt(
     subject: &Subject<'_>,
     directory: &WorkingDirectory,
 ) -> Result<Option<Entered>> {
-    let Some(build) = prepare(plan, subject)? else {
+    let Some(prepared) = prepare(plan, subject)? else {
         return Ok(None);
     };
     let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
-    if build.is_empty() && !has_more && plan.sharing != Sharing::Command {
-        return stay(build, directory);
+    if prepared.is_empty() && !has_more && plan.sharing != Sharing::Command {
+        return stay(prepared, directory);
     }
-    let mut build = build;
-    let mut left = leave(plan)?;
-    attach(plan, &mut build, &mut left)?;
+    let left = leave(plan)?;
+    attach(plan, &prepared, &left)?;
     // Only now do all paths show what the session will see there: the one that leads to the directory, too.
-    match build.has_own_root() {
+    match prepared.has_own_root() {
         true => directory.restore_within_new_root()?,
         false => directory.restore()?,
     }
-    complete(plan, subject, build, left)
+    complete(plan, subject, prepared, left)
 }
 
 /// First phase, in the caller's namespace: vets every path, makes instances under temporary names, and builds every
 /// mount detached. What can fail for a reason of the policy's or of this machine's fails here, where nobody sees any of
 /// it. Nothing is given where another login was faster.
-fn prepare<'p>(plan: &'p Plan, subject: &Subject<'_>) -> Result<Option<Build<'p>>> {
+fn prepare<'p>(plan: &'p Plan, subject: &Subject<'_>) -> Result<Option<Prepared<'p>>> {
     if !plan.is_empty() {
         namespace::check_capabilities()?;
     }
-    let mut build = Build::new(plan, subject.trust)?;
-    build.keep_apart(subject);
-    match build.add_all() {
-        Err(_) if build.was_overtaken() => return Ok(None),
-        added => added?,
+    let mut prepared = Prepared::new(plan, subject)?;
+    match prepared.build() {
+        Err(_) if prepared.instances.is_overtaken() => return Ok(None),
+        built => built?,
     }
-    build.check_order()?;
-    Ok(Some(build))
+    conflicts::check_order(prepared.view(), &prepared.instances)?;
+    Ok(Some(prepared))
 }
 
 /// What there is instead of the other phases where a plan covers nothing: its instances get their names.
-fn stay(mut build: Build<'_>, directory: &WorkingDirectory) -> Result<Option<Entered>> {
+fn stay(mut prepared: Prepared<'_>, directory: &WorkingDirectory) -> Result<Option<Entered>> {
     let namespace = Namespace::own()?.identity();
     directory.restore()?;
-    Ok(build.publish()?.then(|| Entered {
-        applied: build.finish(namespace),
-        session_guard: None,
-    }))
+    Ok(match prepared.publish()? {
+        Publication::Preceded => None,
+        Publication::Done => Some(Entered {
+            applied: prepared.finish(namespace),
+            session_guard: None,
+        }),
+    })
 }
 
 /// That the thread has left for new namespaces, which end before it returns.
 struct Left<'p> {
     namespaces: Namespaces,
     guard: NamespaceGuard,
-    companions: Companions<'p>,
+    others: OtherNamespaces<'p>,
     /// The root directory that it had.
     root: Root,
 }
@@ -215,29 +235,29 @@ struct Left<'p> {
 /// say, is one of the host's.
 fn leave(plan: &Plan) -> Result<Left<'_>> {
     let root = Root::own()?;
-    let companions = Companions::prepare(plan)?;
-    let mut guard = leave_for_new(travel(plan.propagation), &companions.new_kinds())?;
-    companions.enter(&mut guard)?;
+    let others = OtherNamespaces::prepare(plan)?;
+    let mut guard = leave_for_new(travel(plan.propagation), &others.new_kinds())?;
+    others.enter(&mut guard)?;
     Ok(Left {
         namespaces: guard.present()?,
         guard,
-        companions,
+        others,
         root,
     })
 }
 
 /// Third phase: attaches the mounts, parents first. Their targets are opened again, and are the same as before: a
 /// directory that was opened in the old namespace is refused in the new one (EINVAL).
-fn attach(plan: &Plan, build: &mut Build<'_>, left: &mut Left<'_>) -> Result<()> {
-    build.attach()?;
-    left.companions.attach()?;
+fn attach(plan: &Plan, prepared: &Prepared<'_>, left: &Left<'_>) -> Result<()> {
+    prepared.attach()?;
+    left.others.attach()?;
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
     if plan.propagation == Propagation::Slave {
         share_mounts()?;
-        build.unshare_private()?;
+        prepared.unshare_private()?;
     }
     // From here on children are born inside: the programs of the next phase, and the user's.
-    left.companions.enter_processes()?;
+    left.others.enter_processes()?;
     #[cfg(feature = "forced-panic")]
     forced_panic();
     Ok(())
@@ -249,7 +269,7 @@ fn attach(plan: &Plan, build: &mut Build<'_>, left: &mut Left<'_>) -> Result<()>
 fn complete(
     plan: &Plan,
     subject: &Subject<'_>,
-    mut build: Build<'_>,
+    mut prepared: Prepared<'_>,
     left: Left<'_>,
 ) -> Result<Option<Entered>> {
     let inside = Inside {
@@ -257,22 +277,22 @@ fn complete(
         present: &left.namespaces.mount,
         root: left.root,
     };
-    let opening = open_volumes(plan, subject, &mut build, &inside)?;
-    build.run_hooks(subject)?;
-    if !build.publish()? {
+    let opening = open_volumes(plan, subject, &mut prepared, &inside)?;
+    prepared.run_hooks(subject)?;
+    if prepared.publish()? == Publication::Preceded {
         return Ok(None);
     }
-    build.run_inits(subject)?;
+    prepared.run_inits(subject)?;
     let Left {
         namespaces,
         guard,
-        mut companions,
+        mut others,
         root: _,
     } = left;
-    let mut applied = build.finish(namespaces.mount.identity());
-    applied.sources.extend(companions.sources());
-    applied.attached.extend(companions.points());
-    let (init, membership) = companions.take_init();
+    let mut applied = prepared.finish(namespaces.mount.identity());
+    applied.sources.extend(others.sources());
+    applied.attached.extend(others.points());
+    let (init, membership) = others.take_init();
     applied.init = init;
     let session_guard = SessionGuard {
         opening,
@@ -328,6 +348,25 @@ fn remove_if_empty(path: &str, trust: Trust) -> Result<()> {
 }
 
 impl Applied {
+    /// What a login has got that is in a namespace without anything of its own.
+    fn nothing_in(namespace: Identity) -> Self {
+        Self {
+            namespace,
+            paths: Vec::new(),
+            attached: Vec::new(),
+            inherited: Vec::new(),
+            notes: Vec::new(),
+            instances: Vec::new(),
+            sources: Vec::new(),
+            kept: Vec::new(),
+            missing: Vec::new(),
+            session_directories: Vec::new(),
+            init: None,
+            volumes: Vec::new(),
+            lacks_volume: false,
+        }
+    }
+
     fn with_volumes(mut self, plan: &Plan, volumes: &[Volume]) -> Self {
         let paths = || volumes.iter().map(|volume| volume.path.clone());
         self.paths.extend(paths());

@@ -6,7 +6,7 @@ use crate::kernel::fs::walk::Trust;
 use crate::plan::{Fstab, Plan};
 
 /// The largest fstab that is read, in bytes.
-pub const LIMIT: usize = 1024 * 1024;
+pub(crate) const LIMIT: usize = 1024 * 1024;
 
 /// Reads the fstab of the plan's root directory, if it names one, into the plan. For [`Trust::Root`], it is
 /// root's and nobody else's, as a policy file is.

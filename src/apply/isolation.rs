@@ -2,7 +2,7 @@
 //! the new ones.
 
 use super::attributes::like_covered;
-use super::{Held, travel};
+use super::{ShownPath, travel};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{self, identity};
 use crate::kernel::init::{self, Known, Membership};
@@ -27,10 +27,10 @@ const PROC: &str = "/proc";
 const MESSAGE_QUEUES: &str = "/dev/mqueue";
 
 /// The namespaces of a plan besides its mount namespace, as far as they can be had before that.
-pub(super) struct Companions<'p> {
+pub(super) struct OtherNamespaces<'p> {
     isolation: &'p Isolation,
     /// The network namespace that the plan names.
-    network: Option<(Companion, Held)>,
+    network: Option<(Companion, ShownPath)>,
     processes: Option<ProcessTable>,
     /// The first process of the session's own PID namespace, and that this process needs it.
     init: Option<(Process, Known)>,
@@ -51,29 +51,29 @@ struct Beneath {
     at: OwnedFd,
 }
 
-impl<'p> Companions<'p> {
+impl<'p> OtherNamespaces<'p> {
     /// Looks up what the plan names, and makes what can be made in the caller's namespaces.
     pub(super) fn prepare(plan: &'p Plan) -> Result<Self> {
         let isolation = &plan.isolation;
-        let network = isolation.network.as_ref().and_then(|wanted| {
+        let named_network = isolation.network.as_ref().and_then(|wanted| {
             let found = match &wanted.value {
                 Network::Named(name) => named(name),
                 Network::None | Network::Shared => return None,
             };
             Some(found.map_err(|error| error.at(&wanted.origin)))
         });
-        let mut companions = Self {
+        let mut namespaces = Self {
             isolation,
-            network: network.transpose()?,
+            network: named_network.transpose()?,
             processes: None,
             init: None,
             membership: None,
         };
         if let Some(wanted) = &isolation.processes {
-            let prepared = companions.prepare_processes(&wanted.value, plan);
+            let prepared = namespaces.prepare_processes(&wanted.value, plan);
             prepared.map_err(|error| error.at(&wanted.origin))?;
         }
-        Ok(companions)
+        Ok(namespaces)
     }
 
     fn prepare_processes(&mut self, wanted: &Processes, plan: &Plan) -> Result<()> {
@@ -154,32 +154,31 @@ impl<'p> Companions<'p> {
 
     /// Where something is attached.
     pub(super) fn points(&self) -> impl Iterator<Item = String> {
-        let processes = self.processes.iter();
-        let processes = processes.flat_map(|processes| {
-            let beneath = processes.beneath.iter().map(|beneath| beneath.path.clone());
+        let of_processes = self.processes.iter().flat_map(|table| {
+            let beneath = table.beneath.iter().map(|beneath| beneath.path.clone());
             std::iter::once(PROC.to_owned()).chain(beneath)
         });
         let queues = self.isolation.ipc.iter();
-        processes.chain(queues.map(|_| MESSAGE_QUEUES.to_owned()))
+        of_processes.chain(queues.map(|_| MESSAGE_QUEUES.to_owned()))
     }
 
     /// What of the host appears in the session: the network namespace that the plan names.
-    pub(super) fn sources(&self) -> impl Iterator<Item = Held> {
-        self.network.iter().map(|(_, held)| held.clone())
+    pub(super) fn sources(&self) -> impl Iterator<Item = ShownPath> {
+        self.network.iter().map(|(_, shown)| shown.clone())
     }
 }
 
-fn named(name: &str) -> Result<(Companion, Held)> {
+fn named(name: &str) -> Result<(Companion, ShownPath)> {
     let found = network::named(name)?;
     let path = format!("{}/{name}", network::NAMED);
     let status =
         rustix::fs::fstat(&found).map_err(|errno| Error::from_errno("examine", &path, errno))?;
-    let held = Held {
+    let shown = ShownPath {
         path,
         identity: identity(&status),
         form: None,
     };
-    Ok((found, held))
+    Ok((found, shown))
 }
 
 impl ProcessTable {
@@ -189,10 +188,10 @@ impl ProcessTable {
         let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
         let change = like_covered(&Attributes::default(), covered).set(safe);
         mount::prepare(&mount, false, change, Travel::Neither, PROC)?;
-        let beneath = points_beneath_proc()?;
-        let beneath = beneath.into_iter();
+        let points = points_beneath_proc()?;
         Ok(Self {
-            beneath: beneath
+            beneath: points
+                .into_iter()
                 .map(|path| Beneath::copy(path, &mount, plan))
                 .collect::<Result<_>>()?,
             mount,
@@ -224,8 +223,8 @@ fn points_beneath_proc() -> Result<Vec<String>> {
     let table = format!("{PROC}/thread-self/mountinfo");
     let mounts = mount_table::read(&table)
         .map_err(|errno| Error::from_errno("read", "the mounts beneath /proc", errno))?;
-    let points = mounts.iter().filter_map(|mount| mount.place().to_str());
-    let mut points: Vec<&str> = points.filter(|point| point.starts_with("/proc/")).collect();
+    let all = mounts.iter().filter_map(|mount| mount.place().to_str());
+    let mut points: Vec<&str> = all.filter(|point| point.starts_with("/proc/")).collect();
     points.sort_unstable();
     let mut paths: Vec<String> = Vec::new();
     for point in points {

@@ -1,6 +1,6 @@
 //! Programs that are run when a session opens and when it closes.
 
-use crate::apply::Subject;
+use crate::apply::{InitTarget, Subject};
 use crate::error::Result;
 use crate::kernel::process::helper::Helper;
 use crate::plan::{self, Hook, Init, OnFailure, When};
@@ -65,8 +65,13 @@ impl Preparation {
 
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let instance = self.instance.as_deref();
+        let target = InitTarget {
+            path: &self.path,
+            instance,
+            is_new: false,
+        };
         let ran = subject
-            .prepare(&self.helper, &self.path, instance, false)
+            .prepare(&self.helper, target)
             .map_err(|error| error.of(&self.origin));
         self.on_failure
             .deny_or_warn(ran, |error| log::warn!("{error}"))

@@ -5,7 +5,7 @@ use super::ledger::{CompanionRecord, Shown};
 use super::namespace::{Leave, Pinned, now};
 use super::origin::Origin;
 use super::{NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace};
-use crate::apply::{self, Applied, Entered, Held, SessionGuard, Subject};
+use crate::apply::{self, Applied, Entered, SessionGuard, ShownPath, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::guard::AtOrigin;
@@ -239,11 +239,11 @@ pub(super) fn write(record: &NamespaceRecord, runtime: &Runtime) {
     }
 }
 
-fn shown(held: &Held) -> Shown {
+fn shown(path: &ShownPath) -> Shown {
     Shown {
-        path: held.path.clone(),
-        device: held.identity.0,
-        inode: held.identity.1,
-        form: held.form,
+        path: path.path.clone(),
+        device: path.identity.0,
+        inode: path.identity.1,
+        form: path.form,
     }
 }

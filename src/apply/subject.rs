@@ -1,17 +1,12 @@
-//! Programs that are run for a plan, in its namespace: those that open volumes, and those for new instances.
+//! For whom a plan is applied, and how programs are run for them.
 
-use super::build::Build;
 use crate::error::{Error, Result};
 use crate::kernel::fs::owner_note::Account;
 use crate::kernel::fs::walk::{Place, Trust, Walker, identity};
-use crate::kernel::mount::volume::Opening;
-use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
-use crate::kernel::namespace::{Namespace, Root};
 use crate::kernel::process::credentials::Credentials;
 use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
-use crate::kernel::process::{self, Process};
-use crate::plan::{self, Password, Plan, RunAs, Volume};
+use crate::plan::{self, Password, RunAs};
 
 /// For whom a plan is applied.
 #[derive(Debug, Clone)]
@@ -31,6 +26,17 @@ pub struct Subject<'s> {
     pub credentials: Credentials,
     /// The login password, where it is known.
     pub password: Option<&'s Secret>,
+}
+
+/// What the program of an `init` prepares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InitTarget<'t> {
+    /// The path that shows it.
+    pub(crate) path: &'t str,
+    /// The directory on disk that it is; nothing where it is memory.
+    pub(crate) instance: Option<&'t str>,
+    /// Whether it was made for this login.
+    pub(crate) is_new: bool,
 }
 
 impl Subject<'_> {
@@ -54,7 +60,7 @@ impl Subject<'_> {
 
     /// A program of the plan's, as it is run for this user; `more` is what it is told besides who that is.
     #[must_use]
-    pub fn helper(&self, helper: &plan::Helper, more: &[(&str, &str)]) -> Helper {
+    pub(crate) fn helper(&self, helper: &plan::Helper, more: &[(&str, &str)]) -> Helper {
         let uid = self.trust.uid().to_string();
         let facts = [
             ("JNS_USER", self.user),
@@ -71,30 +77,24 @@ impl Subject<'_> {
         }
     }
 
-    /// Runs the program of an `init` for what `path` shows: `instance`, a directory on disk, or memory. Its
-    /// arguments are those that pam_namespace gives since Linux-PAM 1.7.1. The instance's own path can lead elsewhere
-    /// in the session's view, where it is covered or the user has a hand in it: then `path` is named twice.
+    /// Runs the program of an `init` for what a path shows. Its arguments are those that pam_namespace gives since Linux-PAM 1.7.1. The instance's own path can lead elsewhere
+    /// in the session's view, where it is covered or the user has a hand in it: then the path that shows it is named twice.
     ///
     /// # Errors
     ///
-    /// The user could let `path` lead elsewhere, or it failed ([`Helper::run`]).
-    pub fn prepare(
-        &self,
-        program: &plan::Helper,
-        path: &str,
-        instance: Option<&str>,
-        is_new: bool,
-    ) -> Result<()> {
+    /// The user could let the path lead elsewhere, or it failed ([`Helper::run`]).
+    pub(crate) fn prepare(&self, program: &plan::Helper, target: InitTarget<'_>) -> Result<()> {
+        let path = target.path;
         let walker = Walker::new(self.trust.of_root())?;
         let (shown, is_safe) = walker.open_and_judge(path, &[])?;
-        let (instance, is_instance_safe) = match instance {
+        let (instance, is_instance_safe) = match target.instance {
             Some(directory) => match walker.open_and_judge(directory, &[]) {
                 Ok((found, is_safe)) if is_same(&found, &shown) => (directory, is_safe),
                 _ => (path, is_safe),
             },
             None => ("tmpfs", false),
         };
-        let [new, safe, instance_safe] = [is_new, is_safe, is_instance_safe].map(digit);
+        let [new, safe, instance_safe] = [target.is_new, is_safe, is_instance_safe].map(digit);
         let arguments = [path, instance, new, self.user, safe, instance_safe].map(str::to_owned);
         let helper = Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
@@ -105,7 +105,7 @@ impl Subject<'_> {
         helper.run(b"")
     }
 
-    /// The account whose the instances are that are kept by the user's id; nothing where it is not known, or where
+    /// The account whose the instances are that are named by the user's id; nothing where it is not known, or where
     /// nobody but the caller has a part in them.
     pub(super) fn account(&self) -> Option<Account> {
         let is_known = !self.user.is_empty() && matches!(self.trust, Trust::User(_));
@@ -127,7 +127,8 @@ impl Subject<'_> {
         }
     }
 
-    fn input(&self, password: Password) -> Result<&[u8]> {
+    /// What a program that opens a volume reads on standard input.
+    pub(super) fn input(&self, password: Password) -> Result<&[u8]> {
         let known = match password {
             Password::None => return Ok(b""),
             Password::Login => self.password.and_then(Secret::reveal),
@@ -141,7 +142,7 @@ impl Subject<'_> {
     }
 
     /// Whom the way to a mount point may belong to: where root mounts, the user must have no say.
-    fn trust(&self, run_as: RunAs) -> Trust {
+    pub(super) fn trust_of_mount_points(&self, run_as: RunAs) -> Trust {
         match (self.trust, run_as) {
             (Trust::User(_), RunAs::Root) => Trust::User(0),
             (trust, _) => trust,
@@ -155,88 +156,4 @@ fn is_same(one: &Place, other: &Place) -> bool {
 
 fn digit(is_so: bool) -> &'static str {
     if is_so { "1" } else { "0" }
-}
-
-/// The thread's new namespace, as seen from the one that it came from, whose /proc shows all processes.
-pub(super) struct Inside<'d> {
-    pub(super) guard: &'d NamespaceGuard,
-    pub(super) present: &'d Namespace,
-    /// The thread's root directory there.
-    pub(super) root: Root,
-}
-
-impl Inside<'_> {
-    /// The other processes in the new namespace.
-    fn processes(&self) -> Result<Vec<Process>> {
-        let inode = self.present.identity().inode;
-        let look = || process::of_namespace(inode);
-        match self.guard.work(self.present, self.root, look)? {
-            AtOrigin::Done(found) => found,
-            AtOrigin::NotLeft(error) => Err(error),
-            AtOrigin::Elsewhere => look(),
-        }
-    }
-}
-
-/// Opens the plan's volumes in the new namespace, in which the thread is.
-pub(super) fn open_volumes(
-    plan: &Plan,
-    subject: &Subject<'_>,
-    build: &mut Build<'_>,
-    inside: &Inside<'_>,
-) -> Result<Opening> {
-    let mut opening = Opening::default();
-    if plan.volumes.is_empty() {
-        return Ok(opening);
-    }
-    let census = || inside.processes();
-    opening.note_new(&census)?;
-    for volume in &plan.volumes {
-        let opened = open_volume(volume, subject, build, |path, input| {
-            let facts = [("JNS_PATH", volume.path.as_str())];
-            let helper = |helper| subject.helper(helper, &facts);
-            let close = volume.close.as_ref().map(helper);
-            opening.open(path, &helper(&volume.open), input, close, &census)
-        });
-        opened.map_err(|error| error.at(&volume.origin))?;
-    }
-    Ok(opening)
-}
-
-fn open_volume(
-    volume: &Volume,
-    subject: &Subject<'_>,
-    build: &mut Build<'_>,
-    open: impl FnOnce(&str, &[u8]) -> Result<()>,
-) -> Result<()> {
-    let walker = Walker::new(subject.trust(volume.open.run_as))?;
-    let place = match walker.open(volume.path.as_str(), &[]) {
-        Err(absent) if volume.optional && absent.is_absent() => {
-            build.leave_out_volume(&volume.path, &absent);
-            return Ok(());
-        }
-        found => found?,
-    };
-    check_place(volume, subject, &place)?;
-    build.check_served(volume, &place)?;
-    build.check_volume(&volume.path, &place.path)?;
-    match subject.input(volume.password) {
-        Err(unknown) if volume.optional => {
-            build.leave_out_volume(&volume.path, &unknown);
-            Ok(())
-        }
-        input => open(&place.path, input?),
-    }
-}
-
-fn check_place(volume: &Volume, subject: &Subject<'_>, place: &Place) -> Result<()> {
-    let refused = |reason: &str| Err(Error::new("open", &volume.path, reason));
-    if !place.is_directory() {
-        return refused("it is not a directory");
-    }
-    let by_root = subject.trust(volume.open.run_as) == Trust::User(0);
-    if by_root && place.status.st_uid != 0 {
-        return refused("root would mount on a directory that is not root's");
-    }
-    Ok(())
 }

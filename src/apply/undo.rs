@@ -1,5 +1,6 @@
 //! What was made for a login, and is removed again when the login fails.
 
+use crate::error::Result;
 use crate::kernel::fs::directory::Draft;
 use crate::kernel::fs::owner_note::{self, Account};
 use crate::plan::{Instance, Lifetime};
@@ -25,6 +26,11 @@ pub(super) struct Note {
 }
 
 impl Note {
+    /// Writes it in the directory.
+    pub(super) fn write(&self) -> Result<()> {
+        self.account.write(&self.directory, &self.path)
+    }
+
     /// Removes the directory, which has to be empty, with the note in it. Where another login has begun to use it, the
     /// note is there again.
     fn remove_with(self, draft: Draft) {
@@ -58,12 +64,7 @@ enum Reach<'p> {
 impl<'p> Undo<'p> {
     /// A directory or file in the store that has its name. Another login that needs it makes it again.
     pub(super) fn push(&mut self, draft: Draft) {
-        let reach = Reach::Public;
-        self.0.push(Provisional {
-            draft,
-            reach,
-            note: None,
-        });
+        self.push_as(Reach::Public, draft);
     }
 
     /// A directory in the store that has its name, and a note whose it is.
@@ -77,12 +78,7 @@ impl<'p> Undo<'p> {
 
     /// A new instance that has no name yet.
     pub(super) fn push_instance(&mut self, draft: Draft, instance: &'p Instance) {
-        let reach = Reach::Instance(instance);
-        self.0.push(Provisional {
-            draft,
-            reach,
-            note: None,
-        });
+        self.push_as(Reach::Instance(instance), draft);
     }
 
     /// A mount point in an instance. In one that was there before it stays: another login may have mounted
@@ -93,15 +89,18 @@ impl<'p> Undo<'p> {
             .iter()
             .any(|made| made.reach == Reach::Instance(instance))
         {
-            let reach = Reach::Within(instance);
-            self.0.push(Provisional {
-                draft,
-                reach,
-                note: None,
-            });
+            self.push_as(Reach::Within(instance), draft);
         } else {
             draft.keep();
         }
+    }
+
+    fn push_as(&mut self, reach: Reach<'p>, draft: Draft) {
+        self.0.push(Provisional {
+            draft,
+            reach,
+            note: None,
+        });
     }
 
     /// A new instance that has no name yet. The session's own come last: nobody can be first with those, so
@@ -137,8 +136,8 @@ impl<'p> Undo<'p> {
 
     /// Takes their names from the new instances again, which then go with what was put into them.
     pub(super) fn withdraw(&mut self) {
-        let named = |made: &&mut Provisional<'_>| matches!(made.reach, Reach::Named(_));
-        let named = self.0.iter_mut().filter(named);
+        let is_named = |made: &&mut Provisional<'_>| matches!(made.reach, Reach::Named(_));
+        let named = self.0.iter_mut().filter(is_named);
         named.for_each(|made| made.draft.withdraw());
     }
 

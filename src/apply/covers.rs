@@ -1,0 +1,159 @@
+//! Covers: the mounts that hide what their paths showed, detached until they are attached in the new namespace.
+
+use crate::error::{Error, Result};
+use crate::kernel::fs::unseen;
+use crate::kernel::fs::walk::{Cover, Place, identity};
+use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::plan::{Step, View};
+use crate::policy::value::{Propagation, is_within};
+use rustix::fd::OwnedFd;
+use std::rc::Rc;
+
+/// The covers that are built so far, parents first. The order of the fields is the order in which they are undone.
+pub(super) struct Covers<'p> {
+    views: Vec<BuiltView<'p>>,
+    /// The same as a walker needs them, with the entries that stay visible.
+    mounts: Vec<Cover>,
+}
+
+/// One step's mount.
+pub(super) struct BuiltView<'p> {
+    pub(super) step: &'p Step,
+    pub(super) mount: Rc<OwnedFd>,
+    pub(super) target: Target,
+    pub(super) visible: Vec<VisibleEntry>,
+}
+
+/// Where a mount goes.
+pub(super) enum Target {
+    /// A place of the host's; it is opened again in the new namespace and must still be the same. As long as it is
+    /// open, it cannot lose its inode number to another one.
+    Host(Place),
+    /// A place in a mount that was built before; its descriptor stays good.
+    Built(Place),
+}
+
+/// An entry of the covered directory that stays visible.
+pub(super) struct VisibleEntry {
+    pub(super) path: String,
+    pub(super) mount: Rc<OwnedFd>,
+    /// The mount point in what covers the directory.
+    pub(super) point: OwnedFd,
+}
+
+impl Target {
+    /// Where it is, without links.
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Self::Host(place) | Self::Built(place) => &place.path,
+        }
+    }
+}
+
+impl<'p> Covers<'p> {
+    /// Without any, with room for as many as the plan has steps.
+    pub(super) fn with_capacity(steps: usize) -> Self {
+        Self {
+            views: Vec::with_capacity(steps),
+            mounts: Vec::new(),
+        }
+    }
+
+    /// Adds what was built: from here on paths lead through it.
+    pub(super) fn add(&mut self, built: BuiltView<'p>) {
+        self.mounts.push(Cover {
+            path: built.target.path().to_owned(),
+            root: Rc::clone(&built.mount),
+        });
+        self.mounts.extend(built.visible.iter().map(|entry| Cover {
+            path: entry.path.clone(),
+            root: Rc::clone(&entry.mount),
+        }));
+        self.views.push(built);
+    }
+
+    pub(super) fn views(&self) -> &[BuiltView<'p>] {
+        &self.views
+    }
+
+    /// Through which mounts a walker has to go.
+    pub(super) fn mounts(&self) -> &[Cover] {
+        &self.mounts
+    }
+
+    /// Whether what this path shows is built by this login, so that it is not the host's.
+    pub(super) fn have(&self, path: &str) -> bool {
+        let mut mounts = self.mounts.iter();
+        mounts.any(|cover| is_within(path, &cover.path))
+    }
+
+    /// Attaches them to their targets, in the new namespace.
+    pub(super) fn attach(&self) -> Result<()> {
+        let attach = |view: &BuiltView<'_>| view.attach().map_err(|e| e.at(&view.step.origin));
+        self.views.iter().try_for_each(attach)
+    }
+
+    /// Takes those mounts out of their peer groups again that the fstab wants private.
+    pub(super) fn unshare_private(&self) -> Result<()> {
+        let is_private =
+            |view: &&BuiltView<'_>| view.step.propagation == Some(Propagation::Private);
+        self.views.iter().filter(is_private).try_for_each(|view| {
+            let recursive = matches!(view.step.view, View::Bind { recursive, .. } if recursive);
+            let (change, path) = (AttributeChange::default(), view.step.path.as_str());
+            mount::prepare(&view.mount, recursive, change, Travel::Neither, path)
+        })
+    }
+
+    /// The paths of their steps, parents before children.
+    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
+        self.views.iter().map(|view| view.step.path.to_string())
+    }
+
+    /// Where something is attached, by paths without links. What stays visible in what commands find too is not among
+    /// it: they find that with it.
+    pub(super) fn attached(&self) -> impl Iterator<Item = String> {
+        self.views.iter().flat_map(|view| {
+            let visible = view.visible.iter().filter(|_| !view.step.inherit);
+            let paths = visible.map(|entry| entry.path.clone());
+            std::iter::once(view.target.path().to_owned()).chain(paths)
+        })
+    }
+
+    /// Those of them at which commands find the same.
+    pub(super) fn inherited(&self) -> Vec<String> {
+        let inherited = self.views.iter().filter(|view| view.step.inherit);
+        inherited
+            .map(|view| view.target.path().to_owned())
+            .collect()
+    }
+}
+
+impl BuiltView<'_> {
+    fn attach(&self) -> Result<()> {
+        let path = self.step.path.as_str();
+        match &self.target {
+            Target::Built(place) => mount::attach(&self.mount, place, path)?,
+            Target::Host(place) => mount::attach(&self.mount, reopen_same(place)?, path)?,
+        }
+        self.visible
+            .iter()
+            .try_for_each(|entry| mount::attach(&entry.mount, &entry.point, &entry.path))
+    }
+}
+
+/// Opens a place of the caller's namespace again, in the new one: a descriptor from before unshare(2)
+/// is of the old namespace, and move_mount(2) refuses it (EINVAL, seen on Linux 6.18).
+///
+/// # Errors
+///
+/// It is another one by now.
+pub(super) fn reopen_same(before: &Place) -> Result<OwnedFd> {
+    let path = before.path.as_str();
+    let place = mount::reopen(path)?;
+    let same = unseen::is_same(&place, identity(&before.status));
+    if same.map_err(|errno| Error::from_errno("examine", path, errno))? {
+        return Ok(place);
+    }
+    let reason = "it was exchanged while the session was prepared";
+    Err(Error::new("mount on", path, reason))
+}

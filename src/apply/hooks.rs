@@ -1,0 +1,108 @@
+//! Programs that are run for new instances, before these get their names: an instance whose program has failed
+//! never was there. Those that prepare what is shown are run when it has its name, which they are told; an instance
+//! for which one of them has failed loses that name again.
+
+use super::context::Context;
+use super::covers::Covers;
+use super::instances::{Instances, ReplaceableBy};
+use super::session_view::SessionView;
+use super::subject::{InitTarget, Subject};
+use crate::error::{Error, Result};
+use crate::kernel::fs::walk::{Place, Trust};
+use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
+use crate::policy::value::AbsPath;
+
+/// Refuses root's programs for a new instance where the user could let a path by which they know it lead elsewhere.
+pub(super) fn check_programs(
+    instance: &Instance,
+    covered: &Place,
+    replaceable_by: ReplaceableBy,
+    view: SessionView<'_, '_>,
+) -> Result<()> {
+    let hooks = view.context.plan.hooks.iter();
+    let created = hooks.filter(|hook| hook.when == When::Created);
+    let mut programs = created.map(|hook| &hook.helper).chain(&instance.hook);
+    let by_root = programs.any(|program| program.run_as == RunAs::Root);
+    if !by_root || matches!(view.context.trust, Trust::Caller(_)) {
+        return Ok(());
+    }
+    let (parent, _) = view.open_parent(&covered.path)?;
+    if replaceable_by == ReplaceableBy::User || parent.is_users() {
+        let reason = "root would run a program for what lies in a directory of the user's, who could \
+                      exchange it; run it with `as = \"user\"`";
+        return Err(Error::new("make", &instance.directory, reason));
+    }
+    Ok(())
+}
+
+/// Runs the programs of new instances in the new namespace, where these are at their paths.
+pub(super) fn run_hooks(
+    plan: &Plan,
+    instances: &mut Instances<'_>,
+    subject: &Subject<'_>,
+) -> Result<()> {
+    for (draft, instance) in instances.unnamed() {
+        let Some(step) = step_of(plan, instance) else {
+            continue;
+        };
+        let directory = instance.directory.as_str();
+        let (parent, _) = directory.rsplit_once('/').unwrap_or_default();
+        let present = format!("{parent}/{}", draft.name());
+        let facts = [
+            ("JNS_PATH", step.path.as_str()),
+            ("JNS_INSTANCE", present.as_str()),
+        ];
+        if let Some(hook) = &instance.hook {
+            draft.expect_content();
+            let ran = subject.helper(hook, &facts).run(b"");
+            ran.map_err(|error| error.at(&step.origin))?;
+        }
+        for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
+            draft.expect_content();
+            run(hook, subject, &facts)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the programs that prepare what is shown, at its paths, in the order in which it was attached.
+pub(super) fn run_inits(
+    covers: &Covers<'_>,
+    instances: &Instances<'_>,
+    context: &Context<'_>,
+    subject: &Subject<'_>,
+) -> Result<()> {
+    let steps = covers.views().iter().map(|built| built.step);
+    for step in steps.filter(|step| !context.is_of_root(step)) {
+        let is_new = match step.view.instance() {
+            Some(instance) => instances.have_published(instance),
+            None => true,
+        };
+        let inits = context.plan.inits.iter();
+        for init in inits.filter(|init| init.path == step.path) {
+            let target = InitTarget {
+                path: init.path.as_str(),
+                instance: init.instance.as_ref().map(AbsPath::as_str),
+                is_new,
+            };
+            let ran = subject.prepare(&init.helper, target);
+            let located = ran.map_err(|error| error.at(&init.origin));
+            init.on_failure
+                .deny_or_warn(located, |error| log::warn!("{error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
+    let ran = subject.helper(&hook.helper, facts).run(b"");
+    let located = ran.map_err(|error| error.at(&hook.origin));
+    hook.on_failure
+        .deny_or_warn(located, |error| log::warn!("{error}"))
+}
+
+fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {
+    let is_it =
+        |step: &&Step| matches!(&step.view, View::Instance { instance: of, .. } if of == instance);
+    plan.steps.iter().find(is_it)
+}

@@ -1,0 +1,114 @@
+//! The places that steps cover, found or made, and what they show there.
+
+use super::believed;
+use super::findings::Findings;
+use super::forms::{Node, created_form};
+use super::instances::Instances;
+use super::session_view::SessionView;
+use super::views::name_servers;
+use crate::error::Result;
+use crate::kernel::fs::directory::{Draft, Publication};
+use crate::kernel::fs::walk::Place;
+use crate::plan::{Step, View};
+use crate::policy::value::is_within;
+
+/// A step, and where it goes.
+pub(super) struct Located<'p> {
+    pub(super) step: &'p Step,
+    /// What is covered.
+    pub(super) place: Place,
+    /// What a bind shows there.
+    pub(super) source: Option<Place>,
+}
+
+/// Whether the path of a step is missing, and the rule says that it is made.
+pub(super) fn has_to_be_made(step: &Step, view: SessionView<'_, '_>) -> bool {
+    let found = || view.open(step.path.as_str());
+    step.create && found().is_err_and(|error| error.is_missing())
+}
+
+/// Opens the step's path, made where the rule says so, and a bind's source. Sources are the caller's own
+/// view, whatever the plan puts on top of them. Nothing where the step is not needed.
+pub(super) fn locate<'p>(
+    step: &'p Step,
+    view: SessionView<'_, 'p>,
+    instances: &mut Instances<'p>,
+    findings: &mut Findings,
+) -> Result<Option<Located<'p>>> {
+    let source = match &step.view {
+        View::NameServers => return name_servers::locate(step, view, instances, findings),
+        View::Bind { source, .. } => Some(view.context.walker.open(source.as_str(), &[])?),
+        // A device is opened by the file system that is on it.
+        View::FileSystem(_)
+        | View::Instance { .. }
+        | View::Memory { .. }
+        | View::Overlay { .. }
+        | View::Devices
+        | View::Terminals
+        | View::Nothing { .. } => None,
+    };
+    let place = match view.open(step.path.as_str()) {
+        Err(missing) if step.create && missing.is_missing() => {
+            make(step, node_for(source.as_ref()), view, instances)?
+        }
+        found => found?,
+    };
+    Ok(Some(Located {
+        step,
+        place,
+        source,
+    }))
+}
+
+fn node_for(source: Option<&Place>) -> Node {
+    match source {
+        Some(source) if !source.is_directory() => Node::File,
+        Some(_) | None => Node::Directory,
+    }
+}
+
+fn make<'p>(
+    step: &'p Step,
+    node: Node,
+    view: SessionView<'_, 'p>,
+    instances: &mut Instances<'p>,
+) -> Result<Place> {
+    let (path, context) = (step.path.as_str(), view.context);
+    let (parent, name) = view.open_parent(path)?;
+    let form = context.permitted_form(created_form(step, &parent, node, context.uid()));
+    believed::check_new_path(step, &parent, form, context)?;
+    let mut draft = match node {
+        Node::File => Draft::file(&parent.descriptor, form, path)?,
+        Node::Directory => Draft::directory(&parent.descriptor, form, path)?.0,
+    };
+    if draft.publish(name, path)? == Publication::Done {
+        settle(draft, &parent, view, instances);
+    }
+    view.open(path)
+}
+
+/// What was made on the host stays: another login may have mounted something on it by now, which
+/// rmdir(2) would take away. What was made in a new instance goes with that instance.
+pub(super) fn settle<'p>(
+    draft: Draft,
+    parent: &Place,
+    view: SessionView<'_, 'p>,
+    instances: &mut Instances<'p>,
+) {
+    let mut built = view.covers.views().iter().rev();
+    let holder = built.find(|built| is_within(&parent.path, built.target.path()));
+    match holder.map(|built| &built.step.view) {
+        Some(View::Instance { instance, .. }) => instances.settle_within(draft, instance),
+        Some(
+            View::Memory { .. }
+            | View::Bind { .. }
+            | View::Overlay { .. }
+            | View::FileSystem(_)
+            | View::Devices
+            | View::Terminals
+            | View::NameServers
+            | View::Nothing { .. },
+        )
+        | None => draft.keep(),
+    }
+}

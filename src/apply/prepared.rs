@@ -1,0 +1,189 @@
+//! Everything a plan needs, made in the caller's namespace with nothing visible to anybody; dropped, it
+//! is gone again.
+
+use super::account::Owner;
+use super::context::Context;
+use super::covers::Covers;
+use super::findings::Findings;
+use super::instances::Instances;
+use super::root::NewRoot;
+use super::session_view::SessionView;
+use super::subject::Subject;
+use super::{Applied, believed, conflicts, hooks, places, views};
+use crate::error::{Error, Result};
+use crate::kernel::fs::directory::Publication;
+use crate::kernel::namespace::Identity;
+use crate::plan::{Plan, Step, View};
+
+/// What keeps a login from being refused because root may not look for the path or the source of its rule.
+const UNSEEN: &str = "`optional = true` leaves the rule out";
+
+/// A plan's mounts, not yet attached. The order of the fields is the order in which they are undone.
+pub(super) struct Prepared<'p> {
+    covers: Covers<'p>,
+    pub(super) instances: Instances<'p>,
+    pub(super) context: Context<'p>,
+    root: Option<NewRoot>,
+    pub(super) findings: Findings,
+}
+
+impl<'p> Prepared<'p> {
+    /// Nothing is made as yet.
+    pub(super) fn new(plan: &'p Plan, subject: &Subject<'_>) -> Result<Self> {
+        Ok(Self {
+            covers: Covers::with_capacity(plan.steps.len()),
+            instances: Instances::new(Owner::of(subject)),
+            context: Context::new(plan, subject.trust)?,
+            root: None,
+            findings: Findings::default(),
+        })
+    }
+
+    /// The session's view as far as it is built.
+    pub(super) fn view(&self) -> SessionView<'_, 'p> {
+        SessionView {
+            context: &self.context,
+            covers: &self.covers,
+            root: self.root.as_ref(),
+        }
+    }
+
+    /// The view, and what changes while it is added to.
+    fn parts(&mut self) -> (SessionView<'_, 'p>, &mut Instances<'p>, &mut Findings) {
+        let view = SessionView {
+            context: &self.context,
+            covers: &self.covers,
+            root: self.root.as_ref(),
+        };
+        (view, &mut self.instances, &mut self.findings)
+    }
+
+    /// Builds the root directory, and then every step. Paths that are missing and have to be made come last: the
+    /// host sees them at once, and other logins use them at once, so they are not made for a login that fails
+    /// anyway.
+    pub(super) fn build(&mut self) -> Result<()> {
+        let mut later: Vec<&'p Step> = Vec::new();
+        for step in self.begin()? {
+            let below = |missing: &&Step| step.path.is_within(&missing.path);
+            if later.iter().any(below) || places::has_to_be_made(step, self.view()) {
+                later.push(step);
+            } else {
+                self.add(step)?;
+            }
+        }
+        later.into_iter().try_for_each(|step| self.add(step))
+    }
+
+    /// Prepares the plan's root directory, if it has one, and gives the steps that are to be taken.
+    fn begin(&mut self) -> Result<Vec<&'p Step>> {
+        let plan = self.context.plan;
+        let Some(wanted) = &plan.root else {
+            return Ok(plan.steps.iter().collect());
+        };
+        match NewRoot::open(wanted, &self.context) {
+            Err(missing) if wanted.optional && missing.is_missing() => {
+                self.findings.leave_out_root(wanted, &missing);
+                Ok(plan.steps.iter().collect())
+            }
+            Err(error) => Err(error.at(&wanted.origin)),
+            Ok(root) => {
+                self.findings
+                    .note_source(wanted.path.as_str(), root.place());
+                self.root = Some(root);
+                Ok(wanted.steps_with(&plan.steps).collect())
+            }
+        }
+    }
+
+    fn add(&mut self, step: &'p Step) -> Result<()> {
+        self.try_add(step).map_err(|error| error.at(&step.origin))
+    }
+
+    fn try_add(&mut self, step: &'p Step) -> Result<()> {
+        let (view, instances, findings) = self.parts();
+        let located = match places::locate(step, view, instances, findings) {
+            Err(absent) if step.optional && absent.is_absent() => {
+                findings.leave_out(step, &absent, view);
+                return Ok(());
+            }
+            Err(error) => return Err(error.advise_where_unseen(UNSEEN)),
+            Ok(None) => return Ok(()),
+            Ok(Some(located)) => located,
+        };
+        conflicts::check_target(step, &located.place, view)?;
+        if let Some(source) = &located.source {
+            believed::check_source(step, &located.place, source, view.context)?;
+        }
+        let built = match views::build(&located, view, instances, findings) {
+            Err(absent) if is_absent_system(step, &absent) => {
+                findings.leave_out(step, &absent, view);
+                return Ok(());
+            }
+            built => built?,
+        };
+        believed::check_view(&located.place, &built, view.context)?;
+        self.covers.add(built);
+        Ok(())
+    }
+
+    /// Whether nothing is to be attached: no step is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.covers.views().is_empty() && self.root.is_none()
+    }
+
+    /// Whether the session lives in another root directory.
+    pub(super) fn has_own_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Attaches everything, in the new namespace.
+    pub(super) fn attach(&self) -> Result<()> {
+        self.root.as_ref().map_or(Ok(()), NewRoot::attach)?;
+        self.covers.attach()?;
+        self.root.as_ref().map_or(Ok(()), NewRoot::enter)
+    }
+
+    /// Takes those mounts out of their peer groups again that the fstab wants private.
+    pub(super) fn unshare_private(&self) -> Result<()> {
+        self.covers.unshare_private()
+    }
+
+    /// Runs the programs of new instances, in the new namespace.
+    pub(super) fn run_hooks(&mut self, subject: &Subject<'_>) -> Result<()> {
+        hooks::run_hooks(self.context.plan, &mut self.instances, subject)
+    }
+
+    /// Gives the new instances their names ([`Instances::publish`]).
+    pub(super) fn publish(&mut self) -> Result<Publication> {
+        self.instances.publish()
+    }
+
+    /// Runs the programs that prepare what is shown. An instance for which one of them has failed loses its name again.
+    pub(super) fn run_inits(&mut self, subject: &Subject<'_>) -> Result<()> {
+        let ran = hooks::run_inits(&self.covers, &self.instances, &self.context, subject);
+        if ran.is_err() {
+            self.instances.withdraw();
+        }
+        ran
+    }
+
+    /// Lets everything stay that was made, and tells what it is.
+    pub(super) fn finish(&mut self, namespace: Identity) -> Applied {
+        let root = || self.root.iter().map(|_| "/".to_owned());
+        let mut applied = Applied {
+            paths: root().chain(self.covers.paths()).collect(),
+            attached: root().chain(self.covers.attached()).collect(),
+            inherited: self.covers.inherited(),
+            ..Applied::nothing_in(namespace)
+        };
+        self.instances.stay(&mut applied);
+        self.findings.move_to(&mut applied);
+        applied
+    }
+}
+
+/// Whether a file system that may be absent is: its device, or the kernel's knowledge of its type.
+fn is_absent_system(step: &Step, error: &Error) -> bool {
+    let system = matches!(step.view, View::FileSystem(_));
+    step.optional && system && (error.is_missing() || error.is_unsupported())
+}

@@ -1,0 +1,27 @@
+//! What covers a hidden file: an empty one that nobody may read.
+
+use super::ViewMount;
+use crate::apply::context::Context;
+use crate::apply::instances::Instances;
+use crate::error::Result;
+use crate::kernel::fs::walk::Trust;
+use crate::kernel::mount::{self, AttributeChange, Travel, attribute};
+use crate::plan::Step;
+
+pub(super) fn build(
+    step: &Step,
+    context: &Context<'_>,
+    instances: &mut Instances<'_>,
+) -> Result<ViewMount> {
+    let path = step.path.as_str();
+    let file = match context.trust {
+        Trust::Root | Trust::User(_) => instances.open_hidden_file(context)?,
+        // A caller without rights has no store. A device on a mount without devices cannot be opened.
+        Trust::Caller(_) => mount::reopen("/dev/null")?,
+    };
+    let mount = mount::clone_tree(file, false, path)?;
+    let change = AttributeChange::default()
+        .set(attribute::READ_ONLY | attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC);
+    mount::prepare(&mount, false, change, Travel::Neither, path)?;
+    Ok(ViewMount::plain(mount))
+}

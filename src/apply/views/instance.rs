@@ -1,0 +1,70 @@
+//! An instance: a directory on disk that is somebody's own.
+
+use super::keep::{KeptFrom, Root, keep_entries};
+use super::{Covered, ViewMount};
+use crate::apply::attributes::{like_covered, like_covered_and_source};
+use crate::apply::findings::Findings;
+use crate::apply::forms::form_of;
+use crate::apply::instances::{Instances, Request};
+use crate::apply::session_view::SessionView;
+use crate::error::{Error, Result};
+use crate::kernel::mount::{self, Travel};
+use crate::plan::View;
+use rustix::fd::OwnedFd;
+use std::rc::Rc;
+
+pub(super) fn build<'p>(
+    covered: &Covered<'_, 'p>,
+    view: SessionView<'_, 'p>,
+    instances: &mut Instances<'p>,
+    findings: &mut Findings,
+) -> Result<ViewMount> {
+    let path = covered.step.path.as_str();
+    let View::Instance {
+        instance,
+        shape,
+        keep,
+    } = &covered.step.view
+    else {
+        return Err(Error::new("open", path, "it has no instance"));
+    };
+    let request = Request {
+        instance,
+        covered,
+        form: view
+            .context
+            .permitted_form(form_of(shape, &covered.place.status)),
+    };
+    let directory = Rc::new(instances.open_instance(&request, view)?);
+    let mount = mount::clone_tree(&directory, false, path)?;
+    let from = KeptFrom {
+        covered,
+        keep,
+        root: Root {
+            directory: &directory,
+            mount: &mount,
+        },
+        view,
+    };
+    let visible = keep_entries(&from, instances, findings)?;
+    prepare(&mount, covered)?;
+    Ok(ViewMount {
+        mount: Rc::new(mount),
+        visible,
+    })
+}
+
+/// In a container with a user namespace of its own, the attributes that the store's mount came with are
+/// locked (mount_namespaces(7)). Then they stay, and only restrictions are added.
+fn prepare(mount: &OwnedFd, covered: &Covered<'_, '_>) -> Result<()> {
+    let step = covered.step;
+    let change_to =
+        |change| mount::prepare(mount, false, change, Travel::Neither, step.path.as_str());
+    match change_to(like_covered(&step.attributes, covered.attributes)) {
+        Err(locked) if locked.is_forbidden() => change_to(like_covered_and_source(
+            &step.attributes,
+            covered.attributes,
+        )),
+        done => done,
+    }
+}
