@@ -20,6 +20,7 @@ mod isolation;
 mod places;
 mod prepared;
 mod root;
+mod session_directory;
 mod session_view;
 mod store;
 mod subject;
@@ -30,12 +31,10 @@ mod volumes;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Form, Publication};
 use crate::kernel::fs::entries::Found;
-use crate::kernel::fs::removal;
-use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init::{Known, Membership};
+use crate::kernel::mount::Travel;
 use crate::kernel::mount::volume::{Opening, Volume};
-use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for_new, share_mounts};
 use crate::kernel::namespace::kind::Namespaces;
 use crate::kernel::namespace::{self, Identity, Namespace, Root};
@@ -48,6 +47,7 @@ use volumes::{Inside, open_volumes};
 
 pub use believed::check_beliefs;
 pub use fstab::read_fstab;
+pub use session_directory::{SessionDirectory, remove_session_directory};
 pub use subject::Subject;
 
 pub(crate) use account::note_change;
@@ -99,8 +99,8 @@ pub struct Entered {
     pub session_guard: Option<SessionGuard>,
 }
 
-/// That the thread has left for other namespaces. Dropped, it goes back, and with it who had no other reason to
-/// be there.
+/// The namespaces that the thread has left for, and the way back. Dropped, it goes back, and with it who had no other
+/// reason to be there.
 #[derive(Debug)]
 pub struct SessionGuard {
     // What is in the namespaces goes before they do.
@@ -136,21 +136,8 @@ pub struct ShownPath {
     pub form: Option<Form>,
 }
 
-/// A directory that lives as long as its session, and how to know it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionDirectory {
-    /// Its path.
-    pub path: String,
-    /// The path at which the session sees it, without links.
-    pub view: String,
-    /// The device and inode it had when it was made.
-    pub identity: (u64, u64),
-    /// Whether the directory that holds it was made for the same session.
-    pub enclosed: bool,
-}
-
 /// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
-/// [`Trust::Caller`], all that is made is the caller's own.
+/// [`crate::kernel::fs::walk::Trust::Caller`], all that is made is the caller's own.
 /// It then works in `directory`, the working directory that the session begins in: at its path where that leads to
 /// the same one in that view. In a new root directory that does not have it, that is `/`.
 ///
@@ -222,7 +209,7 @@ fn stay(mut prepared: Prepared<'_>, directory: &WorkingDirectory) -> Result<Opti
     })
 }
 
-/// That the thread has left for new namespaces, which end before it returns.
+/// The new namespaces that the thread has left for, which end before it returns.
 struct Left<'p> {
     namespaces: Namespaces,
     guard: NamespaceGuard,
@@ -311,40 +298,6 @@ fn complete(
 #[allow(clippy::panic, reason = "this is what the feature is for")]
 fn forced_panic() {
     panic!("a panic was asked for");
-}
-
-/// Removes a directory that ended with its session: the very one that was made, by descriptor.
-///
-/// `trust` is whom the session was opened for.
-///
-/// # Errors
-///
-/// It is another one by now, or not all of it can be removed; the rest stays in the store.
-pub fn remove_session_directory(directory: &SessionDirectory, trust: Trust) -> Result<()> {
-    let path = directory.path.as_str();
-    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
-    match removal::remove_tree(&parent, name, directory.identity, path) {
-        Err(busy) if busy.is_busy() => remove_unseen(directory, &parent, name)?,
-        other => other?,
-    }
-    match path.rsplit_once('/') {
-        Some((enclosing, _)) if directory.enclosed => remove_if_empty(enclosing, trust),
-        _ => Ok(()),
-    }
-}
-
-/// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
-/// same is done in a short-lived namespace that does not see it.
-fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
-    let _guard = leave_for_new(Travel::Neither, &[])?;
-    mount::detach(&directory.view)?;
-    removal::remove_tree(parent, name, directory.identity, &directory.path)
-}
-
-/// The session's directory in the store goes with the last of its instances.
-fn remove_if_empty(path: &str, trust: Trust) -> Result<()> {
-    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
-    removal::remove_if_empty(&parent, name, path)
 }
 
 impl Applied {

@@ -57,8 +57,8 @@ mod tests {
                 attribute::NO_EXEC | attribute::NO_SUID,
             ),
         ];
-        for (case, named, covered, expected) in table {
-            assert_eq!(like_covered(&named, covered).bits(), expected, "{case}");
+        for (name, named, covered, expected) in table {
+            assert_eq!(like_covered(&named, covered).bits(), expected, "{name}");
         }
     }
 

@@ -133,18 +133,18 @@ fn doubted(path: &str, place: &Place, context: &Context<'_>) -> Option<Writer> {
 /// The user could choose what root believes.
 pub fn check_beliefs(plan: &Plan, uid: u32) -> Result<()> {
     let (walker, writer) = (Walker::new(Trust::User(uid))?, Writer::of_session(uid));
-    let place = |path: &str| {
+    let believed_place = |path: &str| {
         let found = walker.open(path, &[]).ok();
         found.filter(|place| matters(&place.path, place))
     };
     for step in &plan.steps {
-        if let Some(place) = place(step.path.as_str()) {
+        if let Some(place) = believed_place(step.path.as_str()) {
             foresee(step, &place, &walker, writer).map_err(|error| error.at(&step.origin))?;
         }
     }
     for volume in &plan.volumes {
         let is_users = volume.open.run_as == RunAs::User && uid != 0;
-        if is_users && place(volume.path.as_str()).is_some() {
+        if is_users && believed_place(volume.path.as_str()).is_some() {
             return Err(served(volume).at(&volume.origin));
         }
     }

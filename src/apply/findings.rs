@@ -41,7 +41,8 @@ impl Findings {
         });
     }
 
-    /// The same of a place of the session's, which is no place of the caller's where this login builds it.
+    /// Notes a place of the session's that is seen through what covers it. Where this login builds it, it is no place of
+    /// the caller's, and is not noted.
     pub(super) fn note_shown(&mut self, place: &Place, view: SessionView<'_, '_>) {
         if !view.covers.have(&place.path) {
             self.note_source(&view.path_of_caller(&place.path), place);
@@ -63,7 +64,7 @@ impl Findings {
         self.missing.push(path);
     }
 
-    /// The same of a path of the session's. What this login builds is not the host's: a path in it says nothing there.
+    /// Notes a path of the session's that is missing. What this login builds is not the host's: a path in it says nothing there.
     fn note_missing_in(&mut self, view: SessionView<'_, '_>, path: &AbsPath) {
         if !view.covers.have(path.as_str()) {
             self.missing.push(view.path_of_caller(path.as_str()));

@@ -202,7 +202,7 @@ impl<'p> Instances<'p> {
         Ok((draft, made))
     }
 
-    /// Opens the directory that holds an instance, and makes it where it is missing.
+    /// Opens the directory that holds an instance, or makes it where it is missing.
     fn locate(&mut self, request: &Request<'_, 'p>, context: &Context<'_>) -> Result<Location<'p>> {
         let path = request.instance.directory.as_str();
         let within = path
@@ -218,7 +218,7 @@ impl<'p> Instances<'p> {
         }
     }
 
-    /// The same for an instance in a store of its rule's own.
+    /// Opens or makes the directory that holds an instance of a store of its rule's own.
     fn locate_elsewhere(
         &mut self,
         request: &Request<'_, 'p>,

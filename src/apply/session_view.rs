@@ -43,8 +43,11 @@ impl SessionView<'_, '_> {
     /// directory's own.
     pub(super) fn seen_by_caller(&self, status: &Stat, path: &str) -> Option<Place> {
         self.root?;
-        let path = self.path_of_caller(path);
-        let same = self.context.walker.open(&path, &[]).ok();
+        let same = self
+            .context
+            .walker
+            .open(&self.path_of_caller(path), &[])
+            .ok();
         same.filter(|same| identity(&same.status) == identity(status))
     }
 

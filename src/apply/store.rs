@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<Rc<OwnedFd>> {
         let root = self.root(context, undo)?;
         let recent = self.opened.as_ref().and_then(|store| store.recent.as_ref());
-        if let Some((_, directory)) = recent.filter(|(recent, _)| recent == below) {
+        if let Some((_, directory)) = recent.filter(|(path, _)| path == below) {
             return Ok(Rc::clone(directory));
         }
         let mut found = root;

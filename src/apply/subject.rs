@@ -94,7 +94,8 @@ impl Subject<'_> {
             },
             None => ("tmpfs", false),
         };
-        let [new, safe, instance_safe] = [target.is_new, is_safe, is_instance_safe].map(digit);
+        let [new, safe, instance_safe] =
+            [target.is_new, is_safe, is_instance_safe].map(|is_so| if is_so { "1" } else { "0" });
         let arguments = [path, instance, new, self.user, safe, instance_safe].map(str::to_owned);
         let helper = Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
@@ -152,8 +153,4 @@ impl Subject<'_> {
 
 fn is_same(one: &Place, other: &Place) -> bool {
     identity(&one.status) == identity(&other.status)
-}
-
-fn digit(is_so: bool) -> &'static str {
-    if is_so { "1" } else { "0" }
 }

@@ -65,7 +65,7 @@ pub fn enter(plan: &Plan, uid: u32) -> Result<Entered> {
     apply::enter(plan, &Subject::of(uid), &WorkingDirectory::own())
 }
 
-/// The same for good.
+/// Brings the calling thread there for good.
 pub fn apply(plan: &Plan, uid: u32) -> Result<Applied> {
     let entered = enter(plan, uid)?;
     if let Some(session_guard) = entered.session_guard {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
 use crate::kernel::mount;
 use crate::plan::View;
+use crate::policy::value::AbsPath;
 
 pub(super) fn build(
     covered: &Covered<'_, '_>,
@@ -35,7 +36,7 @@ pub(super) fn build(
     let change = like_covered_and_source(&step.attributes, covered.attributes);
     let propagation = step.propagation.unwrap_or(context.plan.propagation);
     mount::prepare(&mount, recursive, change, travel(propagation), path)?;
-    let named = step.view.source().map(|source| source.as_str());
+    let named = step.view.source().map(AbsPath::as_str);
     findings.note_source(named.unwrap_or(&source.path), source);
     Ok(ViewMount::plain(mount))
 }

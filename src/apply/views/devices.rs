@@ -30,10 +30,10 @@ pub(super) fn build(
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Result<ViewMount> {
-    let path = step.path.as_str();
+    let directory = step.path.as_str();
     let attributes = like_covered(&step.attributes, 0).bits();
-    let mount = Rc::new(mount::memory(&DEVICES, attributes, path)?);
-    findings.multiplexer = Some(device::make_nodes(&mount, path)?);
+    let mount = Rc::new(mount::memory(&DEVICES, attributes, directory)?);
+    findings.multiplexer = Some(device::make_nodes(&mount, directory)?);
     let mut visible = Vec::new();
     for name in device::NODES.iter().chain(&[LOG]) {
         let path = format!("/dev/{name}");

@@ -166,8 +166,9 @@ impl<'p> KeptFrom<'_, 'p> {
         let path = entry.path;
         let copied = self.view.copy(&entry.descriptor, &entry.status, &path);
         let mount = copied.map_err(clone_of_built)?;
-        let travel = travel(self.view.context.plan.propagation);
-        mount::prepare(&mount, true, AttributeChange::default(), travel, &path)?;
+        let change = AttributeChange::default();
+        let propagation = self.view.context.plan.propagation;
+        mount::prepare(&mount, true, change, travel(propagation), &path)?;
         Ok(Some(VisibleEntry {
             path,
             mount: Rc::new(mount),
