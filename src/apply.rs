@@ -86,7 +86,7 @@ pub struct Applied {
     /// The volumes that were opened in it.
     pub volumes: Vec<Volume>,
     /// Whether a volume was left out that another login may be able to open.
-    pub lacks_volume: bool,
+    pub(crate) lacks_volume: bool,
 }
 
 /// A plan's namespace, with the calling thread in it. Dropped, the thread goes back to where it stood; the
@@ -106,7 +106,7 @@ pub struct SessionGuard {
     // What is in the namespaces goes before they do.
     /// The volumes that were opened there.
     pub opening: Opening,
-    /// That this process needs the PID namespace of the session's own, if it has one.
+    /// The need of this process for the session's own PID namespace, if it has one.
     pub membership: Option<Membership>,
     /// The namespaces that it is in now.
     pub namespaces: Namespaces,
@@ -196,7 +196,7 @@ fn prepare<'p>(plan: &'p Plan, subject: &Subject<'_>) -> Result<Option<Prepared<
     Ok(Some(prepared))
 }
 
-/// What there is instead of the other phases where a plan covers nothing: its instances get their names.
+/// Takes the place of the other phases where a plan covers nothing: its instances get their names.
 fn stay(mut prepared: Prepared<'_>, directory: &WorkingDirectory) -> Result<Option<Entered>> {
     let namespace = Namespace::own()?.identity();
     directory.restore()?;
@@ -301,7 +301,7 @@ fn forced_panic() {
 }
 
 impl Applied {
-    /// What a login has got that is in a namespace without anything of its own.
+    /// A login in a namespace without anything of its own.
     fn nothing_in(namespace: Identity) -> Self {
         Self {
             namespace,

@@ -309,7 +309,7 @@ impl<'p> Instances<'p> {
     }
 }
 
-/// What an instance's own label and name were made of must hold of the directory that is covered in fact.
+/// Checks that what an instance's own label and name were made of holds of the directory that is covered in fact.
 fn check_covered(instance: &Instance, covered: &Place) -> Result<()> {
     let Some(own) = instance.labelling.own() else {
         return Ok(());
@@ -343,7 +343,7 @@ fn find_instance(location: &Location<'_>, instance: &Instance) -> Result<Option<
     }
 }
 
-/// What is in a layer shows as the kernel has left it, so nobody else may have had a hand in it.
+/// Checks that nobody but root can have had a hand in a layer: what is in it shows as the kernel has left it.
 fn check_layer(directory: &OwnedFd, form: Form, path: &str) -> Result<()> {
     let status =
         rustix::fs::fstat(directory).map_err(|errno| Error::from_errno("examine", path, errno))?;

@@ -60,6 +60,7 @@ pub(super) fn locate<'p>(
     }))
 }
 
+/// A mount point is of the type of what is bound to it.
 fn node_for(source: Option<&Place>) -> Node {
     match source {
         Some(source) if !source.is_directory() => Node::File,
@@ -67,6 +68,7 @@ fn node_for(source: Option<&Place>) -> Node {
     }
 }
 
+/// Makes the missing path of a step.
 fn make<'p>(
     step: &'p Step,
     node: Node,
@@ -87,8 +89,8 @@ fn make<'p>(
     view.open(path)
 }
 
-/// What was made on the host stays: another login may have mounted something on it by now, which
-/// rmdir(2) would take away. What was made in a new instance goes with that instance.
+/// Lets what was made in a new instance go with that instance. What was made on the host stays: another login may have
+/// mounted something on it by now, which rmdir(2) would take away.
 pub(super) fn settle<'p>(
     draft: Draft,
     parent: &Place,

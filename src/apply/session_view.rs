@@ -39,7 +39,7 @@ impl SessionView<'_, '_> {
         format!("{root}{path}")
     }
 
-    /// What the session would see at a path, where the caller sees it: nothing unless it is the new root
+    /// Opens what the session would see at a path, where the caller sees it: nothing unless it is the new root
     /// directory's own.
     pub(super) fn seen_by_caller(&self, status: &Stat, path: &str) -> Option<Place> {
         self.root?;
@@ -51,7 +51,7 @@ impl SessionView<'_, '_> {
         same.filter(|same| identity(&same.status) == identity(status))
     }
 
-    /// A copy of what the session would see at a path without the step that is built. Before Linux 6.15 nothing
+    /// Copies what the session would see at a path without the step that is built. Before Linux 6.15 nothing
     /// detached can be copied, but what is the new root directory's own can be where the caller sees it.
     pub(super) fn copy(&self, shown: &OwnedFd, status: &Stat, path: &str) -> Result<OwnedFd> {
         match mount::clone_tree(shown, true, path) {

@@ -58,13 +58,14 @@ impl Store {
         self.is_overtaken
     }
 
-    /// What is missing in a directory that is open is missing because that directory was removed.
+    /// Notes whether a directory of the store was removed by another login: what is missing in a directory that is open
+    /// is missing because of that.
     pub(super) fn note_vanished<T>(&mut self, result: Result<T>) -> Result<T> {
         self.is_overtaken |= result.as_ref().is_err_and(Error::is_missing);
         result
     }
 
-    /// The directory `below` the store, made for root alone where it is missing.
+    /// Opens the directory `below` the store, or makes it for root alone.
     pub(super) fn directory(
         &mut self,
         below: &str,
@@ -107,7 +108,8 @@ impl Store {
         Ok(root)
     }
 
-    /// The store is everybody's, so the user has no part in the way to it, unlike with a rule's own store.
+    /// Opens the store, or makes it. It is everybody's, so the user has no part in the way to it, unlike with a rule's own
+    /// store.
     fn open(&mut self, context: &Context<'_>, undo: &mut Undo<'_>) -> Result<OpenedStore> {
         let path = context.plan.store.as_str();
         let walker = context.walker_of_root();
@@ -140,7 +142,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The directory of all instances of the user's id, made where it is missing, with the note whose it is.
+    /// Opens the directory of all instances of the user's id, or makes it, with the note whose it is.
     fn directory_of_user(
         &mut self,
         entry: StoreEntry<'_>,
@@ -188,7 +190,7 @@ impl Store {
         }
     }
 
-    /// The file that covers hidden files.
+    /// Opens the file that covers hidden files, or makes it.
     pub(super) fn hidden_file(
         &mut self,
         context: &Context<'_>,

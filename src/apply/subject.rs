@@ -128,7 +128,11 @@ impl Subject<'_> {
         }
     }
 
-    /// What a program that opens a volume reads on standard input.
+    /// The bytes that a program that opens a volume reads on standard input.
+    ///
+    /// # Errors
+    ///
+    /// It wants the login password, which is not known.
     pub(super) fn input(&self, password: Password) -> Result<&[u8]> {
         let known = match password {
             Password::None => return Ok(b""),

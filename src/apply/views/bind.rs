@@ -11,6 +11,7 @@ use crate::kernel::mount;
 use crate::plan::View;
 use crate::policy::value::AbsPath;
 
+/// Makes a bind of `source`.
 pub(super) fn build(
     covered: &Covered<'_, '_>,
     source: Option<&Place>,

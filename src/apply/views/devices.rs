@@ -1,4 +1,4 @@
-//! The devices of every program: the host's own, since who is in a user namespace cannot make any.
+//! The devices that every program expects: the host's own, since who is in a user namespace cannot make any.
 
 use super::ViewMount;
 use crate::apply::attributes::like_covered;
@@ -25,6 +25,7 @@ const DEVICES: Memory = Memory {
     gid: 0,
 };
 
+/// Makes a directory for devices in memory, in which the host's are shown.
 pub(super) fn build(
     step: &Step,
     context: &Context<'_>,

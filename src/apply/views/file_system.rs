@@ -17,6 +17,7 @@ const OF_THE_KERNEL: &[&str] = &["proc", "sysfs", "mqueue"];
 /// Options of overlayfs that name directories.
 const LAYERS: &[&str] = &["lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"];
 
+/// Mounts a file system by its type, source and options.
 pub(super) fn build(
     step: &Step,
     system: &FileSystem,
@@ -41,13 +42,13 @@ pub(super) fn build(
             ..wanted
         }
         .mount(attributes, path)?,
-        Err(refused) if refused.is_forbidden() => copy_of_callers(step, system, context, refused)?,
+        Err(refused) if refused.is_forbidden() => copy_callers(step, system, context, refused)?,
         mounted => mounted?,
     };
     Ok(ViewMount::plain(mount))
 }
 
-/// What the kernel is to mount. Only root has a part in the way to a device, so that its path still leads
+/// Finds what the kernel is to mount. Only root has a part in the way to a device, so that its path still leads
 /// there when the kernel looks it up.
 fn find_source(
     system: &FileSystem,
@@ -66,7 +67,7 @@ fn find_source(
     Ok(place.path)
 }
 
-/// The kernel looks these up by their paths, too.
+/// Vets the directories of an overlay of the fstab's, which the kernel looks up by their paths, too.
 fn vet_layers(system: &FileSystem, context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     let layers = system
         .options
@@ -84,7 +85,8 @@ fn vet_layers(system: &FileSystem, context: &Context<'_>, findings: &mut Finding
     Ok(())
 }
 
-fn copy_of_callers(
+/// Copies the caller's file system where a caller without rights may not mount one of their own.
+fn copy_callers(
     step: &Step,
     system: &FileSystem,
     context: &Context<'_>,

@@ -8,6 +8,7 @@ use crate::kernel::fs::walk::Trust;
 use crate::kernel::mount::{self, AttributeChange, Travel, attribute};
 use crate::plan::Step;
 
+/// Makes the mount that covers a hidden file.
 pub(super) fn build(
     step: &Step,
     context: &Context<'_>,

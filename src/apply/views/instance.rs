@@ -13,6 +13,7 @@ use crate::plan::View;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 
+/// Makes a mount of the instance, which is made itself where it is missing.
 pub(super) fn build<'p>(
     covered: &Covered<'_, 'p>,
     view: SessionView<'_, 'p>,

@@ -13,6 +13,7 @@ use crate::kernel::mount::overlay::{Layer, Options};
 use crate::plan::{Shape, View};
 use std::rc::Rc;
 
+/// Makes an overlay of what the path shows and its layer, which is made itself where it is missing.
 pub(super) fn build<'p>(
     covered: &Covered<'_, 'p>,
     view: SessionView<'_, 'p>,

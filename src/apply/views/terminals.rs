@@ -1,4 +1,4 @@
-//! Terminals.
+//! The terminals of a session in another root directory.
 
 use super::{ViewMount, file_system};
 use crate::apply::attributes::like_covered_and_source;
