@@ -30,6 +30,7 @@ pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};
 pub use command::Command;
+pub use create::PlannedSession;
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
 pub use namespace::SessionNamespace;

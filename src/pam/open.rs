@@ -19,7 +19,8 @@ use crate::policy::Settings;
 use crate::session::namespace::now;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
-    Command, Place, Runtime, SessionNamespace, SessionRecord, elsewhere, join, subject_of,
+    Command, Place, PlannedSession, Runtime, SessionNamespace, SessionRecord, elsewhere, join,
+    subject_of,
 };
 use pam::constants::PamResultCode;
 use pam::items::Service;
@@ -328,7 +329,13 @@ impl<'o> Opening<'o> {
         let subject = subject_of(login, plan.helpers(), password)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
-        let created = join::join_or_create(plan, &summary.plan, login, &subject, self.directory)?;
+        let created = join::join_or_create(PlannedSession {
+            plan,
+            digest: &summary.plan,
+            login,
+            subject: &subject,
+            directory: self.directory,
+        })?;
         let session = with_hooks(self.show(command, created, login)?, &summary, &subject)?;
         environment.keep();
         if let Some(runtime) = &session.runtime {

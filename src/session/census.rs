@@ -46,14 +46,13 @@ impl Census {
         let Some(pid) = self.0.get(&identity.inode).and_then(BTreeSet::first) else {
             return false;
         };
-        let present = Namespace::of_process(*pid).map(|namespace| namespace.identity());
-        let present = present.filter(|present| present.inode == identity.inode);
-        let differ = |id| {
-            present
-                .and_then(|present| present.id)
-                .is_some_and(|now| now != id)
-        };
-        !identity.id.is_some_and(differ)
+        let present = Namespace::of_process(*pid)
+            .map(|namespace| namespace.identity())
+            .filter(|present| present.inode == identity.inode)
+            .and_then(|present| present.id);
+        // Where either has no id, the number is all there is to go by.
+        let ids = present.zip(identity.id);
+        ids.is_none_or(|(present, wanted)| present == wanted)
     }
 
     /// Whether a process is in the namespace of a record besides those that serve its volumes.
@@ -61,8 +60,11 @@ impl Census {
         if !self.holds(record.namespace) {
             return false;
         }
-        let daemons = record.volumes.iter().flat_map(|volume| &volume.daemons);
-        let daemons: Vec<Process> = daemons.copied().collect();
+        let volumes = record.volumes.iter();
+        let daemons: Vec<Process> = volumes
+            .flat_map(|volume| &volume.daemons)
+            .copied()
+            .collect();
         let mut inside = self.0.get(&record.namespace.inode).into_iter().flatten();
         inside.any(|pid| !process::descends_from(*pid, &daemons))
     }

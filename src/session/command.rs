@@ -213,8 +213,10 @@ impl<'c> Command<'c> {
 
 /// The paths, and those of `more` that are not among them.
 fn with(mut paths: Vec<String>, more: &[String]) -> Vec<String> {
-    let new = more.iter().filter(|path| !paths.contains(path));
-    let new: Vec<String> = new.cloned().collect();
-    paths.extend(new);
+    for path in more {
+        if !paths.contains(path) {
+            paths.push(path.clone());
+        }
+    }
     paths
 }

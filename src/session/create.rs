@@ -14,12 +14,25 @@ use crate::kernel::process::processor::Tour;
 use crate::login::Login;
 use crate::plan::{Plan, PlanDigest};
 
+/// A session whose plan is known, as its process stands before it enters any namespace.
+#[derive(Clone, Copy)]
+pub struct PlannedSession<'s> {
+    /// What the session gets.
+    pub plan: &'s Plan,
+    /// The digest of the plan.
+    pub digest: &'s PlanDigest,
+    /// Whose session it is.
+    pub login: &'s Login,
+    /// For whom the plan's programs are run.
+    pub subject: &'s Subject<'s>,
+    /// The working directory.
+    pub directory: &'s WorkingDirectory,
+}
+
 /// A namespace to be made.
+#[derive(Clone, Copy)]
 pub(super) struct Creation<'m> {
-    pub(super) plan: &'m Plan,
-    pub(super) digest: &'m PlanDigest,
-    pub(super) login: &'m Login,
-    pub(super) subject: &'m Subject<'m>,
+    pub(super) session: PlannedSession<'m>,
     /// Where the login comes from; nothing where no record of it can be kept there.
     pub(super) origin: Option<&'m Origin>,
     /// The name of its pin, if other logins are to join it.
@@ -29,11 +42,8 @@ pub(super) struct Creation<'m> {
 /// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
 /// the numbers by which it tells that from a batch of each processor's: in a container, what is made on one
 /// processor looks older than the container itself, and what is made on another does not.
-pub(super) fn create_pinned(
-    creation: &Creation<'_>,
-    directory: &WorkingDirectory,
-) -> Result<SessionNamespace> {
-    let session = create(creation, directory)?;
+pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace> {
+    let session = create(creation)?;
     if !session.looks_older {
         return Ok(session);
     }
@@ -48,7 +58,7 @@ pub(super) fn create_pinned(
             key: None,
             ..*creation
         };
-        last = create(creation, directory).or_else(|_| create(&alone, directory))?;
+        last = create(creation).or_else(|_| create(&alone))?;
     }
     Ok(last)
 }
@@ -59,14 +69,17 @@ pub(super) fn create_pinned(
 /// # Errors
 ///
 /// The plan cannot be applied; the thread is then where it was.
-pub(super) fn create(
-    creation: &Creation<'_>,
-    directory: &WorkingDirectory,
-) -> Result<SessionNamespace> {
+pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
+    let PlannedSession {
+        plan,
+        subject,
+        directory,
+        ..
+    } = creation.session;
     let Entered {
         applied,
         mut session_guard,
-    } = apply::enter(creation.plan, creation.subject, directory)?;
+    } = apply::enter(plan, subject, directory)?;
     let creation = &Creation {
         // Who joined it would lack it too.
         key: creation.key.filter(|_| !applied.lacks_volume),
@@ -82,13 +95,7 @@ pub(super) fn create(
         Pin::NotWanted => (false, None),
     };
     let process = creation.origin.and_then(|origin| origin.process);
-    let ending = Ending::note(
-        creation.login,
-        creation.digest,
-        (applied.namespace, process),
-        &applied.session_directories,
-        creation.origin.map(|origin| &origin.runtime),
-    );
+    let ending = Ending::note(creation, &applied);
     Ok(SessionNamespace {
         record,
         runtime: creation.origin.map(|origin| origin.runtime.clone()),
@@ -123,7 +130,7 @@ impl Creation<'_> {
     fn pinned(&self, key: &PinKey, namespace: Identity) -> Option<Pinned> {
         let origin = self.origin?;
         Some(Pinned {
-            uid: self.login.uid,
+            uid: self.session.login.uid,
             key: key.clone(),
             namespace,
             origin_root: origin.place.root,
@@ -174,7 +181,12 @@ fn record_of(
         .iter()
         .zip(session_guard.guard.left());
     let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
-    let Creation { plan, login, .. } = creation;
+    let PlannedSession {
+        plan,
+        digest,
+        login,
+        ..
+    } = creation.session;
     NamespaceRecord {
         namespace: applied.namespace,
         user: login.user.clone(),
@@ -187,7 +199,7 @@ fn record_of(
         companions: companions.collect(),
         isolation: plan.isolation.words(),
         init: applied.init.map(|(process, _)| process),
-        plan: Some(creation.digest.clone()),
+        plan: Some(digest.clone()),
         paths: applied.paths.clone(),
         attached: applied.attached.clone(),
         inherited: applied.inherited.clone(),

@@ -1,15 +1,13 @@
 //! What ends with a session and lies where nobody looks for it: noted before anything else of the session can fail,
 //! so that `jns gc` finds it after a crash.
 
+use super::create::{Creation, PlannedSession};
 use super::ledger::Shown;
 use super::{Runtime, SessionRecord};
-use crate::apply::{self, SessionDirectory};
+use crate::apply::{self, Applied, SessionDirectory};
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
-use crate::kernel::namespace::Identity;
-use crate::kernel::process::Process;
-use crate::login::{Login, SessionId};
-use crate::plan::PlanDigest;
+use crate::login::SessionId;
 
 /// The longest name of a service in characters that is noted.
 const LONGEST: usize = 256;
@@ -24,14 +22,11 @@ pub(super) struct Ending {
 
 impl Ending {
     /// Notes the directories that lie outside of the module's store; that the note cannot be written is logged.
-    pub(super) fn note(
-        login: &Login,
-        plan: &PlanDigest,
-        (namespace, process): (Identity, Option<Process>),
-        directories: &[SessionDirectory],
-        runtime: Option<&Runtime>,
-    ) -> Self {
-        let directories = outside_of_store(directories);
+    pub(super) fn note(creation: &Creation<'_>, applied: &Applied) -> Self {
+        let PlannedSession { digest, login, .. } = creation.session;
+        let runtime = creation.origin.map(|origin| &origin.runtime);
+        let process = creation.origin.and_then(|origin| origin.process);
+        let directories = outside_of_store(&applied.session_directories);
         if let (Some(runtime), Some(process), false) = (runtime, process, directories.is_empty()) {
             let record = SessionRecord {
                 id: login.session.clone(),
@@ -41,8 +36,8 @@ impl Ending {
                 tty: None,
                 rhost: None,
                 process,
-                namespace,
-                plan: plan.clone(),
+                namespace: applied.namespace,
+                plan: digest.clone(),
                 config: None,
                 policy: Vec::new(),
                 directories,

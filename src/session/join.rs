@@ -1,12 +1,12 @@
 //! How a session comes to its namespace: it joins the one that the user's other logins with the same plan share, or
 //! has a new one created.
 
-use super::create::{Creation, create, create_pinned};
+use super::create::{Creation, PlannedSession, create, create_pinned};
 use super::namespace::Leave;
 use super::origin::Origin;
 use super::unused_pins::remove_unused_pins_of;
 use super::{Lock, NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace, lock};
-use crate::apply::{self, SessionGuard, Subject};
+use crate::apply::{self, SessionGuard};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
@@ -14,8 +14,7 @@ use crate::kernel::mount::volume::Opening;
 use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::leave_for_all;
 use crate::login::Login;
-use crate::plan::{Plan, PlanDigest, Sharing};
-use std::time::Duration;
+use crate::plan::{PlanDigest, Sharing};
 
 /// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
 ///
@@ -36,60 +35,58 @@ pub fn join(
     }
 }
 
-/// Joins a namespace or makes a new one, as `plan`, whose digest is `digest`, says. That a namespace cannot be
-/// shared denies nobody a session: it is logged, and the login gets one of its own.
+/// Joins a namespace or makes a new one, as the session's plan says. That a namespace cannot be shared denies nobody
+/// a session: it is logged, and the login gets one of its own.
 ///
 /// # Errors
 ///
 /// The plan cannot be applied; the thread is then where it was.
-pub fn join_or_create(
-    plan: &Plan,
-    digest: &PlanDigest,
-    login: &Login,
-    subject: &Subject<'_>,
-    directory: &WorkingDirectory,
-) -> Result<SessionNamespace> {
-    let alone = Creation {
+pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
+    let PlannedSession {
         plan,
         digest,
         login,
-        subject,
-        origin: None,
-        key: None,
+        ..
+    } = session;
+    let create_alone = |origin| {
+        create(&Creation {
+            session,
+            origin,
+            key: None,
+        })
     };
     if plan.is_empty() {
-        return create(&alone, directory);
+        return create_alone(None);
     }
     check_capabilities()?;
-    let origin = Runtime::open().and_then(Origin::of).inspect_err(|error| {
+    let opened = Runtime::open().and_then(Origin::of).inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
-    let Ok(origin) = origin else {
-        return create(&alone, directory);
-    };
-    let alone = Creation {
-        origin: Some(&origin),
-        ..alone
+    let Ok(origin) = opened else {
+        return create_alone(None);
     };
     origin.remove_killed(login.uid);
-    let key = match plan.sharing {
+    let shared = match plan.sharing {
         Sharing::User => origin.key(login.uid, digest),
         Sharing::Session { .. } | Sharing::Command => None,
     };
-    let Some(key) = key else {
-        return create(&alone, directory);
+    let Some(key) = shared else {
+        return create_alone(Some(&origin));
     };
-    match origin.join_or_lock(&key, login, plan.total_timeout(), directory) {
+    match origin.join_or_lock(&key, session) {
         Ok(Found::Joined(session)) => Ok(*session),
         Ok(Found::Nothing(_lock)) => {
             // In the PID namespace of another session's, its processes would end with that session.
             let lasts = !plan.needs_processes() || init::confinement().is_none();
-            let key = lasts.then_some(&key);
-            create_pinned(&Creation { key, ..alone }, directory)
+            create_pinned(&Creation {
+                session,
+                origin: Some(&origin),
+                key: lasts.then_some(&key),
+            })
         }
         Err(error) => {
             log::warn!("{error}; the session gets a namespace of its own");
-            create(&alone, directory)
+            create_alone(Some(&origin))
         }
     }
 }
@@ -104,13 +101,11 @@ enum Found {
 
 impl Origin {
     /// Waits for logins that make the same namespace, and for their programs as long as these may take.
-    fn join_or_lock(
-        &self,
-        key: &PinKey,
-        login: &Login,
-        total_timeout: Duration,
-        directory: &WorkingDirectory,
-    ) -> Result<Found> {
+    fn join_or_lock(&self, key: &PinKey, session: PlannedSession<'_>) -> Result<Found> {
+        let PlannedSession {
+            login, directory, ..
+        } = session;
+        let total_timeout = session.plan.total_timeout();
         for _ in 0..lock::tries(total_timeout) {
             if let Some(session) = self.join_unless_changing(key, login, directory)? {
                 return Ok(Found::Joined(Box::new(session)));

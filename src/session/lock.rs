@@ -119,8 +119,10 @@ impl Lock {
 #[must_use]
 pub fn tries(longer: Duration) -> u32 {
     let pause = Duration::from_nanos(PAUSE.unsigned_abs());
-    let more = longer.as_nanos().checked_div(pause.as_nanos());
-    let more = more.and_then(|more| u32::try_from(more).ok());
+    let more = longer
+        .as_nanos()
+        .checked_div(pause.as_nanos())
+        .and_then(|more| u32::try_from(more).ok());
     TRIES.saturating_add(more.unwrap_or(0))
 }
 

@@ -17,7 +17,8 @@ use crate::login::SessionId;
 use crate::plan::PlanDigest;
 use crate::session::namespace::now;
 use crate::session::{
-    NamespaceRecord, Process, Runtime, SessionNamespace, SessionRecord, join, subject_of,
+    NamespaceRecord, PlannedSession, Process, Runtime, SessionNamespace, SessionRecord, join,
+    subject_of,
 };
 use std::os::unix::fs::DirBuilderExt;
 
@@ -108,7 +109,13 @@ fn admit(
     let process = Process::own();
     let digest = case.plan.digest();
     let subject = subject(case, password)?;
-    let mut session = join::join_or_create(&case.plan, &digest, &case.login, &subject, directory)?;
+    let mut session = join::join_or_create(PlannedSession {
+        plan: &case.plan,
+        digest: &digest,
+        login: &case.login,
+        subject: &subject,
+        directory,
+    })?;
     let notes = std::mem::take(&mut session.notes);
     enter::record::write_run(session.namespace, &case.target.account, &case.program);
     let record = process.map(|process| record(case, process, &digest, &session));
