@@ -12,6 +12,7 @@ mod enter;
 mod explain;
 mod gc;
 mod guide;
+mod host;
 pub mod import;
 mod manual;
 mod not_run;

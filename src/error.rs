@@ -187,6 +187,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Origin {
+    /// A line of `file`, counted from 1.
+    #[must_use]
+    pub fn new(file: &str, line: usize) -> Self {
+        let file = std::sync::Arc::from(file);
+        Self { file, line }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {

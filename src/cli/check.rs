@@ -4,7 +4,7 @@ mod fstabs;
 mod sources;
 
 use crate::cli::arguments::Check;
-use crate::cli::doctor::Tree;
+use crate::cli::host::Tree;
 use crate::cli::outcome::{Outcome, reason};
 use crate::cli::source::{as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count, harmless};
@@ -234,7 +234,6 @@ fn outcome(verdicts: &[Verdict], arguments: &Check, screen: Screen) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::place;
 
     #[test]
     fn a_principal_is_found_in_its_line() {
@@ -252,7 +251,7 @@ mod tests {
 
     #[test]
     fn nobody_is_a_warning_in_the_words_of_the_policy() {
-        let origin = place("p.toml", 1);
+        let origin = Origin::new("p.toml", 1);
         let said = |principal| nobody(principal, &origin, None).message;
         assert_eq!(said("@x"), "there is no group `x`, so `@x` matches nobody");
         assert_eq!(said("x"), "there is no user `x`, so `x` matches nobody");
@@ -266,7 +265,7 @@ mod tests {
             diagnostics: Diagnostics {
                 list: vec![Diagnostic {
                     severity,
-                    ..nobody("x", &place("p", 1), None)
+                    ..nobody("x", &Origin::new("p", 1), None)
                 }],
                 more: 0,
             },

@@ -13,19 +13,12 @@ mod privileges;
 mod processes;
 mod programs;
 mod sshd;
-pub mod stack;
 mod store;
-mod sudoers;
-mod tree;
 mod units;
 
-#[cfg(test)]
-pub use finding::place;
-pub use pam::{line_of, policies, source_of};
-pub use stack::Entry;
-pub use tree::Tree;
-
 use crate::cli::arguments::Doctor;
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::policies;
 use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::{Screen, Tone, count};
 use crate::login::is_effective_root;
@@ -63,7 +56,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     if let Some(policy) = policy.as_ref().filter(|_| tree.is_host()) {
         all.extend(isolation::findings(policy, is_effective_root()));
     }
-    for other in pam::policies(tree) {
+    for other in policies(tree) {
         if other != *source {
             all.extend(policy::findings(tree, &other).0);
         }

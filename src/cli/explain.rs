@@ -5,7 +5,8 @@ mod value;
 
 use crate::apply::{check_beliefs, read_fstab};
 use crate::cli::arguments::Explain;
-use crate::cli::doctor::{Entry, Tree, line_of, source_of};
+use crate::cli::host::module_line::{line_of, source_of};
+use crate::cli::host::{Entry, Tree};
 use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;

@@ -1,7 +1,8 @@
 //! `jns gc`: what sessions have left behind, removed.
 
 use crate::cli::arguments::Gc;
-use crate::cli::doctor::{Tree, policies};
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::policies;
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Progress, Screen, Tone, harmless};
 use crate::error::{Error, Result};

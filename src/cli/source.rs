@@ -1,7 +1,7 @@
 //! Which policy a verb is about, and how its diagnostics are told.
 
 use crate::cli::arguments::Config;
-use crate::cli::doctor::Tree;
+use crate::cli::host::Tree;
 use crate::cli::terminal::Screen;
 use crate::login::is_effective_root;
 use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE};

@@ -1,8 +1,9 @@
 //! A finding about garbage collection: whether anything runs `jns gc`.
 
 use super::finding::{Area, Finding};
-use super::tree::Tree;
-use super::{pam, stack, units};
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::line_of;
+use crate::cli::host::{stack, units};
 
 /// Root's tables of cron(8), which an ordinary user may not read.
 const TABLES: [&str; 3] = [
@@ -35,11 +36,11 @@ pub fn findings(tree: &Tree) -> Option<Finding> {
 /// Whether some service has the module.
 fn is_used(tree: &Tree) -> bool {
     let names = stack::services(tree).names;
-    names.iter().any(|name| pam::line_of(tree, name).is_some())
+    names.iter().any(|name| line_of(tree, name).is_some())
 }
 
 fn is_timer_enabled(tree: &Tree) -> bool {
-    let wants = units::DIRECTORIES.map(|directory| format!("{directory}/timers.target.wants"));
+    let wants = units::UNIT_DIRECTORIES.map(|directory| format!("{directory}/timers.target.wants"));
     wants
         .iter()
         .any(|directory| tree.exists(&format!("{directory}/jns-gc.timer")))

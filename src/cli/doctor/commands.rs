@@ -1,10 +1,10 @@
 //! Findings about commands that somebody runs as somebody else in their session, by sudo(8) or su(1).
 
 use super::finding::{Area, Finding};
-use super::pam::line_of;
-use super::tree::Tree;
-use super::units::is_systemd_running;
-use super::{stack, sudoers};
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::line_of;
+use crate::cli::host::units::is_systemd_running;
+use crate::cli::host::{stack, sudoers};
 use crate::cli::outcome::reason;
 use crate::kernel::mount::mount_table::{self, Mount};
 use crate::policy::{Kind, Policy, Rule};
@@ -40,7 +40,7 @@ fn of_root(mounts: &[Mount]) -> Option<Finding> {
 pub fn of_sudoedit(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let rule = policy.rules.iter().find(|rule| is_lifted(rule))?;
     line_of(tree, "sudo")?;
-    match sudoers::spare_sudoedit(tree) {
+    match sudoers::is_sudoedit_without_session(tree) {
         Ok(true) => None,
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Ok(false) => Some(

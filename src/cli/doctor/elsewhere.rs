@@ -2,8 +2,8 @@
 //! of their own.
 
 use super::finding::{Area, Finding};
-use super::pam::line_of;
-use super::tree::Tree;
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::line_of;
 use crate::kernel::process;
 use crate::policy::{Elsewhere, Policy};
 use crate::session::elsewhere;

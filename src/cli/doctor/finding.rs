@@ -3,7 +3,6 @@
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::error::Origin;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,14 +162,6 @@ impl Finding {
     }
 }
 
-/// The place of a line, counted from 1, in `file`.
-pub fn place(file: &str, line: usize) -> Origin {
-    Origin {
-        file: Arc::from(file),
-        line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +169,7 @@ mod tests {
     #[test]
     fn a_finding_says_what_where_and_what_to_do() {
         let finding = Finding::problem(Area::Pam, "no such file")
-            .at(&place("/etc/pam.d/su", 3))
+            .at(&Origin::new("/etc/pam.d/su", 3))
             .advise("make it");
         assert_eq!(
             finding.render(Screen { colour: false }),

@@ -2,8 +2,8 @@
 //! gone.
 
 use super::finding::{Area, Finding};
-use super::pam::{MODULE, is_for_root, is_ours};
-use super::stack::{Entry, Jump, Stack};
+use crate::cli::host::module_line::{MODULE, is_for_root, is_ours};
+use crate::cli::host::stack::{Entry, Jump, Stack};
 
 /// The module that tests for a jump.
 const TEST: &str = "pam_succeed_if";
@@ -66,9 +66,9 @@ fn text(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
-    use super::super::{pam, stack};
+    use super::super::pam;
     use super::*;
-    use crate::cli::doctor::Tree;
+    use crate::cli::host::{Tree, stack};
 
     const PAST: &str = "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n";
     const OTHERS_PAST: &str =

@@ -2,14 +2,13 @@
 
 use super::finding::{Area, Finding};
 use super::jumps;
-use super::stack::{self, Action, Entry, Stack};
-use super::tree::Tree;
-use super::units::is_systemd_running;
-use crate::policy::Source;
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::{
+    MODULE, has_line, is_for_root, is_for_root_alone, is_ours, position_of_ours,
+};
+use crate::cli::host::stack::{self, Action, Entry, Stack, security_directories};
+use crate::cli::host::units::is_systemd_running;
 use rustix::fs::Stat;
-
-/// The module's name.
-pub const MODULE: &str = "pam_jns";
 
 /// The service of user managers, whose sessions are those of all that they start.
 pub const MANAGER: &str = "systemd-user";
@@ -105,54 +104,6 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     all
 }
 
-/// The policies that `config=` arguments name, each once.
-pub fn policies(tree: &Tree) -> Vec<Source> {
-    let names = stack::services(tree).names;
-    let lines = names.iter().filter_map(|name| line_of(tree, name));
-    lines.fold(Vec::new(), |mut all, entry| {
-        let source = source_of(&entry);
-        if source != Source::System && !all.contains(&source) {
-            all.push(source);
-        }
-        all
-    })
-}
-
-/// The policy that a line of ours makes the module read.
-pub fn source_of(entry: &Entry) -> Source {
-    let arguments = entry.arguments.iter();
-    let mut paths = arguments.filter_map(|argument| argument.strip_prefix("config="));
-    paths
-        .next_back()
-        .map_or(Source::System, |path| Source::File(path.to_owned()))
-}
-
-/// The line that calls the module for a service; nothing when no line does.
-pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
-    let entries = stack::read(tree, service, "session").entries;
-    let position = position_of_ours(&entries)?;
-    entries.into_iter().nth(position)
-}
-
-/// What comes after the line of ours that everybody's sessions go through.
-pub fn after_ours(entries: &[Entry]) -> &[Entry] {
-    let ours = position_of_ours(entries);
-    let split = ours.and_then(|at| entries.split_at_checked(at));
-    split
-        .and_then(|(_, from)| from.get(1..))
-        .unwrap_or_default()
-}
-
-/// Whether the module stands in a stack.
-pub fn has_line(stack: &Stack) -> bool {
-    stack.entries.iter().any(is_ours)
-}
-
-/// Whether a line calls the module.
-pub fn is_ours(entry: &Entry) -> bool {
-    entry.name() == MODULE
-}
-
 /// A line that several services include is told once.
 fn once_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
     findings.fold(Vec::new(), |mut all, finding| {
@@ -182,23 +133,6 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
     all.extend(of_rival(stack));
     all.extend(of_repetition(service, after));
     all
-}
-
-/// The line of ours that everybody's sessions go through, or else the one that root's alone do.
-fn position_of_ours(entries: &[Entry]) -> Option<usize> {
-    let everybodys = |at: &usize| !is_for_root_alone(entries.get(..*at).unwrap_or_default());
-    let ours = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| is_ours(entry));
-    let mut places = ours.map(|(at, _)| at);
-    places.clone().find(everybodys).or_else(|| places.next())
-}
-
-/// Whether only root's sessions come to the line that follows these.
-fn is_for_root_alone(before: &[Entry]) -> bool {
-    let test = before.last().filter(|entry| is_for_root(entry));
-    test.is_some_and(|entry| entry.control.success == Action::Continue)
 }
 
 /// What treats root in another way than everybody, which nothing needs. Where the service is called inside sessions and
@@ -275,13 +209,6 @@ fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
             Action::Skip(number) => number > *left,
         })
         .map(|(entry, _)| entry)
-}
-
-/// Whether a line asks for root.
-pub fn is_for_root(entry: &Entry) -> bool {
-    let test = entry.arguments.join(" ");
-    let tests = ["uid = 0", "uid eq 0", "user = root"];
-    entry.name() == "pam_succeed_if" && tests.iter().any(|said| test.ends_with(said))
 }
 
 fn of_ways_around(service: &str, before: &[Entry]) -> Vec<Finding> {
@@ -462,23 +389,6 @@ fn of_module(path: &str, facts: &Stat) -> Option<Finding> {
     })
 }
 
-/// Where this system's libpam looks for modules: where its own are.
-fn security_directories(tree: &Tree) -> Vec<String> {
-    let bases = ["/usr/lib", "/usr/lib64", "/lib", "/lib64"];
-    let nested = bases.iter().flat_map(|base| {
-        let triplets = tree
-            .list(base)
-            .into_iter()
-            .filter(|name| name.contains("-linux-"));
-        triplets.map(move |name| format!("{base}/{name}/security"))
-    });
-    let plain = bases.iter().map(|base| format!("{base}/security"));
-    nested
-        .chain(plain)
-        .filter(|directory| tree.exists(&format!("{directory}/pam_permit.so")))
-        .collect()
-}
-
 /// Lines of management groups in which the module has nothing to do. In `auth` it keeps the password for volumes.
 fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
     let groups = ["account", "password"];
@@ -505,7 +415,7 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
     let (with, without): (Vec<&Stack>, Vec<&Stack>) = logins
         .iter()
         .filter(|stack| LOGINS.contains(&stack.service.as_str()))
-        .partition(|stack| stack.entries.iter().any(is_ours));
+        .partition(|stack| has_line(stack));
     let names = without.iter().map(|stack| stack.service.as_str());
     let names: Vec<&str> = names.filter(|name| *name != MANAGER).collect();
     let finding = match (with.is_empty(), names.is_empty()) {
@@ -527,10 +437,9 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
 
 /// User managers without the module, beside logins with it.
 fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
-    let has = |stack: &Stack| stack.entries.iter().any(is_ours);
     let is_there = |stack: &Stack| stack.service == MANAGER;
     let serves = logins.iter().any(is_there) || is_systemd_running(tree);
-    let apart = logins.iter().any(has) && !has(&stack::read(tree, MANAGER, "session"));
+    let apart = logins.iter().any(has_line) && !has_line(&stack::read(tree, MANAGER, "session"));
     (serves && apart).then(|| {
         Finding::warning(
             Area::Pam,
@@ -887,16 +796,6 @@ mod tests {
                 .any(|f| f.summary.starts_with("systemd-user: without"));
             assert_eq!(told, expected, "{other}");
         }
-    }
-
-    #[test]
-    fn policies_are_named_by_arguments() {
-        let (_root, tree) = system(&[
-            ("sshd", "session required pam_jns.so config=/etc/a.toml\n"),
-            ("su", "session required pam_jns.so config=/etc/a.toml\n"),
-            ("login", "session required pam_jns.so\n"),
-        ]);
-        assert_eq!(policies(&tree), [Source::File("/etc/a.toml".into())]);
     }
 
     #[test]

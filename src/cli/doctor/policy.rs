@@ -1,7 +1,7 @@
 //! Findings about the policy: the details are `jns check`'s.
 
 use super::finding::{Area, Finding};
-use super::tree::Tree;
+use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
 use crate::cli::source::{files, tally, text_of, unreadable};
 use crate::cli::terminal::count;

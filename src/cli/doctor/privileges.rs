@@ -1,7 +1,7 @@
 //! Findings about what the daemons beside this process may do: inside a container, often too little.
 
 use super::finding::{Area, Finding};
-use super::tree::Tree;
+use crate::cli::host::Tree;
 
 /// What the module cannot do without, by its number in capabilities(7), and what for.
 const NEEDED: [(u32, &str, &str); 2] = [

@@ -1,10 +1,11 @@
 //! Findings about services whose sessions are to have processes of their own.
 
 use super::finding::{Area, Finding};
-use super::pam::{MANAGER, MODULE, after_ours, has_line};
-use super::stack::{self, Entry, Stack};
-use super::tree::Tree;
-use super::units;
+use super::pam::MANAGER;
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::{MODULE, after_ours, has_line};
+use crate::cli::host::stack::{self, Entry, Stack};
+use crate::cli::host::units;
 use crate::policy::rule::Processes;
 use crate::policy::settings::Namespaces;
 use crate::policy::{Kind, Policy, Rule};

@@ -2,9 +2,9 @@
 //! directories.
 
 use super::finding::{Area, Finding};
-use super::pam::{MODULE, has_line, line_of};
-use super::stack;
-use super::tree::Tree;
+use crate::cli::host::Tree;
+use crate::cli::host::module_line::{MODULE, has_line, line_of};
+use crate::cli::host::stack;
 use crate::policy::{Kind, Policy, Rule};
 
 /// Services that ask for the password of the user whose session they open, in the process that opens it.

@@ -1,7 +1,7 @@
 //! Findings about the directory where instances live.
 
 use super::finding::{Area, Finding};
-use super::tree::Tree;
+use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
 use crate::cli::terminal::count;
 use crate::kernel::fs::owner_note::Account;

@@ -1,9 +1,9 @@
 //! Findings about the systemd units of daemons that open sessions: a sandbox around the daemon is a sandbox
 //! around what the module does in it (systemd.exec(5)).
 
-use super::finding::{Area, Finding, Level, place};
-use super::tree::Tree;
-use crate::error::Origin;
+use super::finding::{Area, Finding, Level};
+use crate::cli::host::Tree;
+use crate::cli::host::units::{Setting, is_off, unit_settings};
 
 /// Units whose processes open PAM sessions.
 const UNITS: [&str; 13] = [
@@ -48,44 +48,13 @@ const SEPARATE: [&str; 22] = [
     "TemporaryFileSystem",
 ];
 
-/// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
-pub const DIRECTORIES: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-
-/// One `Key=value` line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Setting {
-    key: String,
-    value: String,
-    origin: Origin,
-}
-
-/// Where systemd looks for what its own daemons are told.
-const CONFIGURATIONS: [&str; 4] = [
-    "/etc/systemd",
-    "/run/systemd",
-    "/usr/local/lib/systemd",
-    "/usr/lib/systemd",
-];
-
 /// What the sandboxes of a system's daemons mean for their sessions.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let judge = |unit: &&str| {
-        let name = format!("{unit}.service");
-        own_file(tree, &DIRECTORIES, &name)?;
-        Some(of_unit(unit, &settings(tree, &DIRECTORIES, &name)))
+        let settings = unit_settings(tree, &format!("{unit}.service"))?;
+        Some(of_unit(unit, &settings))
     };
     UNITS.iter().filter_map(judge).flatten().collect()
-}
-
-/// Whether systemd is the first process.
-pub fn is_systemd_running(tree: &Tree) -> bool {
-    tree.exists("/run/systemd/system") // sd_booted(3)
 }
 
 fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
@@ -165,90 +134,6 @@ fn effect(key: &str, value: &str) -> Option<Effect> {
     }
 }
 
-/// Whether a value is what the setting is without it.
-fn is_off(value: &str) -> bool {
-    matches!(value, "" | "no" | "false" | "off" | "0" | "default" | "all")
-}
-
-/// Where logind is told to end what is left of a session, if it is (logind.conf(5)).
-pub fn kill_user_processes(tree: &Tree) -> Option<Origin> {
-    let settings = settings(tree, &CONFIGURATIONS, "logind.conf");
-    let mut kills = settings
-        .into_iter()
-        .filter(|setting| setting.key == "KillUserProcesses");
-    kills
-        .find(|setting| !is_off(&setting.value))
-        .map(|setting| setting.origin)
-}
-
-/// The settings of a unit, or of a daemon, that are in force: the last of each key, drop-ins after its own file.
-fn settings(tree: &Tree, directories: &[&str], name: &str) -> Vec<Setting> {
-    let mut last: Vec<Setting> = Vec::new();
-    let files = files(tree, directories, name);
-    for mut setting in files.iter().flat_map(|file| read(tree, file)) {
-        let earlier = last.iter().position(|earlier| earlier.key == setting.key);
-        if let Some(earlier) = earlier.map(|at| last.remove(at)) {
-            setting.value = merged(&setting.key, &earlier.value, setting.value);
-        }
-        last.push(setting);
-    }
-    last
-}
-
-/// Lists of the same kind grow; anything else, and the empty list, takes the place of what was there.
-fn merged(key: &str, earlier: &str, later: String) -> String {
-    let is_list = |value: &str| !matches!(value, "" | "yes" | "no" | "true" | "false");
-    let grows = matches!(
-        key,
-        "RestrictNamespaces" | "CapabilityBoundingSet" | "SystemCallFilter"
-    );
-    let alike = earlier.starts_with('~') == later.starts_with('~');
-    if grows && alike && is_list(earlier) && is_list(&later) {
-        format!("{earlier} {}", later.trim_start_matches('~'))
-    } else {
-        later
-    }
-}
-
-fn own_file(tree: &Tree, directories: &[&str], name: &str) -> Option<String> {
-    let within = directories.iter();
-    let mut own = within.map(|directory| format!("{directory}/{name}"));
-    own.find(|path| tree.exists(path))
-}
-
-fn files(tree: &Tree, directories: &[&str], name: &str) -> Vec<String> {
-    let mut drop_ins: Vec<(String, String)> = Vec::new();
-    for directory in directories {
-        let directory = format!("{directory}/{name}.d");
-        for name in tree.list(&directory) {
-            let hidden = drop_ins.iter().any(|(earlier, _)| *earlier == name);
-            if name.ends_with(".conf") && !hidden {
-                drop_ins.push((name.clone(), format!("{directory}/{name}")));
-            }
-        }
-    }
-    drop_ins.sort();
-    let rest = drop_ins.into_iter().map(|(_, path)| path);
-    let own = own_file(tree, directories, name);
-    own.into_iter().chain(rest).collect()
-}
-
-fn read(tree: &Tree, file: &str) -> Vec<Setting> {
-    let text = tree.read(file).unwrap_or_default();
-    let lines = (1..).zip(text.lines());
-    let stated = lines.filter(|(_, line)| !line.trim_start().starts_with(['#', ';']));
-    stated
-        .filter_map(|(number, line)| {
-            let (key, value) = line.split_once('=')?;
-            Some(Setting {
-                key: key.trim().to_owned(),
-                value: value.trim().to_owned(),
-                origin: place(file, number),
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,31 +177,6 @@ mod tests {
         ];
         for (key, value, expected) in table {
             assert_eq!(effect(key, value), expected, "{key}={value}");
-        }
-    }
-
-    #[test]
-    fn lists_grow() {
-        let table = [
-            (
-                "CapabilityBoundingSet",
-                "CAP_CHOWN",
-                "CAP_KILL",
-                "CAP_CHOWN CAP_KILL",
-            ),
-            ("CapabilityBoundingSet", "CAP_CHOWN", "", ""),
-            ("SystemCallFilter", "~@swap", "~@mount", "~@swap @mount"),
-            ("SystemCallFilter", "@system-service", "~@mount", "~@mount"),
-            ("PrivateTmp", "yes", "no", "no"),
-            ("RestrictNamespaces", "yes", "no", "no"),
-            ("RestrictNamespaces", "net", "mnt", "net mnt"),
-        ];
-        for (key, earlier, later, expected) in table {
-            assert_eq!(
-                merged(key, earlier, later.to_owned()),
-                expected,
-                "{key} {earlier} {later}"
-            );
         }
     }
 

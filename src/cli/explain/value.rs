@@ -1,7 +1,7 @@
 //! The explanation as a program reads it.
 
 use super::Explanation;
-use crate::cli::doctor::Entry;
+use crate::cli::host::Entry;
 use crate::error::Origin;
 use crate::login::Login;
 use crate::plan::{

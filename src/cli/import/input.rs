@@ -1,6 +1,6 @@
 //! The files that are imported: text of a bearable size, whoever owns it.
 
-use crate::cli::doctor::Tree;
+use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
 use crate::error::{Error, Origin, Result};
 use std::io::{self, Read};

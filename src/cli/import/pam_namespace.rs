@@ -13,7 +13,7 @@ use super::input::{self, Input};
 use super::policy::{Policy, Table};
 use super::remark::Remark;
 use crate::cli::arguments::PamNamespace;
-use crate::cli::doctor::Tree;
+use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
 use crate::error::{Error, Origin, Result};
 use module::Module;

@@ -1,7 +1,7 @@
 //! The arguments that a PAM service gives to pam_namespace.so.
 
 use super::Notes;
-use crate::cli::doctor::{Entry, Tree, stack};
+use crate::cli::host::{Entry, Tree, stack};
 use crate::cli::import::remark::Remark;
 use crate::error::{Error, Result};
 

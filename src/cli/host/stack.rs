@@ -1,6 +1,5 @@
 //! The session stacks of the PAM services, read as libpam reads them (pam.conf(5)).
 
-use super::finding::place;
 use super::tree::Tree;
 use crate::error::Origin;
 use std::collections::BTreeSet;
@@ -47,7 +46,7 @@ pub struct Entry {
     pub origin: Origin,
 }
 
-/// What a module's result means, as far as the doctor asks.
+/// What a module's result means, as far as the command asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// As the file has it.
@@ -232,7 +231,7 @@ enum Statement {
 fn statements(file: &str, text: &str) -> Vec<Statement> {
     logical_lines(text)
         .into_iter()
-        .filter_map(|(number, line)| statement(&line, &place(file, number)))
+        .filter_map(|(number, line)| statement(&line, &Origin::new(file, number)))
         .collect()
 }
 
@@ -365,6 +364,23 @@ fn action(word: &str) -> Action {
         "done" | "die" => Action::Stop,
         _ => word.parse().map_or(Action::Continue, Action::Skip),
     }
+}
+
+/// Where this system's libpam looks for modules: where its own are.
+pub fn security_directories(tree: &Tree) -> Vec<String> {
+    let bases = ["/usr/lib", "/usr/lib64", "/lib", "/lib64"];
+    let nested = bases.iter().flat_map(|base| {
+        let triplets = tree
+            .list(base)
+            .into_iter()
+            .filter(|name| name.contains("-linux-"));
+        triplets.map(move |name| format!("{base}/{name}/security"))
+    });
+    let plain = bases.iter().map(|base| format!("{base}/security"));
+    nested
+        .chain(plain)
+        .filter(|directory| tree.exists(&format!("{directory}/pam_permit.so")))
+        .collect()
 }
 
 #[cfg(test)]

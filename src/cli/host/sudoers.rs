@@ -18,7 +18,7 @@ const ALIASES: [&str; 2] = ["Cmnd_Alias", "Cmd_Alias"];
 /// # Errors
 ///
 /// A file cannot be read: there is no sudo, or only root may.
-pub fn spare_sudoedit(tree: &Tree) -> io::Result<bool> {
+pub fn is_sudoedit_without_session(tree: &Tree) -> io::Result<bool> {
     let main = tree.read(MAIN)?;
     let mut lines = Vec::new();
     collect(tree, &main, &[MAIN], &mut lines)?;
@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    /// Lines of sudoers, and whether they spare sudoedit.
+    /// Lines of sudoers, and whether sudoedit has no session by them.
     const ALIASED: &[(&str, bool)] = &[
         (
             "Cmnd_Alias EDIT = sudoedit\nDefaults!EDIT !pam_session",
@@ -398,11 +398,11 @@ mod tests {
         assert_eq!(name, known.trim_end());
     }
 
-    /// Whether sudoers of these files, beneath /etc, spare sudoedit; an error by its kind.
+    /// Whether sudoers of these files, beneath /etc, leave sudoedit without a session; an error by its kind.
     fn of(files: &[(&str, &str)]) -> Result<bool, io::ErrorKind> {
         let path = |(name, text): &(_, _)| (format!("etc/{name}"), *text);
         let (_root, tree) = Tree::of_files(files.iter().map(path));
-        spare_sudoedit(&tree).map_err(|error| error.kind())
+        is_sudoedit_without_session(&tree).map_err(|error| error.kind())
     }
 
     #[test]
