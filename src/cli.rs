@@ -6,6 +6,8 @@
 mod account;
 mod arguments;
 mod check;
+mod command;
+mod command_log;
 mod completions;
 mod doctor;
 mod enter;
@@ -15,11 +17,12 @@ mod guide;
 mod host;
 pub mod import;
 mod manual;
-mod not_run;
 mod outcome;
+mod plan;
 mod ps;
 mod run;
 mod source;
+mod supervision;
 mod terminal;
 
 use arguments::Verb;

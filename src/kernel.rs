@@ -8,5 +8,4 @@ pub mod probe;
 pub mod process;
 #[cfg(feature = "selinux")]
 pub mod selinux;
-pub mod supervision;
 mod sys;

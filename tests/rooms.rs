@@ -121,6 +121,21 @@ const ROOMS: &[Room] = &[
     ),
 ];
 
+/// The verbs of the command. What two of them need is nobody's: it stands beside them in `cli`, whose other files use
+/// no verb either. `cli.rs` alone calls them.
+const VERBS: &[&str] = &[
+    "cli::check",
+    "cli::completions",
+    "cli::doctor",
+    "cli::enter",
+    "cli::explain",
+    "cli::gc",
+    "cli::import",
+    "cli::manual",
+    "cli::ps",
+    "cli::run",
+];
+
 #[test]
 fn rooms_use_only_what_their_row_allows() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -132,7 +147,23 @@ fn rooms_use_only_what_their_row_allows() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// What keeps the test above honest: it must see each of these.
+/// A verb that is not in the table could use every other one.
+#[test]
+fn every_verb_is_in_the_table() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli.rs");
+    let tokens = tokens(&fs::read_to_string(source).unwrap());
+    let called = tokens.windows(4).filter_map(|four| match four {
+        [verb, colons, run, open] if colons.is("::") && run.is("run") && open.is("(") => {
+            Some(format!("cli::{}", verb.text))
+        }
+        _ => None,
+    });
+    let mut called: Vec<String> = called.collect();
+    called.sort();
+    assert_eq!(called, VERBS);
+}
+
+/// What keeps the tests above honest: they must see each of these.
 #[test]
 fn a_wrong_use_is_seen_however_it_is_written() {
     for (file, text, expected) in [
@@ -197,6 +228,46 @@ fn a_wrong_use_is_seen_however_it_is_written() {
             "crate::pam::open();",
             "cli must not use pam::open",
         ),
+        (
+            "cli/check.rs",
+            "use crate::cli::{doctor::Tree, host};",
+            "src/cli/check.rs:1: cli::check must not use cli::doctor::Tree",
+        ),
+        (
+            "cli/ps/stale.rs",
+            "use crate::cli::run;",
+            "cli::ps must not use cli::run",
+        ),
+        (
+            "cli/gc.rs",
+            "use super::doctor;",
+            "cli::gc must not use cli::doctor",
+        ),
+        (
+            "cli/run/entry.rs",
+            "super::super::enter::run();",
+            "cli::run must not use cli::enter::run",
+        ),
+        (
+            "cli/gc.rs",
+            "mod tests { mod inner {} use super::super::doctor; }",
+            "cli::gc must not use cli::doctor",
+        ),
+        (
+            "cli/source.rs",
+            "use crate::cli::doctor::Tree;",
+            "cli::source must not use cli::doctor::Tree",
+        ),
+        (
+            "cli/gc.rs",
+            "use crate::cli::*;",
+            "cli::gc must not use cli::*",
+        ),
+        (
+            "plan.rs",
+            "mod tests { use super::super::kernel; }",
+            "plan must not use kernel",
+        ),
         ("policy.rs", "use crate::*;", "policy must not use *"),
         ("cellar.rs", "", "src/cellar.rs: no row for the room cellar"),
     ] {
@@ -220,7 +291,16 @@ fn a_right_use_is_let_through() {
             "kernel/file.rs",
             "use super::mount; use crate::kernel::sys;",
         ),
-        ("cli/doctor.rs", "use super::pam;"),
+        ("plan.rs", "mod tests { use super::*; }"),
+        ("cli.rs", "use crate::cli::{doctor, run};"),
+        ("cli/doctor.rs", "use super::host;"),
+        ("cli/doctor.rs", "mod tests { use super::run; }"),
+        (
+            "cli/doctor/pam.rs",
+            "use super::run; use super::super::doctor;",
+        ),
+        ("cli/doctor/pam.rs", "use crate::cli::doctor::finding;"),
+        ("cli/run.rs", "mod tests {} use crate::cli::runner;"),
         ("pam/hooks.rs", "use crate::{apply, session, kernel};"),
     ] {
         assert_eq!(
@@ -231,30 +311,40 @@ fn a_right_use_is_let_through() {
     }
 }
 
-/// What `file`, named from `src`, uses beyond its row; a message each.
+/// What `file`, named from `src`, uses beyond its row, and which verbs it uses; a message each.
 fn violations(file: &Path, text: &str) -> Vec<String> {
     let shown = Path::new("src").join(file);
-    let name = room_of(file);
+    let module = module_of(file);
+    let name = module.first().map_or("", String::as_str);
     let Some(room) = ROOMS.iter().find(|room| room.name == name) else {
         return vec![format!(
             "{}: no row for the room {name} in tests/rooms.rs",
             shown.display()
         )];
     };
-    uses(text, file.components().count())
-        .into_iter()
-        .filter(|used| !room.allows(&used.path))
-        .map(|used| {
-            format!(
-                "{}:{}: {name} must not use {}: {}; it may use {:?}",
-                shown.display(),
-                used.line,
-                used.path,
-                room.because,
-                room.may_use
-            )
+    let own = module.get(..2).unwrap_or(&module).join("::");
+    let objection = |used: Use| {
+        let at = format!("{}:{}", shown.display(), used.line);
+        let path = &used.path;
+        if !room.allows(path) {
+            let (because, may_use) = (room.because, room.may_use);
+            return Some(format!(
+                "{at}: {name} must not use {path}: {because}; it may use {may_use:?}"
+            ));
+        }
+        let is_wrong = name == "cli" && own != "cli" && uses_other_verb(&own, path);
+        is_wrong.then(|| {
+            format!("{at}: {own} must not use {path}: verbs have nothing of each other's; what two need stands in cli")
         })
-        .collect()
+    };
+    let used = uses(text, &module).into_iter();
+    used.filter_map(objection).collect()
+}
+
+/// Whether `path`, used by a file of `own`, one of cli's direct modules, leads to a verb that it is not of.
+fn uses_other_verb(own: &str, path: &str) -> bool {
+    let mut verbs = VERBS.iter().filter(|verb| **verb != own);
+    path == "cli::*" || verbs.any(|verb| is_within(path, verb))
 }
 
 impl Room {
@@ -269,9 +359,11 @@ fn is_within(path: &str, room: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-fn room_of(file: &Path) -> String {
-    let first = file.iter().next().unwrap_or_default().to_string_lossy();
-    first.trim_end_matches(".rs").to_owned()
+/// The module of a file that is named from `src`, from the root of the crate.
+fn module_of(file: &Path) -> Vec<String> {
+    let file = file.with_extension("");
+    let names = file.iter().map(|name| name.to_string_lossy().into_owned());
+    names.collect()
 }
 
 fn rust_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -295,46 +387,94 @@ struct Use {
     path: String,
 }
 
-/// Every path in `text` that starts at the root of the crate, by `crate::`, by the library's name, or by as
-/// many `super::` as the file lies deep.
-fn uses(text: &str, depth: usize) -> Vec<Use> {
+/// Every path in `text`, a file of `module`, that starts at the root of the crate, by `crate::` or the library's name, or
+/// that `super::` leads to.
+fn uses(text: &str, module: &[String]) -> Vec<Use> {
     let tokens = tokens(text);
     let mut found = Vec::new();
+    let mut modules = Modules::of(module);
     let mut rest = tokens.as_slice();
-    while !rest.is_empty() {
-        if let Some(tree) = after_root(rest, depth) {
+    while let [first, after @ ..] = rest {
+        if let Some((base, tree)) = after_root(rest, &modules.path()) {
             let (paths, _) = expand(tree);
-            let (line, by_super) = rest
-                .first()
-                .map_or((0, false), |token| (token.line, token.is("super")));
-            let counted = paths.into_iter().filter(|path| counts(path, by_super));
+            let line = first.line;
+            let full = paths.into_iter().map(|path| [&base[..], &[path]].concat());
+            let counted = full.map(|path| path.join("::")).filter(|path| counts(path));
             found.extend(counted.map(|path| Use { line, path }));
             rest = tree;
         } else {
-            rest = rest.get(1..).unwrap_or_default();
+            modules.follow(rest);
+            rest = after;
         }
     }
     found
 }
 
-/// Whether a path leads from the root into a room. A `*` does, except after `super`: that is how the tests in
-/// a file reach the file itself.
-fn counts(path: &str, by_super: bool) -> bool {
-    path == "*" && !by_super || ROOMS.iter().any(|room| is_within(path, room.name))
+/// The module that a token stands in: that of the file, and those that are open around it, by the braces.
+struct Modules {
+    file: Vec<String>,
+    /// For each open brace, the module that it opens, if it opens one.
+    open: Vec<Option<String>>,
+    /// The module whose brace comes next.
+    next: Option<String>,
 }
 
-/// The tokens after `crate ::`, `pam_jns ::` or `depth` times `super ::` at the head of `tokens`.
-fn after_root(tokens: &[Token], depth: usize) -> Option<&[Token]> {
-    match tokens {
-        [first, colons, rest @ ..] if first.is("crate") || first.is("pam_jns") => {
-            colons.is("::").then_some(rest)
+impl Modules {
+    fn of(file: &[String]) -> Self {
+        let file = file.to_vec();
+        Self {
+            file,
+            open: Vec::new(),
+            next: None,
         }
-        [first, ..] if first.is("super") => (0..depth).try_fold(tokens, |rest, _| match rest {
-            [first, colons, rest @ ..] if first.is("super") && colons.is("::") => Some(rest),
-            _ => None,
-        }),
-        _ => None,
     }
+
+    fn path(&self) -> Vec<String> {
+        let inner = self.open.iter().flatten();
+        self.file.iter().chain(inner).cloned().collect()
+    }
+
+    /// Goes over the first of `tokens`.
+    fn follow(&mut self, tokens: &[Token]) {
+        match tokens {
+            [first, name, brace, ..] if first.is("mod") && brace.is("{") => {
+                self.next = Some(name.text.clone());
+            }
+            [first, ..] if first.is("{") => self.open.push(self.next.take()),
+            [first, ..] if first.is("}") => {
+                self.open.pop();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a path leads from the root into a room, or to all that is there.
+fn counts(path: &str) -> bool {
+    path == "*" || ROOMS.iter().any(|room| is_within(path, room.name))
+}
+
+/// The module that `crate ::`, `pam_jns ::` or `super ::`s at the head of `tokens`, in `module`, stand for, and the tokens
+/// after them.
+fn after_root<'t>(tokens: &'t [Token], module: &[String]) -> Option<(Vec<String>, &'t [Token])> {
+    let (first, mut rest) = match tokens {
+        [first, colons, rest @ ..] if colons.is("::") => (first, rest),
+        _ => return None,
+    };
+    if first.is("crate") || first.is("pam_jns") {
+        return Some((Vec::new(), rest));
+    }
+    let mut base = module.split_last().filter(|_| first.is("super"))?.1;
+    while let [first, colons, after @ ..] = rest {
+        let Some((_, outer)) = base
+            .split_last()
+            .filter(|_| first.is("super") && colons.is("::"))
+        else {
+            break;
+        };
+        (base, rest) = (outer, after);
+    }
+    Some((base.to_vec(), rest))
 }
 
 /// The paths of the use tree at the head of `tokens`, and what follows it.

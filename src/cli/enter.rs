@@ -5,13 +5,14 @@
 //! children are born in, it starts the command and waits for it.
 
 mod own;
-pub(super) mod record;
 mod target;
 
 use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::not_run::{NotRun, execute};
+use crate::cli::command::{NotRun, execute};
+use crate::cli::command_log;
 use crate::cli::outcome::{Outcome, say};
+use crate::cli::supervision::{self, Supervised, Terminal};
 use crate::cli::terminal::harmless;
 use crate::error::Result;
 use crate::journal::Journal;
@@ -19,7 +20,6 @@ use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
 use crate::kernel::namespace::guard::leave_for_all;
 use crate::kernel::process::credentials::{self, Program};
-use crate::kernel::supervision::{self, Supervised, Terminal};
 use crate::login::is_effective_root;
 use crate::session::origin;
 use log::LevelFilter;
@@ -50,7 +50,12 @@ fn enter_as_root(arguments: &Enter) -> Result<Outcome, NotRun> {
     let mut target = target::find(&arguments.whom)?;
     let account = Account::of(if arguments.as_root { 0 } else { target.uid })?;
     let program = program(arguments, &account, Some(account.environment()));
-    record::write(&target, &account, &program);
+    command_log::write_entry(
+        target.namespaces.mount.identity(),
+        &target.user,
+        &account,
+        &program,
+    );
     remark(&target);
     if let Some(origin) = origin {
         origin.guard.commit();

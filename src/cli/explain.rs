@@ -66,14 +66,6 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     }
 }
 
-/// A plan alone, without a login that it is for.
-pub fn show(plan: &Plan, json: bool) -> Outcome {
-    if json {
-        return Outcome::json(&value::plan(plan), true);
-    }
-    Outcome::report(text::steps(plan), true)
-}
-
 fn meet(arguments: Explain) -> Result<Case, NotRun> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);

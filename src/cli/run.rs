@@ -16,17 +16,17 @@ mod text;
 mod volume;
 
 use crate::cli::arguments::Run;
-use crate::cli::explain;
-use crate::cli::not_run::{FAILED, NotRun, execute};
+use crate::cli::command::{FAILED, NotRun, execute};
 use crate::cli::outcome::{Outcome, say};
+use crate::cli::plan;
 use crate::cli::source::render;
+use crate::cli::supervision::{self, Report, Supervised, Terminal};
 use crate::cli::terminal::{Screen, harmless};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::kernel::namespace::user_namespace;
 use crate::kernel::process::credentials::{self, Program};
 use crate::kernel::process::helper::WRITTEN;
-use crate::kernel::supervision::{self, Report, Supervised, Terminal};
 use crate::plan::When;
 use crate::policy::Diagnostics;
 use case::Case;
@@ -35,9 +35,6 @@ use log::LevelFilter;
 use pidfile::Reserved;
 use std::convert::Infallible;
 use text::UsageError;
-
-/// What a run is called where a login has its PAM service.
-pub const SERVICE: &str = "jns";
 
 /// The exit status of a command line that is wrong.
 const MISUSED: u8 = 2;
@@ -110,7 +107,7 @@ fn run_command(arguments: &Run) -> Result<Outcome, RunError> {
     credentials::refuse_borrowed_rights()?;
     let case = Case::of(arguments)?;
     if arguments.invocation.explain {
-        return Ok(explain::show(&case.plan, arguments.invocation.json));
+        return Ok(plan::show(&case.plan, arguments.invocation.json));
     }
     let pidfile = arguments.invocation.pidfile.as_deref();
     let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.target)));

@@ -1,5 +1,6 @@
 //! Processes, and how one is known again although numbers are reused.
 
+pub(crate) mod copy;
 pub mod credentials;
 pub mod helper;
 pub mod limits;

@@ -1,10 +1,11 @@
 //! What users can do for themselves: they may not look into `/run/jns`, nor change their namespace. Where
 //! one of their own processes is in a namespace of the module's, that process leads there.
 
-use super::{program, record, settle};
+use super::{program, settle};
 use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
-use crate::cli::not_run::{NotRun, execute};
+use crate::cli::command::{NotRun, execute};
+use crate::cli::command_log;
 use crate::cli::outcome::say;
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -44,7 +45,7 @@ pub fn enter(arguments: &Enter) -> Result<Infallible, NotRun> {
     let program = program(arguments, &account, None);
     let own = namespace::name()?;
     if is_ours("thread-self", uid) {
-        record::write_own(&own, &account, &program);
+        command_log::write_own(&own, &account, &program);
         return Err(execute(&program));
     }
     let inside = youngest_inside(uid)
@@ -56,7 +57,7 @@ pub fn enter(arguments: &Enter) -> Result<Infallible, NotRun> {
     // By the present /proc: that of the session may be another PID namespace's.
     let left_out = left_out(inside.process.pid);
     credentials::stand_in(&root).map_err(|error| with_advice(&account.name, error))?;
-    record::write_own(&inside.namespace, &account, &program);
+    command_log::write_own(&inside.namespace, &account, &program);
     say(&format!(
         "jns: {NO_RIGHTS}{left_out}; `sudo jns enter {}` has no such limit\n",
         account.name

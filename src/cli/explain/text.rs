@@ -1,6 +1,7 @@
 //! The explanation as an administrator reads it.
 
 use super::Explanation;
+use crate::cli::plan::steps;
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::login::{Login, SessionId};
 use crate::plan::{Plan, Sharing};
@@ -211,13 +212,6 @@ fn found_by_commands(explanation: &Explanation<'_>, plan: &Plan) -> String {
     };
     let user = &explanation.case.login.user;
     format!("commands that {user} runs as others find {found}")
-}
-
-/// The steps of a plan, a line each.
-pub fn steps(plan: &Plan) -> String {
-    let shown = plan.to_string();
-    let lines = shown.lines().map(|step| harmless(step) + "\n");
-    lines.collect()
 }
 
 /// Who has the namespace.

@@ -1,6 +1,6 @@
 //! Whether the present policy would give a session what it has.
 
-use crate::cli::run;
+use crate::cli::command::SERVICE;
 use crate::cli::source::one_file;
 use crate::login::{Login, Needs, Nss, Request, SessionId};
 use crate::plan::Plan;
@@ -17,7 +17,7 @@ impl Judge {
     /// policy has errors or the account is gone.
     /// A command of `jns run` was made by no policy that there is.
     pub fn is_stale(&mut self, session: &SessionRecord) -> Option<bool> {
-        if session.service == run::SERVICE {
+        if session.service == SERVICE {
             return None;
         }
         let policy = self.policy(session.config.as_deref())?;

@@ -2,9 +2,10 @@
 //! for everybody else in a user namespace.
 
 use super::case::Case;
-use super::{SERVICE, hooks};
+use super::hooks;
 use crate::apply::{self, SessionDirectory, SessionGuard, Subject};
-use crate::cli::enter;
+use crate::cli::command::SERVICE;
+use crate::cli::command_log;
 use crate::cli::outcome::{reason, say};
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
@@ -117,7 +118,7 @@ fn admit(
         directory,
     })?;
     let notes = std::mem::take(&mut session.notes);
-    enter::record::write_run(session.namespace, &case.target.account, &case.program);
+    command_log::write_run(session.namespace, &case.target.account, &case.program);
     let record = process.map(|process| record(case, process, &digest, &session));
     let written = match (&session.runtime, record) {
         (Some(runtime), Ok(record)) => record.write(runtime),

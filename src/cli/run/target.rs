@@ -5,6 +5,7 @@ use super::case::has_rights;
 use super::text::usage_error;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;
+use crate::cli::command::SERVICE;
 use crate::error::{Error, Result};
 use crate::kernel::process::credentials::Credentials;
 use crate::login::{Accounts, Login, Nss, Request, Unknown};
@@ -146,13 +147,13 @@ impl Target {
         if !self.known {
             let login = Login::nameless(credentials.uid, credentials.gid, home)?;
             return Ok(Login {
-                service: super::SERVICE.to_owned(),
+                service: SERVICE.to_owned(),
                 ..login
             });
         }
         let request = Request {
             user: name.clone(),
-            service: super::SERVICE.to_owned(),
+            service: SERVICE.to_owned(),
             ..Request::default()
         };
         Login::of_account(request).map_err(|unknown| match unknown {

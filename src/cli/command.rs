@@ -1,9 +1,12 @@
-//! Why a verb that becomes a command does not come to run it, and with which status it ends then.
+//! The command that `jns run` and `jns enter` become: why it does not come to run, and with which status they end then.
 
 use crate::cli::outcome::{Outcome, reason};
 use crate::error::Error;
 use crate::kernel::process::credentials::{self, Program};
 use std::path::Path;
+
+/// What a command of `jns run` is called where a login has its PAM service.
+pub const SERVICE: &str = "jns";
 
 /// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
 pub const FAILED: u8 = 125;

@@ -1,8 +1,9 @@
 //! Running a command as a shell would: it has the terminal, its signals and its stops are its caller's
 //! business, and what waits for it is not seen. For a process of one thread that has nothing else to do.
 
+use crate::cli::outcome::FAULT;
 use crate::error::{Error, Result};
-use crate::kernel::sys::{self, Difference};
+use crate::kernel::process::copy;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use rustix::fd::OwnedFd;
@@ -50,15 +51,14 @@ impl Supervised {
     /// fork(2) or signalfd(2) failed.
     pub fn start(terminal: Terminal, become_command: impl FnOnce() -> u8) -> Result<Self> {
         let failed = |errno| Error::from_errno("start", "the command", errno);
-        // Whoever started this process may have had its own children forgotten.
-        sys::reset_signal(libc::SIGCHLD);
-        let signals = hold_signals().map_err(|errno| failed(sys::of_nix(errno)))?;
-        let child = sys::clone_single(Difference::None, libc::SIGCHLD, || {
-            sys::let_signals_through();
-            i32::from(become_command())
+        copy::remember_ended_children();
+        let signals = hold_signals().map_err(|errno| failed(of_nix(errno)))?;
+        let command = copy::start_copy(|| {
+            copy::let_signals_through();
+            become_command()
         });
         Ok(Self {
-            command: child.map_err(failed)?.pid,
+            command: command.map_err(failed)?,
             signals,
             terminal,
         })
@@ -94,7 +94,7 @@ impl Supervised {
                 return Ok(ending);
             }
             let signal = self.signals.read_signal();
-            if let Some(signal) = signal.map_err(|errno| failed(sys::of_nix(errno)))? {
+            if let Some(signal) = signal.map_err(|errno| failed(of_nix(errno)))? {
                 self.pass_on(&signal);
             }
         }
@@ -150,8 +150,12 @@ impl Supervised {
 
     /// It was not waited for yet, so that the number is its own.
     fn send(&self, signal: i32) {
-        let _ = sys::send_signal(self.command, signal);
+        let _ = copy::send_signal(self.command, signal);
     }
+}
+
+fn of_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
 }
 
 /// Lets all signals wait to be read.
@@ -229,10 +233,10 @@ pub fn in_background(rest: impl FnOnce(Report) -> u8) -> Result<Option<u8>> {
     let report = Report(RefCell::new(Some(report)));
     let mut report = Some(report);
     let background = || match (report.take(), rustix::process::setsid()) {
-        (Some(report), Ok(_)) => i32::from(rest(report)),
-        _ => libc::EXIT_FAILURE,
+        (Some(report), Ok(_)) => rest(report),
+        _ => FAULT,
     };
-    sys::clone_single(Difference::None, libc::SIGCHLD, background).map_err(failed)?;
+    copy::start_copy(background).map_err(failed)?;
     drop(report);
     Ok(answer_of(&answer))
 }

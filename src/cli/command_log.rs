@@ -1,6 +1,5 @@
-//! What the system log says of an entry: who, where, as whom, what.
+//! What the system log says of a command in a namespace: who runs it, where, as which user, and what it is.
 
-use super::target::Target;
 use crate::cli::account::Account;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::credentials::Program;
@@ -9,15 +8,11 @@ use nix::unistd::{User, getuid};
 /// What /proc/self/loginuid says of a process that belongs to no login.
 const NO_LOGIN: &str = "4294967295";
 
-/// Writes the line.
-pub fn write(target: &Target, account: &Account, program: &Program) {
-    let Target {
-        namespaces, user, ..
-    } = target;
-    let identity = namespaces.mount.identity();
+/// Writes the line for root, who enters a namespace of `user`.
+pub fn write_entry(namespace: Identity, user: &str, account: &Account, program: &Program) {
     let (by, command) = (caller(), command(program));
     let name = &account.name;
-    log::info!("{identity} of {user} entered as {name} by {by}: {command}");
+    log::info!("{namespace} of {user} entered as {name} by {by}: {command}");
 }
 
 /// Writes the line for a user who enters a namespace of their own processes.
