@@ -6,7 +6,7 @@ mod sources;
 use crate::cli::arguments::Check;
 use crate::cli::host::Tree;
 use crate::cli::outcome::{Outcome, reason};
-use crate::cli::source::{as_json, files, one_file, render, tally, text_of};
+use crate::cli::source::{diagnostic_as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count, harmless};
 use crate::error::{Error, Origin};
 use crate::login::{Accounts, Nss};
@@ -24,7 +24,7 @@ const SHOWN: usize = 100;
 
 /// What was found out about one policy.
 #[derive(Debug)]
-struct Verdict {
+struct PolicyReport {
     files: Vec<String>,
     rules: Option<usize>,
     diagnostics: Diagnostics,
@@ -33,12 +33,12 @@ struct Verdict {
 /// Checks what the arguments name.
 pub fn run(arguments: &Check, screen: Screen) -> Outcome {
     match judge_all(arguments) {
-        Ok(verdicts) => outcome(&verdicts, arguments, screen),
+        Ok(reports) => outcome(&reports, arguments, screen),
         Err(e) => Outcome::failure(Error::new("read", "standard input", reason(&e))),
     }
 }
 
-fn judge_all(arguments: &Check) -> io::Result<Vec<Verdict>> {
+fn judge_all(arguments: &Check) -> io::Result<Vec<PolicyReport>> {
     if arguments.files.is_empty() {
         return Ok(vec![judge_source(&arguments.policy.source())]);
     }
@@ -49,20 +49,20 @@ fn judge_all(arguments: &Check) -> io::Result<Vec<Verdict>> {
         .collect()
 }
 
-fn judge_file(file: &str) -> io::Result<Verdict> {
+fn judge_file(file: &str) -> io::Result<PolicyReport> {
     if file == "-" {
         return judge_stdin();
     }
     Ok(advised(judge_source(&one_file(file)), file))
 }
 
-fn judge_source(source: &Source) -> Verdict {
+fn judge_source(source: &Source) -> PolicyReport {
     let tree = Tree::host();
     let text = |file: &str| text_of(file, &tree).ok();
     judge(files(source, &tree), Policy::load(source), &text, &Nss)
 }
 
-fn judge_stdin() -> io::Result<Verdict> {
+fn judge_stdin() -> io::Result<PolicyReport> {
     let mut bytes = Vec::new();
     // One byte more than a policy may have, so that the parser can say that it is too long.
     let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX).saturating_add(1);
@@ -77,16 +77,16 @@ fn judge(
     loaded: Result<Loaded, Diagnostics>,
     text: &dyn Fn(&str) -> Option<String>,
     accounts: &dyn Accounts,
-) -> Verdict {
+) -> PolicyReport {
     match loaded {
-        Err(diagnostics) => Verdict {
+        Err(diagnostics) => PolicyReport {
             files,
             rules: None,
             diagnostics,
         },
         Ok(Loaded {
             policy, warnings, ..
-        }) => Verdict {
+        }) => PolicyReport {
             files,
             rules: Some(policy.rules.len()),
             diagnostics: with_unknown(warnings, &policy, text, accounts),
@@ -147,21 +147,21 @@ fn place_of(principal: &str, line: usize, text: &str) -> Place {
 }
 
 /// The same, telling how a draft can be checked that is not yet fit to be a policy file.
-fn advised(mut verdict: Verdict, file: &str) -> Verdict {
-    for diagnostic in &mut verdict.diagnostics.list {
+fn advised(mut report: PolicyReport, file: &str) -> PolicyReport {
+    for diagnostic in &mut report.diagnostics.list {
         if diagnostic.place.is_none() && is_file(file) {
             let advice = || format!("a draft can be checked with `jns check - < {file}`");
             diagnostic.help.get_or_insert_with(advice);
         }
     }
-    verdict
+    report
 }
 
 fn is_file(path: &str) -> bool {
     std::fs::metadata(path).is_ok_and(|facts| facts.is_file())
 }
 
-impl Verdict {
+impl PolicyReport {
     fn errors(&self) -> usize {
         tally(&self.diagnostics, Severity::Error)
     }
@@ -170,8 +170,12 @@ impl Verdict {
         tally(&self.diagnostics, Severity::Warning)
     }
 
-    fn is_clean(&self, strict: bool) -> bool {
-        self.errors() == 0 && !(strict && self.warnings() > 0)
+    /// Whether nothing in it is as bad as `limit`, or worse.
+    fn is_clean(&self, limit: Severity) -> bool {
+        match limit {
+            Severity::Error => self.errors() == 0,
+            Severity::Warning => self.errors() == 0 && self.warnings() == 0,
+        }
     }
 
     fn render(&self, screen: Screen) -> String {
@@ -210,25 +214,24 @@ impl Verdict {
             "rules": self.rules,
             "errors": self.errors(),
             "warnings": self.warnings(),
-            "diagnostics": self.diagnostics.list.iter().map(as_json).collect::<Vec<_>>(),
+            "diagnostics": self.diagnostics.list.iter().map(diagnostic_as_json).collect::<Vec<_>>(),
             "more": self.diagnostics.more,
         })
     }
 }
 
-fn outcome(verdicts: &[Verdict], arguments: &Check, screen: Screen) -> Outcome {
-    let clean = verdicts
-        .iter()
-        .all(|verdict| verdict.is_clean(arguments.strict));
+fn outcome(reports: &[PolicyReport], arguments: &Check, screen: Screen) -> Outcome {
+    let limit = match arguments.strict {
+        true => Severity::Warning,
+        false => Severity::Error,
+    };
+    let clean = reports.iter().all(|report| report.is_clean(limit));
     if arguments.json {
-        let policies: Vec<Value> = verdicts.iter().map(Verdict::as_json).collect();
-        return Outcome::json(&json!({ "ok": clean, "policies": policies }), clean);
+        let policies: Vec<Value> = reports.iter().map(PolicyReport::as_json).collect();
+        return Outcome::json(&json!({ "ok": clean, "policies": policies })).failing_if(!clean);
     }
-    let reports: Vec<String> = verdicts
-        .iter()
-        .map(|verdict| verdict.render(screen))
-        .collect();
-    Outcome::report(reports.concat(), clean)
+    let texts: Vec<String> = reports.iter().map(|report| report.render(screen)).collect();
+    Outcome::report(texts.concat()).failing_if(!clean)
 }
 
 #[cfg(test)]
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn only_strict_fails_on_warnings() {
-        let verdict = |severity| Verdict {
+        let report = |severity| PolicyReport {
             files: vec![],
             rules: Some(1),
             diagnostics: Diagnostics {
@@ -271,15 +274,16 @@ mod tests {
             },
         };
         let table = [
-            (Severity::Warning, false, true),
-            (Severity::Warning, true, false),
-            (Severity::Error, false, false),
+            (Severity::Warning, Severity::Error, true),
+            (Severity::Warning, Severity::Warning, false),
+            (Severity::Error, Severity::Error, false),
+            (Severity::Error, Severity::Warning, false),
         ];
-        for (severity, strict, clean) in table {
+        for (severity, limit, clean) in table {
             assert_eq!(
-                verdict(severity).is_clean(strict),
+                report(severity).is_clean(limit),
                 clean,
-                "{severity:?} {strict}"
+                "{severity:?} {limit:?}"
             );
         }
     }

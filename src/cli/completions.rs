@@ -9,7 +9,7 @@ pub fn run(arguments: &Completions) -> Outcome {
     let mut script = Vec::new();
     let mut definition = arguments::definition();
     clap_complete::generate(target(arguments.shell), &mut definition, "jns", &mut script);
-    Outcome::report(String::from_utf8_lossy(&script).into_owned(), true)
+    Outcome::report(String::from_utf8_lossy(&script).into_owned())
 }
 
 fn target(shell: Shell) -> Target {

@@ -27,6 +27,22 @@ use crate::store::layout::DEFAULT_STORE;
 use finding::{Finding, Level};
 use serde_json::{Value, json};
 
+/// The rights that this process looks with: some things only root can try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    Root,
+    User,
+}
+
+impl Rights {
+    fn own() -> Self {
+        match is_effective_root() {
+            true => Self::Root,
+            false => Self::User,
+        }
+    }
+}
+
 /// Examines this system, or the one under `--root`.
 pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {
     let tree = match &arguments.root {
@@ -40,21 +56,25 @@ pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {
         },
     };
     let findings = examine(&tree, &arguments.policy.source());
-    outcome(&findings, arguments.json, screen)
+    let report = match arguments.json {
+        true => Outcome::json(&as_json(&findings)),
+        false => Outcome::report(as_text(&findings, screen)),
+    };
+    report.failing_if(number(&findings, Level::Problem) > 0)
 }
 
 fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     let mut all = Vec::new();
+    let rights = Rights::own();
     if tree.is_host() {
-        let privileged = is_effective_root();
-        all.extend(kernel::findings(privileged));
+        all.extend(kernel::findings(rights));
         all.extend(commands::of_propagation());
-        all.extend(privileges::findings(privileged));
+        all.extend(privileges::findings(rights));
     }
     let (found, policy) = policy::findings(tree, source);
     all.extend(found);
     if let Some(policy) = policy.as_ref().filter(|_| tree.is_host()) {
-        all.extend(isolation::findings(policy, is_effective_root()));
+        all.extend(isolation::findings(policy, rights));
     }
     for other in policies(tree) {
         if other != *source {
@@ -102,29 +122,29 @@ fn number(findings: &[Finding], level: Level) -> usize {
         .count()
 }
 
-fn outcome(findings: &[Finding], json: bool, screen: Screen) -> Outcome {
+fn as_json(findings: &[Finding]) -> Value {
+    json!({
+        "ok": number(findings, Level::Problem) == 0,
+        "problems": number(findings, Level::Problem),
+        "warnings": number(findings, Level::Warning),
+        "findings": findings.iter().map(Finding::as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(findings: &[Finding], screen: Screen) -> String {
     let problems = number(findings, Level::Problem);
     let warnings = number(findings, Level::Warning);
-    if json {
-        let list: Vec<Value> = findings.iter().map(Finding::as_json).collect();
-        let value = json!({
-            "ok": problems == 0,
-            "problems": problems,
-            "warnings": warnings,
-            "findings": list,
-        });
-        return Outcome::json(&value, problems == 0);
-    }
-    let mut text = render(findings, screen);
-    let (problems_said, warnings_said) = (count(problems, "problem"), count(warnings, "warning"));
     let tone = match (problems, warnings) {
         (0, 0) => Tone::Good,
         (0, _) => Tone::Warning,
         _ => Tone::Bad,
     };
-    text.push_str(&screen.paint(tone, &format!("{problems_said}, {warnings_said}")));
-    text.push('\n');
-    Outcome::report(text, problems == 0)
+    let said = format!(
+        "{}, {}",
+        count(problems, "problem"),
+        count(warnings, "warning")
+    );
+    render(findings, screen) + &screen.paint(tone, &said) + "\n"
 }
 
 fn render(findings: &[Finding], screen: Screen) -> String {

@@ -8,7 +8,7 @@ use crate::cli::arguments::Explain;
 use crate::cli::host::module_line::{line_of, source_of};
 use crate::cli::host::{Entry, Tree};
 use crate::cli::outcome::{FAULT, Outcome};
-use crate::cli::source::{as_json, files, render, unreadable};
+use crate::cli::source::{diagnostic_as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
@@ -43,14 +43,14 @@ struct Explanation<'c> {
 
 /// Why there is nothing to explain.
 #[derive(Debug)]
-enum NotRun {
+enum Refusal {
     /// The policy has errors.
     Policy(Diagnostics),
     /// The policy cannot be read by this user, or the login's facts cannot be had.
     Other(Error),
 }
 
-impl From<Error> for NotRun {
+impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -58,15 +58,13 @@ impl From<Error> for NotRun {
 
 /// Explains the login that the arguments describe.
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
-    let json = arguments.json;
-    match meet(arguments) {
-        Ok(case) => outcome(&explain(&case), json, screen),
-        Err(NotRun::Policy(diagnostics)) => refused_policy(&diagnostics, json),
-        Err(NotRun::Other(reason)) => failure(&reason, json),
+    match arguments.json {
+        true => as_json(meet(arguments)),
+        false => as_text(meet(arguments), screen),
     }
 }
 
-fn meet(arguments: Explain) -> Result<Case, NotRun> {
+fn meet(arguments: Explain) -> Result<Case, Refusal> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);
     let source = match (&arguments.policy.config, &line) {
@@ -80,7 +78,7 @@ fn meet(arguments: Explain) -> Result<Case, NotRun> {
     Ok(Case {
         line,
         files,
-        loaded: Policy::load(&source).map_err(NotRun::Policy)?,
+        loaded: Policy::load(&source).map_err(Refusal::Policy)?,
         login: gather(arguments)?,
     })
 }
@@ -124,32 +122,37 @@ fn gather(arguments: Explain) -> Result<Login> {
     }
 }
 
-fn outcome(explanation: &Explanation<'_>, json: bool, screen: Screen) -> Outcome {
-    let admitted = explanation.plan.is_ok();
-    if json {
-        return Outcome::json(&value::of(explanation), admitted);
+/// What a login gets whose policy has errors.
+const REFUSED: &str = "the policy has errors, and every login but root's is refused";
+
+fn as_json(met: Result<Case, Refusal>) -> Outcome {
+    match met {
+        Ok(case) => {
+            let explanation = explain(&case);
+            Outcome::json(&value::of(&explanation)).failing_if(explanation.plan.is_err())
+        }
+        Err(Refusal::Policy(diagnostics)) => {
+            let list: Vec<Value> = diagnostics.list.iter().map(diagnostic_as_json).collect();
+            Outcome::json(&json!({ "error": REFUSED, "diagnostics": list })).failing_if(true)
+        }
+        Err(Refusal::Other(reason)) => Outcome::json_failure(reason),
     }
-    Outcome::report(text::of(explanation, screen), admitted)
 }
 
-fn failure(reason: &Error, json: bool) -> Outcome {
-    if json {
-        return Outcome::json(&json!({ "error": reason.to_string() }), false);
-    }
-    Outcome::failure(reason)
-}
-
-/// A policy with errors refuses every login but root's.
-fn refused_policy(diagnostics: &Diagnostics, json: bool) -> Outcome {
-    const REASON: &str = "the policy has errors, and every login but root's is refused";
-    if json {
-        let list: Vec<Value> = diagnostics.list.iter().map(as_json).collect();
-        return Outcome::json(&json!({ "error": REASON, "diagnostics": list }), false);
-    }
-    let shown = render(diagnostics, Screen::for_errors());
-    Outcome {
-        out: String::new(),
-        err: format!("{shown}jns: {REASON}\n"),
-        status: FAULT,
+fn as_text(met: Result<Case, Refusal>, screen: Screen) -> Outcome {
+    match met {
+        Ok(case) => {
+            let explanation = explain(&case);
+            Outcome::report(text::of(&explanation, screen)).failing_if(explanation.plan.is_err())
+        }
+        Err(Refusal::Policy(diagnostics)) => {
+            let shown = render(&diagnostics, Screen::for_errors());
+            Outcome {
+                out: String::new(),
+                err: format!("{shown}jns: {REFUSED}\n"),
+                status: FAULT,
+            }
+        }
+        Err(Refusal::Other(reason)) => Outcome::failure(reason),
     }
 }

@@ -29,7 +29,7 @@ pub fn run(arguments: &Gc, screen: Screen) -> Outcome {
 
 fn refused(error: &Error, arguments: &Gc) -> Outcome {
     if arguments.json {
-        return Outcome::json(&json!({ "error": error.to_string() }), false);
+        return Outcome::json_failure(error);
     }
     Outcome::failure(error)
 }
@@ -107,11 +107,11 @@ fn fate_word(disposal: &Disposal) -> &'static str {
 }
 
 fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
-    let clean = number(found, "failed") == 0;
+    let is_wrong = number(found, "failed") > 0;
     if arguments.json {
-        return Outcome::json(&as_json(found, arguments, clean), clean);
+        return Outcome::json(&as_json(found, arguments)).failing_if(is_wrong);
     }
-    let mut said = Outcome::report(String::new(), clean);
+    let mut said = Outcome::default().failing_if(is_wrong);
     for remains in found {
         match &remains.disposal {
             Disposal::Failed(error) => said
@@ -123,7 +123,7 @@ fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
             }
         }
     }
-    if said.out.is_empty() && clean && std::io::stdout().is_terminal() {
+    if said.out.is_empty() && !is_wrong && std::io::stdout().is_terminal() {
         said.out.push_str("nothing to remove\n");
     }
     said
@@ -139,9 +139,9 @@ fn line(remains: &Remains, disposal: &Disposal, screen: Screen) -> String {
     format!("{} {path}: {reason}\n", screen.paint(tone, deed))
 }
 
-fn as_json(found: &[Remains], arguments: &Gc, clean: bool) -> Value {
+fn as_json(found: &[Remains], arguments: &Gc) -> Value {
     json!({
-        "ok": clean,
+        "ok": number(found, "failed") == 0,
         "dry_run": arguments.dry_run,
         "removed": number(found, "removed"),
         "removable": number(found, "removable"),

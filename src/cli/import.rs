@@ -54,11 +54,11 @@ pub fn policy_of_namespace_conf(bytes: &[u8]) -> Result<String> {
 
 fn deliver(imported: Result<Imported>, invocation: &ImportInvocation, screen: Screen) -> Outcome {
     match imported.and_then(readable) {
-        Ok(imported) if invocation.json => as_json(&imported, invocation.strict),
-        Ok(imported) => as_text(&imported, invocation.strict, screen),
+        Ok(imported) if invocation.json => as_json(&imported, invocation),
+        Ok(imported) => as_text(&imported, invocation, screen),
         Err(error) if invocation.json => Outcome {
             status: BAD_INPUT,
-            ..Outcome::json(&json!({ "error": error.to_string() }), false)
+            ..Outcome::json_failure(error)
         },
         Err(error) => Outcome {
             status: BAD_INPUT,
@@ -81,14 +81,14 @@ fn readable(imported: Imported) -> Result<Imported> {
 
 impl Imported {
     /// The policy as text; nothing where remarks forbid it.
-    fn policy(&self, strict: bool) -> Option<String> {
-        let refused = strict && !self.remarks.is_empty();
+    fn policy_for(&self, invocation: &ImportInvocation) -> Option<String> {
+        let refused = invocation.strict && !self.remarks.is_empty();
         (!refused).then(|| self.policy.to_string())
     }
 }
 
-fn as_json(imported: &Imported, strict: bool) -> Outcome {
-    let policy = imported.policy(strict);
+fn as_json(imported: &Imported, invocation: &ImportInvocation) -> Outcome {
+    let policy = imported.policy_for(invocation);
     let ok = policy.is_some();
     let document = json!({
         "ok": ok,
@@ -96,11 +96,11 @@ fn as_json(imported: &Imported, strict: bool) -> Outcome {
         "rules": imported.policy.rules.len(),
         "remarks": imported.remarks.iter().map(Remark::as_json).collect::<Vec<_>>(),
     });
-    Outcome::json(&document, ok)
+    Outcome::json(&document).failing_if(!ok)
 }
 
-fn as_text(imported: &Imported, strict: bool, screen: Screen) -> Outcome {
-    let policy = imported.policy(strict);
+fn as_text(imported: &Imported, invocation: &ImportInvocation, screen: Screen) -> Outcome {
+    let policy = imported.policy_for(invocation);
     let remarks = imported.remarks.iter();
     let mut err: String = remarks.map(|remark| remark.render(screen) + "\n").collect();
     if policy.is_none() {
@@ -109,9 +109,10 @@ fn as_text(imported: &Imported, strict: bool, screen: Screen) -> Outcome {
             "jns: no policy was written: --strict, and {number}\n"
         ));
     }
-    let clean = policy.is_some();
-    Outcome {
+    let is_refused = policy.is_none();
+    let told = Outcome {
         err,
-        ..Outcome::report(policy.unwrap_or_default(), clean)
-    }
+        ..Outcome::report(policy.unwrap_or_default())
+    };
+    told.failing_if(is_refused)
 }

@@ -68,7 +68,7 @@ fn page(mut command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
         .manual("User Commands");
     let mut text = Vec::new();
     // Writing into memory cannot fail.
-    let _ = render(&man, &usage, !verbs.is_empty(), &mut text);
+    let _ = render(&man, &usage, verbs, &mut text);
     text.extend(closing(guide::of(verb), verbs).into_bytes());
     text
 }
@@ -76,7 +76,7 @@ fn page(mut command: clap::Command, verb: &str, verbs: &[String]) -> Vec<u8> {
 fn render(
     man: &clap_mangen::Man,
     usage: &str,
-    has_verbs: bool,
+    verbs: &[String],
     text: &mut Vec<u8>,
 ) -> io::Result<()> {
     man.render_title(text)?;
@@ -86,7 +86,7 @@ fn render(
     writeln!(text, ".SH SYNOPSIS\n{}", escape(usage))?;
     man.render_description_section(text)?;
     man.render_options_section(text)?;
-    if has_verbs {
+    if !verbs.is_empty() {
         man.render_subcommands_section(text)?;
     }
     Ok(())

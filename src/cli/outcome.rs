@@ -22,18 +22,34 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A report on standard output; `clean` says whether the status is 0 or 1.
-    pub fn report(out: String, clean: bool) -> Self {
+    /// A report on standard output.
+    pub fn report(out: String) -> Self {
         Self {
             out,
             err: String::new(),
-            status: if clean { CLEAN } else { FAULT },
+            status: CLEAN,
         }
     }
 
     /// The same for a JSON value: one document, ended by a newline, and as harmless on a terminal as text is.
-    pub fn json(value: &serde_json::Value, clean: bool) -> Self {
-        Self::report(format!("{}\n", escaped(&format!("{value:#}"))), clean)
+    pub fn json(value: &serde_json::Value) -> Self {
+        Self::report(format!("{}\n", escaped(&format!("{value:#}"))))
+    }
+
+    /// A failure as JSON: a document with the reason under `error`.
+    pub fn json_failure(reason: impl std::fmt::Display) -> Self {
+        Self::json(&serde_json::json!({ "error": reason.to_string() })).failing_if(true)
+    }
+
+    /// The same with the status [`FAULT`], if something is wrong.
+    pub fn failing_if(self, is_wrong: bool) -> Self {
+        match is_wrong {
+            true => Self {
+                status: FAULT,
+                ..self
+            },
+            false => self,
+        }
     }
 
     /// A failure, told on standard error in one line, whatever is in the reason.
@@ -101,7 +117,7 @@ mod tests {
     fn json_says_the_same_and_steers_no_terminal() {
         let hostile = "\u{1b}[2J\u{7f}\u{9b}31m\n\u{202e}\u{feff}größe \\ \"";
         let value = serde_json::json!({ "name": hostile });
-        let shown = Outcome::json(&value, true).out;
+        let shown = Outcome::json(&value).out;
         assert!(!shown.contains(|c| c != '\n' && steers(c)), "{shown:?}");
         assert_eq!(shown.lines().count(), 3);
         assert_eq!(

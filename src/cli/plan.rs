@@ -1,6 +1,5 @@
 //! A plan, as an administrator and as a program reads it.
 
-use crate::cli::outcome::Outcome;
 use crate::cli::terminal::harmless;
 use crate::error::Origin;
 use crate::plan::{
@@ -10,14 +9,6 @@ use crate::plan::{
 use crate::policy::value::{AbsPath, Names, Propagation};
 use crate::policy::word_of;
 use serde_json::{Map, Value, json};
-
-/// A plan alone, without a login that it is for.
-pub fn show(plan: &Plan, json: bool) -> Outcome {
-    if json {
-        return Outcome::json(&value(plan), true);
-    }
-    Outcome::report(steps(plan), true)
-}
 
 /// The steps of a plan, a line each.
 pub fn steps(plan: &Plan) -> String {

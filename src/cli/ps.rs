@@ -7,22 +7,22 @@ mod text;
 mod value;
 
 use crate::cli::arguments::Ps;
-use crate::cli::outcome::{FAULT, Outcome};
+use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Screen, harmless};
 use crate::error::{Error, Result};
 use crate::login::{Accounts, Nss, is_effective_root};
 use crate::session::origin;
 use census::{Census, Whose};
-use serde_json::json;
 
 /// Lists what the arguments ask for.
 pub fn run(arguments: &Ps, screen: Screen) -> Outcome {
-    match take(arguments) {
-        Ok(census) => outcome(&census, arguments.json, screen),
-        Err(error) if arguments.json => {
-            Outcome::json(&json!({ "error": error.to_string() }), false)
+    match (take(arguments), arguments.json) {
+        (Ok(census), true) => {
+            Outcome::json(&value::of(&census)).failing_if(!census.faults.is_empty())
         }
-        Err(error) => Outcome::failure(error),
+        (Ok(census), false) => as_text(&census, screen),
+        (Err(error), true) => Outcome::json_failure(error),
+        (Err(error), false) => Outcome::failure(error),
     }
 }
 
@@ -51,17 +51,13 @@ fn take(arguments: &Ps) -> Result<Census> {
     Ok(census)
 }
 
-fn outcome(census: &Census, json: bool, screen: Screen) -> Outcome {
-    let clean = census.faults.is_empty();
-    if json {
-        return Outcome::json(&value::of(census), clean);
-    }
+fn as_text(census: &Census, screen: Screen) -> Outcome {
     let faults = census.faults.iter();
-    Outcome {
-        out: text::of(census, screen),
+    let told = Outcome {
         err: faults
             .map(|fault| format!("jns: {}\n", harmless(fault)))
             .collect(),
-        status: if clean { 0 } else { FAULT },
-    }
+        ..Outcome::report(text::of(census, screen))
+    };
+    told.failing_if(!census.faults.is_empty())
 }

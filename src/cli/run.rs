@@ -107,7 +107,10 @@ fn run_command(arguments: &Run) -> Result<Outcome, RunError> {
     credentials::refuse_borrowed_rights()?;
     let case = Case::of(arguments)?;
     if arguments.invocation.explain {
-        return Ok(plan::show(&case.plan, arguments.invocation.json));
+        return Ok(match arguments.invocation.json {
+            true => Outcome::json(&plan::value(&case.plan)),
+            false => Outcome::report(plan::steps(&case.plan)),
+        });
     }
     let pidfile = arguments.invocation.pidfile.as_deref();
     let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.target)));
@@ -146,6 +149,15 @@ fn in_background(execution: &Execution<'_>, pidfile: Option<Reserved>) -> Result
     })
 }
 
+/// Who of this program's processes waits for the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// None: this very process becomes it.
+    Nobody,
+    /// The one that started it.
+    Supervisor,
+}
+
 /// A command that is about to run.
 struct Execution<'c> {
     case: &'c Case,
@@ -162,7 +174,7 @@ impl Execution<'_> {
         hooks::run(self.case, When::Open)?;
         if pidfile.is_none() && !self.case.needs_supervision() {
             entry.stay();
-            let Err(not_run) = self.become_command(report, false);
+            let Err(not_run) = self.become_command(report, Waiting::Nobody);
             return Err(not_run);
         }
         let running = Supervised::start(terminal, || self.be_command(report))?;
@@ -191,7 +203,7 @@ impl Execution<'_> {
 
     /// What the copy of this process does that is to be the command: the status that it ends with instead.
     fn be_command(&self, report: Option<&Report>) -> u8 {
-        let Err(not_run) = self.become_command(report, true);
+        let Err(not_run) = self.become_command(report, Waiting::Supervisor);
         if let Some(report) = report {
             report.failed(not_run.status);
         }
@@ -199,10 +211,15 @@ impl Execution<'_> {
         not_run.status
     }
 
-    /// With `watched`, it ends with the process that waits for it.
-    fn become_command(&self, report: Option<&Report>, watched: bool) -> Result<Infallible, NotRun> {
-        self.become_person()?;
-        if watched {
+    /// Becomes the command, which ends with the process that waits for it, if one does.
+    fn become_command(
+        &self,
+        report: Option<&Report>,
+        waiting: Waiting,
+    ) -> Result<Infallible, NotRun> {
+        self.become_user()?;
+        if waiting == Waiting::Supervisor {
+            // A change of ids would undo it.
             supervision::die_with_parent();
         }
         self.settle()?;
@@ -214,7 +231,7 @@ impl Execution<'_> {
     }
 
     /// Gives up what the command is not to have. That comes last: it takes rights to get here.
-    fn become_person(&self) -> Result<()> {
+    fn become_user(&self) -> Result<()> {
         let Case { target, maps, .. } = self.case;
         let credentials = &target.account.credentials;
         if !self.case.is_root {
@@ -224,7 +241,10 @@ impl Execution<'_> {
         }
         if let Some(maps) = maps {
             user_namespace::confine(maps)?;
-            credentials::become_user(&ids::inside(maps, credentials, target.is_named))?;
+            credentials::become_user(&match target.is_named {
+                true => ids::of_named(maps, credentials),
+                false => ids::of_caller(maps, credentials),
+            })?;
         } else if target.is_named {
             credentials::become_user(credentials)?;
         }

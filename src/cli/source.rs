@@ -103,7 +103,7 @@ pub fn render(diagnostics: &Diagnostics, screen: Screen) -> String {
 }
 
 /// A diagnostic as JSON; places are null where the file could not be read.
-pub fn as_json(diagnostic: &Diagnostic) -> Value {
+pub fn diagnostic_as_json(diagnostic: &Diagnostic) -> Value {
     let place = diagnostic.place.as_ref();
     json!({
         "severity": match diagnostic.severity {

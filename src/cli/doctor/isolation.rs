@@ -1,5 +1,6 @@
 //! Findings about what rules need of the system besides mounts.
 
+use super::Rights;
 use super::finding::{Area, Finding};
 use crate::kernel::namespace::kind::{self, Kind as Companion};
 use crate::kernel::namespace::network;
@@ -8,10 +9,10 @@ use crate::policy::rule::{Ipc, Isolate, Network};
 use crate::policy::{Kind, Policy, Rule};
 
 /// What rules of the policy would not get on this system.
-pub fn findings(policy: &Policy, privileged: bool) -> Vec<Finding> {
+pub fn findings(policy: &Policy, rights: Rights) -> Vec<Finding> {
     let of_rule = |rule: &Rule| match &rule.kind {
-        Kind::Isolate(isolate) => of_isolation(isolate, rule, privileged),
-        Kind::Overlay(_) => of_overlay(rule, privileged).into_iter().collect(),
+        Kind::Isolate(isolate) => of_isolation(isolate, rule, rights),
+        Kind::Overlay(_) => of_overlay(rule, rights).into_iter().collect(),
         Kind::Private(_)
         | Kind::Tmpfs(_)
         | Kind::Bind(_)
@@ -24,7 +25,7 @@ pub fn findings(policy: &Policy, privileged: bool) -> Vec<Finding> {
     policy.rules.iter().flat_map(of_rule).collect()
 }
 
-fn of_isolation(isolate: &Isolate, rule: &Rule, privileged: bool) -> Vec<Finding> {
+fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> {
     let own_network = !matches!(isolate.network, None | Some(Network::Shared));
     let wanted = [
         (
@@ -47,7 +48,7 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, privileged: bool) -> Vec<Finding
         refused(what, &format!("the kernel was built without {option}"))
     });
     let network = match &isolate.network {
-        Some(Network::Named(name)) if privileged => network::named(name).err(),
+        Some(Network::Named(name)) if rights == Rights::Root => network::named(name).err(),
         _ => None,
     };
     let network = network.map(|error| {
@@ -57,8 +58,8 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, privileged: bool) -> Vec<Finding
     missing.chain(network).collect()
 }
 
-fn of_overlay(rule: &Rule, privileged: bool) -> Option<Finding> {
-    let missing = privileged && !probe::has_file_system("overlay");
+fn of_overlay(rule: &Rule, rights: Rights) -> Option<Finding> {
+    let missing = rights == Rights::Root && !probe::has_file_system("overlay");
     missing.then(|| {
         let what = format!("there is no overlay file system, for {}", rule.origin);
         refused(what, "the kernel needs CONFIG_OVERLAY_FS, or its module")
@@ -78,18 +79,26 @@ mod tests {
     #[test]
     fn what_is_missing_is_a_problem() {
         let table = [
-            ("[[isolate]]\nnetwork = \"name:jns-nosuch\"", true, 1),
-            ("[[isolate]]\nnetwork = \"name:jns-nosuch\"", false, 0),
             (
-                "[[isolate]]\nnetwork = \"none\"\nipc = \"own\"\nhostname = \"box\"",
-                true,
+                "[[isolate]]\nnetwork = \"name:jns-nosuch\"",
+                Rights::Root,
+                1,
+            ),
+            (
+                "[[isolate]]\nnetwork = \"name:jns-nosuch\"",
+                Rights::User,
                 0,
             ),
-            ("[[tmpfs]]\npath = \"/x\"", true, 0),
+            (
+                "[[isolate]]\nnetwork = \"none\"\nipc = \"own\"\nhostname = \"box\"",
+                Rights::Root,
+                0,
+            ),
+            ("[[tmpfs]]\npath = \"/x\"", Rights::Root, 0),
         ];
-        for (text, privileged, number) in table {
+        for (text, rights, number) in table {
             let loaded = Policy::parse(&[("p", text.as_bytes())]).unwrap();
-            let found = findings(&loaded.policy, privileged);
+            let found = findings(&loaded.policy, rights);
             assert_eq!(found.len(), number, "{text}");
             assert!(found.iter().all(|finding| finding.level == Level::Problem));
         }

@@ -1,5 +1,6 @@
 //! Findings about the running kernel.
 
+use super::Rights;
 use super::finding::{Area, Finding};
 use crate::kernel::probe::{self, Feature, Presence};
 
@@ -24,16 +25,36 @@ const LIMITS: [((u32, u32), &str); 3] = [
 ];
 
 /// What this kernel lacks.
-pub fn findings(privileged: bool) -> Vec<Finding> {
+pub fn findings(rights: Rights) -> Vec<Finding> {
     let release = probe::release();
     let mut all = vec![of_release(&release)];
     all.extend(limits(&release));
-    all.extend(of_features(&probe::features(), privileged));
-    all.push(of_proc(
-        probe::has_proc(),
-        probe::has_namespace_without_proc(),
-    ));
+    all.extend(of_features(&probe::features(), rights));
+    all.push(of_proc(Proc::find()));
     all
+}
+
+/// Whether there is a `/proc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proc {
+    /// It is mounted.
+    Mounted,
+    /// It is not, and the kernel gives a namespace without it.
+    Unneeded,
+    /// It is not, and is needed.
+    Missing,
+}
+
+impl Proc {
+    fn find() -> Self {
+        if probe::has_proc() {
+            Self::Mounted
+        } else if probe::has_namespace_without_proc() {
+            Self::Unneeded
+        } else {
+            Self::Missing
+        }
+    }
 }
 
 fn of_release(release: &str) -> Finding {
@@ -63,17 +84,17 @@ fn limits(release: &str) -> Vec<Finding> {
     .collect()
 }
 
-fn of_features(features: &[Feature], privileged: bool) -> Vec<Finding> {
+fn of_features(features: &[Feature], rights: Rights) -> Vec<Finding> {
     let mut all: Vec<Finding> = features
         .iter()
-        .filter_map(|feature| of_feature(feature, privileged))
+        .filter_map(|feature| of_feature(feature, rights))
         .collect();
     let working = names(features, |presence| presence == Presence::Works);
     if !working.is_empty() {
         all.insert(0, Finding::ok(Area::Kernel, format!("has {working}")));
     }
     let untried = names(features, |presence| presence == Presence::Forbidden);
-    if !privileged && !untried.is_empty() {
+    if rights == Rights::User && !untried.is_empty() {
         all.push(
             Finding::note(Area::Kernel, format!("not tried without root: {untried}"))
                 .advise("run jns doctor as root"),
@@ -90,11 +111,11 @@ fn names(features: &[Feature], wanted: impl Fn(Presence) -> bool) -> String {
         .join(", ")
 }
 
-fn of_feature(feature: &Feature, privileged: bool) -> Option<Finding> {
+fn of_feature(feature: &Feature, rights: Rights) -> Option<Finding> {
     let name = feature.name;
     match feature.presence {
         Presence::Works => None,
-        Presence::Forbidden if !privileged => None,
+        Presence::Forbidden if rights == Rights::User => None,
         Presence::Forbidden => Some(
             Finding::problem(Area::Kernel, format!("{name} is forbidden even for root"))
                 .advise("CAP_SYS_ADMIN is missing, or a security module or system call filter is in the way"),
@@ -112,11 +133,11 @@ fn of_feature(feature: &Feature, privileged: bool) -> Option<Finding> {
     }
 }
 
-fn of_proc(present: bool, spared: bool) -> Finding {
-    match (present, spared) {
-        (true, _) => Finding::ok(Area::Kernel, "/proc is mounted"),
-        (false, true) => Finding::ok(Area::Kernel, "/proc is not mounted, and not needed"),
-        (false, false) => Finding::problem(Area::Kernel, "/proc is not mounted").advise(format!(
+fn of_proc(proc: Proc) -> Finding {
+    match proc {
+        Proc::Mounted => Finding::ok(Area::Kernel, "/proc is mounted"),
+        Proc::Unneeded => Finding::ok(Area::Kernel, "/proc is not mounted, and not needed"),
+        Proc::Missing => Finding::problem(Area::Kernel, "/proc is not mounted").advise(format!(
             "mount it, or use Linux {}, which can do without",
             dotted(WITHOUT_PROC)
         )),
@@ -171,36 +192,39 @@ mod tests {
     #[test]
     fn proc_is_needed_where_a_pidfd_does_not_do() {
         let table = [
-            (true, true, Level::Ok),
-            (true, false, Level::Ok),
-            (false, true, Level::Ok),
-            (false, false, Level::Problem),
+            (Proc::Mounted, Level::Ok),
+            (Proc::Unneeded, Level::Ok),
+            (Proc::Missing, Level::Problem),
         ];
-        for (present, spared, level) in table {
-            assert_eq!(of_proc(present, spared).level, level, "{present} {spared}");
+        for (proc, level) in table {
+            assert_eq!(of_proc(proc).level, level, "{proc:?}");
         }
     }
 
     #[test]
     fn features_by_what_trying_showed() {
         let table = [
-            (Presence::Works, true, vec![Level::Ok]),
-            (Presence::Missing, false, vec![Level::Problem]),
-            (Presence::Forbidden, true, vec![Level::Problem]),
-            (Presence::Forbidden, false, vec![Level::Note]),
-            (Presence::Failed(Errno::IO), true, vec![Level::Warning]),
+            (Presence::Works, Rights::Root, vec![Level::Ok]),
+            (Presence::Missing, Rights::User, vec![Level::Problem]),
+            (Presence::Forbidden, Rights::Root, vec![Level::Problem]),
+            (Presence::Forbidden, Rights::User, vec![Level::Note]),
+            (
+                Presence::Failed(Errno::IO),
+                Rights::Root,
+                vec![Level::Warning],
+            ),
         ];
-        for (presence, privileged, expected) in table {
+        for (presence, rights, expected) in table {
             let feature = Feature {
                 name: "openat2",
                 since: (5, 6),
                 presence,
             };
-            let found: Vec<Level> = of_features(&[feature], privileged)
+            let found: Vec<Level> = of_features(&[feature], rights)
                 .iter()
                 .map(|finding| finding.level)
                 .collect();
-            assert_eq!(found, expected, "{presence:?} {privileged}");
+            assert_eq!(found, expected, "{presence:?} {rights:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Findings about what the daemons beside this process may do: inside a container, often too little.
 
+use super::Rights;
 use super::finding::{Area, Finding};
 use crate::cli::host::Tree;
 
@@ -31,11 +32,11 @@ struct Facts {
 }
 
 /// What the capabilities of this process, and the walls around it, mean for logins.
-pub fn findings(privileged: bool) -> Vec<Finding> {
-    judge(&gather(privileged))
+pub fn findings(rights: Rights) -> Vec<Finding> {
+    judge(&gather(rights))
 }
 
-fn gather(root: bool) -> Facts {
+fn gather(rights: Rights) -> Facts {
     let host = Tree::host();
     // proc(5) files have no size and are regular, so they are read like any other.
     let status = host.read("/proc/self/status").unwrap_or_default();
@@ -44,7 +45,7 @@ fn gather(root: bool) -> Facts {
         effective: mask(&status, "CapEff"),
         bounding: mask(&status, "CapBnd"),
         filtered: field(&status, "Seccomp").is_some_and(|mode| mode != "0"),
-        root,
+        root: rights == Rights::Root,
         container: container(&host),
         own_user_namespace: !map.is_empty() && !is_whole(&map),
     }

@@ -40,19 +40,17 @@ fn of_chroots(settings: &[Setting], covered: &dyn Fn(&str) -> bool) -> Vec<Findi
     let chroots = settings.iter().filter(|setting| {
         setting.keyword == "chrootdirectory" && !setting.value.eq_ignore_ascii_case("none")
     });
-    chroots
-        .map(|setting| of_chroot(setting, covered(&setting.value)))
-        .collect()
+    chroots.map(|setting| of_chroot(setting, covered)).collect()
 }
 
-fn of_chroot(setting: &Setting, covered: bool) -> Finding {
+fn of_chroot(setting: &Setting, covered: &dyn Fn(&str) -> bool) -> Finding {
     let directory = &setting.value;
-    let whom = match &setting.condition {
-        Some(condition) => format!(" for Match {condition}"),
+    let condition = match &setting.condition {
+        Some(criteria) => format!(" for Match {criteria}"),
         None => String::new(),
     };
-    let summary = format!("ChrootDirectory is {directory}{whom}");
-    let finding = if covered {
+    let summary = format!("ChrootDirectory is {directory}{condition}");
+    let finding = if covered(directory) {
         Finding::ok(
             Area::Sshd,
             format!("{summary}, and the policy has rules in it"),

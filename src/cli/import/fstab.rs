@@ -112,9 +112,7 @@ impl Import {
                 .text("source", &escaped(source.as_str()))
                 .text("path", &path)
                 .flag("recursive", *recursive),
-            View::FileSystem(system) if system.kind == "tmpfs" => {
-                self.memory(origin, step, system, &path)
-            }
+            View::FileSystem(system) if system.kind == "tmpfs" => self.memory(origin, step, system),
             View::FileSystem(system) => return self.other(origin, step, system),
             // An fstab has no rules, and what every root has is not of it.
             View::Instance { .. }
@@ -130,8 +128,9 @@ impl Import {
     }
 
     /// A file system in memory.
-    fn memory(&mut self, origin: &Origin, step: &Step, system: &FileSystem, path: &str) -> Table {
-        let mut table = Table::new("[[tmpfs]]").text("path", path);
+    fn memory(&mut self, origin: &Origin, step: &Step, system: &FileSystem) -> Table {
+        let path = escaped(step.path.as_str());
+        let mut table = Table::new("[[tmpfs]]").text("path", &path);
         if !system.options.iter().any(|(key, _)| key == "size") {
             table = table.text("size", HALF);
         }
@@ -210,10 +209,13 @@ impl Import {
     /// The policy: what is mounted over later on is not seen in the end, or is, where rules are in another order.
     fn finish(mut self, input: &Input) -> Imported {
         let mut policy = Policy {
-            head: head(&input.file, self.root.is_some()),
+            head: head(&input.file),
             ..Policy::default()
         };
-        policy.rules.extend(self.root.take());
+        if let Some(root) = self.root.take() {
+            policy.head.push(PATHS_IN_ROOT.to_owned());
+            policy.rules.push(root);
+        }
         let mut entries = std::mem::take(&mut self.entries).into_iter();
         while let Some(entry) = entries.next() {
             let rest = entries.as_slice();
@@ -247,15 +249,14 @@ impl Import {
     }
 }
 
-fn head(file: &str, has_root: bool) -> Vec<String> {
-    let mut head = vec![
+/// What the head says besides, where there is a root directory.
+const PATHS_IN_ROOT: &str = "Paths are in the root directory; sources of binds are the host's.";
+
+fn head(file: &str) -> Vec<String> {
+    vec![
         format!("The mounts of {file}, for every session but those that [settings] exempts:"),
         "root's and those of system accounts (uid 1-999), where nothing else is said.".to_owned(),
-    ];
-    if has_root {
-        head.push("Paths are in the root directory; sources of binds are the host's.".to_owned());
-    }
-    head
+    ]
 }
 
 #[cfg(test)]

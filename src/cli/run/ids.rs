@@ -61,19 +61,32 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| digits)
 }
 
-/// Who the command is inside: without the ids of `--user`, the first ones that there are.
-pub fn inside(maps: &Maps, credentials: &Credentials, is_named: bool) -> Credentials {
-    let of = |ranges: &[IdRange], id: u32| {
-        let first = ranges.first().map_or(id, |range| range.inside);
-        let known = is_named || ranges.iter().any(|range| range.contains(id));
-        if known { id } else { first }
-    };
-    let in_map = |gid: &u32| maps.groups.iter().any(|range| range.contains(*gid));
+/// The ids of a command whose user an option names: those, with the groups that are mapped.
+pub fn of_named(maps: &Maps, credentials: &Credentials) -> Credentials {
+    let is_mapped = |gid: &u32| has_id(&maps.groups, *gid);
+    let groups = credentials.groups.iter().copied();
     Credentials {
-        uid: of(&maps.users, credentials.uid),
-        gid: of(&maps.groups, credentials.gid),
-        groups: credentials.groups.iter().copied().filter(in_map).collect(),
+        uid: credentials.uid,
+        gid: credentials.gid,
+        groups: groups.filter(is_mapped).collect(),
     }
+}
+
+/// The ids of a command whose user no option names: the caller's where they are mapped, or else the first that are.
+pub fn of_caller(maps: &Maps, credentials: &Credentials) -> Credentials {
+    let id_of = |ranges: &[IdRange], id: u32| {
+        let first = ranges.first().map_or(id, |range| range.inside);
+        if has_id(ranges, id) { id } else { first }
+    };
+    Credentials {
+        uid: id_of(&maps.users, credentials.uid),
+        gid: id_of(&maps.groups, credentials.gid),
+        ..of_named(maps, credentials)
+    }
+}
+
+fn has_id(ranges: &[IdRange], id: u32) -> bool {
+    ranges.iter().any(|range| range.contains(id))
 }
 
 /// The one user and the one group that a caller without rights is inside.
@@ -175,7 +188,7 @@ mod tests {
                 users: vec![map(first)],
                 groups: vec![map(first)],
             };
-            let found = inside(&maps, &root, false);
+            let found = of_caller(&maps, &root);
             assert_eq!((found.uid, found.gid, found.groups), expected);
         }
     }

@@ -34,7 +34,7 @@ pub struct Target {
 pub fn of(identity: &Identity) -> Result<Target, RunError> {
     let mut target = match &identity.user {
         None => caller()?,
-        Some(user) => named(user, identity.group.is_some())?,
+        Some(user) => named(user, identity)?,
     };
     if let Some(group) = &identity.group {
         let gid = Nss.gid(group).or_else(|| number(group));
@@ -92,12 +92,12 @@ fn caller() -> Result<Target> {
     Ok(Target { account, ..target })
 }
 
-fn named(user: &str, has_group: bool) -> Result<Target, RunError> {
+fn named(user: &str, identity: &Identity) -> Result<Target, RunError> {
     let wrong = |reason: &str| usage_error("--user", user, reason);
     let uid = Nss.uid(user).or_else(|| number(user));
     let uid = uid.ok_or_else(|| wrong("there is no such user; give a name or a number"))?;
     let known = Account::of(uid).ok();
-    if known.is_none() && !has_group {
+    if known.is_none() && identity.group.is_none() {
         return Err(wrong("that user id has no account; say which --group it is in").into());
     }
     let credentials = Credentials {

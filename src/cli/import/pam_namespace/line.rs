@@ -65,27 +65,40 @@ fn understand(origin: &Origin, text: &str, notes: &mut Notes<'_>) -> Result<Line
         ));
     }
     let (method, flags) = method::read(method, notes)?;
+    let meaning_of_prefix = match method {
+        Method::Tmpfs => Meaning::Nothing,
+        Method::User | Method::Context | Method::Level | Method::Tmpdir => Meaning::Path,
+    };
     Ok(Line {
         origin: origin.clone(),
         text: text.trim_end().to_owned(),
-        path: syntax::whole(&path_template(path, true, notes)?),
-        prefix: syntax::tidied(&path_template(prefix, method != Method::Tmpfs, notes)?),
+        path: syntax::whole(&path_template(path, Meaning::Path, notes)?),
+        prefix: syntax::tidied(&path_template(prefix, meaning_of_prefix, notes)?),
         method,
         flags,
         users: users::read(users.map(String::as_str), notes),
     })
 }
 
+/// What a word of a line means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The path of something.
+    Path,
+    /// Nothing: the method has no use for it.
+    Nothing,
+}
+
 /// The template of a path, judged as pam_namespace does it: by its text.
-fn path_template(word: &str, absolute: bool, notes: &mut Notes<'_>) -> Result<String, String> {
+fn path_template(word: &str, meaning: Meaning, notes: &mut Notes<'_>) -> Result<String, String> {
     let Template { text, unknown } = syntax::template(word);
-    if absolute && !text.starts_with('/') && !text.starts_with("{home}") {
+    if meaning == Meaning::Path && !text.starts_with('/') && !text.starts_with("{home}") {
         return Err(format!("`{word}` is not absolute"));
     }
     if text.contains("..") {
         return Err(format!("`{word}` has `..` in it"));
     }
-    if let Some(unknown) = unknown.filter(|_| absolute) {
+    if let Some(unknown) = unknown.filter(|_| meaning == Meaning::Path) {
         notes.doubtful(format!("`{unknown}` is no variable but stands for itself"));
     }
     Ok(text)
