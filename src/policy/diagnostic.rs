@@ -3,6 +3,7 @@
 use crate::error::steers;
 use std::fmt;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,8 +83,8 @@ impl Diagnostic {
             return format!("{start}{self}{end}");
         };
         let line: String = place.text.chars().map(harmless).collect();
-        let indent = " ".repeat(place.indent);
-        let underline = "^".repeat(place.shown_width());
+        let (columns, width) = place.columns_in(&line);
+        let (indent, underline) = (" ".repeat(columns), "^".repeat(width));
         format!("{start}{self}{end}\n  {line}\n  {indent}{start}{underline}{end}")
     }
 }
@@ -114,10 +115,18 @@ impl Place {
         }
     }
 
-    /// The width of the span as far as `text` shows it.
-    fn shown_width(&self) -> usize {
-        let rest = self.text.chars().count().saturating_sub(self.indent);
-        self.width.min(rest).max(1)
+    /// How many columns of a terminal `line` takes before the span, and how many in it, as far as it shows the span: an
+    /// ideograph takes two, a combining mark none.
+    fn columns_in(&self, line: &str) -> (usize, usize) {
+        let columns = |characters: usize| {
+            let shown: String = line.chars().take(characters).collect();
+            shown.width()
+        };
+        let before = columns(self.indent);
+        let behind_line = self.indent.saturating_sub(line.chars().count());
+        let end = columns(self.indent.saturating_add(self.width));
+        let width = end.saturating_sub(before).max(1);
+        (before.saturating_add(behind_line), width)
     }
 }
 
@@ -202,6 +211,47 @@ mod tests {
             ("a\u{1b}\u{202e}b", 4, 1, "  a\u{fffd}\u{fffd}b\n     ^"),
         ] {
             assert_eq!(shown(line, column, width), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_underline_counts_columns_not_characters() {
+        for (reason, line, column, width, expected) in [
+            ("ideographs before", "漢字a", 3, 1, "  漢字a\n      ^"),
+            ("ideographs in it", "a漢字b", 2, 2, "  a漢字b\n   ^^^^"),
+            ("an emoji", "🔒a", 1, 1, "  🔒a\n  ^^"),
+            (
+                "an emoji by its selector",
+                "❤\u{fe0f}a",
+                3,
+                1,
+                "  ❤\u{fe0f}a\n    ^",
+            ),
+            (
+                "a combining mark before",
+                "e\u{301}a",
+                3,
+                1,
+                "  e\u{301}a\n   ^",
+            ),
+            (
+                "a combining mark in it",
+                "ae\u{301}b",
+                2,
+                2,
+                "  ae\u{301}b\n   ^",
+            ),
+            (
+                "a combining mark alone",
+                "e\u{301}",
+                2,
+                1,
+                "  e\u{301}\n   ^",
+            ),
+            ("behind the line", "漢", 2, 1, "  漢\n    ^"),
+            ("far behind the line", "漢", 4, 1, "  漢\n      ^"),
+        ] {
+            assert_eq!(shown(line, column, width), expected, "{reason}");
         }
     }
 
