@@ -36,8 +36,8 @@ impl Account {
     /// There is none, or the account database does not answer.
     pub fn of(uid: u32) -> Result<Self> {
         let object = format!("uid {uid}");
-        let found = User::from_uid(Uid::from_raw(uid));
-        let found = found.map_err(|errno| Error::new("look up", &object, errno.desc()))?;
+        let found = User::from_uid(Uid::from_raw(uid))
+            .map_err(|errno| Error::new("look up", &object, errno.desc()))?;
         let user = found.ok_or_else(|| Error::new("find", &object, "no such account"))?;
         let groups = supplementary(&user.name, user.gid)?;
         let shell = user.shell.into_os_string();

@@ -216,7 +216,7 @@ pub struct Ps {
 pub struct Enter {
     /// The account; or a session's id as `jns ps` shows it, or the first digits of one
     #[arg(value_name = "USER|ID", value_hint = clap::ValueHint::Username)]
-    pub whom: String,
+    pub name: String,
     /// Stay root: for looking at what the user sees with rights that the user does not have
     ///
     /// Mind what root runs there: files in the user's directories, and whatever is mounted over others, are as
@@ -480,10 +480,10 @@ pub fn definition() -> clap::Command {
 
 /// The same for the verbs below `command`, whose names `prefix` stands before in the guides.
 fn with_guides(command: clap::Command, prefix: &str) -> clap::Command {
-    let verbs = command
+    let verbs: Vec<String> = command
         .get_subcommands()
-        .map(|verb| verb.get_name().to_owned());
-    let verbs: Vec<String> = verbs.collect();
+        .map(|verb| verb.get_name().to_owned())
+        .collect();
     verbs.into_iter().fold(command, |command, name| {
         let key = format!("{prefix}{name}");
         command.mut_subcommand(name, |verb| {
@@ -526,13 +526,15 @@ pub fn explain(usage: &clap::Error) -> ExitCode {
 /// What is wrong and what would be right, without the usage and where to find more.
 fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim);
-    let told = lines.take_while(|line| {
-        let more = ["Usage:", "For more information"];
-        !more.iter().any(|start| line.starts_with(start))
-    });
-    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
-    let line = told.join("; ");
-    let line = line
+    let told: Vec<&str> = lines
+        .take_while(|line| {
+            let more = ["Usage:", "For more information"];
+            !more.iter().any(|start| line.starts_with(start))
+        })
+        .filter(|line| !line.is_empty())
+        .collect();
+    let line = told
+        .join("; ")
         .trim_start_matches("error: ")
         .replace(":; ", ": ")
         .replace("; tip: ", "; ");

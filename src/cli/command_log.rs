@@ -34,13 +34,14 @@ fn caller() -> String {
     let uid = getuid();
     let user = User::from_uid(uid).ok().flatten();
     let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
-    let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
-    let login = match login.trim() {
+    let loginuid = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    let login = match loginuid.trim() {
         "" | NO_LOGIN => None,
         login => Some(format!("login uid {login}")),
     };
-    let sudo = std::env::var("SUDO_USER").ok();
-    let sudo = sudo.map(|user| format!("SUDO_USER {}", quoted(&user)));
+    let sudo = std::env::var("SUDO_USER")
+        .ok()
+        .map(|user| format!("SUDO_USER {}", quoted(&user)));
     let more: Vec<String> = login.into_iter().chain(sudo).collect();
     if more.is_empty() {
         return name;
@@ -49,8 +50,10 @@ fn caller() -> String {
 }
 
 fn command(program: &Program) -> String {
-    let words = std::iter::once(&program.name).chain(&program.arguments);
-    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    let words: Vec<String> = std::iter::once(&program.name)
+        .chain(&program.arguments)
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect();
     words.join(" ")
 }
 

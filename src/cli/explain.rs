@@ -19,14 +19,14 @@ use serde_json::{Value, json};
 
 /// A login and the policy that it meets.
 #[derive(Debug)]
-struct Case {
+struct Inputs {
     line: Option<Entry>,
     files: Vec<String>,
     loaded: Loaded,
     login: Login,
 }
 
-impl Case {
+impl Inputs {
     /// Whether the session is a command in somebody's session, which finds the directories of whoever calls it.
     fn is_command(&self) -> bool {
         self.loaded.policy.settings.inherits(&self.login.service)
@@ -36,7 +36,7 @@ impl Case {
 /// A login, explained.
 #[derive(Debug)]
 struct Explanation<'c> {
-    case: &'c Case,
+    inputs: &'c Inputs,
     selection: Selection<'c>,
     plan: Result<Plan>,
 }
@@ -64,7 +64,7 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     }
 }
 
-fn meet(arguments: Explain) -> Result<Case, Refusal> {
+fn meet(arguments: Explain) -> Result<Inputs, Refusal> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);
     let source = match (&arguments.policy.config, &line) {
@@ -75,7 +75,7 @@ fn meet(arguments: Explain) -> Result<Case, Refusal> {
     if let Some(file) = unreadable(&files, &host) {
         return Err(Error::new("read", file, "permission denied; ask as root").into());
     }
-    Ok(Case {
+    Ok(Inputs {
         line,
         files,
         loaded: Policy::load(&source).map_err(Refusal::Policy)?,
@@ -83,12 +83,12 @@ fn meet(arguments: Explain) -> Result<Case, Refusal> {
     })
 }
 
-fn explain(case: &Case) -> Explanation<'_> {
-    let policy = &case.loaded.policy;
+fn explain(inputs: &Inputs) -> Explanation<'_> {
+    let policy = &inputs.loaded.policy;
     Explanation {
-        case,
-        selection: select(policy, &case.login),
-        plan: planned(policy, &case.login),
+        inputs,
+        selection: select(policy, &inputs.login),
+        plan: planned(policy, &inputs.login),
     }
 }
 
@@ -125,10 +125,10 @@ fn gather(arguments: Explain) -> Result<Login> {
 /// What a login gets whose policy has errors.
 const REFUSED: &str = "the policy has errors, and every login but root's is refused";
 
-fn as_json(met: Result<Case, Refusal>) -> Outcome {
+fn as_json(met: Result<Inputs, Refusal>) -> Outcome {
     match met {
-        Ok(case) => {
-            let explanation = explain(&case);
+        Ok(inputs) => {
+            let explanation = explain(&inputs);
             Outcome::json(&value::of(&explanation)).failing_if(explanation.plan.is_err())
         }
         Err(Refusal::Policy(diagnostics)) => {
@@ -139,10 +139,10 @@ fn as_json(met: Result<Case, Refusal>) -> Outcome {
     }
 }
 
-fn as_text(met: Result<Case, Refusal>, screen: Screen) -> Outcome {
+fn as_text(met: Result<Inputs, Refusal>, screen: Screen) -> Outcome {
     match met {
-        Ok(case) => {
-            let explanation = explain(&case);
+        Ok(inputs) => {
+            let explanation = explain(&inputs);
             Outcome::report(text::of(&explanation, screen)).failing_if(explanation.plan.is_err())
         }
         Err(Refusal::Policy(diagnostics)) => {

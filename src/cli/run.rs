@@ -4,13 +4,13 @@
 //! that is applied as for a login. Then this process becomes the command, or waits for it where something has
 //! to be done when it ends.
 
-mod case;
 mod entry;
 mod hooks;
 mod ids;
 mod options;
 mod password;
 mod pidfile;
+mod prepared;
 mod target;
 mod text;
 mod volume;
@@ -29,10 +29,10 @@ use crate::kernel::process::credentials::{self, Program};
 use crate::kernel::process::helper::WRITTEN;
 use crate::plan::When;
 use crate::policy::Diagnostics;
-use case::Case;
 use entry::Entry;
 use log::LevelFilter;
 use pidfile::Reserved;
+use prepared::Prepared;
 use std::convert::Infallible;
 use text::UsageError;
 
@@ -105,18 +105,21 @@ fn tell(message: &log::Record<'_>) {
 
 fn run_command(arguments: &Run) -> Result<Outcome, RunError> {
     credentials::refuse_borrowed_rights()?;
-    let case = Case::of(arguments)?;
+    let prepared = Prepared::of(arguments)?;
     if arguments.invocation.explain {
         return Ok(match arguments.invocation.json {
-            true => Outcome::json(&plan::value(&case.plan)),
-            false => Outcome::report(plan::steps(&case.plan)),
+            true => Outcome::json(&plan::value(&prepared.plan)),
+            false => Outcome::report(plan::steps(&prepared.plan)),
         });
     }
-    let pidfile = arguments.invocation.pidfile.as_deref();
-    let pidfile = pidfile.map(|file| Reserved::at(file, case::trust(&case.target)));
-    let pidfile = pidfile.transpose()?;
+    let pidfile = arguments
+        .invocation
+        .pidfile
+        .as_deref()
+        .map(|file| Reserved::at(file, prepared::trust(&prepared.target)))
+        .transpose()?;
     let execution = Execution {
-        case: &case,
+        prepared: &prepared,
         chdir: arguments.identity.chdir.as_deref(),
     };
     if arguments.invocation.background {
@@ -133,9 +136,9 @@ fn in_background(execution: &Execution<'_>, pidfile: Option<Reserved>) -> Result
             report.failed(not_run.status);
             not_run.outcome()
         });
-        let status = outcome.status;
+        let own_status = outcome.status;
         let _ = outcome.print();
-        status
+        own_status
     })?;
     Ok(match status {
         Some(status) => Outcome {
@@ -160,7 +163,7 @@ enum Waiting {
 
 /// A command that is about to run.
 struct Execution<'c> {
-    case: &'c Case,
+    prepared: &'c Prepared,
     chdir: Option<&'c str>,
 }
 
@@ -168,18 +171,18 @@ impl Execution<'_> {
     /// Enters the namespaces, and becomes the command or waits for it.
     fn run(&self, pidfile: Option<Reserved>, report: Option<&Report>) -> Result<Outcome, NotRun> {
         let terminal = Terminal::own();
-        let password = password::ask(&self.case.plan)?;
-        let entry = Entry::make(self.case, password.as_ref())?;
+        let password = password::ask(&self.prepared.plan)?;
+        let entry = Entry::make(self.prepared, password.as_ref())?;
         drop(password);
-        hooks::run(self.case, When::Open)?;
-        if pidfile.is_none() && !self.case.needs_supervision() {
+        hooks::run(self.prepared, When::Open)?;
+        if pidfile.is_none() && !self.prepared.needs_supervision() {
             entry.stay();
             let Err(not_run) = self.become_command(report, Waiting::Nobody);
             return Err(not_run);
         }
         let running = Supervised::start(terminal, || self.be_command(report))?;
-        let written = pidfile.map(|pidfile| pidfile.write(running.pid()));
-        let written = match written.transpose() {
+        let writing = pidfile.map(|pidfile| pidfile.write(running.pid()));
+        let written = match writing.transpose() {
             Ok(written) => written,
             Err(error) => {
                 running.end();
@@ -193,7 +196,7 @@ impl Execution<'_> {
             report.close();
         }
         let ending = running.wait()?;
-        hooks::run(self.case, When::Close).unwrap_or_else(|error| hooks::tell(&error));
+        hooks::run(self.prepared, When::Close).unwrap_or_else(|error| hooks::tell(&error));
         drop((written, entry));
         Ok(Outcome {
             status: ending.status(),
@@ -232,9 +235,9 @@ impl Execution<'_> {
 
     /// Gives up what the command is not to have. That comes last: it takes rights to get here.
     fn become_user(&self) -> Result<()> {
-        let Case { target, maps, .. } = self.case;
+        let Prepared { target, maps, .. } = self.prepared;
         let credentials = &target.account.credentials;
-        if !self.case.is_root {
+        if !self.prepared.is_root {
             let (uid, gid) = ids::own(maps.as_ref(), credentials)?;
             user_namespace::confine_as(uid, gid)?;
             return credentials::set_no_new_privs();
@@ -258,15 +261,15 @@ impl Execution<'_> {
     fn settle(&self) -> Result<()> {
         match self.chdir {
             Some(directory) => credentials::go_to(directory).map_err(|error| error.of("--chdir")),
-            None if self.case.plan.root.is_some() => credentials::go_to("/"),
+            None if self.prepared.plan.root.is_some() => credentials::go_to("/"),
             None => Ok(()),
         }
     }
 
     fn program(&self) -> Program {
-        let program = &self.case.program;
+        let program = &self.prepared.program;
         let missing = || std::fs::metadata(&program.path).is_err();
-        if self.case.is_shell && self.case.plan.root.is_some() && missing() {
+        if self.prepared.is_shell && self.prepared.plan.root.is_some() && missing() {
             return Program {
                 path: SHELL.into(),
                 name: SHELL.into(),

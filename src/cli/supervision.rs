@@ -229,9 +229,8 @@ const FAILED: u8 = 2;
 /// fork(2) or pipe(2) failed.
 pub fn in_background(rest: impl FnOnce(Report) -> u8) -> Result<Option<u8>> {
     let failed = |errno| Error::from_errno("start", "a process in the background", errno);
-    let (answer, report) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    let report = Report(RefCell::new(Some(report)));
-    let mut report = Some(report);
+    let (answer, write_end) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    let mut report = Some(Report(RefCell::new(Some(write_end))));
     let background = || match (report.take(), rustix::process::setsid()) {
         (Some(report), Ok(_)) => rest(report),
         _ => FAULT,
@@ -294,8 +293,8 @@ pub fn die_with_parent() {
 /// /dev/null cannot be opened.
 pub fn leave_terminal() -> Result<()> {
     let failed = |errno| Error::from_errno("open", "/dev/null", errno);
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let null = null.map_err(failed)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed)?;
     if isatty(rustix::stdio::stdin()) {
         rustix::stdio::dup2_stdin(&null).map_err(failed)?;
     }

@@ -76,8 +76,11 @@ fn told(
         let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         Place::in_line(line, text, 1, text.chars().count().max(1))
     });
-    let path = rule.kind.path().map(ToString::to_string);
-    let path = path.unwrap_or_default();
+    let path = rule
+        .kind
+        .path()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     Diagnostic {
         severity: Severity::Error,
         file: rule.origin.file.clone(),

@@ -38,20 +38,20 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> 
     ];
     let missing = wanted
         .into_iter()
-        .filter(|(kind, is_wanted, _)| *is_wanted && kind::own_inode(*kind).is_none());
-    let missing = missing.map(|(kind, _, option)| {
-        let what = format!(
-            "there are no {} namespaces, for {}",
-            kind.name(),
-            rule.origin
-        );
-        refused(what, &format!("the kernel was built without {option}"))
-    });
-    let network = match &isolate.network {
+        .filter(|(kind, is_wanted, _)| *is_wanted && kind::own_inode(*kind).is_none())
+        .map(|(kind, _, option)| {
+            let what = format!(
+                "there are no {} namespaces, for {}",
+                kind.name(),
+                rule.origin
+            );
+            refused(what, &format!("the kernel was built without {option}"))
+        });
+    let error = match &isolate.network {
         Some(Network::Named(name)) if rights == Rights::Root => network::named(name).err(),
         _ => None,
     };
-    let network = network.map(|error| {
+    let network = error.map(|error| {
         let advice = "`ip netns add` makes a network, and it is gone when the machine is restarted";
         refused(format!("{error}, for {}", rule.origin), advice)
     });

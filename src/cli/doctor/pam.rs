@@ -416,8 +416,11 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
         .iter()
         .filter(|stack| LOGINS.contains(&stack.service.as_str()))
         .partition(|stack| has_line(stack));
-    let names = without.iter().map(|stack| stack.service.as_str());
-    let names: Vec<&str> = names.filter(|name| *name != MANAGER).collect();
+    let names: Vec<&str> = without
+        .iter()
+        .map(|stack| stack.service.as_str())
+        .filter(|name| *name != MANAGER)
+        .collect();
     let finding = match (with.is_empty(), names.is_empty()) {
         (true, _) => Finding::warning(
             Area::Pam,
@@ -676,9 +679,9 @@ mod tests {
         ] {
             let stack = format!("{above}{own}session optional pam_permit.so\n");
             let (_root, tree) = system(&[(service, &stack)]);
-            let found = findings(&tree);
+            let all = findings(&tree);
             let about = |finding: &&Finding| finding.summary.contains(": root ");
-            let found: Vec<&Finding> = found.iter().filter(about).collect();
+            let found: Vec<&Finding> = all.iter().filter(about).collect();
             let levels: Vec<Level> = found.iter().map(|finding| finding.level).collect();
             assert_eq!(levels, Vec::from_iter(level), "{service} {above}");
             let is_told = |finding: &&Finding| finding.summary.contains(part);

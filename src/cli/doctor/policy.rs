@@ -66,8 +66,8 @@ fn refused(diagnostics: &Diagnostics) -> Finding {
     let first = diagnostics
         .list
         .iter()
-        .find(|d| d.severity == Severity::Error);
-    let first = first.map(|diagnostic| format!(", first: {diagnostic}"));
+        .find(|d| d.severity == Severity::Error)
+        .map(|diagnostic| format!(", first: {diagnostic}"));
     Finding::problem(
         Area::Policy,
         format!("{errors}{}", first.unwrap_or_default()),

@@ -15,8 +15,7 @@ const NEED_PROC: [&str; 3] = ["pam_loginuid", "pam_selinux", "pam_systemd"];
 
 /// What keeps sessions from having them.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
-    let rules = policy.rules.iter().filter(|rule| has_own(rule));
-    let rules: Vec<&Rule> = rules.collect();
+    let rules: Vec<&Rule> = policy.rules.iter().filter(|rule| has_own(rule)).collect();
     let names = stack::services(tree).names.into_iter();
     let stacks = names.map(|name| stack::read(tree, &name, "session"));
     let concerned = stacks.filter(has_line).filter_map(|stack| {

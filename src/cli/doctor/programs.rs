@@ -30,8 +30,7 @@ fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
     let root = rule
         .kind
         .path()
-        .filter(|_| matches!(rule.kind, Kind::Root(_)) && !rule.optional);
-    let root = root
+        .filter(|_| matches!(rule.kind, Kind::Root(_)) && !rule.optional)
         .and_then(|path| path.literal())
         .map(|path| path.to_string());
     let files = rule.kind.programs().into_iter().chain(root);
@@ -49,8 +48,8 @@ fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
     let origin = &rules.first()?.origin;
     let is_for = |service: &str| {
-        let mut rules = rules.iter();
-        rules.any(|rule| rule.selectors.are_for_service(service))
+        let mut selectors = rules.iter().map(|rule| &rule.selectors);
+        selectors.any(|selectors| selectors.are_for_service(service))
     };
     let lacks = |service: &&str| {
         let auth = || stack::read(tree, service, "auth");
@@ -58,10 +57,10 @@ fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
     };
     let names: Vec<&str> = TYPED.into_iter().filter(lacks).collect();
     (!names.is_empty()).then(|| {
-        let names = names.join(", ");
+        let services = names.join(", ");
         Finding::warning(
             Area::Policy,
-            format!("{names}: the login password is not kept for volumes"),
+            format!("{services}: the login password is not kept for volumes"),
         )
         .at(origin)
         .advise(format!(
@@ -94,8 +93,8 @@ mod tests {
                       [[root]]\nusers = [\"a\"]\npath = \"/bin\"\n\
                       [[root]]\nusers = [\"b\"]\npath = \"/srv\"\n\
                       [[root]]\npath = \"/opt\"\noptional = true\n";
-        let expected = ["/bin/none", "/bin/gone", "/bin/no", "/srv"];
-        let expected = expected.map(|path| (Level::Problem, format!("{path} does not exist")));
+        let expected = ["/bin/none", "/bin/gone", "/bin/no", "/srv"]
+            .map(|path| (Level::Problem, format!("{path} does not exist")));
         assert_eq!(found(policy, ""), expected);
     }
 
@@ -114,8 +113,10 @@ mod tests {
             ("password = \"login\"\nservices = [\"su*\"]", session, false),
         ] {
             let summary = "sshd: the login password is not kept for volumes".to_owned();
-            let expected = is_found.then_some((Level::Warning, summary));
-            let expected: Vec<_> = expected.into_iter().collect();
+            let expected: Vec<_> = is_found
+                .then_some((Level::Warning, summary))
+                .into_iter()
+                .collect();
             assert_eq!(found(&volume(more), sshd), expected, "{more} {sshd}");
         }
     }

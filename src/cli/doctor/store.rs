@@ -124,17 +124,22 @@ fn of_former(tree: &Tree, store: &str) -> Vec<Finding> {
         owner @ Owner::Former { uid, .. } => Some((owner.path(store), uid)),
         Owner::User(_) | Owner::Group(_) | Owner::Session(_) => None,
     });
-    let former = former.map(|(path, id)| {
-        let account = tree.read(&format!("{path}/{NOTE}")).ok();
-        let account = account.and_then(|text| serde_json::from_str::<Account>(&text).ok());
-        let name = account.map_or_else(|| "an account".to_owned(), |account| account.name);
+    let findings = former.map(|(path, id)| {
+        let name = account_of(tree, &path).unwrap_or_else(|| "an account".to_owned());
         let summary = format!("{path} was set aside: it is of {name}, that had the id {id} before");
         Finding::note(Area::Store, summary).advise(
             "jns gc --deleted-users removes it when there is no such account; FILES in pam_jns(8) says how the same \
              account gets it back",
         )
     });
-    former.collect()
+    findings.collect()
+}
+
+/// The name of the account that the note in a directory of the store tells.
+fn account_of(tree: &Tree, directory: &str) -> Option<String> {
+    let note = tree.read(&format!("{directory}/{NOTE}")).ok()?;
+    let account: Account = serde_json::from_str(&note).ok()?;
+    Some(account.name)
 }
 
 fn of_space(tree: &Tree, store: &str) -> Vec<Finding> {

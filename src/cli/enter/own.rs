@@ -67,10 +67,10 @@ pub fn enter(arguments: &Enter) -> Result<Infallible, NotRun> {
 }
 
 fn check(arguments: &Enter, uid: u32) -> Result<()> {
-    let whom = &arguments.whom;
+    let name = &arguments.name;
     let refused =
-        |reason: &str| Error::new("enter", format_args!("the namespace of {whom}"), reason);
-    match Nss.uid(whom) {
+        |reason: &str| Error::new("enter", format_args!("the namespace of {name}"), reason);
+    match Nss.uid(name) {
         _ if arguments.as_root => Err(refused("--as-root is for root")),
         Some(of) if of == uid => Ok(()),
         Some(_) => Err(refused("only root can enter that of another user")),
@@ -95,16 +95,20 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
         let namespace = Namespace::of_process(pid)?;
         let usable = namespace.is_of_own_user_namespace() && is_ours(&pid.to_string(), uid);
         let process = Process::of(pid).filter(|_| usable)?;
-        let namespace = namespace.identity().to_string();
-        Some(Inside { process, namespace })
+        Some(Inside {
+            process,
+            namespace: namespace.identity().to_string(),
+        })
     });
     inside.max_by_key(|inside| inside.process.started)
 }
 
 /// What is the session's own, and not to be had without root's rights.
 fn left_out(pid: u32) -> String {
-    let others = Kind::ALL.into_iter().zip(kind::own_inodes());
-    let others = others.filter(|(kind, own)| kind::inode(*kind, Some(pid)) != *own);
+    let others = Kind::ALL
+        .into_iter()
+        .zip(kind::own_inodes())
+        .filter(|(kind, own)| kind::inode(*kind, Some(pid)) != *own);
     let mut names: Vec<&str> = others.map(|(kind, _)| title(kind)).collect();
     if init::lives_elsewhere(pid) {
         names.push("/proc");
@@ -133,7 +137,7 @@ fn owner(pid: u32) -> Option<u32> {
 }
 
 /// Whether the module has made the namespace of a process, as far as its mounts tell: it shows a directory of
-/// a store, or a file system of the module's. A user whom this misleads has misled nobody else.
+/// a store, or a file system of the module's. A user user this misleads has misled nobody else.
 fn is_ours(process: &str, uid: u32) -> bool {
     let mounts = mount_table::read(&format!("/proc/{process}/mountinfo"));
     let is_made = |mount: &Mount| {

@@ -31,27 +31,27 @@ pub struct Target {
 /// # Errors
 ///
 /// There is nothing of that name, it has ended, or several sessions are meant.
-pub fn find(whom: &str) -> Result<Target> {
-    let user = Nss.uid(whom);
+pub fn find(name: &str) -> Result<Target> {
+    let user = Nss.uid(name);
     let Some(runtime) = Runtime::find()? else {
-        return Err(nothing(whom, user));
+        return Err(nothing(name, user));
     };
     match user {
-        Some(uid) => of_user(&runtime, uid, whom),
-        None => of_session(&runtime, whom),
+        Some(uid) => of_user(&runtime, uid, name),
+        None => of_session(&runtime, name),
     }
 }
 
-fn nothing(whom: &str, user: Option<u32>) -> Error {
+fn nothing(name: &str, user: Option<u32>) -> Error {
     let reason = match user {
         Some(_) => "there is none",
         None => "there is neither a user nor a session of that name",
     };
-    Error::new("enter", format_args!("the namespace of {whom}"), reason)
+    Error::new("enter", format_args!("the namespace of {name}"), reason)
 }
 
 /// The newest shared namespace of a user, else that of the newest open session.
-fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
+fn of_user(runtime: &Runtime, uid: u32, name: &str) -> Result<Target> {
     let lock = Lock::wait_to_join(runtime, uid)?;
     let mut shared = shared_of(runtime, uid)?;
     shared.sort_by_key(|(record, _)| record.made);
@@ -62,12 +62,12 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
             init: init_of(&record)?,
             user: record.user,
             uid,
-            remark: older(others, whom),
+            remark: older(others, name),
             _lock: lock,
         });
     }
     let (session, namespaces) =
-        newest_open(runtime, uid)?.ok_or_else(|| nothing(whom, Some(uid)))?;
+        newest_open(runtime, uid)?.ok_or_else(|| nothing(name, Some(uid)))?;
     let init = init_of_session(runtime, &session)?;
     let SessionRecord {
         id, service, user, ..
@@ -78,17 +78,17 @@ fn of_user(runtime: &Runtime, uid: u32, whom: &str) -> Result<Target> {
         user,
         uid,
         remark: Some(format!(
-            "{whom} has no shared namespace; this is that of session {id}, by {service}"
+            "{name} has no shared namespace; this is that of session {id}, by {service}"
         )),
         _lock: lock,
     })
 }
 
 /// What to say of a user's other shared namespaces, if there are any.
-fn older(others: usize, whom: &str) -> Option<String> {
+fn older(others: usize, name: &str) -> Option<String> {
     let more = count(others, "older shared namespace");
     let hint = format!(
-        "{whom} has {more}; `jns ps {whom}` lists the sessions in each, and `jns enter ID` enters that of one"
+        "{name} has {more}; `jns ps {name}` lists the sessions in each, and `jns enter ID` enters that of one"
     );
     (others > 0).then_some(hint)
 }
@@ -97,8 +97,9 @@ fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namesp
     let Some(pins) = Pins::find(runtime)? else {
         return Ok(Vec::new());
     };
-    let records = NamespaceRecord::all(runtime)?.into_iter();
-    let records = records.filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
+    let records = NamespaceRecord::all(runtime)?
+        .into_iter()
+        .filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
     let with_pin = records.filter_map(|record| {
         let namespaces = pins.namespaces_of(&record).ok().flatten()?;
         Some((record, namespaces))
@@ -198,22 +199,23 @@ fn of_host_process(runtime: &Runtime, session: &SessionRecord) -> Result<Namespa
         let object = format!("the namespace of session {}", session.id);
         Error::new("enter", object, reason)
     };
-    let found = Namespace::of_process(pid);
-    let inside = Namespaces::of_process(pid);
+    let opened = Namespace::of_process(pid);
+    let all_opened = Namespaces::of_process(pid);
     // Asked after they were opened: what was opened is then that of the process which lives now.
     if !session.process.is_alive() {
         let reason = format!("the process that opened the session, {pid}, is gone");
         return Err(refused(reason));
     }
-    let found = found.ok_or_else(|| refused(format!("process {pid} may not be looked at")))?;
-    if found.identity() != session.namespace {
+    let namespace = opened.ok_or_else(|| refused(format!("process {pid} may not be looked at")))?;
+    if namespace.identity() != session.namespace {
         let reason = format!("process {pid} is in another one than the session was");
         return Err(refused(reason));
     }
-    let inside = inside.ok_or_else(|| refused("it is of another user namespace".to_owned()))?;
+    let namespaces =
+        all_opened.ok_or_else(|| refused("it is of another user namespace".to_owned()))?;
     let record = record_of(runtime, session)?;
     let known = record.map_or_else(Vec::new, |record| record.companions);
-    with_companions(inside, &known).ok_or_else(|| {
+    with_companions(namespaces, &known).ok_or_else(|| {
         let reason = "is not in all of the namespaces that the session was given";
         refused(format!("process {pid} {reason}"))
     })

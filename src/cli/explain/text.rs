@@ -12,7 +12,7 @@ pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
     let heading = |text: &str| screen.paint(Tone::Strong, text) + "\n";
     [
         heading("login"),
-        facts(&explanation.case.login),
+        facts(&explanation.inputs.login),
         heading("policy"),
         policy(explanation),
         heading(rules_heading(explanation)),
@@ -29,8 +29,8 @@ fn line(key: &str, value: &str) -> String {
 
 /// The line that calls the module.
 fn module(explanation: &Explanation<'_>) -> String {
-    let Some(entry) = &explanation.case.line else {
-        let service = &explanation.case.login.service;
+    let Some(entry) = &explanation.inputs.line else {
+        let service = &explanation.inputs.login.service;
         return line(
             "module",
             &format!("not called: no session line of {service} has pam_jns"),
@@ -63,9 +63,13 @@ fn facts(login: &Login) -> String {
 }
 
 fn policy(explanation: &Explanation<'_>) -> String {
-    let files = explanation.case.files.iter().map(|file| line("file", file));
+    let files = explanation
+        .inputs
+        .files
+        .iter()
+        .map(|file| line("file", file));
     let mut text = module(explanation) + &files.collect::<String>();
-    let settings = &explanation.case.loaded.policy.settings;
+    let settings = &explanation.inputs.loaded.policy.settings;
     if settings.mode == Enforcement::Observe {
         text.push_str(&line(
             "mode",
@@ -78,14 +82,14 @@ fn policy(explanation: &Explanation<'_>) -> String {
             "leave: in another mount namespace than the host's, a session keeps what it finds",
         ));
     }
-    let warnings = explanation.case.loaded.warnings.list.len();
+    let warnings = explanation.inputs.loaded.warnings.list.len();
     if warnings > 0 {
         text.push_str(&line(
             "warnings",
             &format!("{warnings}; jns check shows them"),
         ));
     }
-    if explanation.case.is_command() {
+    if explanation.inputs.is_command() {
         let said = "in a session it finds the directories of whoever calls it (settings.inherit)";
         text.push_str(&line("command", said));
     }
@@ -170,17 +174,17 @@ fn tone(verdict: &Verdict) -> Tone {
 fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
     let plan = match &explanation.plan {
         Err(error) => {
-            let outcome = match explanation.case.login.uid {
+            let result = match explanation.inputs.login.uid {
                 0 => "root has the host's view, since the plan fails",
                 _ => "refused",
             };
-            let refused = screen.paint(Tone::Bad, outcome);
+            let refused = screen.paint(Tone::Bad, result);
             return format!("  {refused}: {}\n", harmless(&error.to_string()));
         }
         Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
         Ok(plan) => plan,
     };
-    let user = &explanation.case.login.user;
+    let user = &explanation.inputs.login.user;
     let indented = |line: &str| format!("  {line}\n");
     let mut text: String = steps(plan).lines().map(indented).collect();
     text.push_str(&format!("  {}\n", harmless(&namespace(plan, user))));
@@ -201,16 +205,16 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
 fn found_by_commands(explanation: &Explanation<'_>, plan: &Plan) -> String {
     let steps = plan.steps.iter().filter(|step| step.inherit);
     let volumes = plan.volumes.iter().filter(|volume| volume.inherit);
-    let steps = steps.map(|step| step.path.as_str());
     let paths: Vec<&str> = steps
+        .map(|step| step.path.as_str())
         .chain(volumes.map(|volume| volume.path.as_str()))
         .collect();
-    let is_asked = !explanation.case.loaded.policy.settings.inherit.is_empty();
+    let is_asked = !explanation.inputs.loaded.policy.settings.inherit.is_empty();
     let found = match is_asked && !paths.is_empty() {
         true => paths.join(", "),
         false => String::from("nothing of it"),
     };
-    let user = &explanation.case.login.user;
+    let user = &explanation.inputs.login.user;
     format!("commands that {user} runs as others find {found}")
 }
 

@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 
 /// One JSON document; its keys are always there, null where there is nothing to say.
 pub fn of(explanation: &Explanation<'_>) -> Value {
-    let policy = &explanation.case.loaded.policy;
+    let policy = &explanation.inputs.loaded.policy;
     let exemption = explanation.selection.exemption.as_ref();
     json!({
-        "login": login(&explanation.case.login),
-        "module": explanation.case.line.as_ref().map(module),
+        "login": login(&explanation.inputs.login),
+        "module": explanation.inputs.line.as_ref().map(module),
         "policy": {
-            "files": explanation.case.files,
+            "files": explanation.inputs.files,
             "mode": mode(policy.settings.mode),
             "elsewhere": word_of(policy.settings.elsewhere),
-            "warnings": explanation.case.loaded.warnings.list.len(),
+            "warnings": explanation.inputs.loaded.warnings.list.len(),
         },
-        "command": explanation.case.is_command(),
+        "command": explanation.inputs.is_command(),
         "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),
         "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
         "plan": explanation.plan.as_ref().ok().map(plan::value),

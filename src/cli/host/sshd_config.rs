@@ -119,11 +119,10 @@ fn is_like(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
     }
-    let mut parts = pattern.split('*');
+    let mut parts = pattern.split('*').peekable();
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;
     };
-    let mut parts = parts.peekable();
     if parts.peek().is_none() {
         return rest.is_empty();
     }

@@ -400,8 +400,8 @@ mod tests {
             ("a file may end in a continuation", "a \\", &[(1, "a  ")]),
         ];
         for (reason, text, expected) in table {
-            let found = logical_lines(text);
-            let found: Vec<(usize, &str)> = found.iter().map(|(n, l)| (*n, l.as_str())).collect();
+            let lines = logical_lines(text);
+            let found: Vec<(usize, &str)> = lines.iter().map(|(n, l)| (*n, l.as_str())).collect();
             assert_eq!(&found, expected, "{reason}");
         }
     }
@@ -524,12 +524,12 @@ mod tests {
                     .map(|entry| entry.name().to_owned())
                     .collect()
             };
-            let found: Vec<(String, bool)> = stack
+            let all: Vec<(String, bool)> = stack
                 .jumps
                 .iter()
                 .map(|jump| (names(jump).join(" "), jump.is_too_far))
                 .collect();
-            let found: Vec<(&str, bool)> = found.iter().map(|(n, f)| (n.as_str(), *f)).collect();
+            let found: Vec<(&str, bool)> = all.iter().map(|(n, f)| (n.as_str(), *f)).collect();
             assert_eq!(found, *expected, "{files:?}");
         }
     }

@@ -93,8 +93,8 @@ impl Tree {
     /// It cannot be read.
     pub fn entries(&self, path: &str) -> io::Result<Vec<String>> {
         let directory = present(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY))?;
-        let names = directory.map(|directory| names_in(directory.as_fd()));
-        let mut names = names.transpose()?.unwrap_or_default();
+        let listed = directory.map(|directory| names_in(directory.as_fd()));
+        let mut names = listed.transpose()?.unwrap_or_default();
         names.sort();
         Ok(names)
     }

@@ -99,8 +99,10 @@ impl Import {
     fn told(&mut self, origin: &Origin, found: &Diagnostics) {
         for one in &found.list {
             // The help of a warning is that the entry is left out.
-            let help = one.help.as_deref();
-            let help = help.filter(|_| one.severity == Severity::Error);
+            let help = one
+                .help
+                .as_deref()
+                .filter(|_| one.severity == Severity::Error);
             self.left_out(origin, &with_help(&one.message, help));
         }
     }

@@ -126,8 +126,7 @@ mod tests {
         ];
         for (bytes, expected) in table {
             let found = text(bytes.to_vec());
-            let found = found.as_deref().map_err(String::as_str);
-            assert_eq!(found, expected);
+            assert_eq!(found.as_deref().map_err(String::as_str), expected);
         }
     }
 

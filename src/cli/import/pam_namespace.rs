@@ -91,8 +91,9 @@ pub fn of_bytes(bytes: &[u8]) -> Result<Imported> {
 
 impl Setting {
     fn of(tree: Tree, module: Module) -> Result<Self> {
-        let found = tree.find(SELINUX);
-        let found = found.map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
+        let found = tree
+            .find(SELINUX)
+            .map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
         Ok(Self {
             selinux: found.is_some(),
             tree,
@@ -110,12 +111,13 @@ fn tree(arguments: &PamNamespace) -> Result<Tree> {
 
 /// The files that pam_namespace reads, in its order.
 fn installed(tree: &Tree) -> Result<Vec<Input>> {
-    let names = tree.entries(DROP_INS);
-    let names = names.map_err(|e| Error::new("list", DROP_INS, reason(&e)))?;
-    let names = names.into_iter();
+    let names = tree
+        .entries(DROP_INS)
+        .map_err(|e| Error::new("list", DROP_INS, reason(&e)))?
+        .into_iter();
     let drop_ins = names.filter(|name| name.ends_with(".conf") && !name.starts_with('.'));
-    let paths = drop_ins.map(|name| format!("{DROP_INS}/{name}"));
-    let paths = std::iter::once(MAIN.to_owned()).chain(paths);
+    let others = drop_ins.map(|name| format!("{DROP_INS}/{name}"));
+    let paths = std::iter::once(MAIN.to_owned()).chain(others);
     paths.map(|path| input::read_in(tree, &path)).collect()
 }
 
@@ -137,7 +139,7 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Res
             drafts.extend(rule::draft(&line, setting, &mut remarks)?);
         }
     }
-    let drafts = rule::reconciled(drafts, &mut remarks);
+    let reconciled = rule::reconciled(drafts, &mut remarks);
     let place = |remark: &Remark| {
         let file = inputs
             .iter()
@@ -152,7 +154,7 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Res
         policy: Policy {
             head: head(inputs, setting),
             settings: Some(settings()),
-            rules: drafts.into_iter().map(|draft| draft.table).collect(),
+            rules: reconciled.into_iter().map(|draft| draft.table).collect(),
         },
         remarks,
     })
@@ -171,8 +173,7 @@ fn settings() -> Table {
 }
 
 fn head(inputs: &[Input], setting: &Setting) -> Vec<String> {
-    let files = inputs.iter().map(|input| input.file.as_ref());
-    let files: Vec<&str> = files.collect();
+    let files: Vec<&str> = inputs.iter().map(|input| input.file.as_ref()).collect();
     let mut head = vec![format!("What pam_namespace did by {}.", files.join(", "))];
     if let Some(line) = &setting.module.line {
         let debug = line.arguments.iter().any(|argument| argument == "debug");

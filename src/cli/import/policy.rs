@@ -89,8 +89,9 @@ impl Table {
         key: &'static str,
         values: impl Iterator<Item = (&'v str, &'v str)>,
     ) -> Self {
-        let pairs = values.map(|(name, value)| format!("{name} = {}", written(value)));
-        let pairs: Vec<String> = pairs.collect();
+        let pairs: Vec<String> = values
+            .map(|(name, value)| format!("{name} = {}", written(value)))
+            .collect();
         self.key(key, format!("{{ {} }}", pairs.join(", ")))
     }
 

@@ -6,8 +6,10 @@ pub const HALF: &str = "50%";
 /// A number with a unit, as the kernel reads it, other than in octal and hexadecimal.
 pub fn number(text: &str) -> Option<u64> {
     let unit = text.chars().last()?.to_ascii_lowercase();
-    let power = "kmgtpe".find(unit).and_then(|at| u32::try_from(at).ok());
-    let power = power.map(|at| at.saturating_add(1).saturating_mul(10));
+    let power = "kmgtpe"
+        .find(unit)
+        .and_then(|at| u32::try_from(at).ok())
+        .map(|at| at.saturating_add(1).saturating_mul(10));
     let digits = match power {
         Some(_) => text.get(..text.len().saturating_sub(1))?,
         None => text,

@@ -138,8 +138,9 @@ fn entry(
     let inside = inside(identity, inhabitants);
     let processes = inside.as_ref().map_or(0, |(_, pids)| pids.len());
     let of_command = record.caller.is_some().then(|| inside.iter());
-    let programs = of_command.into_iter().flatten();
-    let programs: BTreeSet<String> = programs
+    let programs: BTreeSet<String> = of_command
+        .into_iter()
+        .flatten()
         .flat_map(|(_, pids)| pids.iter().filter_map(|pid| process::name_of(*pid)))
         .collect();
     let pinned = pin.is_some();
@@ -210,7 +211,7 @@ fn by_user(entries: Entries) -> Vec<UserEntry> {
         entry.sessions.sort_by_key(|session| session.record.opened);
         users.entry(user).or_default().push(entry);
     }
-    let users = users.into_iter().map(|((uid, name), mut namespaces)| {
+    let entries = users.into_iter().map(|((uid, name), mut namespaces)| {
         namespaces.sort_by_key(NamespaceEntry::since);
         UserEntry {
             name,
@@ -218,7 +219,7 @@ fn by_user(entries: Entries) -> Vec<UserEntry> {
             namespaces,
         }
     });
-    users.collect()
+    entries.collect()
 }
 
 impl NamespaceEntry {

@@ -188,10 +188,10 @@ impl Count<'_> {
 
     /// A directory, and the names in it that are still to be counted.
     fn level(&mut self, directory: OwnedFd) -> (OwnedFd, Vec<CString>) {
-        let names = Dir::read_from(&directory).and_then(|open| names(open).collect());
-        self.usage.more |= names.is_err();
-        let names: Vec<CString> = names.unwrap_or_default();
-        (directory, names)
+        let read: Result<Vec<CString>, _> =
+            Dir::read_from(&directory).and_then(|open| names(open).collect());
+        self.usage.more |= read.is_err();
+        (directory, read.unwrap_or_default())
     }
 
     /// Counts an entry, and opens it if it is a directory.

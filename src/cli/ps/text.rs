@@ -121,8 +121,11 @@ fn programs(entry: &NamespaceEntry) -> Option<String> {
 
 /// What is its own besides mounts, in the words of `[[isolate]]`.
 fn isolation(record: &NamespaceRecord) -> Option<String> {
-    let words = record.isolation.iter();
-    let words: Vec<String> = words.map(|(key, word)| format!("{key}={word}")).collect();
+    let words: Vec<String> = record
+        .isolation
+        .iter()
+        .map(|(key, word)| format!("{key}={word}"))
+        .collect();
     (!words.is_empty()).then(|| harmless(&words.join(" ")))
 }
 

@@ -1,8 +1,8 @@
 //! The namespaces of a command: for root as a login comes by them, with a record for `jns ps` and `jns enter`;
 //! for everybody else in a user namespace.
 
-use super::case::Case;
 use super::hooks;
+use super::prepared::Prepared;
 use crate::apply::{self, SessionDirectory, SessionGuard, Subject};
 use crate::cli::command::SERVICE;
 use crate::cli::command_log;
@@ -60,12 +60,12 @@ impl Entry {
     /// # Errors
     ///
     /// The plan cannot be applied; this process is where it was then, but for a user namespace.
-    pub fn make(case: &Case, password: Option<&Secret>) -> Result<Self> {
+    pub fn make(prepared: &Prepared, password: Option<&Secret>) -> Result<Self> {
         let directory = WorkingDirectory::own();
-        let (notes, entry) = if case.is_root {
-            admit(case, password, &directory)?
+        let (notes, entry) = if prepared.is_root {
+            admit(prepared, password, &directory)?
         } else {
-            enter_own(case, password, &directory)?
+            enter_own(prepared, password, &directory)?
         };
         for note in notes {
             say(&format!("jns: {}\n", harmless(&note)));
@@ -83,18 +83,18 @@ impl Entry {
     }
 }
 
-/// For whom the programs of a plan are run.
+/// The user for whom the programs of a plan are run.
 ///
 /// # Errors
 ///
 /// The account database failed.
-pub fn subject<'c>(case: &'c Case, password: Option<&'c Secret>) -> Result<Subject<'c>> {
-    if case.is_root {
-        return subject_of(&case.login, case.plan.helpers(), password);
+pub fn subject<'c>(prepared: &'c Prepared, password: Option<&'c Secret>) -> Result<Subject<'c>> {
+    if prepared.is_root {
+        return subject_of(&prepared.login, prepared.plan.helpers(), password);
     }
     Ok(Subject {
         trust: CALLER,
-        user: &case.login.user,
+        user: &prepared.login.user,
         service: SERVICE,
         password,
         ..Subject::of(0)
@@ -102,24 +102,28 @@ pub fn subject<'c>(case: &'c Case, password: Option<&'c Secret>) -> Result<Subje
 }
 
 fn admit(
-    case: &Case,
+    prepared: &Prepared,
     password: Option<&Secret>,
     directory: &WorkingDirectory,
 ) -> Result<(Vec<String>, Entry)> {
     // Inside, this process may not be in /proc.
     let process = Process::own();
-    let digest = case.plan.digest();
-    let subject = subject(case, password)?;
+    let digest = prepared.plan.digest();
+    let subject = subject(prepared, password)?;
     let mut session = join::join_or_create(PlannedSession {
-        plan: &case.plan,
+        plan: &prepared.plan,
         digest: &digest,
-        login: &case.login,
+        login: &prepared.login,
         subject: &subject,
         directory,
     })?;
     let notes = std::mem::take(&mut session.notes);
-    command_log::write_run(session.namespace, &case.target.account, &case.program);
-    let record = process.map(|process| record(case, process, &digest, &session));
+    command_log::write_run(
+        session.namespace,
+        &prepared.target.account,
+        &prepared.program,
+    );
+    let record = process.map(|process| record(prepared, process, &digest, &session));
     let written = match (&session.runtime, record) {
         (Some(runtime), Ok(record)) => record.write(runtime),
         (_, Err(error)) => Err(error),
@@ -130,23 +134,22 @@ fn admit(
         .map(|error| format!("{error}; `jns ps` will not know the command"));
     let registered = Registered {
         session: Some(session),
-        id: case.login.session.clone(),
-        uid: case.login.uid,
+        id: prepared.login.session.clone(),
+        uid: prepared.login.uid,
     };
-    let notes = notes.into_iter().chain(unknown).collect();
     let entry = Entry::Admitted {
         _registered: registered,
     };
-    Ok((notes, entry))
+    Ok((notes.into_iter().chain(unknown).collect(), entry))
 }
 
 fn record(
-    case: &Case,
+    prepared: &Prepared,
     process: Process,
     digest: &PlanDigest,
     session: &SessionNamespace,
 ) -> SessionRecord {
-    let login = &case.login;
+    let login = &prepared.login;
     SessionRecord {
         id: login.session.clone(),
         user: login.user.clone(),
@@ -210,13 +213,13 @@ fn tell(done: Result<()>) {
 }
 
 fn enter_own(
-    case: &Case,
+    prepared: &Prepared,
     password: Option<&Secret>,
     directory: &WorkingDirectory,
 ) -> Result<(Vec<String>, Entry)> {
-    make_place_of_store(case)?;
+    make_place_of_store(prepared)?;
     user_namespace::leave_as_root()?;
-    let entered = apply::enter(&case.plan, &subject(case, password)?, directory)?;
+    let entered = apply::enter(&prepared.plan, &subject(prepared, password)?, directory)?;
     let own = Own {
         session_guard: entered.session_guard,
         directories: entered.applied.session_directories,
@@ -225,12 +228,12 @@ fn enter_own(
 }
 
 /// Makes the directory that holds the store, which is a place of the user's own.
-fn make_place_of_store(case: &Case) -> Result<()> {
-    let store = case.plan.store.as_str();
-    let is_used = case
+fn make_place_of_store(prepared: &Prepared) -> Result<()> {
+    let store = prepared.plan.store.as_str();
+    let is_used = prepared
         .plan
         .instances()
-        .any(|instance| instance.directory.is_within(&case.plan.store));
+        .any(|instance| instance.directory.is_within(&prepared.plan.store));
     let Some((place, _)) = store.rsplit_once('/').filter(|_| is_used) else {
         return Ok(());
     };

@@ -1,7 +1,7 @@
 //! The programs of a policy's `[[hook]]` rules, run when a command begins and when it has ended.
 
-use super::case::Case;
 use super::entry::subject;
+use super::prepared::Prepared;
 use crate::cli::outcome::say;
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};
@@ -12,12 +12,14 @@ use crate::plan::When;
 /// # Errors
 ///
 /// One of them failed whose failure is not only told.
-pub fn run(case: &Case, when: When) -> Result<()> {
-    let mut hooks = case.plan.hooks.iter().filter(|hook| hook.when == when);
-    let subject = subject(case, None)?;
+pub fn run(prepared: &Prepared, when: When) -> Result<()> {
+    let mut hooks = prepared.plan.hooks.iter().filter(|hook| hook.when == when);
+    let subject = subject(prepared, None)?;
     hooks.try_for_each(|hook| {
-        let ran = subject.helper(&hook.helper, &[]).run(b"");
-        let ran = ran.map_err(|error| error.at(&hook.origin));
+        let ran = subject
+            .helper(&hook.helper, &[])
+            .run(b"")
+            .map_err(|error| error.at(&hook.origin));
         hook.on_failure.deny_or_warn(ran, tell)
     })
 }

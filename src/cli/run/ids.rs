@@ -33,8 +33,7 @@ fn map(option: &str, text: Option<&str>) -> Result<Vec<IdRange>, UsageError> {
     let Some(text) = text else {
         return Ok(vec![IdRange::ALL]);
     };
-    let ranges = text.split(',').map(range);
-    let ranges: Option<Vec<IdRange>> = ranges.collect();
+    let ranges: Option<Vec<IdRange>> = text.split(',').map(range).collect();
     ranges.ok_or_else(|| usage_error(option, text, FORM))
 }
 

@@ -28,8 +28,10 @@ mod key {
 ///
 /// It is not given, or cannot be read.
 pub fn ask(plan: &Plan) -> Result<Option<Secret>> {
-    let wanting = plan.volumes.iter();
-    let wanting = wanting.filter(|volume| volume.password == Password::Login);
+    let wanting = plan
+        .volumes
+        .iter()
+        .filter(|volume| volume.password == Password::Login);
     let paths: Vec<&str> = wanting.map(|volume| volume.path.as_str()).collect();
     if paths.is_empty() {
         return Ok(None);

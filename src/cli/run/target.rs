@@ -1,7 +1,7 @@
-//! Whose command it is: the caller's, or that of whom `--user` and `--group` name.
+//! The user whose command it is: the caller, or who `--user` and `--group` name.
 
 use super::RunError;
-use super::case::has_rights;
+use super::prepared::has_rights;
 use super::text::usage_error;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;
@@ -30,7 +30,7 @@ pub struct Target {
 ///
 /// # Errors
 ///
-/// They name nobody, or somebody whom only root can become.
+/// They name nobody, or a user that only root can become.
 pub fn of(identity: &Identity) -> Result<Target, RunError> {
     let mut target = match &identity.user {
         None => caller()?,
@@ -94,8 +94,10 @@ fn caller() -> Result<Target> {
 
 fn named(user: &str, identity: &Identity) -> Result<Target, RunError> {
     let wrong = |reason: &str| usage_error("--user", user, reason);
-    let uid = Nss.uid(user).or_else(|| number(user));
-    let uid = uid.ok_or_else(|| wrong("there is no such user; give a name or a number"))?;
+    let uid = Nss
+        .uid(user)
+        .or_else(|| number(user))
+        .ok_or_else(|| wrong("there is no such user; give a name or a number"))?;
     let known = Account::of(uid).ok();
     if known.is_none() && identity.group.is_none() {
         return Err(wrong("that user id has no account; say which --group it is in").into());

@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn paths_are_what_was_typed() {
-        let here = std::env::current_dir().unwrap();
-        let here = here.to_str().unwrap();
+        let directory = std::env::current_dir().unwrap();
+        let here = directory.to_str().unwrap();
         let table = [
             (host_path("/a//b/./c/"), Ok("/a/b/c".to_owned())),
             (host_path("x/"), Ok(format!("{here}/x"))),

@@ -56,7 +56,7 @@ fn opener(directory: &str) -> Result<&'static Opener, String> {
     let has = |opener: &&Opener| Path::new(directory).join(opener.settings).is_file();
     OPENERS.iter().find(has).ok_or_else(|| {
         let files: Vec<&str> = OPENERS.iter().map(|opener| opener.settings).collect();
-        let files = files.join(" nor ");
-        format!("neither gocryptfs nor encfs has encrypted {directory}: it has no {files}")
+        let missing = files.join(" nor ");
+        format!("neither gocryptfs nor encfs has encrypted {directory}: it has no {missing}")
     })
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// The module's name.
 const MODULE: &str = "pam_namespace";
 
-/// Arguments that change which directories there are, or for whom.
+/// Arguments that change which directories there are, or which users have them.
 const DECISIVE: [&str; 3] = ["gen_hash", "ignore_instance_parent_mode", "unmnt_only"];
 
 /// What the arguments say, as far as a policy has to know.

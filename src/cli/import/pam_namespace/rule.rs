@@ -66,8 +66,8 @@ pub fn draft(
             private(line, setting, &found, &mut notes).map(|(table, store)| (table, Some(store)))
         }
     };
-    let drafted = drafted.and_then(|(table, store)| accepted(table).map(|table| (table, store)));
-    Ok(match drafted {
+    let checked = drafted.and_then(|(table, store)| Ok((accepted(table)?, store)));
+    Ok(match checked {
         Ok((table, store)) => Some(Draft {
             table,
             origin: line.origin.clone(),
@@ -103,9 +103,9 @@ fn accepted(table: Table) -> Result<Table, String> {
 }
 
 fn tmpfs(line: &Line, found: &Found, notes: &mut Notes<'_>) -> Table {
-    let table = line.users.add(begin("[[tmpfs]]", line));
-    let table = memory::add(table, line.flags.mount.as_deref(), notes);
-    let table = table.flag("create", line.flags.create.is_some());
+    let begun = line.users.add(begin("[[tmpfs]]", line));
+    let table = memory::add(begun, line.flags.mount.as_deref(), notes)
+        .flag("create", line.flags.create.is_some());
     with_script(table, found)
 }
 
@@ -132,15 +132,16 @@ fn private(
         (_, true) => Some("always"),
         (_, false) => Some("long"),
     };
-    let table = line.users.add(begin("[[private]]", line));
-    let table = table
+    let shown = line
+        .users
+        .add(begin("[[private]]", line))
         .optional_text("per", per)
         .text("store", &store)
-        .optional_text("hash", hash);
-    let table = table.optional_text("parent", setting.module.any_parent.then_some("any"));
+        .optional_text("hash", hash)
+        .optional_text("parent", setting.module.any_parent.then_some("any"));
     let table = match found.is_there {
-        true => table.flag("create", true),
-        false => created(table, line, setting, notes)?,
+        true => shown.flag("create", true),
+        false => created(shown, line, setting, notes)?,
     };
     Ok((with_script(table, found), store))
 }
@@ -214,18 +215,14 @@ fn owners(create: &Create, setting: &Setting) -> Result<(String, String), String
         let group = create.group.clone().unwrap_or_else(own);
         return Ok((String::from("{user}"), group));
     };
-    let account = User::from_name(owner).ok().flatten();
-    let account = account.ok_or_else(|| {
+    let account = User::from_name(owner).ok().flatten().ok_or_else(|| {
         format!(
             "there is no user `{owner}` to create it for; {}",
             setting.module.verdict()
         )
     })?;
-    let group = create.group.clone();
-    Ok((
-        owner.clone(),
-        group.unwrap_or_else(|| account.gid.to_string()),
-    ))
+    let gid = || account.gid.to_string();
+    Ok((owner.clone(), create.group.clone().unwrap_or_else(gid)))
 }
 
 /// `table` with the script that is run at every login. Whatever its exit status is, pam_namespace lets the login

@@ -1,4 +1,4 @@
-//! The fourth word of a line: whom it is about.
+//! The fourth word of a line: the users that it is about.
 
 use super::Notes;
 use crate::cli::import::policy::Table;
@@ -25,8 +25,10 @@ pub fn read(word: Option<&str>, notes: &mut Notes<'_>) -> Users {
 
 /// Names as pam_namespace looks them up: what names no user says nothing.
 fn listed(names: &str, notes: &mut Notes<'_>) -> Vec<String> {
-    let names = names.split(',').filter(|name| !name.is_empty());
-    let names = names.filter(|name| is_user(name, notes));
+    let names = names
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .filter(|name| is_user(name, notes));
     names.fold(Vec::new(), |mut list, name| {
         if !list.iter().any(|known| known == name) {
             list.push(name.to_owned());

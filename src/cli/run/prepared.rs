@@ -1,4 +1,4 @@
-//! What is to be run, by whom, and in which plan: everything that is known before anything is done.
+//! A command that is ready to be run: everything that is known of it before anything is done.
 
 use super::target::{self, Target};
 use super::text::usage_error;
@@ -22,7 +22,7 @@ use std::ffi::OsString;
 
 /// A command and what it gets.
 #[derive(Debug)]
-pub struct Case {
+pub struct Prepared {
     /// Whether the caller is root, outside of any user namespace that is made for the command.
     pub is_root: bool,
     /// Whose command it is.
@@ -39,7 +39,7 @@ pub struct Case {
     pub is_shell: bool,
 }
 
-impl Case {
+impl Prepared {
     /// Reads the options, the policy file that they name, and the accounts.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ pub fn has_rights() -> bool {
     is_effective_root() && !is_root_outside()
 }
 
-/// Target to trust with the paths of options: for root, nobody but root and the user whose command it is.
+/// Who is trusted with the paths of options: for root, nobody but root and the user whose command it is.
 pub fn trust(target: &Target) -> Trust {
     let uid = target.account.credentials.uid;
     if has_rights() {
@@ -162,8 +162,9 @@ fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
     if !policy.rules.iter().any(is_kept) {
         return unused().map_err(|reason| failed("/proc", reason));
     }
-    let named = std::env::var("XDG_STATE_HOME").ok();
-    let named = named.filter(|path| path.starts_with('/'));
+    let named = std::env::var("XDG_STATE_HOME")
+        .ok()
+        .filter(|path| path.starts_with('/'));
     let home = std::env::var("HOME").unwrap_or_else(|_| account.home.clone());
     let state = named.unwrap_or_else(|| format!("{}/.local/state", home.trim_end_matches('/')));
     let path = format!("{}/jns", state.trim_end_matches('/'));
