@@ -82,12 +82,12 @@ impl Account {
         let own = own
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
-        own.chain(std::env::vars_os().filter(|(name, _)| is_kept(name)))
+        own.chain(std::env::vars_os().filter(|(name, _)| is_passed_on(name)))
             .collect()
     }
 }
 
-fn is_kept(name: &OsStr) -> bool {
+fn is_passed_on(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     ["TERM", "LANG", "LANGUAGE"].contains(&&*name) || name.starts_with("LC_")
 }
@@ -134,8 +134,8 @@ mod tests {
             ("SSH_AUTH_SOCK", false),
             ("TERMINFO", false),
         ];
-        for (name, kept) in table {
-            assert_eq!(is_kept(name.as_ref()), kept, "{name}");
+        for (name, expected) in table {
+            assert_eq!(is_passed_on(name.as_ref()), expected, "{name}");
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::cli::terminal::harmless;
 use crate::error::Origin;
 use crate::plan::{
-    Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan, Shape,
-    Sharing, Step, View, Volume, Wanted,
+    FileSystem, Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan,
+    Shape, Sharing, Step, Variable, View, Volume, Wanted,
 };
 use crate::policy::value::{AbsPath, Names, Propagation};
 use crate::policy::word_of;
@@ -17,34 +17,45 @@ pub fn steps(plan: &Plan) -> String {
     lines.collect()
 }
 
-/// A plan as JSON.
+/// A plan as JSON. It is taken apart by name, as is all that it is made of: what is added to a plan has to be placed here.
 pub fn value(plan: &Plan) -> Value {
-    let environment: Map<String, Value> = plan
-        .environment
-        .iter()
-        .map(|(name, said)| {
-            (
-                name.clone(),
-                with_place(json!({ "value": said.value }), &said.origin),
-            )
-        })
-        .collect();
+    let Plan {
+        propagation,
+        store,
+        root: new_root,
+        steps,
+        isolation: own,
+        volumes,
+        hooks,
+        inits,
+        sharing: namespace,
+        environment,
+    } = plan;
     json!({
-        "propagation": match plan.propagation {
+        "propagation": match propagation {
             Propagation::Slave => "slave",
             Propagation::Private => "private",
         },
-        "store": plan.store.as_str(),
-        "namespace": sharing(&plan.sharing),
+        "store": store.as_str(),
+        "namespace": sharing(namespace),
         "digest": plan.digest(),
-        "root": plan.root.as_ref().map(root),
-        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
-        "isolation": isolation(&plan.isolation),
-        "volumes": plan.volumes.iter().map(volume).collect::<Vec<_>>(),
-        "inits": plan.inits.iter().map(init).collect::<Vec<_>>(),
-        "hooks": plan.hooks.iter().map(hook).collect::<Vec<_>>(),
-        "environment": environment,
+        "root": new_root.as_ref().map(root),
+        "steps": all(steps, step),
+        "isolation": isolation(own),
+        "volumes": all(volumes, volume),
+        "inits": all(inits, init),
+        "hooks": all(hooks, hook),
+        "environment": environment.iter().map(variable).collect::<Map<_, _>>(),
     })
+}
+
+fn all<T>(list: &[T], value: impl Fn(&T) -> Value) -> Vec<Value> {
+    list.iter().map(value).collect()
+}
+
+fn variable((name, variable): (&String, &Variable)) -> (String, Value) {
+    let Variable { value, origin } = variable;
+    (name.clone(), with_place(json!({ "value": value }), origin))
 }
 
 /// Who has the namespace, and which rule is the reason why it is the session's own.
@@ -60,22 +71,36 @@ fn sharing(sharing: &Sharing) -> Value {
 }
 
 fn root(root: &NewRoot) -> Value {
+    let NewRoot {
+        path,
+        fstab,
+        has_fstab_steps: _,
+        steps,
+        optional,
+        origin,
+    } = root;
     let value = json!({
-        "path": root.path.as_str(),
-        "fstab": root.fstab.as_ref().map(AbsPath::as_str),
-        "steps": root.steps.iter().map(step).collect::<Vec<_>>(),
-        "optional": root.optional,
+        "path": path.as_str(),
+        "fstab": fstab.as_ref().map(AbsPath::as_str),
+        "steps": all(steps, step),
+        "optional": optional,
     });
-    with_place(value, &root.origin)
+    with_place(value, origin)
 }
 
 /// What is the session's own; null is the host's.
 fn isolation(isolation: &Isolation) -> Value {
+    let Isolation {
+        processes,
+        ipc,
+        hostname,
+        network,
+    } = isolation;
     json!({
-        "processes": isolation.processes.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
-        "ipc": isolation.ipc.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
-        "hostname": isolation.hostname.as_ref().map(|wanted| said(wanted, &wanted.value)),
-        "network": isolation.network.as_ref().map(|wanted| said(wanted, &wanted.value.word())),
+        "processes": processes.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
+        "ipc": ipc.as_ref().map(|wanted| said(wanted, word_of(wanted.value))),
+        "hostname": hostname.as_ref().map(|wanted| said(wanted, &wanted.value)),
+        "network": network.as_ref().map(|wanted| said(wanted, &wanted.value.word())),
     })
 }
 
@@ -84,79 +109,123 @@ fn said<T>(wanted: &Wanted<T>, value: &str) -> Value {
 }
 
 fn volume(volume: &Volume) -> Value {
+    let Volume {
+        path,
+        open,
+        close,
+        password,
+        optional,
+        inherit,
+        origin,
+    } = volume;
     let value = json!({
-        "path": volume.path.as_str(),
-        "open": helper(&volume.open),
-        "close": volume.close.as_ref().map(helper),
-        "password": word_of(volume.password),
-        "optional": volume.optional,
-        "inherit": volume.inherit,
+        "path": path.as_str(),
+        "open": helper(open),
+        "close": close.as_ref().map(helper),
+        "password": word_of(*password),
+        "optional": optional,
+        "inherit": inherit,
     });
-    with_place(value, &volume.origin)
+    with_place(value, origin)
 }
 
 fn hook(hook: &Hook) -> Value {
+    let Hook {
+        when,
+        helper: program,
+        on_failure,
+        origin,
+    } = hook;
     let value = json!({
-        "when": word_of(hook.when),
-        "run": helper(&hook.helper),
-        "on_failure": word_of(hook.on_failure),
+        "when": word_of(*when),
+        "run": helper(program),
+        "on_failure": word_of(*on_failure),
     });
-    with_place(value, &hook.origin)
+    with_place(value, origin)
 }
 
 fn init(init: &Init) -> Value {
+    let Init {
+        path,
+        instance,
+        helper: program,
+        on_failure,
+        origin,
+    } = init;
     let value = json!({
-        "path": init.path.as_str(),
-        "instance": init.instance.as_ref().map(AbsPath::as_str),
-        "run": helper(&init.helper),
-        "on_failure": word_of(init.on_failure),
+        "path": path.as_str(),
+        "instance": instance.as_ref().map(AbsPath::as_str),
+        "run": helper(program),
+        "on_failure": word_of(*on_failure),
     });
-    with_place(value, &init.origin)
+    with_place(value, origin)
 }
 
 fn helper(helper: &Helper) -> Value {
+    let Helper {
+        argv,
+        run_as,
+        timeout,
+    } = helper;
     json!({
-        "argv": helper.argv,
-        "as": word_of(helper.run_as),
-        "timeout": helper.timeout.as_secs_f64(),
+        "argv": argv,
+        "as": word_of(*run_as),
+        "timeout": timeout.as_secs_f64(),
     })
 }
 
-fn lifetime(instance: &Instance) -> &'static str {
-    match instance.lifetime {
+fn lifetime(lifetime: Lifetime) -> &'static str {
+    match lifetime {
         Lifetime::Kept => "kept",
         Lifetime::Session => "session",
     }
 }
 
 fn step(step: &Step) -> Value {
+    let Step {
+        path,
+        view: shown,
+        attributes,
+        propagation,
+        create,
+        optional,
+        inherit,
+        origin,
+    } = step;
     let mut value = json!({
-        "path": step.path.as_str(),
-        "options": step.attributes.words(),
-        "propagation": step.propagation.map(word_of),
-        "create": step.create,
-        "optional": step.optional,
-        "inherit": step.inherit,
+        "path": path.as_str(),
+        "options": attributes.words(),
+        "propagation": propagation.map(word_of),
+        "create": create,
+        "optional": optional,
+        "inherit": inherit,
     });
-    if let (Some(object), Value::Object(view)) = (value.as_object_mut(), view(&step.view)) {
+    if let (Some(object), Value::Object(view)) = (value.as_object_mut(), view(shown)) {
         object.extend(view);
     }
-    with_place(value, &step.origin)
+    with_place(value, origin)
 }
 
 fn view(view: &View) -> Value {
     match view {
         View::Instance {
-            instance,
+            instance:
+                Instance {
+                    directory,
+                    labelling,
+                    parent,
+                    lifetime: duration,
+                    hook,
+                },
             shape: s,
             keep: k,
         } => json!({
             "view": "instance",
-            "directory": instance.directory.as_str(),
-            "parent": Some(instance.parent).filter(|parent| *parent == Parent::Any).map(word_of),
-            "label": instance.labelling.own().map(|label| &label.context),
-            "lifetime": lifetime(instance),
-            "hook": instance.hook.as_ref().map(|hook| &hook.argv),
+            "directory": directory.as_str(),
+            "parent": Some(*parent).filter(|parent| *parent == Parent::Any).map(word_of),
+            "label": labelling.own().map(|label| &label.context),
+            "lifetime": lifetime(*duration),
+            "hook": hook.as_ref().map(|hook| &hook.argv),
             "shape": shape(s),
             "keep": keep(k),
         }),
@@ -180,16 +249,20 @@ fn view(view: &View) -> Value {
         View::Overlay { layer } => json!({
             "view": "overlay",
             "directory": layer.directory.as_str(),
-            "lifetime": lifetime(layer),
+            "lifetime": lifetime(layer.lifetime),
         }),
-        View::FileSystem(system) => json!({
+        View::FileSystem(FileSystem {
+            kind,
+            medium,
+            options,
+        }) => json!({
             "view": "file system",
-            "type": system.kind,
-            "source": match &system.medium {
+            "type": kind,
+            "source": match medium {
                 Medium::Device(device) => device.as_str(),
                 Medium::Named(name) => name,
             },
-            "options": system.options.iter().map(|(key, value)| match value {
+            "options": options.iter().map(|(key, value)| match value {
                 Some(value) => format!("{key}={value}"),
                 None => key.clone(),
             }).collect::<Vec<_>>(),
@@ -203,15 +276,16 @@ fn view(view: &View) -> Value {
 
 /// Mode, owner and group; null is the covered directory's.
 fn shape(shape: &Shape) -> Value {
+    let Shape { mode, owner, group } = shape;
     json!({
-        "mode": shape.mode.map(|mode| mode.to_string()),
-        "owner": shape.owner,
-        "group": shape.group,
+        "mode": mode.map(|mode| mode.to_string()),
+        "owner": owner,
+        "group": group,
     })
 }
 
-fn keep(all: &[Names]) -> Vec<String> {
-    all.iter().map(Names::to_string).collect()
+fn keep(names: &[Names]) -> Vec<String> {
+    names.iter().map(Names::to_string).collect()
 }
 
 /// `value`, which is an object, with the file and line it comes from.

@@ -136,18 +136,18 @@ mod tests {
     #[test]
     fn sudoedit_is_told_of_where_a_rule_is_lifted_in_it() {
         let (hide, isolate) = ("[[hide]]\npath = \"/a\"\n", "[[isolate]]\nipc = \"own\"\n");
-        let kept = "[[hide]]\npath = \"/a\"\ninherit = true\n";
+        let inherited = "[[hide]]\npath = \"/a\"\ninherit = true\n";
         let private = "[[private]]\npath = \"/tmp\"\n";
         let (stack, none) = (("etc/pam.d/sudo", OURS), ("etc/pam.d/sudo", ""));
-        let (sudoers, spared) = (
+        let (sudoers, exempted) = (
             ("etc/sudoers", ""),
             ("etc/sudoers", "Defaults!sudoedit !pam_session\n"),
         );
         let table: &[(&str, Files<'_>, bool)] = &[
             (hide, &[stack, sudoers], true),
             (isolate, &[stack, sudoers], true),
-            (hide, &[stack, spared], false),
-            (kept, &[stack, sudoers], false),
+            (hide, &[stack, exempted], false),
+            (inherited, &[stack, sudoers], false),
             (private, &[stack, sudoers], false),
             (hide, &[none, sudoers], false),
             (hide, &[stack], false),
@@ -164,12 +164,12 @@ mod tests {
     fn daemons_are_told_of_where_nothing_but_commands_starts_them() {
         let private = "[[private]]\npath = \"/tmp\"\n";
         let apart = "[settings]\ninherit = []\n[[private]]\npath = \"/tmp\"\n";
-        let kept = "[[private]]\npath = \"/tmp\"\ninherit = false\n";
+        let own = "[[private]]\npath = \"/tmp\"\ninherit = false\n";
         let stack = ("etc/pam.d/sudo", OURS);
         let table: &[(&str, Files<'_>, bool)] = &[
             (private, &[stack], true),
             (apart, &[stack], false),
-            (kept, &[stack], false),
+            (own, &[stack], false),
             (private, &[("etc/pam.d/sshd", OURS)], false),
             (private, &[stack, ("usr/lib/systemd/systemd", "")], false),
             (private, &[stack, ("run/systemd/system/x", "")], false),

@@ -117,7 +117,7 @@ fn of_directory(store: &str, facts: &Stat) -> Finding {
     Finding::ok(Area::Store, format!("{store} is root's, mode {mode:04o}"))
 }
 
-/// What accounts have kept whose ids others have now.
+/// Directories of accounts whose ids others have now.
 fn of_former(tree: &Tree, store: &str) -> Vec<Finding> {
     let names = tree.list(&OwnerKind::User.path(store)).into_iter();
     let former = names.filter_map(|name| match Owner::parse(OwnerKind::User, &name)? {

@@ -34,7 +34,7 @@ impl Tree {
     }
 
     /// A system with these files and no others, by their paths beneath its root and their texts, as long as the directory
-    /// is kept.
+    /// lives.
     #[cfg(test)]
     pub fn of_files<'f>(
         files: impl IntoIterator<Item = (impl AsRef<Path>, &'f str)>,

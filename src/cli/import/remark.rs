@@ -4,9 +4,9 @@ use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::error::Origin;
 use serde_json::{Value, json};
 
-/// What became of something in the configuration.
+/// In which way the policy is not what the configuration was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Kind {
     /// The policy has nothing for it.
     LeftOut,
     /// The policy does it in another way.
@@ -15,16 +15,16 @@ pub enum Fate {
     Doubtful,
 }
 
-const FATES: [(Fate, &str, &str, Tone); 3] = [
-    (Fate::LeftOut, "left out", "left-out", Tone::Bad),
-    (Fate::Different, "different", "different", Tone::Warning),
-    (Fate::Doubtful, "doubtful", "doubtful", Tone::Warning),
+const WORDS: [(Kind, &str, &str, Tone); 3] = [
+    (Kind::LeftOut, "left out", "left-out", Tone::Bad),
+    (Kind::Different, "different", "different", Tone::Warning),
+    (Kind::Doubtful, "doubtful", "doubtful", Tone::Warning),
 ];
 
-impl Fate {
+impl Kind {
     /// In a sentence and in JSON, and how it is painted.
     fn said(self) -> (&'static str, &'static str, Tone) {
-        let found = FATES.iter().find(|(fate, ..)| *fate == self);
+        let found = WORDS.iter().find(|(kind, ..)| *kind == self);
         found.map_or(("", "", Tone::Faint), |(_, text, key, tone)| {
             (text, key, *tone)
         })
@@ -36,8 +36,8 @@ impl Fate {
 pub struct Remark {
     /// The line it is about.
     pub origin: Origin,
-    /// What became of it.
-    pub fate: Fate,
+    /// In which way it will not be as it was.
+    pub kind: Kind,
     /// What it is, and why, in one line.
     pub message: String,
 }
@@ -45,39 +45,39 @@ pub struct Remark {
 impl Remark {
     /// Something that the policy has nothing for.
     pub fn left_out(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Fate::LeftOut, message)
+        Self::new(origin, Kind::LeftOut, message)
     }
 
     /// Something that the policy does in another way.
     pub fn different(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Fate::Different, message)
+        Self::new(origin, Kind::Different, message)
     }
 
     /// Something that the policy does as well, and that is hardly what was meant.
     pub fn doubtful(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Fate::Doubtful, message)
+        Self::new(origin, Kind::Doubtful, message)
     }
 
-    fn new(origin: &Origin, fate: Fate, message: impl Into<String>) -> Self {
+    fn new(origin: &Origin, kind: Kind, message: impl Into<String>) -> Self {
         Self {
             origin: origin.clone(),
-            fate,
+            kind,
             message: message.into(),
         }
     }
 
     /// `FILE:LINE: left out: why`.
     pub fn render(&self, screen: Screen) -> String {
-        let (fate, _, tone) = self.fate.said();
-        let fate = screen.paint(tone, fate);
+        let (kind, _, tone) = self.kind.said();
+        let kind = screen.paint(tone, kind);
         let origin = harmless(&self.origin.to_string());
-        format!("{origin}: {fate}: {}", harmless(&self.message))
+        format!("{origin}: {kind}: {}", harmless(&self.message))
     }
 
     /// The remark as JSON.
     pub fn as_json(&self) -> Value {
         json!({
-            "fate": self.fate.said().1,
+            "fate": self.kind.said().1,
             "file": self.origin.file.as_ref(),
             "line": self.origin.line,
             "message": self.message,

@@ -66,7 +66,7 @@ impl Drop for Quiet {
     }
 }
 
-/// What is kept while it is typed is wiped with it.
+/// What holds it while it is typed is wiped with it.
 struct Line(Vec<u8>);
 
 impl Drop for Line {

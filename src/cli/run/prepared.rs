@@ -154,12 +154,12 @@ fn refuse_without_rights(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// Where the directories of a caller without rights are kept, as the XDG Base Directory Specification has it.
-/// Where nothing is kept, it must not matter what is covered: no rule's path lies in /proc.
+/// Where the instances of a caller without rights live, as the XDG Base Directory Specification has it.
+/// Where there are none, it must not matter what is covered: no rule's path lies in /proc.
 fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
     let unused = || AbsPath::new("/proc/unused");
     let failed = |path: &str, reason| Error::new("keep directories in", path, reason);
-    if !policy.rules.iter().any(is_kept) {
+    if !policy.rules.iter().any(needs_store) {
         return unused().map_err(|reason| failed("/proc", reason));
     }
     let named = std::env::var("XDG_STATE_HOME")
@@ -172,7 +172,7 @@ fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
 }
 
 /// Whether a rule shows a directory of the store.
-fn is_kept(rule: &Rule) -> bool {
+fn needs_store(rule: &Rule) -> bool {
     match &rule.kind {
         Kind::Private(private) => matches!(private.medium, Medium::Disk { .. }),
         Kind::Overlay(_) => true,

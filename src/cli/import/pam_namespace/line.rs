@@ -41,7 +41,7 @@ pub fn read(
     match understand(origin, text, &mut notes) {
         Ok(line) => Some(line),
         Err(reason) => {
-            notes.left_out(format!("{reason}; {}", setting.module.verdict()));
+            notes.left_out(format!("{reason}; {}", setting.module.effect_of_mistake()));
             None
         }
     }

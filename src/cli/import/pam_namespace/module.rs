@@ -99,7 +99,7 @@ impl Module {
     }
 
     /// What becomes of a login when a line is wrong.
-    pub fn verdict(&self) -> &'static str {
+    pub fn effect_of_mistake(&self) -> &'static str {
         match self.forgives {
             true => "pam_namespace passes over this line",
             false => "pam_namespace refuses every login for this line",

@@ -218,7 +218,7 @@ fn owners(create: &Create, setting: &Setting) -> Result<(String, String), String
     let account = User::from_name(owner).ok().flatten().ok_or_else(|| {
         format!(
             "there is no user `{owner}` to create it for; {}",
-            setting.module.verdict()
+            setting.module.effect_of_mistake()
         )
     })?;
     let gid = || account.gid.to_string();
@@ -286,7 +286,7 @@ pub fn reconciled(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
 /// Of several rules for one path and the same users only the last can be seen.
 fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
     let mut later: BTreeMap<String, Vec<(Users, Origin)>> = BTreeMap::new();
-    let mut kept = Vec::new();
+    let mut visible = Vec::new();
     for draft in drafts.into_iter().rev() {
         let mut notes = Notes::new(&draft.origin, remarks);
         let above = later.entry(draft.path.clone()).or_default();
@@ -304,10 +304,10 @@ fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
             ));
         }
         above.push((draft.users.clone(), draft.origin.clone()));
-        kept.push(draft);
+        visible.push(draft);
     }
-    kept.reverse();
-    kept
+    visible.reverse();
+    visible
 }
 
 /// Of several paths with the same instances only the first can have them.
