@@ -1,7 +1,10 @@
-//! What is read of the machine, or of a system installed under another directory: its files, its PAM stacks, and the
-//! configurations of sshd, sudo and systemd. Nothing here says what is right.
+//! What is read of the machine, or of a system installed under another directory: its files, its PAM stacks, the
+//! configurations of sshd, sudo and systemd, and what keeps processes from their rights. Nothing here says what is
+//! right.
 
+pub mod confinement;
 pub mod module_line;
+pub mod schedule;
 pub mod sshd_config;
 pub mod stack;
 pub mod sudoers;
