@@ -11,7 +11,7 @@ use super::undo::Undo;
 use super::views::Covered;
 use super::{Applied, SessionDirectory, ShownPath};
 use crate::error::{Error, Result};
-use crate::kernel::fs::directory::{self, Draft, Form, Publication};
+use crate::kernel::fs::directory::{self, Draft, ExpectedInstance, Form, Publication};
 use crate::kernel::fs::label;
 use crate::kernel::fs::walk::{self, Place, Trust, identity};
 use crate::plan::{Instance, Lifetime, Parent};
@@ -105,8 +105,12 @@ impl<'p> Instances<'p> {
         believed::check_instance(covered, location.replaceable_by, context)?;
         let opened = match find_instance(&location, instance)? {
             Some(found) => {
-                let is_replaceable = location.replaceable_by == ReplaceableBy::User;
-                directory::verify(&found, form, context.uid(), is_replaceable, path)?;
+                let expected = ExpectedInstance {
+                    form,
+                    user: context.uid(),
+                    is_replaceable: location.replaceable_by == ReplaceableBy::User,
+                };
+                expected.verify(&found, path)?;
                 found
             }
             None => {

@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::fmt;
 use std::rc::Rc;
 
-/// Who may have no part in what root believes.
+/// Someone who may have no part in what root believes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     /// The user with this id, whose session it is in.
@@ -53,7 +53,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// That of a file or directory with this status.
+    /// Reads the form of a file or directory out of its status.
     #[must_use]
     pub fn of(status: &Stat) -> Self {
         Self {
@@ -187,8 +187,8 @@ impl Draft {
         &self.name
     }
 
-    /// Somebody is about to put something into the new directory: before it has its name, that is removed with
-    /// it.
+    /// Says that somebody is about to put something into the new directory: as long as that has no name, it is
+    /// removed with what is in it.
     pub fn expect_content(&mut self) {
         self.is_filled = true;
     }
@@ -260,15 +260,17 @@ pub fn names(directory: Dir) -> impl Iterator<Item = Result<CString, Errno>> {
     })
 }
 
-/// The same as text, in byte order. Names that are not UTF-8 are left out.
+/// The names in an open directory as text, in byte order, without `.` and `..`. Names that are not UTF-8 are left out.
 ///
 /// # Errors
 ///
 /// The error number of getdents64(2).
 pub fn sorted_names(directory: Dir) -> Result<Vec<String>, Errno> {
     let all: Vec<CString> = names(directory).collect::<Result<_, Errno>>()?;
-    let texts = all.into_iter().filter_map(|name| name.into_string().ok());
-    let mut texts: Vec<String> = texts.collect();
+    let mut texts: Vec<String> = all
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .collect();
     texts.sort_unstable();
     Ok(texts)
 }
@@ -283,8 +285,8 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
-/// In a directory that a user may write to, the new entry can be exchanged before it is opened. Only an
-/// empty directory of root's own may be given away. Gives its device and inode.
+/// Checks that a new directory is the one that was made, and gives its device and inode. Where a user may write to the
+/// parent, the entry can be exchanged before it is opened: only an empty directory of root's own may be given away.
 fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
     let failed = |errno| Error::from_errno("create", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
@@ -301,8 +303,9 @@ fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
     Ok(walk::identity(&status))
 }
 
-/// Owner first: chown(2) takes the set-id bits away.
+/// Gives what is open its owner, group and mode.
 fn shape(file: &OwnedFd, form: Form) -> Result<(), Errno> {
+    // The owner before the mode: chown(2) takes the set-user-ID and set-group-ID bits away.
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the room that changes owners"
@@ -315,39 +318,49 @@ fn shape(file: &OwnedFd, form: Form) -> Result<(), Errno> {
     rustix::fs::fchmod(file, Mode::from_raw_mode(form.mode))
 }
 
-/// Verifies an existing instance against the form it should have. A wrong mode or group, and an owner
-/// that is root where the user should be or the other way round, are repaired; another owner is refused.
-///
-/// Where the user could have put another directory in its place (`replaceable`), a directory of root's
-/// is never changed: it may be one that root keeps closed.
-///
-/// # Errors
-///
-/// It belongs to somebody else, or the repair failed.
-pub fn verify(
-    directory: &OwnedFd,
-    form: Form,
-    user: u32,
-    replaceable: bool,
-    path: &str,
-) -> Result<()> {
-    let failed = |errno| Error::from_errno("repair", path, errno);
-    let status = rustix::fs::fstat(directory).map_err(failed)?;
-    let found = Form::of(&status);
-    if found == form {
-        return Ok(());
+/// What an existing instance should be.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedInstance {
+    /// The form that it should have.
+    pub form: Form,
+    /// The user whose session shows it.
+    pub user: u32,
+    /// Whether the user could have put another directory in its place.
+    pub is_replaceable: bool,
+}
+
+impl ExpectedInstance {
+    /// Verifies an existing instance. A wrong mode or group, and an owner that is root where the user should be or the
+    /// other way round, are repaired; another owner is refused.
+    ///
+    /// Where the user could have put another directory in its place, a directory of root's is never changed: it may
+    /// be one that root keeps closed.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to somebody else, or the repair failed.
+    pub fn verify(&self, directory: &OwnedFd, path: &str) -> Result<()> {
+        let failed = |errno| Error::from_errno("repair", path, errno);
+        let status = rustix::fs::fstat(directory).map_err(failed)?;
+        let found = Form::of(&status);
+        if found == self.form {
+            return Ok(());
+        }
+        if !self.may_repair(found) {
+            return Err(Error::new("use", path, difference(found, self.form)));
+        }
+        // What is open as a place alone (`O_PATH`) answers fchown(2) with EBADF.
+        let opened = open_directory(directory, ".").map_err(failed)?;
+        shape(&opened, self.form).map_err(failed)
     }
-    let repairable = if replaceable {
-        found.uid == user && form.uid == user
-    } else {
-        [0, user, form.uid].contains(&found.uid)
-    };
-    if !repairable {
-        return Err(Error::new("use", path, difference(found, form)));
+
+    fn may_repair(&self, found: Form) -> bool {
+        let (user, wanted) = (self.user, self.form.uid);
+        match self.is_replaceable {
+            true => found.uid == user && wanted == user,
+            false => [0, user, wanted].contains(&found.uid),
+        }
     }
-    // It may be open as a place alone.
-    let opened = open_directory(directory, ".").map_err(failed)?;
-    shape(&opened, form).map_err(failed)
 }
 
 fn difference(found: Form, wanted: Form) -> String {
@@ -386,7 +399,8 @@ pub fn open_or_make_private(
     Ok((directory, draft))
 }
 
-/// The same for a directory that stays, whatever becomes of the login that needs it.
+/// Opens the directory `name` of root's own in `parent`, as [`open_or_make_private`] does, and lets a new one stay,
+/// whatever becomes of the login that needs it.
 ///
 /// # Errors
 ///
@@ -399,8 +413,8 @@ pub fn ensure_private(parent: &Rc<OwnedFd>, name: &str, path: &str) -> Result<Ow
     Ok(directory)
 }
 
-/// It gets root's group and mode 0700, whatever the umask of the host process and, in su(1), the group of its
-/// caller.
+/// Makes a directory of root's own with root's group and mode 0700, whatever the umask of the host process and, in
+/// su(1), the group of its caller; nothing where it is there.
 fn make_private(parent: &Rc<OwnedFd>, name: &str) -> Result<Option<Draft>, Errno> {
     const FORM: Form = Form {
         mode: 0o700,

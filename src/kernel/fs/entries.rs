@@ -138,7 +138,7 @@ impl Names {
         }
     }
 
-    /// How many entries it can show at most.
+    /// The number of entries that it can show at most.
     #[must_use]
     pub fn most(&self) -> usize {
         match self.single() {
@@ -239,7 +239,7 @@ impl Owners {
 }
 
 impl Entry {
-    /// That of `name`, with what tells it from another one.
+    /// Describes the entry `name` by its status, which tells it from another one.
     #[must_use]
     pub fn new(name: &str, status: &Stat) -> Self {
         let (device, inode) = identity(status);
@@ -273,7 +273,7 @@ impl Found {
 }
 
 impl fmt::Display for Names {
-    /// As a policy has it; a character that is no pattern has a backslash before it.
+    /// Writes it as a policy has it; a character that is no pattern has a backslash before it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {
             Piece::Text(text) => f.write_str(&text.replace('*', "\\*").replace('?', "\\?")),

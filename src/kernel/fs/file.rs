@@ -20,8 +20,8 @@ pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
     read_trusting(Trust::Root, path, limit)
 }
 
-/// The same for a file that is no more than what `trust` says: for [`Trust::Caller`], any regular file
-/// that can be read.
+/// Reads a file whole that is trusted as far as `trust` says: for [`Trust::Caller`], any regular file that can be read,
+/// and otherwise as [`read_trusted`] does.
 ///
 /// # Errors
 ///
@@ -32,6 +32,7 @@ pub fn read_trusting(trust: Trust, path: &str, limit: usize) -> Result<Vec<u8>> 
     if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
         return Err(too_large(path, limit));
     }
+    // The size was no promise: a file may grow while it is read.
     let text = read_whole(&file, limit).map_err(|errno| failed(path, errno))?;
     let after = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
     if text.len() > limit {
@@ -138,7 +139,7 @@ fn read_whole(file: &OwnedFd, limit: usize) -> Result<Vec<u8>, Errno> {
     Ok(text)
 }
 
-/// What tells whether a file is the one it was, without reading it.
+/// Facts by which a file is known to be the one it was, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     device: u64,
@@ -151,7 +152,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// That of the file or directory at `path`; nothing where there is none that can be seen.
+    /// Reads the version of the file or directory at `path`; nothing where there is none that can be seen.
     #[must_use]
     pub fn of(path: &str) -> Option<Self> {
         let status = rustix::fs::stat(path).ok()?;
@@ -201,41 +202,41 @@ pub fn read_private(
 }
 
 /// Gives `parent`, a directory of root's own, the file `name` with these bytes, for root alone. `name` may
-/// lie in a directory of `parent`'s. Whoever
-/// reads it meanwhile, or after this process was killed, sees the whole of the old or of the new one.
+/// lie in a directory of `parent`'s. Whoever reads it meanwhile, or after this process was killed, sees the whole of the
+/// old or of the new one.
 ///
 /// # Errors
 ///
 /// It cannot be written; the old one is there as before.
 pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let mode = Mode::RUSR | Mode::WUSR;
-    write(parent, name, mode, bytes, path)
+    write(parent, name, mode, bytes).map_err(|errno| not_written(path, errno))
 }
 
-/// The same in any directory, for everybody to read.
+/// Gives any directory the file `name` with these bytes, for everybody to read, as [`write_private`] does in one of
+/// root's own.
 ///
 /// # Errors
 ///
 /// As [`write_private`].
 pub fn write_public(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-    write(parent, name, mode, bytes, path)
+    write(parent, name, mode, bytes).map_err(|errno| not_written(path, errno))
 }
 
-fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8], path: &str) -> Result<()> {
-    let failed = |errno| Error::from_errno("write", path, errno);
-    let temporary = temporary_name().map_err(failed)?;
+fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8]) -> Result<(), Errno> {
+    let own_name = temporary_name()?;
+    // In the directory of the file itself: rename(2) does not go from one file system to another.
     let temporary = match name.rsplit_once('/') {
-        Some((directory, _)) => format!("{directory}/{temporary}"),
-        None => temporary,
+        Some((directory, _)) => format!("{directory}/{own_name}"),
+        None => own_name,
     };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-    let file = open_below(&parent, &temporary, flags, mode).map_err(failed)?;
+    let file = open_below(&parent, &temporary, flags, mode)?;
     let written = without_size_limit(|| write_whole(&file, bytes))
         .and_then(|()| rustix::fs::renameat(&parent, &temporary, &parent, name));
-    written.map_err(|errno| {
+    written.inspect_err(|_| {
         let _ = rustix::fs::unlinkat(&parent, &temporary, AtFlags::empty());
-        failed(errno)
     })
 }
 
@@ -256,6 +257,10 @@ fn too_large(path: &str, limit: usize) -> Error {
         path,
         format_args!("it is larger than {limit} bytes"),
     )
+}
+
+fn not_written(path: &str, errno: Errno) -> Error {
+    Error::from_errno("write", path, errno)
 }
 
 fn failed(path: &str, errno: Errno) -> Error {

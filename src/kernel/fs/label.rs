@@ -69,8 +69,8 @@ fn read(place: &str, path: &str) -> Result<Option<String>> {
     while label.last() == Some(&0) {
         label.pop();
     }
-    let text = String::from_utf8(label);
-    let text = text.map_err(|_| Error::new("read the label of", path, "it is no text"))?;
+    let text = String::from_utf8(label)
+        .map_err(|_| Error::new("read the label of", path, "it is no text"))?;
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 

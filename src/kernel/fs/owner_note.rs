@@ -1,4 +1,4 @@
-//! Whose a directory is that is kept by a user id: noted in it, since the id may be given to another account.
+//! Accounts whose directories bear a user id: written down in them, since the id may be given to another account.
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::open_directory;
@@ -17,7 +17,7 @@ const LONGEST_NOTE: usize = 65536;
 /// How often another name is tried for what is set aside, where several are in one second.
 const MOST_NAMES: u64 = 1024;
 
-/// What tells an account from another one with the same id.
+/// Facts that tell an account from another one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Account {
     pub home: String,
 }
 
-/// What has become of an account since it was noted.
+/// The change of an account since it was written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Nothing.
@@ -38,7 +38,7 @@ pub enum Change {
 }
 
 impl Account {
-    /// How it differs from what was noted `before`.
+    /// Compares it with what was written down `before`.
     #[must_use]
     pub fn change_from(&self, before: &Self) -> Change {
         match (self.name == before.name, self.home == before.home) {
@@ -48,7 +48,7 @@ impl Account {
         }
     }
 
-    /// The account that is noted in `directory`, one of root's own at `path`; nothing where none is. A note that is
+    /// Reads the account that is written down in `directory`, one of root's own at `path`; nothing where none is. A note that is
     /// not whole, as after a loss of power, is logged and says nothing.
     ///
     /// # Errors
@@ -65,15 +65,15 @@ impl Account {
             .ok())
     }
 
-    /// Notes it in `directory`, one of root's own at `path`: all of it or nothing.
+    /// Writes it down in `directory`, one of root's own at `path`: all of it or nothing.
     ///
     /// # Errors
     ///
-    /// It cannot be written; what was noted before is there still.
+    /// It cannot be written; what was written before is there still.
     pub fn write(&self, directory: impl AsFd, path: &str) -> Result<()> {
         let path = path_of_note(path);
-        let bytes = serde_json::to_vec(self);
-        let bytes = bytes.map_err(|reason| Error::new("write", &path, reason))?;
+        let bytes =
+            serde_json::to_vec(self).map_err(|reason| Error::new("write", &path, reason))?;
         write_private(directory, NOTE, &bytes, &path)
     }
 }
@@ -139,8 +139,9 @@ pub fn set_aside(
 
 fn rename_aside(parent: impl AsFd, uid: u32) -> Result<String, Errno> {
     let name = Owner::User(uid).name();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_secs());
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = since_1970.map_or(0, |duration| duration.as_secs());
+    // The name has the time in it, and the next second is free where another one was set aside in this one.
     for seconds in now..now.saturating_add(MOST_NAMES) {
         let seconds = seconds.to_string();
         let former = Owner::Former {

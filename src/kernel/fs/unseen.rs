@@ -69,7 +69,7 @@ pub fn is_closed_fuse(directory: impl AsFd) -> bool {
     fstat(&directory).err() == Some(Errno::ACCESS) && is_fuse()
 }
 
-/// Why root finds nothing in the directory `path`, of which [`is_closed_fuse`], and what its user can do about it.
+/// Explains why root finds nothing in the directory `path`, of which [`is_closed_fuse`], and what its user can do.
 #[must_use]
 pub fn advice(path: &str) -> String {
     format!(

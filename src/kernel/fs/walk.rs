@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// As many links as the kernel follows (path_resolution(7)).
 const MAX_LINKS: u32 = 40;
 
-/// Who may have had a hand in a path.
+/// Those who may have had a hand in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Root alone: every directory on the way is root's and writable by nobody else.
@@ -50,7 +50,7 @@ impl Trust {
     }
 }
 
-/// What a path led to.
+/// A file or directory that a path led to.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// An `O_PATH` descriptor.
@@ -185,8 +185,8 @@ impl Walker {
         self.open_and_judge(path, covers).map(|(place, _)| place)
     }
 
-    /// The same, and whether `path` is safe to name: every directory on the way, the last component apart, is root's,
-    /// and is sticky where its group or others may write.
+    /// Opens the absolute path `path`, as [`Walker::open`] does, and judges whether it is safe to name: every directory on
+    /// the way, the last component apart, is root's, and is sticky where its group or others may write.
     ///
     /// # Errors
     ///
@@ -270,6 +270,8 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn step(&mut self, name: &str) -> Result<()> {
         if name == ".." {
+            // Back on the trail, not by the kernel's `..`: that stays in the root of a cover, which is attached nowhere
+            // yet, and leads elsewhere once somebody has moved the directory.
             if self.trail.len() > 1 {
                 self.trail.pop();
             }
@@ -279,14 +281,16 @@ impl Walk<'_> {
         if !here.is_directory() {
             return Err(self.failed(Errno::NOTDIR));
         }
-        let place = enter(here, name, self.trust).map_err(|errno| self.kept_out(here, errno))?;
+        let place = enter(here, name, self.trust).map_err(|errno| self.not_opened(here, errno))?;
+        // The entry is judged when it is open: what its name leads to later makes no difference.
         self.judge(here, &place)?;
         self.is_safe &= here.is_safe_to_name_entries_of();
         if file_type(&place.status) == FileType::Symlink {
             return self.follow(&place);
         }
-        let place = self.covered(place)?;
-        self.trail.push(place);
+        // Covers come after the judgement, which is of the entry that the caller sees at this path.
+        let seen = self.covered(place)?;
+        self.trail.push(seen);
         Ok(())
     }
 
@@ -302,9 +306,11 @@ impl Walk<'_> {
         if self.links > MAX_LINKS {
             return Err(self.failed(Errno::LOOP));
         }
-        let target = rustix::fs::readlinkat(link, "", Vec::new());
-        let target = target.map_err(|errno| self.failed(errno))?;
-        let target = target.to_str().map_err(|_| {
+        // The link that was judged is read by its descriptor, as the empty path does (readlink(2)): its name may be
+        // another one's by now.
+        let target_bytes =
+            rustix::fs::readlinkat(link, "", Vec::new()).map_err(|errno| self.failed(errno))?;
+        let target = target_bytes.to_str().map_err(|_| {
             Error::new(
                 "use",
                 self.asked,
@@ -314,6 +320,7 @@ impl Walk<'_> {
         if target.starts_with('/') {
             self.trail.truncate(1);
         }
+        // What is left of the path comes after the names of the link.
         self.ahead.extend(names_reversed(target));
         Ok(())
     }
@@ -323,6 +330,7 @@ impl Walk<'_> {
             return Ok(place);
         };
         let status = match rustix::fs::fstat(&cover.root) {
+            // The root of a user's FUSE, closed to root (fuse(4)).
             Err(Errno::ACCESS) => place.status,
             known => known.map_err(|errno| self.failed(errno))?,
         };
@@ -334,9 +342,9 @@ impl Walk<'_> {
         })
     }
 
-    /// Why an entry of `here` cannot be opened. Of a directory of the user's that lets nobody but the user in, root
+    /// Explains why an entry of `here` cannot be opened. Of a directory of the user's that lets nobody but the user in, root
     /// knows nothing: the kernel asks neither CAP_DAC_OVERRIDE nor the server of a FUSE file system (fuse(4)).
-    fn kept_out(&self, here: &Place, errno: Errno) -> Error {
+    fn not_opened(&self, here: &Place, errno: Errno) -> Error {
         let failed = self.failed(errno);
         let is_caller = matches!(self.trust, Trust::Caller(_));
         if is_caller || errno != Errno::ACCESS || !here.theirs {
@@ -353,8 +361,7 @@ impl Walk<'_> {
     }
 }
 
-/// Opens `name` in `parent` without following a link. Asking for a directory first makes the kernel
-/// mount what autofs has prepared there; a plain `O_PATH` would show the empty trigger.
+/// Opens `name` in `parent` without following a link.
 fn enter(parent: &Place, name: &str, trust: Trust) -> Result<Place, Errno> {
     let descriptor = open_entry(parent, name)?;
     let status = status_of_entry(parent, name, &descriptor, trust.uid())?;
@@ -366,19 +373,21 @@ fn enter(parent: &Place, name: &str, trust: Trust) -> Result<Place, Errno> {
     })
 }
 
-/// An `O_PATH` descriptor of the entry itself, be it a directory, a file or a link.
+/// Opens the entry itself as an `O_PATH` descriptor, be it a directory, a file or a link.
 ///
 /// # Errors
 ///
 /// The error number of openat(2).
 pub fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+    // A directory is asked for first: that makes the kernel mount what autofs has prepared there. A plain `O_PATH` shows
+    // the empty trigger (open(2)).
     match find_directory(&parent, name) {
         Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, PLACE, Mode::empty()),
         other => other,
     }
 }
 
-/// The same of a directory alone.
+/// Opens a directory as an `O_PATH` descriptor, and nothing else.
 ///
 /// # Errors
 ///
@@ -466,7 +475,7 @@ fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> Result<(), String
     Ok(())
 }
 
-/// Why the user `uid` should not follow a link, if it is one that the kernel would not follow either.
+/// Refuses a link that the user `uid` should not follow: one that the kernel would not follow either.
 fn may_follow(uid: u32, parent: &Place, entry: &Stat) -> Result<(), String> {
     let directory = &parent.status;
     let link = file_type(entry) == FileType::Symlink;
@@ -485,7 +494,7 @@ fn is_shared(trust: Trust, directory: &Place) -> bool {
     openness(trust, directory).is_some()
 }
 
-/// To whom a directory is open besides root; nothing where it is to nobody. A group of root's own does not count
+/// Names those to whom a directory is open besides root; nothing where it is to nobody. A group of root's own does not count
 /// except for policy files, but whom an access list names does.
 fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
     let Stat {
@@ -495,6 +504,7 @@ fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
     if st_mode & 0o002 != 0 || by_group && (st_gid != 0 || trust == Trust::Root) {
         return Some("writable by others than root");
     }
+    // The bits of the group are the mask of every entry of the list (acl(5)): without this one, none may write.
     if !by_group {
         return None;
     }

@@ -10,20 +10,20 @@ use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-/// How a directory is held that is to be the working directory again.
-const HELD: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// The flags by which a directory is opened that is to be the working directory again.
+const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The directory that the calling thread worked in when this was made, held open.
+/// The directory that the calling thread worked in when this was made, as an open descriptor.
 #[derive(Debug)]
-pub(in crate::kernel) struct Held {
+pub(in crate::kernel) struct OpenDirectory {
     directory: OwnedFd,
     /// Device and inode; nothing where the file system does not tell root, as another user's FUSE.
     identity: Option<(u64, u64)>,
-    /// Who owns it, and may enter it where root may not: the ids of a user and a group.
+    /// The user and the group that own it: they may enter it where root may not.
     owner: Option<(Uid, Gid)>,
 }
 
-/// Where a directory is that was a working directory: its path, and what tells it from another one there.
+/// The place of a directory that was a working directory: its path, and the identity that tells it from another one there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Its path below the root directory; nothing where it was removed or lies outside.
@@ -32,23 +32,23 @@ pub struct Location {
     identity: Option<(u64, u64)>,
 }
 
-/// The directory that the calling thread worked in when this was made, held open, and where that was.
+/// The directory that the calling thread worked in when this was made, as an open descriptor, and its place.
 #[derive(Debug)]
 pub struct WorkingDirectory {
     /// The directory itself; nothing where it could not be opened.
-    held: Option<Held>,
+    directory: Option<OpenDirectory>,
     location: Location,
 }
 
-impl Held {
-    /// Holds the calling thread's.
+impl OpenDirectory {
+    /// Opens the calling thread's.
     ///
     /// # Errors
     ///
     /// The error number of open(2).
     pub(in crate::kernel) fn own() -> Result<Self, Errno> {
         // `.` is looked up in the directory, which FUSE and NFS may refuse root; the link in /proc is not.
-        let open = |path| rustix::fs::open(path, HELD, Mode::empty());
+        let open = |path| rustix::fs::open(path, FLAGS, Mode::empty());
         let directory = open(".").or_else(|_| open("/proc/thread-self/cwd"))?;
         let status = rustix::fs::fstat(&directory).ok();
         let owner = |status: &Stat| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
@@ -70,6 +70,7 @@ impl Held {
     /// The error number of fchdir(2).
     pub(in crate::kernel) fn enter(&self) -> Result<(), Errno> {
         match (rustix::process::fchdir(&self.directory), self.owner) {
+            // FUSE without `allow_other` and NFS with `root_squash` let the owner in, and not root.
             (Err(Errno::ACCESS | Errno::PERM), Some(owner)) => enter_as(owner, &self.directory),
             (entered, _) => entered,
         }
@@ -83,13 +84,14 @@ impl Location {
         self.open_path(|identity| identity == Some(known))
     }
 
-    /// Opens it at its path, unless that leads to another directory. What could not be told, after a fault or on a
+    /// Opens it at its path, unless that leads to another directory. One whose identity is not known, after a fault or on a
     /// user's FUSE, is taken for the same: only in the namespaces and the root directory that it was in.
     fn open_where_it_was(&self) -> Option<OwnedFd> {
         self.open_path(|identity| self.identity.is_none() || identity == self.identity)
     }
 
     fn open_path(&self, is_it: impl Fn(Option<(u64, u64)>) -> bool) -> Option<OwnedFd> {
+        // A path in which bytes were replaced is the name of another directory, or of none.
         let is_whole = |path: &&str| !path.contains(char::REPLACEMENT_CHARACTER);
         let there = mount::reopen(self.path.as_deref().filter(is_whole)?).ok()?;
         let status = rustix::fs::fstat(&there).ok();
@@ -102,14 +104,19 @@ impl WorkingDirectory {
     /// whether it lies below another one, and leads nowhere.
     #[must_use]
     pub fn own() -> Self {
-        let path = rustix::process::getcwd(Vec::new()).ok();
-        let path = path.map(|path| path.to_string_lossy().into_owned());
-        let held = Held::own().ok();
+        let bytes = rustix::process::getcwd(Vec::new()).ok();
+        let path = bytes.map(|bytes| bytes.to_string_lossy().into_owned());
+        let directory = OpenDirectory::own().ok();
         let location = Location {
+            // The kernel writes "(unreachable)" before the path of one that is outside of the root directory
+            // (getcwd(2)).
             path: path.filter(|path| path.starts_with('/')),
-            identity: held.as_ref().and_then(|held| held.identity),
+            identity: directory.as_ref().and_then(|directory| directory.identity),
         };
-        Self { held, location }
+        Self {
+            directory,
+            location,
+        }
     }
 
     /// Its path, below the root directory.
@@ -118,7 +125,7 @@ impl WorkingDirectory {
         self.location.path.as_deref()
     }
 
-    /// Where it is, which can be kept without a descriptor.
+    /// Its place, which can be remembered without a descriptor.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
@@ -136,7 +143,7 @@ impl WorkingDirectory {
     pub fn is_present(&self) -> bool {
         let present = Self::own();
         match (self.location.identity, present.location.identity) {
-            // The file system tells nothing; one of the same owner at the same path is the same.
+            // The file system says nothing to root; one of the same owner at the same path is the same.
             (None, None) => {
                 let is_known = self.location.path.is_some() && self.owner().is_some();
                 is_known && (&self.location, self.owner()) == (&present.location, present.owner())
@@ -146,11 +153,11 @@ impl WorkingDirectory {
     }
 
     fn owner(&self) -> Option<(Uid, Gid)> {
-        self.held.as_ref()?.owner
+        self.directory.as_ref()?.owner
     }
 
-    /// Moves to it at its path, if that leads to the very same directory in the present mount namespace. Whether it
-    /// does is returned.
+    /// Moves to it at its path, if that leads to the very same directory in the present mount namespace. Returns whether
+    /// it does.
     #[must_use]
     pub fn find_again(&self) -> bool {
         let there = self.location.open();
@@ -168,32 +175,30 @@ impl WorkingDirectory {
         if self.is_present() || self.find_again() {
             return Ok(());
         }
-        let kept = self.held.as_ref().ok_or(Errno::NOENT);
-        let kept = kept.and_then(Held::enter);
-        let path = self.path();
-        let path = path.unwrap_or("that was removed or is out of reach");
+        let directory = self.directory.as_ref().ok_or(Errno::NOENT);
+        let entered = directory.and_then(OpenDirectory::enter);
+        let path = self.path().unwrap_or("that was removed or is out of reach");
         let object = format_args!("the working directory {path}");
-        kept.map_err(|errno| Error::from_errno("keep", object, errno))
+        entered.map_err(|errno| Error::from_errno("keep", object, errno))
     }
 
     /// Makes `before` the working directory of the calling thread again, or this one where that is not the directory
     /// `left` any more, in which the host process was left: it has moved by itself since. Either is looked for at its
-    /// path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered as it is
-    /// held. Otherwise the working directory stays what it is, the root directory of that view.
+    /// path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered by its
+    /// descriptor. Otherwise the working directory stays what it is, the root directory of that view.
     ///
     /// # Errors
     ///
     /// Neither root nor its owner may enter it.
     pub fn return_to(&self, before: &Location, left: &Location) -> Result<()> {
         let own = &self.location;
-        // What cannot be told, after a fault or on a user's FUSE, is no sign of it.
-        let told = own.identity.zip(left.identity);
-        let has_moved = told.is_some_and(|(present, left)| present != left);
+        // An identity that is not known, after a fault or on a user's FUSE, is no sign of it.
+        let identities = own.identity.zip(left.identity);
+        let has_moved = identities.is_some_and(|(present, left)| present != left);
         let wanted = if has_moved { own } else { before };
-        let held = self.held.as_ref();
-        let entered = match (wanted.open_where_it_was(), held) {
+        let entered = match (wanted.open_where_it_was(), &self.directory) {
             (Some(there), _) => rustix::process::fchdir(there),
-            (None, Some(held)) if own.identity == wanted.identity => held.enter(),
+            (None, Some(directory)) if own.identity == wanted.identity => directory.enter(),
             (None, _) => Ok(()),
         };
         entered.map_err(|errno| Error::from_errno("return to", "the working directory", errno))
@@ -214,8 +219,8 @@ impl WorkingDirectory {
     }
 }
 
-/// fchdir(2) with the ids of the owner alone, which FUSE wants all to be those of the mount's owner. A child does it
-/// that shares the working directory with the calling thread and nothing else: ids are the process's own, and one that
+/// Enters a directory by fchdir(2) with the ids of its owner alone: FUSE wants all of them to be those of the mount's owner.
+/// A child does it that shares the working directory with the calling thread and nothing else: ids are the process's own, and one that
 /// gave up root's even for a moment could be stopped there by the user.
 #[allow(unsafe_code, reason = "what the child does is known here alone")]
 fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> Result<(), Errno> {
@@ -233,14 +238,15 @@ fn enter_as((uid, gid): (Uid, Gid), directory: &OwnedFd) -> Result<(), Errno> {
 }
 
 fn become_and_enter(uid: Uid, gid: Gid, directory: &OwnedFd) -> Result<(), Errno> {
+    // The user id last: with root's, the capability to change the others is gone (capabilities(7)).
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
     rustix::process::fchdir(directory)
 }
 
-/// Who mounted the FUSE file system of a directory, which tells root nothing about it: `user_id` and `group_id` in the
-/// mount table (fuse(8)).
+/// Finds the user and the group who mounted the FUSE file system of a directory that root may not examine: `user_id` and
+/// `group_id` in the mount table (fuse(8)).
 fn owner_of_mount(directory: &OwnedFd) -> Option<(Uid, Gid)> {
     let id = mount::id_of(directory, ".").ok()?;
     let table = mount_table::read("/proc/thread-self/mountinfo").ok()?;

@@ -1,7 +1,7 @@
 //! Leaving for other namespaces, and coming back as if nothing had happened.
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::working_directory::Held;
+use crate::kernel::fs::working_directory::OpenDirectory;
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
 use crate::kernel::namespace::{self, Namespace, Root};
@@ -21,7 +21,7 @@ pub const PINS: &str = "/run/jns/ns";
 struct Origin {
     namespace: OwnedFd,
     root: OwnedFd,
-    directory: Held,
+    directory: OpenDirectory,
     companions: Vec<Companion>,
 }
 
@@ -203,7 +203,7 @@ impl Origin {
         Ok(Self {
             namespace,
             root: rustix::fs::open("/", flags, Mode::empty()).map_err(failed("/"))?,
-            directory: Held::own().map_err(failed("the working directory"))?,
+            directory: OpenDirectory::own().map_err(failed("the working directory"))?,
             companions,
         })
     }
