@@ -1,10 +1,11 @@
 //! Covers: the mounts that hide what their paths showed, detached until they are attached in the new namespace.
 
+use super::views::extent;
 use crate::error::{Error, Result};
 use crate::kernel::fs::unseen;
 use crate::kernel::fs::walk::{Cover, Place, identity};
-use crate::kernel::mount::{self, AttributeChange, Travel};
-use crate::plan::{Step, View};
+use crate::kernel::mount::{self, Preparation, Travel};
+use crate::plan::Step;
 use crate::policy::value::{Propagation, is_within};
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -98,9 +99,8 @@ impl<'p> Covers<'p> {
         let is_private =
             |view: &&BuiltView<'_>| view.step.propagation == Some(Propagation::Private);
         self.views.iter().filter(is_private).try_for_each(|view| {
-            let recursive = matches!(view.step.view, View::Bind { recursive, .. } if recursive);
-            let (change, path) = (AttributeChange::default(), view.step.path.as_str());
-            mount::prepare(&view.mount, recursive, change, Travel::Neither, path)
+            let private = Preparation::of_travel(extent(&view.step.view), Travel::Neither);
+            mount::prepare(&view.mount, private, view.step.path.as_str())
         })
     }
 

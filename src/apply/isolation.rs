@@ -9,7 +9,7 @@ use crate::kernel::init::{self, Known, Membership};
 use crate::kernel::mount::attribute;
 use crate::kernel::mount::filesystem;
 use crate::kernel::mount::mount_table;
-use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::kernel::mount::{self, Extent, Preparation};
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::kind::{Companion, Kind};
 use crate::kernel::namespace::network;
@@ -187,7 +187,7 @@ impl ProcessTable {
         let covered = mount::attributes_of(mount::reopen(PROC)?, PROC)?;
         let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
         let change = like_covered(&Attributes::default(), covered).set(safe);
-        mount::prepare(&mount, false, change, Travel::Neither, PROC)?;
+        mount::prepare(&mount, Preparation::of_private_mount(change), PROC)?;
         let points = points_beneath_proc()?;
         Ok(Self {
             beneath: points
@@ -211,9 +211,9 @@ impl Beneath {
         let below = path.trim_start_matches(PROC).trim_start_matches('/');
         let at = walk::open_below(proc, below, OFlags::PATH, Mode::empty())
             .map_err(|errno| Error::from_errno("open", &path, errno))?;
-        let mount = mount::clone_tree(mount::reopen(&path)?, true, &path)?;
-        let change = AttributeChange::default();
-        mount::prepare(&mount, true, change, travel(plan.propagation), &path)?;
+        let mount = mount::clone_tree(mount::reopen(&path)?, Extent::Tree, &path)?;
+        let preparation = Preparation::of_travel(Extent::Tree, travel(plan.propagation));
+        mount::prepare(&mount, preparation, &path)?;
         Ok(Self { path, mount, at })
     }
 }

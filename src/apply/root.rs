@@ -6,7 +6,7 @@ use super::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Place, Walker};
 use crate::kernel::mount::root;
-use crate::kernel::mount::{self, AttributeChange};
+use crate::kernel::mount::{self, Extent, Preparation};
 use crate::plan;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -33,9 +33,9 @@ impl NewRoot {
             return Err(Error::new("use", path, "it is not a directory"));
         }
         walker.vet(&place, path)?;
-        let mount = Rc::new(mount::clone_tree(&place, true, path)?);
-        let change = AttributeChange::default();
-        mount::prepare(&mount, true, change, travel(context.plan.propagation), path)?;
+        let mount = Rc::new(mount::clone_tree(&place, Extent::Tree, path)?);
+        let preparation = Preparation::of_travel(Extent::Tree, travel(context.plan.propagation));
+        mount::prepare(&mount, preparation, path)?;
         Ok(Self {
             place,
             walker: Walker::within(Rc::clone(&mount), context.trust)?,

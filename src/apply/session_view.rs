@@ -5,7 +5,7 @@ use super::covers::{Covers, Target};
 use super::root::NewRoot;
 use crate::error::Result;
 use crate::kernel::fs::walk::{Place, Walker, identity};
-use crate::kernel::mount;
+use crate::kernel::mount::{self, Extent};
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
 
@@ -54,10 +54,10 @@ impl SessionView<'_, '_> {
     /// Copies what the session would see at a path without the step that is built. Before Linux 6.15 nothing
     /// detached can be copied, but what is the new root directory's own can be where the caller sees it.
     pub(super) fn copy(&self, shown: &OwnedFd, status: &Stat, path: &str) -> Result<OwnedFd> {
-        match mount::clone_tree(shown, true, path) {
+        match mount::clone_tree(shown, Extent::Tree, path) {
             Err(refused) if refused.is_invalid() => {
                 let same = self.seen_by_caller(status, path).ok_or(refused)?;
-                mount::clone_tree(same, true, path)
+                mount::clone_tree(same, Extent::Tree, path)
             }
             copied => copied,
         }

@@ -18,7 +18,7 @@ use super::places::Located;
 use super::session_view::SessionView;
 use crate::error::Result;
 use crate::kernel::fs::walk::Place;
-use crate::kernel::mount;
+use crate::kernel::mount::{self, Extent};
 use crate::plan::{Step, View};
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -43,6 +43,24 @@ impl ViewMount {
             mount: Rc::new(mount),
             visible: Vec::new(),
         }
+    }
+}
+
+/// The mounts of a source that appear: everything beneath it where a bind is recursive.
+pub(super) fn extent(view: &View) -> Extent {
+    match view {
+        View::Bind {
+            recursive: true, ..
+        } => Extent::Tree,
+        View::Bind { .. }
+        | View::Instance { .. }
+        | View::Memory { .. }
+        | View::Overlay { .. }
+        | View::FileSystem(_)
+        | View::Devices
+        | View::Terminals
+        | View::NameServers
+        | View::Nothing { .. } => Extent::Mount,
     }
 }
 

@@ -5,7 +5,7 @@ use super::subject::Subject;
 use super::{believed, conflicts};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Place, Trust, Walker};
-use crate::kernel::mount::volume::Opening;
+use crate::kernel::mount::volume::{Opening, Programs};
 use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Namespace, Root};
 use crate::kernel::process::{self, Process};
@@ -44,13 +44,18 @@ pub(super) fn open_volumes(
         return Ok(opening);
     }
     let census = || inside.processes();
-    opening.note_new(&census)?;
+    opening.add_new(&census)?;
     for volume in &plan.volumes {
         let opened = open_volume(volume, subject, prepared, |path, input| {
             let facts = [("JNS_PATH", volume.path.as_str())];
             let helper = |program| subject.helper(program, &facts);
             let close = volume.close.as_ref().map(helper);
-            opening.open(path, &helper(&volume.open), input, close, &census)
+            let programs = Programs {
+                open: &helper(&volume.open),
+                input,
+                close,
+            };
+            opening.open(path, programs, &census)
         });
         opened.map_err(|error| error.at(&volume.origin))?;
     }

@@ -24,13 +24,56 @@ pub struct AttributeChange {
     clear: u64,
 }
 
-/// How mounts made on one side of a namespace border travel to the other (mount_namespaces(7)).
+/// The direction in which mounts that are made on one side of a namespace border travel to the other
+/// (mount_namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travel {
     /// Those of the host appear here.
     FromHost,
     /// None do.
     Neither,
+}
+
+/// The mounts that a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// One mount, and none of those that are mounted beneath it.
+    Mount,
+    /// A mount and everything that is mounted beneath it.
+    Tree,
+}
+
+/// The changes that a detached mount gets before it is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preparation {
+    /// The mounts that get them.
+    pub extent: Extent,
+    /// The attributes to set and to clear.
+    pub change: AttributeChange,
+    /// The direction in which mounts travel from then on.
+    pub travel: Travel,
+}
+
+impl Preparation {
+    /// Changes the attributes of one mount, to which and from which nothing travels.
+    #[must_use]
+    pub fn of_private_mount(change: AttributeChange) -> Self {
+        Self {
+            extent: Extent::Mount,
+            change,
+            travel: Travel::Neither,
+        }
+    }
+
+    /// Changes nothing but the direction in which mounts travel.
+    #[must_use]
+    pub fn of_travel(extent: Extent, travel: Travel) -> Self {
+        Self {
+            extent,
+            change: AttributeChange::default(),
+            travel,
+        }
+    }
 }
 
 impl Travel {
@@ -90,45 +133,47 @@ impl AttributeChange {
 ///
 /// fstatfs(2) failed.
 pub fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
-    let status = rustix::fs::fstatfs(file).map_err(|e| Error::from_errno("examine", path, e))?;
+    let status =
+        rustix::fs::fstatfs(file).map_err(|errno| Error::from_errno("examine", path, errno))?;
     let flags = u64::try_from(status.f_flags).unwrap_or(0);
     Ok(attribute::of_flags(flags))
 }
 
-/// A detached copy of the mount at an open directory or file; with `recursive`, of what is mounted
-/// beneath it too.
+/// Makes a detached copy of the mount at an open directory or file; of a tree, what is mounted beneath it too.
 ///
 /// # Errors
 ///
 /// open_tree(2) failed; `path` names the object in the message.
-pub fn clone_tree(place: impl AsFd, recursive: bool, path: &str) -> Result<OwnedFd> {
+pub fn clone_tree(place: impl AsFd, extent: Extent, path: &str) -> Result<OwnedFd> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
-    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    flags.set(OpenTreeFlags::AT_RECURSIVE, extent == Extent::Tree);
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-    rustix::mount::open_tree(place, "", flags).map_err(|e| Error::from_errno("clone", path, e))
+    rustix::mount::open_tree(place, "", flags)
+        .map_err(|errno| Error::from_errno("clone", path, errno))
 }
 
-/// Gives a detached mount its attributes and says how mounts travel to it. A copy of a shared mount
-/// would otherwise stay its peer, and what is mounted in it would appear on the host.
+/// Gives a detached mount its attributes, and the direction in which mounts travel to it.
 ///
 /// # Errors
 ///
 /// mount_setattr(2) failed.
-pub fn prepare(
-    mount: &OwnedFd,
-    recursive: bool,
-    change: AttributeChange,
-    travel: Travel,
-    path: &str,
-) -> Result<()> {
+pub fn prepare(mount: &OwnedFd, preparation: Preparation, path: &str) -> Result<()> {
+    let Preparation {
+        extent,
+        change,
+        travel,
+    } = preparation;
     let attr = MountAttr {
         attr_set: change.set,
         attr_clr: change.clear,
+        // While the mount is detached: a copy of a shared mount is its peer (mount_namespaces(7)), so that what is
+        // mounted in it would appear on the host.
         propagation: travel.flag(),
         ..MountAttr::default()
     };
+    let recursive = extent == Extent::Tree;
     sys::mount_setattr(mount.as_fd(), recursive, &attr).map_err(|errno| match errno {
         Errno::NOSYS => Error::new(
             "prepare",
@@ -159,7 +204,7 @@ pub fn is_mount_point(path: &str) -> bool {
     status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// What an empty file system in memory is made with.
+/// Options of an empty file system in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     /// The most it may hold, in bytes.
@@ -174,7 +219,7 @@ pub struct Memory {
     pub gid: u32,
 }
 
-/// A detached, empty file system in memory.
+/// Makes a detached, empty file system in memory.
 ///
 /// # Errors
 ///
@@ -236,14 +281,17 @@ pub fn detach_from(path: &str, id: u64) -> Result<()> {
     let parent = reopen(if parent.is_empty() { "/" } else { parent })?;
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
     let found = rustix::fs::statx(&parent, name, flags, StatxFlags::empty()).map_err(failed)?;
+    // Another mount has come there, or the one that is meant has been taken away already.
     if found.stx_mnt_id != id {
         return Ok(());
     }
+    // A name without a slash in the working directory: umount2(2) would walk the whole path a second time.
     rustix::process::fchdir(&parent).map_err(failed)?;
     unmount(name).map_err(failed)
 }
 
 fn unmount(path: &str) -> Result<(), Errno> {
+    // Detached at once: a plain umount2(2) fails with EBUSY as long as anybody has a file open there.
     let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::umount2(path, flags).map_err(sys::of_nix)
@@ -257,9 +305,11 @@ fn unmount(path: &str) -> Result<(), Errno> {
 /// statx(2) failed.
 pub fn id_of(place: impl AsFd, path: &str) -> Result<u64> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let status = rustix::fs::statx(place, "", flags, StatxFlags::empty());
-    let status = status.map_err(|errno| Error::from_errno("examine", path, errno))?;
-    Ok(status.stx_mnt_id)
+    // Nothing is asked for: the kernel fills in the number of the mount by itself (Linux 5.8), and a FUSE server that
+    // hangs is not waited for.
+    rustix::fs::statx(place, "", flags, StatxFlags::empty())
+        .map(|status| status.stx_mnt_id)
+        .map_err(|errno| Error::from_errno("examine", path, errno))
 }
 
 /// `MOVE_MOUNT_SET_GROUP` of move_mount(2), which rustix does not name.

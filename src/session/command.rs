@@ -205,7 +205,7 @@ impl<'c> Command<'c> {
         session.namespace = namespace;
         session.joined = false;
         session.caller = Some(user);
-        session.notes.extend(self.directories.take_notes());
+        session.notes.extend(self.directories.take_remarks());
         session.paths = with(session.paths, &paths);
         session
     }

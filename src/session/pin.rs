@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
-use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::kernel::mount::{self, AttributeChange, Extent, Preparation};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
@@ -158,7 +158,7 @@ impl Pins {
         }
         // Each time: `mount --make-rshared /`, which container engines ask for, reaches it too.
         let change = AttributeChange::default();
-        mount::prepare(&directory, false, change, Travel::Neither, PINS)?;
+        mount::prepare(&directory, Preparation::of_private_mount(change), PINS)?;
         Ok(Self(directory))
     }
 
@@ -255,7 +255,7 @@ impl Pins {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&self.0, name, flags | OFlags::CREATE, Mode::empty());
         let file = made.map_err(|errno| failed("create", name, errno))?;
-        let pin = mount::clone_tree(namespace, false, &path)?;
+        let pin = mount::clone_tree(namespace, Extent::Mount, &path)?;
         mount::attach(&pin, &file, &path)
     }
 
@@ -350,7 +350,7 @@ fn mount_on_itself(runtime: &Runtime) -> Result<OwnedFd> {
     if mount::is_mount_root(&directory, PINS)? {
         return Ok(directory);
     }
-    let copy = mount::clone_tree(&directory, false, PINS)?;
+    let copy = mount::clone_tree(&directory, Extent::Mount, PINS)?;
     mount::attach(&copy, &directory, PINS)?;
     runtime.directory(DIRECTORY)
 }

@@ -1,14 +1,13 @@
 //! A bind: another file or directory of the host.
 
-use super::{Covered, ViewMount};
+use super::{Covered, ViewMount, extent};
 use crate::apply::attributes::like_covered_and_source;
 use crate::apply::context::Context;
 use crate::apply::findings::Findings;
 use crate::apply::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
-use crate::kernel::mount;
-use crate::plan::View;
+use crate::kernel::mount::{self, Preparation};
 use crate::policy::value::AbsPath;
 
 /// Makes a bind of `source`.
@@ -26,17 +25,14 @@ pub(super) fn build(
     if covered.place.is_directory() != source.is_directory() {
         return refused("source and path must be both directories or both files");
     }
-    let recursive = matches!(
-        step.view,
-        View::Bind {
-            recursive: true,
-            ..
-        }
-    );
-    let mount = mount::clone_tree(source, recursive, &source.path)?;
-    let change = like_covered_and_source(&step.attributes, covered.attributes);
-    let propagation = step.propagation.unwrap_or(context.plan.propagation);
-    mount::prepare(&mount, recursive, change, travel(propagation), path)?;
+    let extent = extent(&step.view);
+    let mount = mount::clone_tree(source, extent, &source.path)?;
+    let preparation = Preparation {
+        extent,
+        change: like_covered_and_source(&step.attributes, covered.attributes),
+        travel: travel(step.propagation.unwrap_or(context.plan.propagation)),
+    };
+    mount::prepare(&mount, preparation, path)?;
     let named = step.view.source().map(AbsPath::as_str);
     findings.note_source(named.unwrap_or(&source.path), source);
     Ok(ViewMount::plain(mount))

@@ -8,7 +8,7 @@ use crate::apply::findings::Findings;
 use crate::error::Result;
 use crate::kernel::fs::device;
 use crate::kernel::fs::walk::Place;
-use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::mount::{self, AttributeChange, Extent, Memory, Preparation, attribute};
 use crate::plan::Step;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -57,9 +57,9 @@ fn show_entry(
     place: &Place,
     path: String,
 ) -> Result<VisibleEntry> {
-    let mount = mount::clone_tree(place, false, &path)?;
+    let mount = mount::clone_tree(place, Extent::Mount, &path)?;
     let change = AttributeChange::default().set(attribute::NO_SUID | attribute::NO_EXEC);
-    mount::prepare(&mount, false, change, Travel::Neither, &path)?;
+    mount::prepare(&mount, Preparation::of_private_mount(change), &path)?;
     Ok(VisibleEntry {
         point: device::mount_point(directory, name, &path)?,
         mount: Rc::new(mount),

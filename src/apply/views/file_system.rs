@@ -6,7 +6,7 @@ use crate::apply::context::Context;
 use crate::apply::findings::Findings;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Trust, file_type};
-use crate::kernel::mount::{self, Travel, attribute, filesystem};
+use crate::kernel::mount::{self, Extent, Preparation, Travel, attribute, filesystem};
 use crate::plan::{FileSystem, Medium, Step};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -97,8 +97,12 @@ fn copy_callers(
     if !known || !matches!(context.trust, Trust::Caller(_)) {
         return Err(refused);
     }
-    let mount = mount::clone_tree(&context.walker.open(path, &[])?, true, path)?;
-    let change = like_covered_and_source(&step.attributes, 0);
-    mount::prepare(&mount, true, change, Travel::Neither, path)?;
+    let mount = mount::clone_tree(&context.walker.open(path, &[])?, Extent::Tree, path)?;
+    let preparation = Preparation {
+        extent: Extent::Tree,
+        change: like_covered_and_source(&step.attributes, 0),
+        travel: Travel::Neither,
+    };
+    mount::prepare(&mount, preparation, path)?;
     Ok(mount)
 }

@@ -5,7 +5,7 @@ use crate::apply::context::Context;
 use crate::apply::instances::Instances;
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
-use crate::kernel::mount::{self, AttributeChange, Travel, attribute};
+use crate::kernel::mount::{self, AttributeChange, Extent, Preparation, attribute};
 use crate::plan::Step;
 
 /// Makes the mount that covers a hidden file.
@@ -20,9 +20,9 @@ pub(super) fn build(
         // A caller without rights has no store. A device on a mount without devices cannot be opened.
         Trust::Caller(_) => mount::reopen("/dev/null")?,
     };
-    let mount = mount::clone_tree(file, false, path)?;
+    let mount = mount::clone_tree(file, Extent::Mount, path)?;
     let change = AttributeChange::default()
         .set(attribute::READ_ONLY | attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC);
-    mount::prepare(&mount, false, change, Travel::Neither, path)?;
+    mount::prepare(&mount, Preparation::of_private_mount(change), path)?;
     Ok(ViewMount::plain(mount))
 }

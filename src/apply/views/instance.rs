@@ -8,7 +8,7 @@ use crate::apply::forms::form_of;
 use crate::apply::instances::{Instances, Request};
 use crate::apply::session_view::SessionView;
 use crate::error::{Error, Result};
-use crate::kernel::mount::{self, Travel};
+use crate::kernel::mount::{self, Extent, Preparation};
 use crate::plan::View;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ pub(super) fn build<'p>(
             .permitted_form(form_of(shape, &covered.place.status)),
     };
     let directory = Rc::new(instances.open_instance(&request, view)?);
-    let mount = mount::clone_tree(&directory, false, path)?;
+    let mount = mount::clone_tree(&directory, Extent::Mount, path)?;
     let from = KeptFrom {
         covered,
         keep,
@@ -59,8 +59,13 @@ pub(super) fn build<'p>(
 /// locked (mount_namespaces(7)). Then they stay, and only restrictions are added.
 fn prepare(mount: &OwnedFd, covered: &Covered<'_, '_>) -> Result<()> {
     let step = covered.step;
-    let change_to =
-        |change| mount::prepare(mount, false, change, Travel::Neither, step.path.as_str());
+    let change_to = |change| {
+        mount::prepare(
+            mount,
+            Preparation::of_private_mount(change),
+            step.path.as_str(),
+        )
+    };
     match change_to(like_covered(&step.attributes, covered.attributes)) {
         Err(locked) if locked.is_forbidden() => change_to(like_covered_and_source(
             &step.attributes,

@@ -12,7 +12,7 @@ use crate::kernel::fs::directory::{Draft, Form, Publication};
 use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
 use crate::kernel::fs::unseen::status_of_entry;
 use crate::kernel::fs::walk::{self, Trust, file_type};
-use crate::kernel::mount::{self, AttributeChange};
+use crate::kernel::mount::{self, Extent, Preparation};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
@@ -166,9 +166,8 @@ impl<'p> KeptFrom<'_, 'p> {
         let path = entry.path;
         let copied = self.view.copy(&entry.descriptor, &entry.status, &path);
         let mount = copied.map_err(clone_of_built)?;
-        let change = AttributeChange::default();
-        let propagation = self.view.context.plan.propagation;
-        mount::prepare(&mount, true, change, travel(propagation), &path)?;
+        let travel = travel(self.view.context.plan.propagation);
+        mount::prepare(&mount, Preparation::of_travel(Extent::Tree, travel), &path)?;
         Ok(Some(VisibleEntry {
             path,
             mount: Rc::new(mount),

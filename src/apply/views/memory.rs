@@ -10,7 +10,7 @@ use crate::apply::instances::Instances;
 use crate::apply::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Form, open_directory};
-use crate::kernel::mount::{self, AttributeChange, Memory, Travel, attribute};
+use crate::kernel::mount::{self, AttributeChange, Memory, Preparation, attribute};
 use crate::plan::View;
 use crate::policy::value::{Names, Size};
 use rustix::fd::OwnedFd;
@@ -60,7 +60,7 @@ pub(super) fn build<'p>(
     let visible = keep_entries(&from, instances, findings)?;
     if recipe.attributes & attribute::READ_ONLY != 0 {
         let change = AttributeChange::default().set(attribute::READ_ONLY);
-        mount::prepare(&mount, false, change, Travel::Neither, path)?;
+        mount::prepare(&mount, Preparation::of_private_mount(change), path)?;
     }
     Ok(ViewMount { mount, visible })
 }

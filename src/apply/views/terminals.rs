@@ -6,7 +6,7 @@ use crate::apply::context::Context;
 use crate::apply::findings::Findings;
 use crate::error::Result;
 use crate::kernel::fs::device::Multiplexer;
-use crate::kernel::mount::{self, Travel};
+use crate::kernel::mount::{self, Extent, Preparation};
 use crate::plan::{FileSystem, Medium, Step};
 
 /// Shows the host's terminals: a session begins on one of them, or gets one from its host process. Where users
@@ -25,9 +25,9 @@ pub(super) fn build(
         Err(missing) if missing.is_missing() => return build_own(step, context, findings),
         found => found?,
     };
-    let mount = mount::clone_tree(&hosts, false, path)?;
+    let mount = mount::clone_tree(&hosts, Extent::Mount, path)?;
     let change = like_covered_and_source(&step.attributes, 0);
-    mount::prepare(&mount, false, change, Travel::Neither, path)?;
+    mount::prepare(&mount, Preparation::of_private_mount(change), path)?;
     findings.note_source(path, &hosts);
     Ok(ViewMount::plain(mount))
 }

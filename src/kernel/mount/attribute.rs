@@ -120,7 +120,7 @@ pub fn words() -> impl Iterator<Item = (&'static str, Choice)> + Clone {
     })
 }
 
-/// What mount(8) understands by `word`; nothing where that is no attribute.
+/// Finds the attribute that mount(8) understands by `word`; nothing where that is none.
 #[must_use]
 pub fn of_mount_word(word: &str) -> Option<Choice> {
     ALL.iter().find_map(|attribute| {

@@ -10,7 +10,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::identity;
 use crate::kernel::mount::mount_table::{Mount, OwnTable};
-use crate::kernel::mount::{self, AttributeChange, Travel};
+use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::kernel::namespace::guard::{
     NamespaceGuard, PINS, forget_pins, leave_for_copy, separate, share_mounts,
 };
@@ -21,7 +21,7 @@ use std::path::Path;
 /// How many mounts are followed from one to the one that it is on.
 const DEEPEST: usize = 256;
 
-/// What is known of the mounts of a session.
+/// The mounts of a session that are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Attached<'r> {
     /// The paths at which the module attached something, without links.
@@ -30,7 +30,7 @@ pub struct Attached<'r> {
     pub inherited: &'r [String],
 }
 
-/// The mount table of the host, and where that of another namespace is read once the thread is there.
+/// The mount table of the host, and the file in which that of another namespace is read once the thread is there.
 #[derive(Debug)]
 pub struct Host {
     table: OwnTable,
@@ -42,8 +42,8 @@ pub struct Host {
 pub struct CallersDirectories {
     /// Parents before children.
     clones: Vec<Clone>,
-    /// What cannot be shown, and why; a line each.
-    notes: Vec<String>,
+    /// Directories that cannot be shown, and why; a line each.
+    remarks: Vec<String>,
 }
 
 /// A clone of one mount of the caller's session.
@@ -52,7 +52,7 @@ struct Clone {
     /// Where it is in the caller's session, without links.
     path: String,
     mount: OwnedFd,
-    /// Whether the policy gave it to the caller. What else was mounted in the session is worth a note, no refusal.
+    /// Whether the policy gave it to the caller. What else was mounted in the session is worth a remark, no refusal.
     is_of_policy: bool,
     /// The mount of the session's, where others of the clones go on this one: it joins that again when they are in
     /// place, and until then nothing travels between the two.
@@ -155,9 +155,10 @@ impl CallersDirectories {
         let failed = |errno| Error::from_errno("read", "the mounts of the caller's session", errno);
         let session = host.table.read().map_err(failed)?;
         let mut directories = Self::default();
+        // Parents come before children, and each is cloned by itself: a recursive clone would take along what the policy
+        // does not give.
         for found in inherited(&session, &host.mounts, attached) {
-            let cloned = clone(found);
-            match cloned {
+            match clone(found) {
                 Ok(None) => {}
                 Ok(Some((path, original, mount))) => directories.clones.push(Clone {
                     is_of_policy: attached.inherited.contains(&path),
@@ -169,6 +170,7 @@ impl CallersDirectories {
                 Err(error) => directories.leave_out(&found.place().display(), &error),
             }
         }
+        // When all of them are cloned: which ones others go on is known then.
         directories.set_apart()?;
         Ok(directories)
     }
@@ -190,13 +192,13 @@ impl CallersDirectories {
     }
 
     fn leave_out(&mut self, path: &dyn std::fmt::Display, error: &Error) {
-        self.notes
+        self.remarks
             .push(format!("{path} of the caller's session left out: {error}"));
     }
 
-    /// Takes what could not be shown and why; a line each.
-    pub fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
+    /// Takes the remarks on what could not be shown, and why; a line each.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     /// The paths of those that the policy gave the caller.
@@ -222,9 +224,11 @@ impl CallersDirectories {
         guard: &NamespaceGuard,
         travel: Travel,
     ) -> Result<()> {
+        // Asked before the copy is left for, of whose mounts none is shared.
         let is_shared = host.is_shared_here()?;
         guard.go_on_to_copy(travel)?;
         self.attach_here()?;
+        // Peer groups begin when everything is in place: what is attached to a shared mount is propagated.
         match is_shared {
             true => share_mounts(),
             false => Ok(()),
@@ -240,7 +244,7 @@ impl CallersDirectories {
         self.attach_all(None)
     }
 
-    /// The same, on mounts of these numbers alone, if any are given, and on what is attached here.
+    /// Attaches them, on mounts of these numbers alone, if any are given, and on what is attached here.
     fn attach_all(&mut self, mut apart: Option<BTreeSet<u64>>) -> Result<()> {
         let clones = std::mem::take(&mut self.clones);
         for clone in clones {
@@ -250,11 +254,13 @@ impl CallersDirectories {
                 Err(error) => self.leave_out(&clone.path, &error),
             }
         }
+        // Back into the peer groups when all of them are attached: one may go on another, which has to be nobody's peer
+        // until then.
         let clones = self.clones.iter();
         let joined = clones.filter_map(|clone| Some((clone.original.as_ref()?, clone)));
-        let notes =
+        let remarks =
             joined.filter_map(|(original, clone)| join(original, &clone.mount, &clone.path));
-        self.notes.extend(notes);
+        self.remarks.extend(remarks);
         Ok(())
     }
 
@@ -265,13 +271,15 @@ impl CallersDirectories {
     ///
     /// As [`CallersDirectories::attach_here`]. The thread is then where it was.
     pub fn enter_hosts_view(&mut self, host: &Host) -> Result<NamespaceGuard> {
+        // Both are asked of the host's own mounts, before the thread leaves for the copies of them.
         self.leave_out_what_the_host_lacks();
         let parents = self.parents(host)?;
         let guard = leave_for_copy(&[])?;
         if !mount::knows_peer_groups() {
-            self.notes.push(format!(
+            self.remarks.push(format!(
                 "what is mounted in this session stays in it: {OLD_KERNEL}"
             ));
+            // First of all: as long as the copy's mounts are peers of the host's, the host would lose its pins.
             separate(Travel::FromHost)?;
             forget_pins();
             self.attach_here()?;
@@ -283,32 +291,34 @@ impl CallersDirectories {
             .iter()
             .map(Parent::set_apart)
             .collect::<Result<_>>()?;
-        let apart = copies.iter().zip(&parents);
-        let apart = apart.map(|(copy, parent)| mount::id_of(copy, &parent.point));
-        let apart: BTreeSet<u64> = apart.collect::<Result<_>>()?;
+        let with_parents = || copies.iter().zip(&parents);
+        let apart: BTreeSet<u64> = with_parents()
+            .map(|(copy, parent)| mount::id_of(copy, &parent.point))
+            .collect::<Result<_>>()?;
         forget_pins_on(&apart);
         self.attach_all(Some(apart))?;
-        let propagated = parents.iter().zip(&copies);
-        let propagated = propagated.filter(|(parent, _)| parent.is_propagated);
-        let notes = propagated.filter_map(|(parent, copy)| join(&parent.root, copy, &parent.point));
-        self.notes.extend(notes);
-        self.note_private(&parents);
+        // Last of all. What joins a peer group is propagated to from then on; what is on it already stays where it is.
+        let remarks = with_parents()
+            .filter(|(_, parent)| parent.is_propagated)
+            .filter_map(|(copy, parent)| join(&parent.root, copy, &parent.point));
+        self.remarks.extend(remarks);
+        self.remark_on_private(&parents);
         Ok(guard)
     }
 
-    fn note_private(&mut self, parents: &[Parent]) {
-        let private = parents.iter();
-        let private = private.filter(|parent| !parent.is_propagated && !parent.is_of_pins);
+    fn remark_on_private(&mut self, parents: &[Parent]) {
+        let is_private = |parent: &&Parent| !parent.is_propagated && !parent.is_of_pins;
+        let private = parents.iter().filter(is_private);
         let points: Vec<&str> = private.map(|parent| parent.point.as_str()).collect();
         if !points.is_empty() {
-            let points = points.join(" ");
-            self.notes.push(format!(
-                "what is mounted on {points} in this session stays in it: {PRIVATE}"
+            self.remarks.push(format!(
+                "what is mounted on {} in this session stays in it: {PRIVATE}",
+                points.join(" ")
             ));
         }
     }
 
-    /// A place in one of the others is there once that is attached.
+    /// Leaves out what has no place on the host. A place in one of the others is there once that is attached.
     fn leave_out_what_the_host_lacks(&mut self) {
         let clones = std::mem::take(&mut self.clones);
         let paths: Vec<String> = clones.iter().map(|clone| clone.path.clone()).collect();
@@ -329,13 +339,12 @@ impl CallersDirectories {
             let mut others = self.clones.iter();
             others.any(|other| is_strictly_within(path, &other.path))
         };
-        let on_host = self.clones.iter();
-        let on_host = on_host.filter(|clone| !is_within(&clone.path));
-        let parents = on_host.map(|clone| host.parent_of(&clone.path));
-        let parents = parents.chain(host.parent_of_pins().transpose());
+        let on_host = self.clones.iter().filter(|clone| !is_within(&clone.path));
+        let of_clones = on_host.map(|clone| host.parent_of(&clone.path));
         let mut distinct = BTreeMap::new();
-        for parent in parents {
-            let parent = parent?;
+        // That of the pins comes last: where it is one of the others too, it is one of the caller's.
+        for found in of_clones.chain(host.parent_of_pins().transpose()) {
+            let parent = found?;
             distinct.entry(parent.point.clone()).or_insert(parent);
         }
         Ok(distinct.into_values().collect())
@@ -348,8 +357,8 @@ fn is_strictly_within(path: &str, other: &str) -> bool {
 
 /// Takes a mount out of its peer group, and from behind its master.
 fn keep_apart(mount: &OwnedFd, path: &str) -> Result<()> {
-    let change = AttributeChange::default();
-    mount::prepare(mount, false, change, Travel::Neither, path)
+    let private = Preparation::of_travel(Extent::Mount, Travel::Neither);
+    mount::prepare(mount, private, path)
 }
 
 /// Lets mounts travel again between a mount and its copy; a line where that fails.
@@ -361,20 +370,20 @@ fn join(original: &OwnedFd, copy: &OwnedFd, point: &str) -> Option<String> {
     ))
 }
 
-/// [`forget_pins`], unless the mount that the directory of pins is on is none of these, and still a peer of the host's:
+/// Forgets the pins ([`forget_pins`]), unless the mount that the directory of pins is on is none of these, and still a peer of the host's:
 /// the host would lose its pins. That is so where the first namespace was pinned a moment ago.
 fn forget_pins_on(apart: &BTreeSet<u64>) {
-    let parent = Path::new(PINS).parent().and_then(Path::to_str);
-    let parent = parent.and_then(|path| mount::id_of(mount::reopen(path).ok()?, path).ok());
-    if parent.is_some_and(|parent| apart.contains(&parent)) {
+    let directory = Path::new(PINS).parent().and_then(Path::to_str);
+    let mount = directory.and_then(|path| mount::id_of(mount::reopen(path).ok()?, path).ok());
+    if mount.is_some_and(|mount| apart.contains(&mount)) {
         forget_pins();
     }
 }
 
-/// Why nothing of another namespace reaches a mount.
+/// The reason why nothing of another namespace reaches a mount.
 const PRIVATE: &str = "that is private on the host (`mount --make-rshared /`, as systemd does it)";
 
-/// Why peer groups cannot be joined.
+/// The reason why peer groups cannot be joined.
 const OLD_KERNEL: &str = "the kernel is older than Linux 5.15";
 
 impl Parent {
@@ -383,6 +392,8 @@ impl Parent {
         let point = self.point.as_str();
         let failed = |errno| Error::from_errno("examine", point, errno);
         let copy = mount::reopen(point)?;
+        // The same path, looked up in the copy of the namespace. Its mounts have numbers of their own, so the directory is
+        // what is compared.
         let status = rustix::fs::fstat(&copy).map_err(failed)?;
         let on_host = rustix::fs::fstat(&self.root).map_err(failed)?;
         if identity(&status) != identity(&on_host) {
@@ -405,6 +416,7 @@ impl Clone {
         if !apart.contains(&mount::id_of(&place, path)?) {
             return Err(Error::new("use", path, "another mount has come there"));
         }
+        // Children may go on it: it is nobody's peer until all are attached.
         apart.insert(mount::id_of(&self.mount, path)?);
         mount::attach(&self.mount, place, path)
     }
@@ -424,10 +436,11 @@ fn is_one_of(paths: &[String], mount: &Mount) -> bool {
 fn clone(found: &Mount) -> Result<Option<(String, OwnedFd, OwnedFd)>> {
     let path = point(found)?;
     let place = mount::reopen(path)?;
+    // A path leads to the mount on top.
     if mount::id_of(&place, path)? != found.id {
         return Ok(None);
     }
-    let cloned = mount::clone_tree(&place, false, path)?;
+    let cloned = mount::clone_tree(&place, Extent::Mount, path)?;
     Ok(Some((path.to_owned(), place, cloned)))
 }
 
@@ -445,7 +458,7 @@ fn inherited<'t>(session: &'t [Mount], host: &[Mount], attached: Attached<'_>) -
     found
 }
 
-/// The file system, what of it, and where: what tells a copy of a host's mount in a session.
+/// The file system of a mount, the part of it, and its path: by these a copy of a host's mount is known in a session.
 type WhatItShows<'m> = (&'m [u8], &'m [u8], &'m [u8]);
 
 fn what_it_shows(mount: &Mount) -> WhatItShows<'_> {

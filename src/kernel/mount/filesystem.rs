@@ -5,7 +5,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
-/// What a mount table calls the source of every file system of the module's.
+/// The source of every file system of the module's in mount tables.
 pub const SOURCE: &str = "jns";
 
 /// A file system that is being made.
@@ -20,8 +20,8 @@ impl<'a> Recipe<'a> {
     /// Begins one of the type `kind`; `verb` and `path` are of the messages.
     pub(in crate::kernel) fn new(kind: &str, verb: &'static str, path: &'a str) -> Result<Self> {
         #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
-        let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC);
-        let context = context.map_err(|errno| match errno {
+        let opened = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC);
+        let context = opened.map_err(|errno| match errno {
             Errno::NODEV => {
                 let reason = format!("this kernel has no {kind} file system");
                 Error::from_errno(verb, path, errno).because(reason)
@@ -70,7 +70,7 @@ impl<'a> Recipe<'a> {
     }
 }
 
-/// What the kernel says about a failed step; such a text begins with its level, "e " or "w ".
+/// Reads what the kernel says about a failed step; such a text begins with its level, "e " or "w ".
 fn kernel_message(context: &OwnedFd) -> Option<String> {
     let mut buffer = [0_u8; 512];
     let count = rustix::io::read(context, &mut buffer).ok()?;
@@ -129,8 +129,8 @@ pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
     proc_recipe(path)?.mount(attributes)
 }
 
-/// The same, in which users see their own processes alone (`hidepid=invisible` of proc(5), of one mount alone since
-/// Linux 5.8).
+/// A detached /proc of the calling process's PID namespace, in which users see their own processes alone
+/// (`hidepid=invisible` of proc(5), of one mount alone since Linux 5.8).
 ///
 /// # Errors
 ///
@@ -165,7 +165,7 @@ pub fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
 /// fstatfs(2) failed.
 pub fn is_of_message_queues(file: impl AsFd, path: &str) -> Result<bool> {
     const MQUEUE_MAGIC: u64 = 0x1980_0202;
-    let status = rustix::fs::fstatfs(file);
-    let status = status.map_err(|errno| Error::from_errno("examine", path, errno))?;
+    let status =
+        rustix::fs::fstatfs(file).map_err(|errno| Error::from_errno("examine", path, errno))?;
     Ok(u64::try_from(status.f_type) == Ok(MQUEUE_MAGIC))
 }

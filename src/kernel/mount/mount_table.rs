@@ -47,7 +47,7 @@ impl Mount {
         options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Where it is, as a path.
+    /// Its path.
     #[must_use]
     pub fn place(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.point))
@@ -67,8 +67,8 @@ pub fn read(path: &str) -> Result<Vec<Mount>, Errno> {
     Ok(parse(&table).collect())
 }
 
-/// Where the calling thread's own table is read, wherever the thread has gone since and whatever it has as /proc
-/// there.
+/// The file in which the calling thread's own table is read, wherever the thread has gone since and whatever it has as
+/// /proc there.
 #[derive(Debug)]
 pub struct OwnTable(OwnedFd);
 
@@ -83,7 +83,7 @@ impl OwnTable {
         rustix::fs::open("/proc/thread-self", flags, Mode::empty()).map(Self)
     }
 
-    /// Reads that of the namespace in which the thread is now.
+    /// Reads the table of the namespace in which the thread is now.
     ///
     /// # Errors
     ///

@@ -8,10 +8,10 @@ use rustix::fs::{FlockOperation, Timespec};
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// What is written, in the directory of a layer.
+/// The part of a layer that holds what is written.
 const UPPER: &str = "upper";
 
-/// Where the kernel prepares what is written.
+/// The part of a layer in which the kernel prepares what is written.
 const WORK: &str = "work";
 
 /// An empty directory, for [`Layer::is_in_use`].
@@ -37,7 +37,7 @@ pub struct Layer<'a> {
     path: &'a str,
 }
 
-/// How an overlay is made.
+/// Options of an overlay.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// The attributes `MOUNT_ATTR_*` of its mount.
@@ -80,7 +80,7 @@ impl<'a> Layer<'a> {
     }
 
     /// A detached overlay: what is at `lower`, without what is mounted beneath it, with the layer above.
-    /// [`layer_of`] tells the layer from its source in mount tables.
+    /// [`layer_of`] finds the layer by its source in mount tables.
     ///
     /// # Errors
     ///
@@ -88,11 +88,14 @@ impl<'a> Layer<'a> {
     /// layer may be on a file system that cannot hold one, and before Linux 6.15 `lower` must not be on a
     /// detached mount.
     pub fn mount(&self, lower: &OwnedFd, options: Options<'_>) -> Result<OwnedFd> {
+        // The lock comes first: two logins that found the layer free at the same moment would both write to it.
         if !options.is_new {
             self.wait_until(|| self.lock())?;
             self.wait_until(|| Ok(!self.is_in_use(options)?))?;
         }
         let recipe = self.recipe(lower, options)?;
+        // The kernel's defaults may be otherwise. An index ties the layer to what was below it at first, and a copy of
+        // metadata alone leaves the text of a file below, where it may change (overlayfs).
         recipe.set("index", "off")?;
         recipe.set("metacopy", "off")?;
         recipe.mount(options.attributes).map_err(in_words)
@@ -109,7 +112,7 @@ impl<'a> Layer<'a> {
         Err(Error::from_errno("use the layer", self.path, Errno::BUSY).because(reason))
     }
 
-    /// Between the look for other overlays and the making of this one, until the directory is closed.
+    /// Locks the layer from the look for other overlays to the making of this one, until the directory is closed.
     fn lock(&self) -> Result<bool> {
         match rustix::fs::flock(&self.directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
@@ -166,6 +169,8 @@ impl<'a> Layer<'a> {
             ("workdir", &self.work),
             ("lowerdir", lower),
         ] {
+            // A path of /proc: the layer's own may lead elsewhere by now, and overlayfs takes a `:` in it for the end of a
+            // directory.
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             let set = recipe.set(key, &path);
             set.map_err(|error| self.in_words(error, key))?;
@@ -173,7 +178,7 @@ impl<'a> Layer<'a> {
         Ok(recipe)
     }
 
-    /// The kernel, where it says anything, tells the descriptor of a directory that it does not take.
+    /// Names the layer in an error: the kernel, where it says anything, names the descriptor that it does not take.
     fn in_words(&self, error: Error, key: &str) -> Error {
         match error.is_invalid() && key == "upperdir" {
             true => error.because(format_args!(
@@ -203,7 +208,8 @@ fn begin(options: Options<'_>) -> Result<Recipe<'_>> {
     Recipe::new("overlay", "make an overlay for", options.path)
 }
 
-/// Most of what the kernel has to say about overlays it says in its log alone.
+/// Adds to an error without a reason where the reason may be found: most of what the kernel has to say about overlays it
+/// says in its log alone.
 fn in_words(error: Error) -> Error {
     match error.is_bare() && error.is_invalid() {
         true => error.because(
@@ -228,6 +234,7 @@ fn part(directory: &Rc<OwnedFd>, name: &str, form: Form, path: &str) -> Result<O
             draft.keep();
             Ok(made)
         }
+        // Another login has made it at the same moment: the layer is locked only when it is mounted.
         Publication::Preceded => open_directory(directory, name).map_err(failed),
     }
 }

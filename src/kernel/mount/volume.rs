@@ -11,8 +11,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// How long the processes that served a file system may take to end when it is gone, and then when they are
-/// told to.
+/// The time that processes that served a file system may take to end: when it is gone, and then at each signal.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A file system that a program has opened.
@@ -24,7 +23,7 @@ pub struct Volume {
     pub mount: u64,
     /// The processes that its program has left in the namespace.
     pub daemons: Vec<Process>,
-    /// What closes it; it is unmounted where there is nothing.
+    /// The program that closes it; it is unmounted where there is none.
     pub close: Option<Helper>,
 }
 
@@ -92,8 +91,19 @@ fn has_ended(process: &OwnedFd, within: Option<Duration>) -> bool {
     poll(&mut events, within.as_ref()).is_ok_and(|count| count > 0)
 }
 
-/// What tells which other processes are in the calling thread's namespace.
+/// Lists the other processes that are in the calling thread's namespace.
 pub type Census<'c> = &'c dyn Fn() -> Result<Vec<Process>>;
+
+/// The programs of a volume.
+#[derive(Debug)]
+pub struct Programs<'p> {
+    /// The one that opens it.
+    pub open: &'p Helper,
+    /// Bytes that this one reads on standard input.
+    pub input: &'p [u8],
+    /// The one that closes it; it is unmounted where there is none.
+    pub close: Option<Helper>,
+}
 
 /// Volumes that are being opened in the calling thread's new namespace. Dropped, they are closed, and whatever
 /// was left in the namespace is ended; [`Opening::keep`] lets them stay.
@@ -101,7 +111,8 @@ pub type Census<'c> = &'c dyn Fn() -> Result<Vec<Process>>;
 pub struct Opening {
     volumes: Vec<Volume>,
     known: Vec<Process>,
-    held: Vec<OwnedFd>,
+    /// Pidfds of those that the programs have left.
+    left: Vec<OwnedFd>,
 }
 
 impl Opening {
@@ -110,21 +121,15 @@ impl Opening {
     /// # Errors
     ///
     /// The program failed, or nothing is mounted at the path when it has ended.
-    pub fn open(
-        &mut self,
-        path: &str,
-        open: &Helper,
-        input: &[u8],
-        close: Option<Helper>,
-        census: Census<'_>,
-    ) -> Result<()> {
+    pub fn open(&mut self, path: &str, programs: Programs<'_>, census: Census<'_>) -> Result<()> {
         let mount = |path: &str| {
             let failed = |errno| Error::from_errno("examine", path, errno);
             Root::unasked(path).map(|root| root.mount).map_err(failed)
         };
         let before = mount(path)?;
-        let ran = open.run(input);
-        let daemons = self.note_new(census);
+        let ran = programs.open.run(programs.input);
+        // Before anything can fail: what the program has left in the namespace has to be ended then.
+        let daemons = self.add_new(census);
         ran?;
         let now = mount(path)?;
         if now == before || !mount::is_mount_point(path) {
@@ -135,17 +140,17 @@ impl Opening {
             path: path.to_owned(),
             mount: now,
             daemons: daemons?,
-            close,
+            close: programs.close,
         });
         Ok(())
     }
 
-    /// Notes and holds the processes that are in the namespace since.
-    pub fn note_new(&mut self, census: Census<'_>) -> Result<Vec<Process>> {
+    /// Finds the processes that have come to the namespace since, and opens pidfds of them.
+    pub fn add_new(&mut self, census: Census<'_>) -> Result<Vec<Process>> {
         let mut new = census()?;
         new.retain(|process| !self.known.contains(process));
         self.known.extend(&new);
-        self.held.extend(new.iter().filter_map(Process::hold));
+        self.left.extend(new.iter().filter_map(Process::hold));
         Ok(new)
     }
 
@@ -158,13 +163,14 @@ impl Opening {
     /// Lets them stay.
     pub fn keep(mut self) {
         self.volumes.clear();
-        self.held.clear();
+        self.left.clear();
     }
 }
 
 impl Drop for Opening {
     fn drop(&mut self) {
+        // Closed first: the processes that serve a file system end by themselves when it is gone.
         close(&self.volumes);
-        end(&self.held);
+        end(&self.left);
     }
 }
