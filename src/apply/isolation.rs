@@ -11,7 +11,7 @@ use crate::kernel::mount::filesystem;
 use crate::kernel::mount::mount_table;
 use crate::kernel::mount::{self, Extent, Preparation};
 use crate::kernel::namespace::guard::NamespaceGuard;
-use crate::kernel::namespace::kind::{Companion, Kind};
+use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::network;
 use crate::kernel::process::Process;
 use crate::plan::{Isolation, Network, Plan, Processes};
@@ -30,7 +30,7 @@ const MESSAGE_QUEUES: &str = "/dev/mqueue";
 pub(super) struct OtherNamespaces<'p> {
     isolation: &'p Isolation,
     /// The network namespace that the plan names.
-    network: Option<(Companion, ShownPath)>,
+    network: Option<(OtherNamespace, ShownPath)>,
     processes: Option<ProcessTable>,
     /// The first process of the session's own PID namespace, and that this process needs it.
     init: Option<(Process, Known)>,
@@ -168,7 +168,7 @@ impl<'p> OtherNamespaces<'p> {
     }
 }
 
-fn named(name: &str) -> Result<(Companion, ShownPath)> {
+fn named(name: &str) -> Result<(OtherNamespace, ShownPath)> {
     let found = network::named(name)?;
     let path = format!("{}/{name}", network::NAMED);
     let status =

@@ -63,7 +63,7 @@ impl Type {
 /// Magic number of the file system that namespaces are files of (statfs(2)).
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
-/// A mount namespace that is held open: it lives, and its numbers are not given to another one.
+/// A mount namespace as an open file: it lives, and its numbers are not given to another one.
 #[derive(Debug)]
 pub struct Namespace {
     file: OwnedFd,
@@ -114,7 +114,7 @@ impl Namespace {
         Self::from_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
     }
 
-    /// That of the process `pid`; nothing where the process is gone or may not be looked at.
+    /// Opens that of the process `pid`; nothing where the process is gone or may not be looked at.
     #[must_use]
     pub fn of_process(pid: u32) -> Option<Self> {
         let file = open(&format!("/proc/{pid}/ns/mnt")).ok()?;
@@ -141,18 +141,19 @@ impl Namespace {
     }
 
     /// The user who has made the user namespace that it belongs to, or the one around that which was made in the
-    /// calling thread's; nothing where it belongs to the calling thread's own, or that cannot be told.
+    /// calling thread's; nothing where it belongs to the calling thread's own, or that is not known.
     #[must_use]
     pub fn maker(&self) -> Option<u32> {
         /// As deep as user namespaces go (user_namespaces(7)).
         const DEPTH: usize = 33;
-        let own = open_own_of(Type::USER).ok()?;
-        let own = rustix::fs::fstat(&own).ok()?.st_ino;
+        let own_file = open_own_of(Type::USER).ok()?;
+        let own = rustix::fs::fstat(&own_file).ok()?.st_ino;
         let mut owner = sys::open_namespace(self.file.as_fd(), NamespaceRequest::Owner).ok()?;
         for _ in 0..DEPTH {
             if rustix::fs::fstat(&owner).ok()?.st_ino == own {
                 return None;
             }
+            // Outside of the calling thread's own, the kernel refuses this with EPERM (ioctl_nsfs(2)).
             let parent = sys::open_namespace(owner.as_fd(), NamespaceRequest::Parent).ok()?;
             if rustix::fs::fstat(&parent).ok()?.st_ino == own {
                 return sys::maker_of_user_namespace(owner.as_fd()).ok();
@@ -198,6 +199,7 @@ pub(super) fn open_own() -> Result<OwnedFd> {
 
 /// The calling thread's namespace of that type as a file.
 pub(super) fn open_own_of(wanted: Type) -> Result<OwnedFd> {
+    // /proc first, where it is mounted and shows this process: the pidfd answers since Linux 6.11 alone.
     let by_proc = open(wanted.own).ok().filter(is_of_nsfs);
     match by_proc {
         Some(own) => Ok(own),
@@ -206,7 +208,7 @@ pub(super) fn open_own_of(wanted: Type) -> Result<OwnedFd> {
     }
 }
 
-/// By a /proc that is made for this one question, before Linux 6.11: that of the session may show a PID namespace
+/// Opens it by a /proc that is made for this one question, before Linux 6.11: that of the session may show a PID namespace
 /// of its own, which this process is not in.
 fn by_proc_of_its_own(wanted: Type) -> Option<OwnedFd> {
     let proc = filesystem::proc(0, "/proc").ok()?;

@@ -177,7 +177,7 @@ fn record_of(
 ) -> NamespaceRecord {
     let now_and_before = session_guard
         .namespaces
-        .companions
+        .others
         .iter()
         .zip(session_guard.guard.left());
     let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));

@@ -10,7 +10,7 @@ use crate::kernel::fs::unseen;
 use crate::kernel::fs::walk::identity;
 use crate::kernel::mount;
 use crate::kernel::mount::volume::Volume;
-use crate::kernel::namespace::kind::{Companion, Kind};
+use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
 use crate::login::SessionId;
@@ -171,7 +171,7 @@ pub struct PolicyFile {
 impl CompanionRecord {
     /// That of a namespace that took the place of another one.
     #[must_use]
-    pub fn of(companion: &Companion, before: &Companion) -> Self {
+    pub fn of(companion: &OtherNamespace, before: &OtherNamespace) -> Self {
         Self {
             kind: companion.kind(),
             inode: companion.inode(),

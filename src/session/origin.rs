@@ -132,7 +132,7 @@ impl Session {
         {
             let own = Kind::ALL.iter().zip(self.companions);
             let is_left = own.into_iter().any(|own| own == (kind, Some(*inode)));
-            let mut others = candidate.companions.iter();
+            let mut others = candidate.others.iter();
             let other = others.find(|other| (other.kind(), other.inode()) == (*kind, *origin));
             guard.join(other.filter(|_| is_left)?).ok()?;
         }

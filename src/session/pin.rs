@@ -15,7 +15,7 @@ use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::mount::{self, AttributeChange, Extent, Preparation};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::PINS;
-use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
+use crate::kernel::namespace::kind::{Kind, Namespaces, OtherNamespace};
 use crate::policy::Sha256;
 use crate::store::layout::parse_id;
 use rustix::fd::{AsFd, OwnedFd};
@@ -192,16 +192,16 @@ impl Pins {
         };
         let records = record.companions.iter();
         let companions = records.map(|record| self.companion(key, record));
-        let companions: Option<Vec<Companion>> = companions.collect::<Result<_>>()?;
-        Ok(companions.map(|companions| Namespaces { mount, companions }))
+        let companions: Option<Vec<OtherNamespace>> = companions.collect::<Result<_>>()?;
+        Ok(companions.map(|others| Namespaces { mount, others }))
     }
 
-    fn companion(&self, key: &PinKey, record: &CompanionRecord) -> Result<Option<Companion>> {
+    fn companion(&self, key: &PinKey, record: &CompanionRecord) -> Result<Option<OtherNamespace>> {
         let name = key.companion(record.kind);
         let Some(file) = self.open_pin(&name)? else {
             return Ok(None);
         };
-        let found = Companion::from_file(record.kind, file);
+        let found = OtherNamespace::from_file(record.kind, file);
         let Some(companion) = found.filter(|found| found.inode() == record.inode) else {
             return Ok(None);
         };
@@ -241,7 +241,7 @@ impl Pins {
     /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older). Nothing
     /// is bound then.
     pub fn bind(&self, key: &PinKey, namespaces: &Namespaces) -> Result<()> {
-        let mut companions = namespaces.companions.iter();
+        let mut companions = namespaces.others.iter();
         let bound = companions
             .try_for_each(|companion| self.bind_file(&key.companion(companion.kind()), companion))
             .and_then(|()| self.bind_file(&key.to_string(), &namespaces.mount));

@@ -106,7 +106,7 @@ impl Place {
             if kind::own_inode(kind) == inode {
                 continue;
             }
-            let mut others = found.companions.iter();
+            let mut others = found.others.iter();
             let other = others.find(|other| other.kind() == kind && Some(other.inode()) == inode);
             let missing = || failed("another namespace that went with it is not known any more");
             guard.join(other.ok_or_else(missing)?)?;

@@ -2,7 +2,7 @@
 
 use super::Rights;
 use super::finding::{Area, Finding};
-use crate::kernel::namespace::kind::{self, Kind as Companion};
+use crate::kernel::namespace::kind::{self, Kind as NamespaceKind};
 use crate::kernel::namespace::network;
 use crate::kernel::probe;
 use crate::policy::rule::{Ipc, Isolate, Network};
@@ -29,12 +29,16 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> 
     let own_network = !matches!(isolate.network, None | Some(Network::Shared));
     let wanted = [
         (
-            Companion::Ipc,
+            NamespaceKind::Ipc,
             isolate.ipc == Some(Ipc::Own),
             "CONFIG_IPC_NS",
         ),
-        (Companion::Uts, isolate.hostname.is_some(), "CONFIG_UTS_NS"),
-        (Companion::Net, own_network, "CONFIG_NET_NS"),
+        (
+            NamespaceKind::Uts,
+            isolate.hostname.is_some(),
+            "CONFIG_UTS_NS",
+        ),
+        (NamespaceKind::Net, own_network, "CONFIG_NET_NS"),
     ];
     let missing = wanted
         .into_iter()

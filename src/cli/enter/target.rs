@@ -4,7 +4,7 @@
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace::kind::{Companion, Namespaces};
+use crate::kernel::namespace::kind::{Namespaces, OtherNamespace};
 use crate::login::{Accounts, Nss};
 use crate::session::ledger::CompanionRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
@@ -223,12 +223,12 @@ fn of_host_process(runtime: &Runtime, session: &SessionRecord) -> Result<Namespa
 
 /// A process's namespaces without those that are not the session's own; nothing where one of these is missing.
 fn with_companions(mut inside: Namespaces, known: &[CompanionRecord]) -> Option<Namespaces> {
-    let mut is_known = |companion: &Companion| {
+    let mut is_known = |companion: &OtherNamespace| {
         let number = (companion.kind(), companion.inode());
         known
             .iter()
             .any(|record| (record.kind, record.inode) == number)
     };
-    inside.companions.retain(&mut is_known);
-    (inside.companions.len() == known.len()).then_some(inside)
+    inside.others.retain(&mut is_known);
+    (inside.others.len() == known.len()).then_some(inside)
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::OpenDirectory;
 use crate::kernel::mount::{self, Travel};
-use crate::kernel::namespace::kind::{Companion, Kind, Namespaces};
+use crate::kernel::namespace::kind::{Kind, Namespaces, OtherNamespace};
 use crate::kernel::namespace::{self, Namespace, Root};
 use crate::kernel::sys;
 use nix::mount::MsFlags;
@@ -15,14 +15,14 @@ use rustix::io::Errno;
 /// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
 pub const PINS: &str = "/run/jns/ns";
 
-/// Where the calling thread stood: its mount namespace, root and working directory, and what else it has
-/// left.
+/// The place where the calling thread stood: its mount namespace, root and working directory, and the other namespaces
+/// that it has left.
 #[derive(Debug)]
 struct Origin {
     namespace: OwnedFd,
     root: OwnedFd,
     directory: OpenDirectory,
-    companions: Vec<Companion>,
+    others: Vec<OtherNamespace>,
 }
 
 /// The calling thread is in another mount namespace, and perhaps in others of the namespaces that can go with
@@ -32,7 +32,7 @@ pub struct NamespaceGuard {
     origin: Option<Origin>,
 }
 
-/// What became of work at the origin, the namespace that was left.
+/// The end of work at the origin, the namespace that was left.
 #[derive(Debug)]
 pub enum AtOrigin<T> {
     /// It was run, and gave this.
@@ -56,6 +56,7 @@ pub enum AtOrigin<T> {
 pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
     let guard = leave_for_copy(with)?;
     separate(travel)?;
+    // Not before: as long as the copy's mounts are peers of the host's, the host would lose its pins with them.
     forget_pins();
     Ok(guard)
 }
@@ -68,9 +69,11 @@ pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
 ///
 /// As [`leave_for_new`].
 pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
+    // The way back is opened before anything is left: /proc and a pidfd name the present namespaces alone.
     let origin = Origin::remember(with)?;
     let kinds = with.iter().map(|kind| kind.flag());
     let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
+    // All in one call: unshare(2) makes every one of them or leaves the thread where it was.
     #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
     nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
     Ok(NamespaceGuard {
@@ -78,10 +81,12 @@ pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard>
     })
 }
 
-/// A copy of a mount namespace has copies of the mounts that pin others, except those of mount namespaces, and
-/// these would hold everybody's IPC, UTS and network namespaces alive as long as it lives itself.
+/// Takes the pins of other namespaces out of a copy of a mount namespace. It has copies of all of them, except of those
+/// that pin mount namespaces, and these would keep everybody's IPC, UTS and network namespaces alive as long as it lives
+/// itself.
 pub(in crate::kernel) fn forget_pins() {
     match mount::detach(PINS) {
+        // EINVAL and ENOENT: no namespace was pinned since the machine was started.
         Err(error) if !error.is_invalid() && !error.is_missing() => log::debug!("{error}"),
         _ => {}
     }
@@ -101,7 +106,7 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
     let failed =
         |errno: nix::errno::Errno| Error::new("enter", "another mount namespace", errno.desc());
     match enter(&namespace, CloneFlags::CLONE_NEWNS) {
-        // setns(2) wants a thread that shares its root and working directory with no other.
+        // setns(2) wants a thread that shares its root and working directory with no other, and says so with EINVAL.
         Err(nix::errno::Errno::EINVAL) => {
             #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
             nix::sched::unshare(CloneFlags::CLONE_FS).map_err(failed)?;
@@ -121,10 +126,11 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
 /// As [`leave_for`]. The thread is then where it was.
 pub fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
     // The /proc in there need not show this process.
-    let kinds: Vec<Kind> = namespaces.companions.iter().map(Companion::kind).collect();
+    let kinds: Vec<Kind> = namespaces.others.iter().map(OtherNamespace::kind).collect();
     let guard = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
-    let mut companions = namespaces.companions.iter();
-    companions.try_for_each(enter_companion)?;
+    // With the guard made: where one of them cannot be entered, it takes the thread back from all.
+    let mut others = namespaces.others.iter();
+    others.try_for_each(enter_other)?;
     Ok(guard)
 }
 
@@ -136,21 +142,21 @@ fn enter(namespace: impl AsFd, kind: CloneFlags) -> nix::Result<()> {
     nix::sched::setns(namespace.as_fd(), kind)
 }
 
-fn enter_companion(companion: &Companion) -> Result<()> {
-    let kind = companion.kind();
+fn enter_other(other: &OtherNamespace) -> Result<()> {
+    let kind = other.kind();
     let object = format_args!("the {} namespace", kind.name());
-    enter(companion, kind.flag()).map_err(|errno| Error::new("enter", object, errno.desc()))
+    enter(other, kind.flag()).map_err(|errno| Error::new("enter", object, errno.desc()))
 }
 
 fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
-    let companions: String = with
+    let others: String = with
         .iter()
         .map(|kind| format!(", {}", kind.name()))
         .collect();
     let object = if with.is_empty() {
         "a mount namespace".to_owned()
     } else {
-        format!("namespaces (mnt{companions})")
+        format!("namespaces (mnt{others})")
     };
     let reason = match (errno == nix::errno::Errno::ENOSPC, with) {
         (true, []) => "the limit in /proc/sys/user/max_mnt_namespaces is reached",
@@ -171,6 +177,11 @@ pub fn share_mounts() -> Result<()> {
     change_all(MsFlags::MS_SHARED, "share mounts below")
 }
 
+/// Makes every mount below `/` one to which mounts travel as `travel` says, and from which nothing does.
+///
+/// # Errors
+///
+/// `/` is not a mount point.
 pub(in crate::kernel) fn separate(travel: Travel) -> Result<()> {
     change_all(
         MsFlags::from_bits_retain(travel.flag()),
@@ -182,6 +193,7 @@ fn change_all(propagation: MsFlags, verb: &'static str) -> Result<()> {
     let flags = MsFlags::MS_REC | propagation;
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).map_err(|errno| {
+        // mount(2) changes the propagation of mounts, and a directory that is none gets EINVAL.
         let reason = match errno == nix::errno::Errno::EINVAL {
             true => "/ is not a mount point; is this a chroot?",
             false => errno.desc(),
@@ -192,43 +204,44 @@ fn change_all(propagation: MsFlags, verb: &'static str) -> Result<()> {
 
 impl Origin {
     fn remember(kinds: &[Kind]) -> Result<Self> {
-        let companions = kinds.iter().map(|kind| Companion::own(*kind));
-        Self::of(namespace::open_own()?, companions.collect::<Result<_>>()?)
+        let others = kinds.iter().map(|kind| OtherNamespace::own(*kind));
+        Self::of(namespace::open_own()?, others.collect::<Result<_>>()?)
     }
 
-    /// That of a thread in the mount namespace `namespace`.
-    fn of(namespace: OwnedFd, companions: Vec<Companion>) -> Result<Self> {
+    /// Opens the root and working directory of the thread, which is in the mount namespace `namespace`.
+    fn of(namespace: OwnedFd, others: Vec<OtherNamespace>) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let failed = |path| move |errno| Error::from_errno("remember", path, errno);
         Ok(Self {
             namespace,
             root: rustix::fs::open("/", flags, Mode::empty()).map_err(failed("/"))?,
             directory: OpenDirectory::own().map_err(failed("the working directory"))?,
-            companions,
+            others,
         })
     }
 
-    /// A thread that cannot go back is nowhere it should be, so what failed for want of memory is tried again.
+    /// Goes back, and tries again what failed for want of memory: a thread that cannot go back is nowhere it should be.
     /// A working directory that root may not enter, as on FUSE or NFS, is not worth a login: then it is the
     /// root directory.
     fn return_to_surely(&self) -> Result<(), Errno> {
-        let companions = self.return_to_companions();
+        let others = self.return_to_others();
         let wholly = self.return_to().or_else(|_| self.return_to());
         wholly.or_else(|errno| {
             self.return_to_root()?;
             log::warn!("cannot return to the working directory: {}", errno.kind());
             Ok(())
         })?;
-        companions
+        // Not before: whatever has become of the others, the thread has to be in its mount namespace.
+        others
     }
 
     /// Goes back to each of them, whatever becomes of the others.
-    fn return_to_companions(&self) -> Result<(), Errno> {
-        let back = |companion: &Companion| {
-            let once = || enter(companion, companion.kind().flag());
+    fn return_to_others(&self) -> Result<(), Errno> {
+        let back = |other: &OtherNamespace| {
+            let once = || enter(other, other.kind().flag());
             once().or_else(|_| once())
         };
-        let all: Vec<nix::Result<()>> = self.companions.iter().map(back).collect();
+        let all: Vec<nix::Result<()>> = self.others.iter().map(back).collect();
         all.into_iter()
             .collect::<nix::Result<()>>()
             .map_err(sys::of_nix)
@@ -236,6 +249,7 @@ impl Origin {
 
     fn return_to(&self) -> Result<(), Errno> {
         self.return_to_root()?;
+        // After the root directory, which was the working directory for chroot(2).
         self.directory.enter()
     }
 
@@ -272,31 +286,32 @@ impl NamespaceGuard {
     ///
     /// setns(2) failed, or the way back could not be secured: the thread is in the namespace of that kind that
     /// it was in.
-    pub fn join(&mut self, companion: &Companion) -> Result<()> {
-        let before = Companion::own(companion.kind())?;
-        enter_companion(companion)?;
+    pub fn join(&mut self, other: &OtherNamespace) -> Result<()> {
+        // Opened before: afterwards, the thread's own is the one that it has entered.
+        let before = OtherNamespace::own(other.kind())?;
+        enter_other(other)?;
         if let Some(origin) = &mut self.origin {
-            origin.companions.push(before);
+            origin.others.push(before);
         }
         Ok(())
     }
 
     /// The namespaces besides the mount namespace that were left, first one first.
-    pub fn left(&self) -> impl Iterator<Item = &Companion> {
+    pub fn left(&self) -> impl Iterator<Item = &OtherNamespace> {
         let origin = self.origin.iter();
-        origin.flat_map(|origin| &origin.companions)
+        origin.flat_map(|origin| &origin.others)
     }
 
-    /// The namespaces in which the thread is, of the kinds of which it has left one. They have to be found before
+    /// Opens the namespaces in which the thread is, of the kinds of which it has left one. They have to be found before
     /// its /proc becomes that of a PID namespace which the process is not in.
     ///
     /// # Errors
     ///
     /// As [`Namespace::own`].
     pub fn present(&self) -> Result<Namespaces> {
-        let companions = self.left().map(|before| Companion::own(before.kind()));
+        let others = self.left().map(|before| OtherNamespace::own(before.kind()));
         Ok(Namespaces {
-            companions: companions.collect::<Result<_>>()?,
+            others: others.collect::<Result<_>>()?,
             mount: Namespace::own()?,
         })
     }
@@ -314,8 +329,8 @@ impl NamespaceGuard {
         root: Root,
         work: impl FnOnce() -> T,
     ) -> Result<AtOrigin<T>> {
-        let forgotten = || Error::new("find", "the namespace that was left", "it is forgotten");
-        let origin = self.origin.as_ref().ok_or_else(forgotten)?;
+        let missing = || Error::new("find", "the namespace that was left", "it is forgotten");
+        let origin = self.origin.as_ref().ok_or_else(missing)?;
         let here = rustix::io::fcntl_dupfd_cloexec(here, 0)
             .map_err(|errno| Error::from_errno("remember", "the new mount namespace", errno));
         let present = here.and_then(|here| Origin::of(here, Vec::new()));
@@ -323,6 +338,7 @@ impl NamespaceGuard {
             Ok(back) => back,
             Err(error) => return Ok(AtOrigin::NotLeft(error)),
         };
+        // setns(2) has led to the top of the namespace. A thread that came from a chroot has never seen that.
         let done = if Root::own() == Ok(root) {
             AtOrigin::Done(work())
         } else {

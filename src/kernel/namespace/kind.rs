@@ -20,9 +20,9 @@ pub enum Kind {
     Net,
 }
 
-/// A namespace that is held open: it lives, and its number is not given to another one.
+/// A namespace of another kind than mount namespaces, open: it lives, and its number is not given to another one.
 #[derive(Debug)]
-pub struct Companion {
+pub struct OtherNamespace {
     kind: Kind,
     file: OwnedFd,
     inode: u64,
@@ -34,21 +34,21 @@ pub struct Namespaces {
     /// The mount namespace.
     pub mount: Namespace,
     /// The others.
-    pub companions: Vec<Companion>,
+    pub others: Vec<OtherNamespace>,
 }
 
 impl Namespaces {
-    /// All those of the process `pid` that belong to the user namespace of the calling thread; nothing where
+    /// Opens all those of the process `pid` that belong to the user namespace of the calling thread; nothing where
     /// its mount namespace does not, or the process is gone or may not be looked at.
     #[must_use]
     pub fn of_process(pid: u32) -> Option<Self> {
         let mount = Namespace::of_process(pid)?;
         let kinds = Kind::ALL.into_iter();
-        let companions = kinds.filter_map(|kind| Companion::of_process(kind, pid));
+        let others = kinds.filter_map(|kind| OtherNamespace::of_process(kind, pid));
         mount.is_of_own_user_namespace().then(|| Self {
             mount,
-            companions: companions
-                .filter(Companion::is_of_own_user_namespace)
+            others: others
+                .filter(OtherNamespace::is_of_own_user_namespace)
                 .collect(),
         })
     }
@@ -85,14 +85,14 @@ impl Kind {
     }
 }
 
-impl AsFd for Companion {
+impl AsFd for OtherNamespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-impl Companion {
-    /// The calling thread's.
+impl OtherNamespace {
+    /// Opens the calling thread's.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Companion {
         Self::from_file(kind, file).ok_or_else(missing)
     }
 
-    /// That of the process `pid`; nothing where the process is gone or may not be looked at.
+    /// Opens that of the process `pid`; nothing where the process is gone or may not be looked at.
     #[must_use]
     pub fn of_process(kind: Kind, pid: u32) -> Option<Self> {
         let file = open(&format!("/proc/{pid}/ns/{}", kind.name())).ok()?;
@@ -124,7 +124,7 @@ impl Companion {
         Some(Self { kind, file, inode })
     }
 
-    /// Which kind it is of.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -152,11 +152,11 @@ pub fn own_inodes() -> [Option<u64>; 3] {
 /// The inode number of the calling thread's namespace; nothing where there are none of that kind.
 #[must_use]
 pub fn own_inode(kind: Kind) -> Option<u64> {
-    let by_pidfd = || Companion::own(kind).ok().map(|own| own.inode());
+    let by_pidfd = || OtherNamespace::own(kind).ok().map(|own| own.inode());
     inode(kind, None).or_else(by_pidfd)
 }
 
-/// The inode number of a process's namespace, or the calling thread's; nothing where it cannot be told.
+/// The inode number of a process's namespace, or the calling thread's; nothing where it cannot be found.
 #[must_use]
 pub fn inode(kind: Kind, pid: Option<u32>) -> Option<u64> {
     let process = pid.map_or_else(|| "thread-self".to_owned(), |pid| pid.to_string());

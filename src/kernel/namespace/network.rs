@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Trust, Walker, open_below};
-use crate::kernel::namespace::kind::{Companion, Kind};
+use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::sys;
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
@@ -18,7 +18,7 @@ pub const NAMED: &str = "/run/netns";
 ///
 /// There is none of that name ([`Error::is_missing`]), others than root could have put it there, or what has
 /// the name is no network namespace of this user namespace.
-pub fn named(name: &str) -> Result<Companion> {
+pub fn named(name: &str) -> Result<OtherNamespace> {
     let path = format!("{NAMED}/{name}");
     let failed = |errno| Error::from_errno("open", &path, errno);
     // The directory is missing as well until the first name is given.
@@ -30,7 +30,7 @@ pub fn named(name: &str) -> Result<Companion> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
     let file = open_below(&directory, name, flags, Mode::empty()).map_err(failed)?;
     let refused = |reason| Error::new("use", &path, reason);
-    let found = Companion::from_file(Kind::Net, file).ok_or_else(|| {
+    let found = OtherNamespace::from_file(Kind::Net, file).ok_or_else(|| {
         refused("it is no network namespace; `ip netns` lists those that have a name")
     })?;
     if !found.is_of_own_user_namespace() {

@@ -57,7 +57,7 @@ impl IdRange {
 }
 
 impl fmt::Display for IdRange {
-    /// As /proc/PID/uid_map has it.
+    /// Writes it as /proc/PID/uid_map has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.inside, self.outside, self.count)
     }
@@ -70,7 +70,9 @@ impl fmt::Display for IdRange {
 ///
 /// Users may not make user namespaces here.
 pub fn leave_as_root() -> Result<()> {
+    // Asked before: in a new user namespace every id is the overflow id until it is mapped (user_namespaces(7)).
     let (uid, gid) = own_ids();
+    // In one call, so that the mount namespace belongs to the new user namespace.
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
     map_own(IdRange::one(0, uid), IdRange::one(0, gid))
 }
@@ -86,33 +88,34 @@ pub fn confine_as(uid: u32, gid: u32) -> Result<()> {
     map_own(IdRange::one(uid, outer_uid), IdRange::one(gid, outer_gid))
 }
 
-/// The same with any ids, which another process has to give it: one with the rights for that, which this one
-/// has before and no more after.
+/// Confines the process to a new user namespace with any ids, which another process has to give it: one with the rights
+/// for that, which this one has before and no more after.
 ///
 /// # Errors
 ///
 /// As [`confine_as`]; or the kernel refuses the maps.
 pub fn confine(maps: &Maps) -> Result<()> {
     let failed = |errno| Error::from_errno("map", "the ids of a user namespace", errno);
-    let files = [("uid_map", &maps.users), ("gid_map", &maps.groups)];
-    let files = files.map(|(file, ranges)| {
+    let files = [("uid_map", &maps.users), ("gid_map", &maps.groups)].map(|(file, ranges)| {
         let lines: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         let process = format!("/proc/{}/{file}", getpid().as_raw_nonzero());
         (process, lines.join("\n"))
     });
-    let (ready, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    let (ready, begin) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    // Begun before the namespace is left: it stays in the one in which it may write the maps.
     let writer = sys::clone_single(Difference::None, libc::SIGCHLD, || {
         match write_when(&ready, &files) {
             Ok(()) => 0,
             Err(errno) => errno.raw_os_error(),
         }
-    });
-    let writer = writer.map_err(failed)?;
+    })
+    .map_err(failed)?;
     let unshared = unshare(CloneFlags::CLONE_NEWUSER);
     if unshared.is_ok() {
-        rustix::io::write(&tell, b"!").map_err(failed)?;
+        rustix::io::write(&begin, b"!").map_err(failed)?;
     }
-    drop(tell);
+    // Whether or not there is a new namespace: the end of the pipe lets the writer end, and it has to be waited for.
+    drop(begin);
     let (_, status) = rustix::process::waitpid(Some(writer.pid), WaitOptions::empty())
         .map_err(failed)?
         .ok_or_else(|| failed(Errno::CHILD))?;
@@ -139,8 +142,8 @@ fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> Result<(), Errno> 
 pub fn is_root_outside() -> bool {
     /// The number that stands for everybody whom the namespace does not know.
     const OVERFLOW: &str = "/proc/sys/kernel/overflowuid";
-    let overflow = std::fs::read_to_string(OVERFLOW).unwrap_or_default();
-    let overflow = overflow.trim().parse().unwrap_or(65534);
+    let text = std::fs::read_to_string(OVERFLOW).unwrap_or_default();
+    let overflow = text.trim().parse().unwrap_or(65534);
     rustix::fs::stat("/").is_ok_and(|root| root.st_uid == overflow)
 }
 
@@ -151,6 +154,8 @@ fn own_ids() -> (u32, u32) {
 
 /// Gives this process its own ids, which is all that it may do: with supplementary groups as they are.
 fn map_own(users: IdRange, groups: IdRange) -> Result<()> {
+    // Groups can be mapped without CAP_SETGID only once setgroups(2) is denied for good (Linux 3.19,
+    // user_namespaces(7)).
     let files = [
         ("/proc/self/setgroups", "deny".to_owned()),
         ("/proc/self/uid_map", users.to_string()),

@@ -250,7 +250,7 @@ fn what_goes_with_a_pin_goes_with_it() {
         let record = sleeper.record(2001);
         let pins = Pins::find(&runtime()).unwrap().unwrap();
         let found = pins.namespaces_of(&record).unwrap().unwrap();
-        assert_eq!(found.companions.len(), 3);
+        assert_eq!(found.others.len(), 3);
         assert_eq!(removed(&gc()), [""; 0], "a process is there");
 
         sleeper.end();

@@ -2,7 +2,7 @@
 
 use crate::own::*;
 use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
-use pam_jns::kernel::namespace::kind::{Companion, Namespaces, inode};
+use pam_jns::kernel::namespace::kind::{Namespaces, OtherNamespace, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
 use pam_jns::session::ledger::{CompanionRecord, Shown};
@@ -71,8 +71,8 @@ impl Sleeper {
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut namespaces = Namespaces::of_process(child.id()).unwrap();
-        let is_own = |found: &mut Companion| inode(found.kind(), None) != Some(found.inode());
-        namespaces.companions.retain_mut(is_own);
+        let is_own = |found: &mut OtherNamespace| inode(found.kind(), None) != Some(found.inode());
+        namespaces.others.retain_mut(is_own);
         Self { child, namespaces }
     }
 
@@ -94,9 +94,9 @@ impl Sleeper {
 
     /// The record of the namespace, pinned for a user.
     pub fn record(&self, uid: u32) -> NamespaceRecord {
-        let companions = self.namespaces.companions.iter();
+        let companions = self.namespaces.others.iter();
         let known = companions.map(|companion| {
-            let before = Companion::own(companion.kind()).unwrap();
+            let before = OtherNamespace::own(companion.kind()).unwrap();
             CompanionRecord::of(companion, &before)
         });
         NamespaceRecord {
