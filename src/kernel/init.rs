@@ -14,7 +14,7 @@ mod server;
 use crate::error::{Error, Result};
 use crate::kernel::mount::filesystem;
 use crate::kernel::process::{Process, number_in_proc, started_in};
-use crate::kernel::sys::{self, Difference, SignalsHeld};
+use crate::kernel::sys::{self, BlockedSignals, Difference};
 use nix::sched::CloneFlags;
 use protocol::Topic;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,28 +26,28 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 use std::path::PathBuf;
 
-/// What errors call it.
+/// Its name in errors.
 const OBJECT: &str = "a PID namespace";
 
-/// How long a host process waits for an init that it has begun, in seconds.
-const FOUNDING: i64 = 10;
+/// The time that a host process waits for an init that it has begun, in seconds.
+const START_TIMEOUT: i64 = 10;
 
-/// How long a host process waits for an init that others have begun, in seconds.
-const JOINING: i64 = 2;
+/// The time that a host process waits for an init that others have begun, in seconds.
+const JOIN_TIMEOUT: i64 = 2;
 
 /// An init, and what it gave its founder.
 #[derive(Debug)]
 pub struct Init {
-    /// It, by the number that /proc has for it.
+    /// The process, by the number that /proc has for it.
     pub process: Process,
     /// A detached procfs that shows its namespace: `/proc` for who lives there. Processes outside of that namespace
     /// have no `/proc/self` in it.
     pub proc: OwnedFd,
-    /// What the founder knows it by.
+    /// The facts by which the founder knows it.
     pub known: Known,
 }
 
-/// What a process knows an init by, without a descriptor and without /proc.
+/// Facts by which a process knows an init, without a descriptor and without /proc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pid: u32,
@@ -57,7 +57,7 @@ pub struct Known {
     inode: Option<u64>,
 }
 
-/// That the calling process needs a PID namespace. Dropped, it does not: its children are born where they were
+/// The need of the calling process for a PID namespace. Dropped, it has none: its children are born where they were
 /// before, and the init that it began, if others cannot have joined, is killed.
 #[derive(Debug)]
 pub struct Membership {
@@ -72,7 +72,7 @@ pub struct Membership {
 #[derive(Debug)]
 struct Alone(Option<OwnedFd>);
 
-/// Where the children of this process are born. Dropped, that is where they were born before.
+/// The PID namespace in which the children of this process are born. Dropped, that is the one of before.
 #[derive(Debug)]
 struct Children {
     before: Option<OwnedFd>,
@@ -96,13 +96,16 @@ pub fn start() -> Result<(Init, Membership)> {
     }
     let founder = own_pidfd().map_err(refused)?;
     let (link, theirs) = protocol::pair().map_err(refused)?;
-    let held = SignalsHeld::begin().map_err(refused)?;
+    // No handler of the host's runs in the copies: the init lets signals through when none has one any more.
+    let blocked = BlockedSignals::begin().map_err(refused)?;
     let helper =
-        sys::clone_single(Difference::None, 0, || found(theirs, founder)).map_err(refused)?;
-    drop(held);
-    let begun = Begun::hear(&link).inspect_err(|_| {
+        sys::clone_single(Difference::None, 0, || begin_init(theirs, founder)).map_err(refused)?;
+    drop(blocked);
+    let begun = Begun::receive(&link).inspect_err(|_| {
+        // It may hang, and is waited for below. An init that it has begun ends when it finds the link closed.
         let _ = pidfd_send_signal(&helper.pidfd, Signal::KILL);
     });
+    // Before anything else can fail: it is a child of the host's, and nobody else waits for it.
     helper.reap();
     let Begun {
         pid,
@@ -132,17 +135,21 @@ pub fn start() -> Result<(Init, Membership)> {
     Ok((init, membership))
 }
 
-/// Lives as the helper: begins the init, tells of it and ends.
-fn found(link: OwnedFd, founder: OwnedFd) -> i32 {
+/// Begins the init, as the helper, says so and ends.
+fn begin_init(link: OwnedFd, founder: OwnedFd) -> i32 {
     let Ok(own) = rustix::io::fcntl_dupfd_cloexec(&link, 0) else {
         return 1;
     };
-    let begin = || sys::clone_single(Difference::PidNamespace, 0, || server::live(link, founder));
-    let tell = |init: sys::Child| {
+    let begin = || sys::clone_single(Difference::PidNamespace, 0, || server::run(link, founder));
+    let announce = |init: sys::Child| {
         let pid = init.pid.as_raw_nonzero().to_string();
         protocol::send(&own, Topic::Begun, &pid, &[init.pidfd.as_fd()])
     };
-    match take_effective_ids().and_then(|()| begin()).and_then(tell) {
+    // Ids before the init is begun, which has them from the helper.
+    match take_effective_ids()
+        .and_then(|()| begin())
+        .and_then(announce)
+    {
         Ok(()) => 0,
         Err(errno) => {
             let _ = protocol::send(&own, Topic::Failed, &reason(errno), &[]);
@@ -151,14 +158,15 @@ fn found(link: OwnedFd, founder: OwnedFd) -> i32 {
     }
 }
 
-/// A process with the real ids of a user, as su(1) is, is that user's to stop and to kill.
+/// Makes the effective ids the real and saved ones too: a process with the real ids of a user, as su(1) is, is that
+/// user's to stop and to kill.
 fn take_effective_ids() -> Result<(), Errno> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)
 }
 
-/// What the helper and the init tell.
+/// The facts that the helper and the init send.
 struct Begun {
     pid: u32,
     pidfd: OwnedFd,
@@ -167,7 +175,8 @@ struct Begun {
 }
 
 impl Begun {
-    fn hear(link: &OwnedFd) -> Result<Self> {
+    fn receive(link: &OwnedFd) -> Result<Self> {
+        // Of the two, either may come first: the init does not wait for the helper.
         let (mut init, mut given) = (None, None);
         loop {
             match (init, given) {
@@ -181,7 +190,7 @@ impl Begun {
                 }
                 other => (init, given) = other,
             }
-            let message = await_message(link, FOUNDING)?.ok_or_else(|| {
+            let message = await_message(link, START_TIMEOUT)?.ok_or_else(|| {
                 Error::new(
                     "make",
                     OBJECT,
@@ -193,7 +202,7 @@ impl Begun {
                 Topic::Begun => init = message.text.parse().ok().zip(descriptors.next()),
                 Topic::Ready => given = descriptors.next().zip(descriptors.next()),
                 Topic::Failed => return Err(Error::new("make", OBJECT, message.text)),
-                // Nothing that a founder is told.
+                // Nothing that is sent to a founder.
                 Topic::Listen | Topic::Stay | Topic::Join | Topic::Leave => {}
             }
         }
@@ -209,7 +218,7 @@ fn await_message(link: &OwnedFd, seconds: i64) -> Result<Option<protocol::Messag
     protocol::receive(link).map_err(refused)
 }
 
-/// Joins the PID namespace whose init hears at the socket `address`; nothing where there is none any more. The process
+/// Joins the PID namespace whose init listens at the socket `address`; nothing where there is none any more. The process
 /// is in `session`'s way until [`Membership::stay`].
 ///
 /// # Errors
@@ -223,13 +232,13 @@ pub fn join(address: &str) -> Result<Option<Membership>> {
     };
     let (link, theirs) = protocol::pair().map_err(refused)?;
     let own = own_pidfd().map_err(refused)?;
-    match call(&address, Topic::Join, "", &[own.as_fd(), theirs.as_fd()]) {
+    match send_request(&address, Topic::Join, "", &[own.as_fd(), theirs.as_fd()]) {
         Err(Errno::CONNREFUSED | Errno::CONNRESET) => return Ok(None),
-        called => called.map_err(refused)?,
+        sent => sent.map_err(refused)?,
     }
-    // What the init does not take with it when it ends, it closes.
+    // Closed here, so that an init that ends without an answer leaves no other end: that is noticed at once.
     drop(theirs);
-    let answer = await_message(&link, JOINING)?;
+    let answer = await_message(&link, JOIN_TIMEOUT)?;
     let namespace = answer.and_then(|answer| answer.descriptors.into_iter().next());
     Ok(namespace.map(|namespace| Membership {
         children,
@@ -239,7 +248,8 @@ pub fn join(address: &str) -> Result<Option<Membership>> {
     }))
 }
 
-/// Tells the init that hears at the socket `address` that `session`, which was to stay, has ended. Nobody need hear it.
+/// Says to the init that listens at the socket `address` that `session`, which was to stay, has ended. Where none listens,
+/// there is nothing to say.
 ///
 /// # Errors
 ///
@@ -249,13 +259,13 @@ pub fn leave(address: &str, session: &str) -> Result<()> {
     let Some(address) = connect(address).map_err(failed)? else {
         return Ok(());
     };
-    match call(&address, Topic::Leave, session, &[]) {
+    match send_request(&address, Topic::Leave, session, &[]) {
         Err(Errno::CONNREFUSED | Errno::CONNRESET) => Ok(()),
-        called => called.map_err(failed),
+        sent => sent.map_err(failed),
     }
 }
 
-/// A socket that is connected to the one at the path `address`; nothing where nobody hears there.
+/// Opens a socket that is connected to the one at the path `address`; nothing where nobody listens there.
 fn connect(address: &str) -> Result<Option<OwnedFd>, Errno> {
     let socket = datagram_socket()?;
     match SocketAddrUnix::new(address).and_then(|address| rustix::net::connect(&socket, &address)) {
@@ -264,8 +274,8 @@ fn connect(address: &str) -> Result<Option<OwnedFd>, Errno> {
     }
 }
 
-/// Sends, and waits a while where too many others do so too.
-fn call(
+/// Sends a request to the socket of an init, and waits a while where too many others do so too.
+fn send_request(
     address: &OwnedFd,
     topic: Topic,
     text: &str,
@@ -273,7 +283,7 @@ fn call(
 ) -> Result<(), Errno> {
     match protocol::send(address, topic, text, descriptors) {
         Err(Errno::AGAIN) => {
-            wait_for(address, PollFlags::OUT, JOINING)?;
+            wait_for(address, PollFlags::OUT, JOIN_TIMEOUT)?;
             protocol::send(address, topic, text, descriptors)
         }
         sent => sent,
@@ -306,7 +316,7 @@ impl Membership {
     }
 
     /// Opens a socket for others, at the path `address`, in a directory that is root's alone. The init of whoever began
-    /// the namespace hears there as long as it lives; the file stays.
+    /// the namespace listens there as long as it lives; the file stays.
     ///
     /// # Errors
     ///
@@ -318,11 +328,12 @@ impl Membership {
             .and_then(|address| rustix::net::bind(&socket, &address))
             .and_then(|()| protocol::send(&self.link, Topic::Listen, "", &[socket.as_fd()]))
             .map_err(failed)?;
+        // From here on others may have joined: it is not killed where this login fails.
         self.alone.0 = None;
         Ok(())
     }
 
-    /// Needs the namespace for good: until this process has ended, or says that `session` has.
+    /// Keeps the need for the namespace: until this process has ended, or says that `session` has.
     pub fn stay(mut self, session: &str) {
         let _ = protocol::send(&self.link, Topic::Stay, session, &[]);
         self.children.before = None;
@@ -330,8 +341,8 @@ impl Membership {
     }
 }
 
-/// That this process has one thread: a copy of a process with several lacks them and whatever they held, and no
-/// thread can begin in a process whose children are born elsewhere.
+/// Checks that this process has one thread: a copy of a process with several lacks them and leaves their locks locked, and
+/// no thread can begin in a process whose children are born elsewhere (EINVAL of clone(2)).
 fn check_single(verb: &'static str) -> Result<()> {
     sys::check_single().map_err(|_| Error::new(verb, OBJECT, "this process has several threads"))
 }
@@ -350,6 +361,7 @@ impl Known {
             None | Some(Err(Errno::SRCH)) => return Ok(()),
             Some(opened) => opened.map_err(failed)?,
         };
+        // Asked when the pidfd is open: its process stays the one that it is, whatever the number is given to.
         if !self.is_behind(&pidfd) {
             let reason = "its first process is not known for certain; it ends with this process";
             return Err(Error::new("end", OBJECT, reason));
@@ -360,7 +372,7 @@ impl Known {
         }
     }
 
-    /// Whether the process of its number, held by a pidfd, is the init. Before Linux 6.9 only /proc tells, and the
+    /// Whether the process of its number, open as a pidfd, is the init. Before Linux 6.9 only /proc says so, and the
     /// session's shows another PID namespace.
     fn is_behind(&self, pidfd: &OwnedFd) -> bool {
         if self.inode.is_some() {
@@ -390,7 +402,7 @@ pub fn confinement() -> Option<String> {
     is_other.then(|| own.to_string_lossy().into_owned())
 }
 
-/// Whether the process `pid` is in another PID namespace than this one, as far as /proc tells.
+/// Whether the process `pid` is in another PID namespace than this one, as far as /proc shows.
 #[must_use]
 pub fn lives_elsewhere(pid: u32) -> bool {
     let other = namespace_name(&pid.to_string());
@@ -417,8 +429,9 @@ impl Children {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let path = "/proc/thread-self/ns/pid_for_children";
         // Without /proc it is where the process is itself, unless it has another session open.
-        let before = rustix::fs::open(path, flags, Mode::empty()).or_else(|_| own_pidfd());
-        let before = before.map_err(|errno| Error::from_errno("remember", OBJECT, errno))?;
+        let before = rustix::fs::open(path, flags, Mode::empty())
+            .or_else(|_| own_pidfd())
+            .map_err(|errno| Error::from_errno("remember", OBJECT, errno))?;
         Ok(Self {
             before: Some(before),
         })
@@ -451,7 +464,7 @@ impl Drop for Alone {
         };
         // There is nobody in its namespace for whom it would have to wait.
         if pidfd_send_signal(pidfd, Signal::KILL).is_ok() {
-            let _ = wait_for(pidfd, PollFlags::IN, JOINING);
+            let _ = wait_for(pidfd, PollFlags::IN, JOIN_TIMEOUT);
         }
     }
 }
@@ -469,7 +482,7 @@ fn own_pidfd() -> Result<OwnedFd, Errno> {
     pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
 }
 
-/// What a pidfd is known by, where pidfds of different processes have different numbers.
+/// The inode of a pidfd, where pidfds of different processes have different ones.
 fn inode(pidfd: &OwnedFd) -> Option<u64> {
     /// Magic number of the file system that pidfds are files of (Linux 6.9).
     const PIDFS_MAGIC: i64 = 0x5049_4446;

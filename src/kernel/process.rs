@@ -38,14 +38,14 @@ impl Process {
     /// /proc does not say, as in a PID namespace whose processes do not include this one.
     pub fn own() -> Result<Self> {
         let path = "/proc/self/stat";
-        let text = read(path).map_err(|error| {
+        let bytes = read(path).map_err(|error| {
             Error::from_errno(
                 "read",
                 path,
                 Errno::from_io_error(&error).unwrap_or(Errno::IO),
             )
         })?;
-        let text = String::from_utf8_lossy(&text);
+        let text = String::from_utf8_lossy(&bytes);
         let pid = text.split(' ').next().and_then(|pid| pid.parse().ok());
         let found = pid.and_then(|pid| {
             let started = field(&text, 22)?;
@@ -69,14 +69,15 @@ impl Process {
         Some(Self { pid, started })
     }
 
-    /// Holds it, so that its number is not given to another one; nothing where it has ended, or this process cannot
-    /// reach it: in another PID namespace than /proc shows, it knows somebody else by that number.
+    /// Opens a pidfd of it, by which its number is not given to another one; nothing where it has ended, or this process
+    /// cannot reach it: in another PID namespace than /proc shows, it knows somebody else by that number.
     #[must_use]
-    pub fn hold(&self) -> Option<OwnedFd> {
+    pub fn open_pidfd(&self) -> Option<OwnedFd> {
         let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
-        let held = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let is_it = number_in_proc(&held).is_none_or(|number| number == self.pid);
-        (is_it && self.is_alive()).then_some(held)
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Asked when it is open: until then, the number can be given to another process.
+        let is_it = number_in_proc(&pidfd).is_none_or(|number| number == self.pid);
+        (is_it && self.is_alive()).then_some(pidfd)
     }
 
     /// Whether it still runs.
@@ -95,8 +96,8 @@ pub(super) fn number_in_proc(pidfd: &OwnedFd) -> Option<u32> {
     number?.trim().parse().ok()
 }
 
-/// When the process `pid` of the PID namespace that `proc`, the root of a procfs, shows was started, in clock ticks
-/// since the machine was; nothing where there is none.
+/// The time at which the process `pid` of the PID namespace that `proc`, the root of a procfs, shows was started, in clock
+/// ticks since the machine was; nothing where there is none.
 #[must_use]
 pub(super) fn started_in(proc: impl AsFd, pid: u32) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -125,11 +126,11 @@ pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
     false
 }
 
-/// What the process `pid` calls itself, `/proc/PID/comm`: at most 15 bytes; nothing where there is none.
+/// The name that the process `pid` gives itself, `/proc/PID/comm`: at most 15 bytes; nothing where there is none.
 #[must_use]
 pub fn name_of(pid: u32) -> Option<String> {
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
-    let name = String::from_utf8_lossy(&name).into_owned();
+    let bytes = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&bytes);
     name.strip_suffix('\n').map(str::to_owned)
 }
 

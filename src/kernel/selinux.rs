@@ -1,4 +1,4 @@
-//! What the machine's SELinux policy says, by libselinux. Contexts are raw throughout: to translate them it would
+//! Answers of the machine's SELinux policy, by libselinux. Contexts are raw throughout: to translate them it would
 //! ask a daemon, through a socket that it keeps.
 
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub fn session_context(user: &str, service: &str) -> Result<String> {
         }),
     };
     let object = format_args!("the SELinux context of {user}");
-    told(context.and_then(|context| text(&context)), "find", object)
+    named(context.and_then(|context| text(&context)), "find", object)
 }
 
 fn default_context(user: &str, service: &str) -> Answer<SecurityContext<'static>> {
@@ -59,7 +59,7 @@ pub fn member(session: &str, covered: &str) -> Result<String> {
         let class = SecurityClass::from_name("dir")?;
         text(&session.of_polyinstantiation_member_decision(&covered, class)?)
     };
-    told(
+    named(
         member(),
         "find",
         format_args!("the label of {session} for {covered}"),
@@ -77,7 +77,7 @@ pub fn with_level(covered: &str, session: &str) -> Result<String> {
         label.set_range(&OpaqueSecurityContext::new(session)?.range()?)?;
         Ok(label.to_c_string()?.to_string_lossy().into_owned())
     };
-    told(
+    named(
         changed(),
         "find",
         format_args!("the label {covered} with the level of {session}"),
@@ -96,8 +96,8 @@ fn c_string(text: &str) -> Answer<CString> {
     })
 }
 
-/// What libselinux answered; where it has a reason of the kernel's, that, and else its own words.
-fn told<T>(answer: Answer<T>, verb: &'static str, object: impl Display) -> Result<T> {
+/// Names libselinux's failure by the kernel's reason where it has one, and else by its own words.
+fn named<T>(answer: Answer<T>, verb: &'static str, object: impl Display) -> Result<T> {
     answer.map_err(|failure| match reason(&failure) {
         Some(errno) => Error::from_errno(verb, object, errno),
         None => Error::new(verb, object, failure),

@@ -25,7 +25,7 @@ const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `NS_GET_MNTNS_ID` of ioctl_nsfs(2) (Linux 6.11): `_IOR(NSIO, 5, __u64)`.
 const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 
-/// What a file that stands for a namespace, or a pidfd, is asked to open: requests of ioctl(2) without an argument
+/// Requests to a file that stands for a namespace, or to a pidfd, to open another namespace: those of ioctl(2) without an argument
 /// that are answered with a new descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kernel) enum NamespaceRequest {
@@ -138,7 +138,7 @@ fn last_errno() -> Errno {
     Errno::from_raw_os_error(number.unwrap_or(libc::EIO))
 }
 
-/// The same error as this crate's calls give it.
+/// Converts an error number of nix into rustix's.
 pub(in crate::kernel) fn of_nix(errno: nix::errno::Errno) -> Errno {
     Errno::from_raw_os_error(errno as i32)
 }
@@ -149,20 +149,22 @@ pub(in crate::kernel) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     unsafe { close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }
 }
 
-/// Closes every descriptor but those of `kept` (Linux 5.9).
+/// Closes every descriptor but those of `left_open` (Linux 5.9).
 ///
 /// # Safety
 ///
 /// Nothing in this process uses or drops another descriptor from now on. That can be so in a process that
 /// [`clone_process`] has made: what its original holds is never used nor dropped there.
-pub(in crate::kernel) unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let numbers = kept.iter().map(|kept| kept.as_raw_fd().unsigned_abs());
-    let mut numbers: Vec<u32> = numbers.collect();
+pub(in crate::kernel) unsafe fn close_all_but(left_open: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut numbers: Vec<u32> = left_open
+        .iter()
+        .map(|file| file.as_raw_fd().unsigned_abs())
+        .collect();
     numbers.sort_unstable();
     let mut first = 0;
     for number in numbers {
         if let Some(last) = number.checked_sub(1).filter(|last| first <= *last) {
-            // SAFETY: no number of a kept descriptor is in the range, and the caller answers for the others.
+            // SAFETY: no number of a descriptor that stays open is in the range, and the caller answers for the others.
             unsafe { close_range(first, last, 0) }?;
         }
         first = number.saturating_add(1);
@@ -203,13 +205,13 @@ pub(in crate::kernel) fn join_new_session_keyring() -> Result<(), Errno> {
 /// A process that this one has started.
 #[derive(Debug)]
 pub(in crate::kernel) struct Child {
-    /// Its number, which no other has before it was waited for.
+    /// Its number, which no other process has before it was waited for.
     pub(in crate::kernel) pid: Pid,
     /// A pidfd, readable once it has ended.
     pub(in crate::kernel) pidfd: OwnedFd,
 }
 
-/// What a copy of this process has otherwise than one that fork(2) makes.
+/// The difference of a copy of this process from one that fork(2) makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kernel) enum Difference {
     /// Nothing.
@@ -287,16 +289,16 @@ pub(in crate::kernel) unsafe fn clone_process(
     let size = size_of::<libc::clone_args>();
     // SAFETY: the argument is a live `struct clone_args` of the size that is passed, its `pidfd` the address
     // of a live integer. No `Difference` is CLONE_VM, and no stack is given: the child returns on a copy of this one.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&arguments), size) };
-    if pid == 0 {
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&arguments), size) };
+    if answer == 0 {
         // What the host would do next is not for the copy to do.
-        let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-        let status = status.unwrap_or(libc::EXIT_FAILURE);
+        let returned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+        let status = returned.unwrap_or(libc::EXIT_FAILURE);
         // SAFETY: it ends the process without running anything of the program's.
         unsafe { libc::_exit(status) }
     }
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
-    let Some(pid) = pid.and_then(Pid::from_raw) else {
+    let number = i32::try_from(answer).ok().filter(|number| *number > 0);
+    let Some(pid) = number.and_then(Pid::from_raw) else {
         return Err(last_errno());
     };
     // SAFETY: the kernel has made the descriptor for this call; it has no other owner.
@@ -305,7 +307,7 @@ pub(in crate::kernel) unsafe fn clone_process(
 }
 
 impl Child {
-    /// Waits until it has ended, whatever signal tells of it.
+    /// Waits until it has ended, whatever signal it sends then.
     pub(in crate::kernel) fn reap(&self) {
         self.exit_status();
     }
@@ -323,10 +325,10 @@ impl Child {
     }
 }
 
-/// No signal that can be held up reaches the calling thread as long as this is.
-pub(in crate::kernel) struct SignalsHeld(libc::sigset_t);
+/// A mask that lets no signal reach the calling thread, of those that can be blocked. Dropped, the mask is the one of before.
+pub(in crate::kernel) struct BlockedSignals(libc::sigset_t);
 
-impl SignalsHeld {
+impl BlockedSignals {
     pub(in crate::kernel) fn begin() -> Result<Self, Errno> {
         let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         // SAFETY: sigfillset(3) initialises the one set, pthread_sigmask(3) the other when it succeeds.
@@ -341,7 +343,7 @@ impl SignalsHeld {
     }
 }
 
-impl Drop for SignalsHeld {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         // SAFETY: the set is the one that pthread_sigmask(3) has given.
         unsafe {
@@ -350,7 +352,7 @@ impl Drop for SignalsHeld {
     }
 }
 
-/// Takes a signal away that waits for the calling thread, which holds it up.
+/// Takes a signal away that waits for the calling thread, which blocks it.
 pub(in crate::kernel) fn forget_signal(signal: libc::c_int) {
     let at_once = libc::timespec {
         tv_sec: 0,
@@ -458,17 +460,17 @@ impl Vault {
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
         );
         // SAFETY: a new mapping at a place of the kernel's choice touches none that there is.
-        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0) };
-        if address == libc::MAP_FAILED {
+        let mapping = unsafe { libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0) };
+        if mapping == libc::MAP_FAILED {
             return Err(last_errno());
         }
         // SAFETY: the range is the mapping that was just made, and nobody knows of it yet.
         unsafe {
-            libc::mlock(address, size);
-            libc::madvise(address, size, libc::MADV_DONTDUMP);
-            libc::madvise(address, size, WIPE_ON_FORK);
+            libc::mlock(mapping, size);
+            libc::madvise(mapping, size, libc::MADV_DONTDUMP);
+            libc::madvise(mapping, size, WIPE_ON_FORK);
         }
-        let address = std::ptr::NonNull::new(address.cast()).ok_or(Errno::NOMEM)?;
+        let address = std::ptr::NonNull::new(mapping.cast()).ok_or(Errno::NOMEM)?;
         Ok(Self { address, size })
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Root};
-use crate::kernel::process::processor::Tour;
+use crate::kernel::process::processor::Processors;
 use crate::login::Login;
 use crate::plan::{Plan, PlanDigest};
 
@@ -47,11 +47,11 @@ pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace>
     if !session.looks_older {
         return Ok(session);
     }
-    let Some(mut tour) = Tour::begin() else {
+    let Some(mut processors) = Processors::begin() else {
         return Ok(session);
     };
     let mut last = session;
-    while last.looks_older && tour.move_on() {
+    while last.looks_older && processors.move_on() {
         drop(last);
         // What worked a moment ago is still good enough.
         let alone = Creation {

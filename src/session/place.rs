@@ -70,7 +70,7 @@ impl Place {
             return Ok(None);
         }
         let found = pins.namespaces_of(&record)?;
-        let init = record.init.as_ref().and_then(Process::hold);
+        let init = record.init.as_ref().and_then(Process::open_pidfd);
         let guard = found.and_then(|found| self.enter(&found));
         if let (Some(_), Some(init)) = (&guard, init) {
             join_pid_namespace_for_children(init)?;

@@ -72,7 +72,7 @@ fn daemons(record: &NamespaceRecord) -> impl Iterator<Item = &Process> {
 }
 
 fn close_in(namespace: &Namespace, record: &NamespaceRecord) -> Result<()> {
-    let held: Vec<_> = daemons(record).filter_map(Process::hold).collect();
+    let held: Vec<_> = daemons(record).filter_map(Process::open_pidfd).collect();
     let guard = leave_for(namespace)?;
     volume::close(&record.volumes);
     drop(guard);

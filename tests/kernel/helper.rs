@@ -34,7 +34,7 @@ fn run_with(input: &[u8], argv: &[&str], helper: Helper) -> (Result<()>, Vec<Str
     let argv = argv.iter().copied().map(str::to_owned).collect();
     let helper = Helper { argv, ..helper };
     let mut told = Vec::new();
-    let result = helper.run_telling(input, &mut |line| told.push(line.to_owned()));
+    let result = helper.run_with_lines(input, &mut |line| told.push(line.to_owned()));
     (result, told)
 }
 

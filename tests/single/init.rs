@@ -190,7 +190,7 @@ fn children_live_and_die_with_it() {
 fn numbers_inside_are_not_taken_for_those_of_proc() {
     if Process::own().unwrap().pid != std::process::id() {
         let first = Process::of(1).unwrap();
-        assert!(first.hold().is_none(), "it is not the first one here");
+        assert!(first.open_pidfd().is_none(), "it is not the first one here");
         return;
     }
     let (_init, _membership) = founded();

@@ -154,7 +154,7 @@ fn init_of(record: &NamespaceRecord) -> Result<Option<OwnedFd>> {
                 reason,
             )
         };
-        init.hold().ok_or_else(gone)
+        init.open_pidfd().ok_or_else(gone)
     });
     held.transpose()
 }

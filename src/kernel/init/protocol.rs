@@ -1,4 +1,4 @@
-//! What an init and the processes that know it tell each other: one message a packet, with descriptors.
+//! The messages of an init and the processes that know it: one a packet, with descriptors.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -13,10 +13,10 @@ use std::mem::MaybeUninit;
 /// The longest text in a message, in bytes.
 const LONGEST: usize = 512;
 
-/// How many descriptors a message may carry.
+/// The number of descriptors that a message may carry.
 const DESCRIPTORS: usize = 2;
 
-/// What a message is about.
+/// The topic of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Topic {
     /// From the helper: the init was begun; its pidfd, and its number as text.
@@ -66,8 +66,8 @@ pub(super) fn send(
     text: &str,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(), Errno> {
-    let byte = TOPICS.iter().find(|(known, _)| *known == topic);
-    let byte = byte.map_or(0, |(_, byte)| *byte);
+    let entry = TOPICS.iter().find(|(known, _)| *known == topic);
+    let byte = entry.map_or(0, |(_, byte)| *byte);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -77,6 +77,7 @@ pub(super) fn send(
         IoSlice::new(std::slice::from_ref(&byte)),
         IoSlice::new(text.as_bytes()),
     ];
+    // A closed other side is an error number, no SIGPIPE, which would end the host.
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     sendmsg(socket, &parts, &mut control, flags).map(drop)
 }
@@ -99,6 +100,7 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Option<Message>, Errno> {
             descriptors.extend(all);
         }
     }
+    // What did not fit is lost: the end of the text, and descriptors, which the kernel has closed (unix(7)).
     let whole = !received
         .flags
         .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);

@@ -1,4 +1,4 @@
-//! What the init of a PID namespace does: it is there, and ends when nobody needs the namespace any more.
+//! The server of an init: it is there, and ends when nobody needs the PID namespace any more.
 //!
 //! It needs not reap: the kernel takes away the children of a process that ignores their end. When it ends, the
 //! kernel kills every process of the namespace.
@@ -34,8 +34,8 @@ struct Server {
     members: Vec<Member>,
 }
 
-/// Lives as the first process of a PID namespace, for `founder` and whoever joins; gives its exit status.
-pub(super) fn live(link: OwnedFd, founder: OwnedFd) -> i32 {
+/// Serves as the first process of a PID namespace, for `founder` and whoever joins; gives its exit status.
+pub(super) fn run(link: OwnedFd, founder: OwnedFd) -> i32 {
     match prepare(&link, &founder) {
         Ok(namespace) => {
             let founder = Member {
@@ -48,7 +48,7 @@ pub(super) fn live(link: OwnedFd, founder: OwnedFd) -> i32 {
                 listener: None,
                 members: vec![founder],
             };
-            server.keep();
+            server.serve();
             0
         }
         Err(error) => {
@@ -62,6 +62,7 @@ pub(super) fn live(link: OwnedFd, founder: OwnedFd) -> i32 {
 fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
     settle(link, founder)
         .map_err(|errno| Error::from_errno("begin", "its first process", errno))?;
+    // As long as there is CAP_SYS_ADMIN: a file system takes it.
     let safe = attribute::NO_SUID | attribute::NO_DEV | attribute::NO_EXEC;
     let proc = filesystem::proc(safe, "/proc")?;
     let failed = |errno| Error::from_errno("hand over", "it", errno);
@@ -69,6 +70,7 @@ fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
     let namespace =
         rustix::fs::openat(&proc, "self/ns/pid", flags, Mode::empty()).map_err(failed)?;
     surrender_rights().map_err(failed)?;
+    // Last of all: from then on, the founder lets others in.
     let handed_over = [namespace.as_fd(), proc.as_fd()];
     protocol::send(link, Topic::Ready, "", &handed_over).map_err(failed)?;
     Ok(namespace)
@@ -76,17 +78,21 @@ fn prepare(link: &OwnedFd, founder: &OwnedFd) -> Result<OwnedFd> {
 
 /// Becomes a process apart from the session's.
 fn settle(link: &OwnedFd, founder: &OwnedFd) -> Result<(), Errno> {
+    // First of all: an end of a pipe that stayed open here would let somebody wait for it.
     close_all_but(&[link.as_fd(), founder.as_fd()])?;
     sys::reset_signals();
     sys::ignore_ended_children();
+    // Not before: they were blocked as long as handlers of the host's were there.
     sys::let_signals_through();
     rustix::process::setsid()?;
+    // The working directory of the host would keep its file system busy.
     rustix::process::chdir("/")?;
     rustix::thread::set_name(NAME)?;
     // It looks for no key, so one that it could find is no reason to refuse the login.
     let _ = rights::leave_keyring();
     limits::lift();
-    be_spared_no_less_than_others();
+    reset_oom_score();
+    // Every member takes two descriptors.
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit {
         current: most,
@@ -96,43 +102,44 @@ fn settle(link: &OwnedFd, founder: &OwnedFd) -> Result<(), Errno> {
 }
 
 #[allow(unsafe_code, reason = "the contract is kept by what this process is")]
-fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+fn close_all_but(left_open: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     // SAFETY: this process is a copy that ends with this file's code. It has no descriptor open of its own yet, and what
     // its original had open is used and dropped by the original's code alone.
-    unsafe { sys::close_all_but(kept) }
+    unsafe { sys::close_all_but(left_open) }
 }
 
-/// When memory runs out, nobody decides by what they run as that it is the first to go: everybody else's would go
-/// with it (proc_pid_oom_score_adj(5)).
-fn be_spared_no_less_than_others() {
+/// Takes back what a caller may have said for when memory runs out, that this process is the first to be killed: every
+/// process of the namespace would be killed with it (proc_pid_oom_score_adj(5)).
+fn reset_oom_score() {
     let path = "/proc/self/oom_score_adj";
     let own = std::fs::read_to_string(path).unwrap_or_default();
+    // A negative one takes CAP_SYS_RESOURCE, and protects it.
     if !own.starts_with('-') {
         let _ = std::fs::write(path, "0");
     }
 }
 
-/// Has no right that it does not need, and is nobody's to look at: its memory is a copy of the host's.
+/// Gives up every right that it does not need, and lets nobody look at it: its memory is a copy of the host's.
 fn surrender_rights() -> Result<(), Errno> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rights::give_up()
 }
 
-/// What has happened.
+/// An event that the server waits for, with the member's place in the list.
 enum Event {
     Ended(usize),
-    Told(usize),
-    Called,
+    Message(usize),
+    Request,
 }
 
 impl Server {
-    fn keep(mut self) {
+    fn serve(mut self) {
         while !self.members.is_empty() {
             // One at a time: what follows may have changed by then.
             match self.wait() {
                 Ok(Some(Event::Ended(member))) => drop(self.members.swap_remove(member)),
-                Ok(Some(Event::Told(member))) => self.hear(member),
-                Ok(Some(Event::Called)) => self.answer(),
+                Ok(Some(Event::Message(member))) => self.receive_from(member),
+                Ok(Some(Event::Request)) => self.answer(),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(_) => return,
             }
@@ -145,12 +152,12 @@ impl Server {
             events.push(Event::Ended(number));
             polled.push(PollFd::new(&member.process, PollFlags::IN));
             if let Some(link) = &member.link {
-                events.push(Event::Told(number));
+                events.push(Event::Message(number));
                 polled.push(PollFd::new(link, PollFlags::IN));
             }
         }
         if let Some(listener) = &self.listener {
-            events.push(Event::Called);
+            events.push(Event::Request);
             polled.push(PollFd::new(listener, PollFlags::IN));
         }
         poll(&mut polled, None)?;
@@ -160,8 +167,8 @@ impl Server {
         Ok(happened.map(|happened| events.swap_remove(happened)))
     }
 
-    /// Hears what a member says that is not certain to stay.
-    fn hear(&mut self, number: usize) {
+    /// Receives a message of a member that is not certain to stay.
+    fn receive_from(&mut self, number: usize) {
         let Some(member) = self.members.get_mut(number) else {
             return;
         };
@@ -185,6 +192,7 @@ impl Server {
             })) => {
                 self.listener = descriptors.pop();
             }
+            // The other side is closed, or says what only others may: that session does not begin.
             _ => drop(self.members.swap_remove(number)),
         }
     }
@@ -214,6 +222,7 @@ impl Server {
         let (Some(process), Some(link)) = (descriptors.next(), descriptors.next()) else {
             return;
         };
+        // Answered first: who is gone by then is no member.
         if protocol::send(&link, Topic::Ready, "", &[self.namespace.as_fd()]).is_ok() {
             self.members.push(Member {
                 process,

@@ -150,7 +150,7 @@ impl Opening {
         let mut new = census()?;
         new.retain(|process| !self.known.contains(process));
         self.known.extend(&new);
-        self.left.extend(new.iter().filter_map(Process::hold));
+        self.left.extend(new.iter().filter_map(Process::open_pidfd));
         Ok(new)
     }
 

@@ -14,7 +14,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Whose rights a process has.
+/// The user and the groups whose rights a process has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The user id.
@@ -30,7 +30,7 @@ pub struct Credentials {
 pub struct Program {
     /// Its path; a name without a slash is looked for in the `PATH` of `environment`.
     pub path: OsString,
-    /// The name that it is told to have.
+    /// The name by which it is started, `argv[0]`.
     pub name: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
@@ -55,18 +55,21 @@ pub fn become_user(credentials: &Credentials) -> Result<()> {
         .copied()
         .map(Gid::from_raw)
         .collect();
+    // The user id last: with root's, the capabilities to change the others are gone (capabilities(7)).
     nix::unistd::setgroups(&groups)
         .and_then(|()| nix::unistd::setresgid(gid, gid, gid))
         .and_then(|()| nix::unistd::setresuid(uid, uid, uid))
         .map_err(|errno| failed(credentials, sys::of_nix(errno)))?;
+    // The change of ids leaves inheritable capabilities, and all of them where securebits say so (capabilities(7)).
     if !uid.is_root() {
         rights::give_up().map_err(|errno| failed(credentials, errno))?;
     }
     verify(credentials, &groups)?;
+    // As the user: a new keyring belongs to whoever makes it (session-keyring(7)).
     rights::leave_keyring().map_err(|errno| failed(credentials, errno))
 }
 
-/// Asks the kernel what became of the process, and tries to take it back.
+/// Asks the kernel which ids and capabilities the process has, and tries to become root again.
 fn verify(credentials: &Credentials, groups: &[Gid]) -> Result<()> {
     let (uid, gid) = (
         Uid::from_raw(credentials.uid),
@@ -125,6 +128,7 @@ pub fn root_of_process(pid: u32) -> Result<OwnedFd> {
 /// Users may not make user namespaces here, or the process has several threads.
 pub fn stand_in(root: &OwnedFd) -> Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    // chroot(2) takes CAP_SYS_CHROOT, which the process has in its new user namespace until it is another program.
     confine_as(uid.as_raw(), gid.as_raw())?;
     rustix::process::fchdir(root)
         .and_then(|()| rustix::process::chroot("."))
@@ -168,6 +172,7 @@ pub fn go_to(path: &str) -> Result<()> {
 /// Becomes the program, with the standard streams and no other descriptor. It returns only when that fails.
 #[must_use]
 pub fn to_program(program: &Program) -> io::Error {
+    // Marked, not closed: where the program cannot be run, this process goes on, and says so.
     if let Err(errno) = sys::close_on_exec_from(3) {
         return errno.into();
     }

@@ -14,7 +14,7 @@ use crate::kernel::process::credentials::Credentials;
 use crate::kernel::process::limits;
 use crate::kernel::process::output::Output;
 use crate::kernel::process::rights;
-use crate::kernel::sys::{self, Child, Difference, SignalsHeld, Words};
+use crate::kernel::sys::{self, BlockedSignals, Child, Difference, Words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags};
@@ -26,10 +26,10 @@ use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
-/// Where programs that a helper starts are looked for.
+/// The directories in which programs that a helper starts are looked for.
 const PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How long a program that is told to end may take to do so.
+/// The time that a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The target of log messages that hold what a program has written.
@@ -46,9 +46,9 @@ pub struct Helper {
     pub argv: Vec<String>,
     /// Its environment besides `PATH`; nothing for one without any variable.
     pub environment: Option<Vec<(String, String)>>,
-    /// Whose rights it has; nothing for those of the calling process.
+    /// The credentials that it has; nothing for those of the calling process.
     pub credentials: Option<Credentials>,
-    /// How long it may take.
+    /// The time that it may take.
     pub timeout: Duration,
 }
 
@@ -62,47 +62,49 @@ impl Helper {
     ///
     /// # Errors
     ///
-    /// As [`Helper::run_telling`].
+    /// As [`Helper::run_with_lines`].
     pub fn run(&self, input: &[u8]) -> Result<()> {
         let program = self.program();
-        self.run_telling(
+        self.run_with_lines(
             input,
             &mut |line| log::info!(target: WRITTEN, "{program}: {line}"),
         )
     }
 
-    /// The same; each line that it writes is given to `tell`. What it has left in the background by then, in
-    /// success, stays: a FUSE file system is a process.
+    /// Runs it to its end, with `input` to read on standard input and then nothing; each line that it writes is given to
+    /// `each_line`. What it has left in the background by then, in success, stays: a FUSE file system is a process.
     ///
     /// # Errors
     ///
     /// It cannot be started, its exit status is not 0, or it takes longer than it may: then it and all of its
     /// process group are killed. One that is run as root must be root's own file that nobody else could
     /// replace.
-    pub fn run_telling(&self, input: &[u8], tell: &mut dyn FnMut(&str)) -> Result<()> {
+    pub fn run_with_lines(&self, input: &[u8], each_line: &mut dyn FnMut(&str)) -> Result<()> {
         let failed = |errno| Error::from_errno("run", self.program(), errno);
         let path = self.vetted_path()?;
         let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
-        let held = SignalsHeld::begin().map_err(failed)?;
+        // No handler of the host's runs in the child before signals have their default effects there.
+        let blocked = BlockedSignals::begin().map_err(failed)?;
         let child = start.run_apart(0, Start::supervise).map_err(failed)?;
-        drop((held, start));
+        // With `start`, the host's ends for writing are closed: the output ends when the last program has closed its own.
+        drop((blocked, start));
         let mut watch = Watch {
             child,
-            output: Output::new(watched.output, tell),
+            output: Output::new(watched.output, each_line),
         };
-        let in_time = watch.wait(self.timeout);
-        if !in_time {
+        let waited = watch.wait(self.timeout);
+        if waited == Waited::TimedOut {
             watch.end();
         }
         watch.output.finish();
-        let outcome = outcome_of(&watched.outcome);
-        let judged = self.judge(in_time, outcome);
-        if judged.is_err() {
+        let result = self.result(waited, outcome_of(&watched.outcome));
+        if result.is_err() {
             // Whatever it has started does not go on without it.
             watch.signal(Signal::KILL);
         }
+        // After the last signal: from here on the number of its process group may be another one's.
         watch.child.reap();
-        judged
+        result
     }
 
     /// The path of the program without links. Whoever could replace what has that name when it is run as root
@@ -125,11 +127,11 @@ impl Helper {
         Ok(place.path)
     }
 
-    fn judge(&self, in_time: bool, outcome: Option<Outcome>) -> Result<()> {
+    fn result(&self, waited: Waited, outcome: Option<Outcome>) -> Result<()> {
         let failed = |reason: String| Err(Error::new("run", self.program(), reason));
         match outcome {
             Some(Outcome::NotRun(errno)) => Err(Error::from_errno("run", self.program(), errno)),
-            _ if !in_time => failed(format!(
+            _ if waited == Waited::TimedOut => failed(format!(
                 "it took longer than {} s",
                 self.timeout.as_secs_f64()
             )),
@@ -141,7 +143,7 @@ impl Helper {
     }
 }
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
     /// It could not be started.
@@ -180,10 +182,10 @@ impl Outcome {
     }
 }
 
-/// The first that was told: what could not become the program says why, and then ends.
-fn outcome_of(told: &OwnedFd) -> Option<Outcome> {
+/// Reads the first outcome that was sent: what could not become the program says why, and then ends.
+fn outcome_of(outcomes: &OwnedFd) -> Option<Outcome> {
     let mut bytes = [0; 5];
-    let count = rustix::io::read(told, &mut bytes).ok()?;
+    let count = rustix::io::read(outcomes, &mut bytes).ok()?;
     (count == bytes.len()).then(|| Outcome::from_bytes(bytes))
 }
 
@@ -214,8 +216,8 @@ impl Start {
     fn prepare(helper: &Helper, input: &[u8], path: String) -> Result<(Self, Watched), Errno> {
         let named = helper.environment.as_ref();
         let always = named.map(|_| PATH.to_owned());
-        let variables = named.into_iter().flatten();
-        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        let pairs = named.into_iter().flatten();
+        let variables = pairs.map(|(name, value)| format!("{name}={value}"));
         let environment = always.into_iter().chain(variables);
         let ids = |credentials: &Credentials| Ids {
             uid: Uid::from_raw(credentials.uid),
@@ -228,7 +230,7 @@ impl Start {
                 .collect(),
         };
         let (output, written) = pipe()?;
-        let (outcome, told) = pipe()?;
+        let (outcome, sent_outcome) = pipe()?;
         for end in [&output, &outcome] {
             rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
         }
@@ -239,7 +241,7 @@ impl Start {
             credentials: helper.credentials.as_ref().map(ids),
             input: filled(input)?,
             output: written,
-            outcome: told,
+            outcome: sent_outcome,
         };
         Ok((start, Watched { output, outcome }))
     }
@@ -255,11 +257,12 @@ impl Start {
         unsafe { sys::clone_process(Difference::None, signal, || child(self)) }
     }
 
-    /// What the process in between does. It has the rights of the host, as far as users may send signals: not
-    /// to one that su(1) started for them.
+    /// Starts the program from the process in between, waits for it and sends its outcome.
     fn supervise(&self) -> i32 {
         sys::reset_signals();
+        // Before the program is started, which is then in the process group that signals go to.
         let _ = rustix::process::setsid();
+        // The real id too, as far as users may send signals (kill(2)): in su(1), it is the caller's.
         let uid = rustix::process::geteuid();
         let _ = rustix::thread::set_thread_res_uid(uid, uid, uid);
         die_with_parent();
@@ -273,21 +276,22 @@ impl Start {
             Ok(None) => Outcome::NotRun(Errno::CHILD),
             Err(errno) => Outcome::NotRun(errno),
         };
-        self.tell(outcome);
+        self.send(outcome);
         0
     }
 
     fn become_program(&self) -> i32 {
         let Err(errno) = self.settle() else {
+            // The mask outlives execve(2): the program has none of the host's.
             sys::let_signals_through();
-            self.tell(Outcome::NotRun(sys::execute(
+            self.send(Outcome::NotRun(sys::execute(
                 &self.path,
                 &self.arguments,
                 &self.environment,
             )));
             return NOT_RUN;
         };
-        self.tell(Outcome::NotRun(errno));
+        self.send(Outcome::NotRun(errno));
         NOT_RUN
     }
 
@@ -297,9 +301,11 @@ impl Start {
         rustix::stdio::dup2_stdin(&self.input)?;
         rustix::stdio::dup2_stdout(&self.output)?;
         rustix::stdio::dup2_stderr(&self.output)?;
+        // Marked, not closed: what cannot become the program says so by one of them.
         sys::close_on_exec_from(3)?;
         match &self.credentials {
             Some(ids) if !ids.uid.is_root() => {}
+            // Of root's programs alone: those of a user keep the user's limits.
             _ => {
                 limits::lift();
                 label::forget_program_context()?;
@@ -309,10 +315,11 @@ impl Start {
             ids.take()?;
         }
         die_with_parent();
+        // As the user: a new keyring belongs to whoever makes it (session-keyring(7)).
         rights::leave_keyring()
     }
 
-    fn tell(&self, outcome: Outcome) {
+    fn send(&self, outcome: Outcome) {
         let _ = rustix::io::write(&self.outcome, &outcome.to_bytes());
     }
 }
@@ -322,6 +329,7 @@ impl Ids {
     /// are none of its.
     fn take(&self) -> Result<(), Errno> {
         let Self { uid, gid, groups } = self;
+        // The user id last: with root's, the capabilities to change the others are gone (capabilities(7)).
         rustix::thread::set_thread_groups(groups)?;
         rustix::thread::set_thread_res_gid(*gid, *gid, *gid)?;
         rustix::thread::set_thread_res_uid(*uid, *uid, *uid)?;
@@ -332,8 +340,8 @@ impl Ids {
     }
 }
 
-/// Whoever kills the host ends the program too, which nobody else would do. It has to be said after a change of
-/// ids, which undoes it (prctl(2)).
+/// Lets the kernel kill the process with its parent: nobody else would end the program when the host is killed. It has to be
+/// said after a change of ids, which undoes it (prctl(2)).
 fn die_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
@@ -361,6 +369,15 @@ fn filled(input: &[u8]) -> Result<OwnedFd, Errno> {
     Err(Errno::MSGSIZE)
 }
 
+/// The end of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// The program has ended.
+    Ended,
+    /// The time is up.
+    TimedOut,
+}
+
 /// The host's side while a program runs.
 struct Watch<'w> {
     child: Child,
@@ -368,14 +385,14 @@ struct Watch<'w> {
 }
 
 impl Watch<'_> {
-    /// Waits until the program has ended, and reads what it writes meanwhile; `false` when the time is up.
-    fn wait(&mut self, timeout: Duration) -> bool {
+    /// Waits until the program has ended or the time is up, and reads what it writes meanwhile.
+    fn wait(&mut self, timeout: Duration) -> Waited {
         let began = Instant::now();
         let mut writes = true;
         loop {
             let left = timeout.saturating_sub(began.elapsed());
             let Ok(left) = Timespec::try_from(left) else {
-                return false;
+                return Waited::TimedOut;
             };
             let output = self.output.source();
             let mut events = [
@@ -387,12 +404,12 @@ impl Watch<'_> {
             let watched = events.get_mut(..watched).unwrap_or_default();
             let count = match poll(watched, Some(&left)) {
                 Err(Errno::INTR) => continue,
-                Err(_) | Ok(0) => return false,
+                Err(_) | Ok(0) => return Waited::TimedOut,
                 Ok(count) => count,
             };
             let [ended, _] = events.map(|event| !event.revents().is_empty());
             if ended {
-                return true;
+                return Waited::Ended;
             }
             if count > 0 {
                 writes = self.output.read();
@@ -403,14 +420,14 @@ impl Watch<'_> {
     /// Ends it: in a friendly way first.
     fn end(&mut self) {
         self.signal(Signal::TERM);
-        if !self.wait(GRACE) {
+        if self.wait(GRACE) == Waited::TimedOut {
             self.signal(Signal::KILL);
             self.wait(GRACE);
         }
     }
 
-    /// To the whole process group, whose number is taken as long as the child was not waited for. The child
-    /// itself takes no notice, except of SIGKILL.
+    /// Sends a signal to the whole process group, whose number is taken as long as the child was not waited for. The child
+    /// itself blocks all but SIGKILL and SIGSTOP.
     fn signal(&self, signal: Signal) {
         let _ = rustix::process::kill_process_group(self.child.pid, signal);
     }

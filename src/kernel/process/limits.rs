@@ -1,7 +1,7 @@
 //! Limits that a process of root's has from whoever started su(1): with them, users would decide where a program of
 //! root's breaks off.
 
-use crate::kernel::sys::{SignalsHeld, forget_signal};
+use crate::kernel::sys::{BlockedSignals, forget_signal};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ const LIFTED: [Resource; 6] = [
     Resource::Rss,
 ];
 
-/// What a process gets at least, as from Linux itself: the size of its stack in bytes, and how many descriptors.
+/// Limits that a process gets at least, as from Linux itself: the size of its stack in bytes, and how many descriptors.
 const RAISED: [(Resource, u64); 2] = [(Resource::Stack, 8 << 20), (Resource::Nofile, 1024)];
 
 /// Lifts those of the calling process as far as it may: all the way with CAP_SYS_RESOURCE. It makes system calls and
@@ -47,7 +47,7 @@ fn raise(resource: Resource, least: Option<u64>) {
     let _ = setrlimit(resource, wanted).or_else(|_| setrlimit(resource, allowed));
 }
 
-/// How many threads write at this moment, and the limit that was lifted for them.
+/// The number of threads that write at this moment, and the limit that was lifted for them.
 static WRITERS: Mutex<(usize, Option<Rlimit>)> = Mutex::new((0, None));
 
 /// Writes to files of root's own whatever size a file may have (`RLIMIT_FSIZE`, setrlimit(2)): beyond that, the kernel
@@ -58,9 +58,10 @@ pub(in crate::kernel) fn without_size_limit<T>(write: impl FnOnce() -> T) -> T {
     let Some(_lifted) = SizeLimit::lift() else {
         return write();
     };
-    let held = SignalsHeld::begin();
+    let blocked = BlockedSignals::begin();
     let written = write();
-    if held.is_ok() {
+    // As long as it is blocked: a SIGXFSZ that waits is taken away before it can reach the host.
+    if blocked.is_ok() {
         forget_signal(libc::SIGXFSZ);
     }
     written
@@ -82,7 +83,7 @@ impl SizeLimit {
     }
 }
 
-/// Lifts the limit and tells what it was; nothing where there is none. It is read by the
+/// Lifts the limit and returns the one of before; nothing where there is none. It is read by the
 /// call that changes it, which may fail; rustix takes for granted that the one that only reads does not.
 fn lift_size() -> Option<Rlimit> {
     const NONE: Rlimit = Rlimit {

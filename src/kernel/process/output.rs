@@ -2,16 +2,16 @@
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// How many lines of one program are told.
+/// The number of lines of one program that are passed on.
 const LINES: usize = 50;
 
-/// The longest line that is told whole, in bytes.
+/// The longest line that is passed on whole, in bytes.
 const LONGEST: usize = 1000;
 
-/// How much is read at a time, in bytes.
+/// The number of bytes that are read at a time.
 const CHUNK: usize = 4096;
 
-/// How often it is read once the program has ended: as much as a pipe holds (pipe(7)), and no more, since
+/// The number of reads once the program has ended: as much as a pipe holds (pipe(7)), and no more, since
 /// something that it has left behind may be writing for ever.
 const LAST_CHUNKS: usize = 16;
 
@@ -23,11 +23,11 @@ pub(in crate::kernel) struct Output<'t> {
 
 impl<'t> Output<'t> {
     /// `pipe` does not block.
-    pub(in crate::kernel) fn new(pipe: OwnedFd, tell: &'t mut dyn FnMut(&str)) -> Self {
+    pub(in crate::kernel) fn new(pipe: OwnedFd, each_line: &'t mut dyn FnMut(&str)) -> Self {
         let lines = Lines {
-            tell,
+            each_line,
             begun: Vec::new(),
-            told: 0,
+            count: 0,
             left_out: 0,
         };
         Self { pipe, lines }
@@ -48,7 +48,7 @@ impl<'t> Output<'t> {
         count > 0
     }
 
-    /// Reads what is left, and tells what was not told.
+    /// Reads what is left, and passes on what was not.
     pub(in crate::kernel) fn finish(&mut self) {
         for _ in 0..LAST_CHUNKS {
             if !self.read() {
@@ -60,9 +60,9 @@ impl<'t> Output<'t> {
 }
 
 struct Lines<'t> {
-    tell: &'t mut dyn FnMut(&str),
+    each_line: &'t mut dyn FnMut(&str),
     begun: Vec<u8>,
-    told: usize,
+    count: usize,
     left_out: usize,
 }
 
@@ -70,21 +70,21 @@ impl Lines<'_> {
     fn add(&mut self, byte: u8) {
         if byte == b'\n' {
             self.end_line();
-        } else if self.begun.len() < LONGEST && self.told < LINES {
+        } else if self.begun.len() < LONGEST && self.count < LINES {
             self.begun.push(byte);
         }
     }
 
     fn end_line(&mut self) {
-        if self.told >= LINES {
+        if self.count >= LINES {
             self.left_out = self.left_out.saturating_add(1);
             return;
         }
-        let line = String::from_utf8_lossy(&self.begun);
-        let line = line.trim_end();
+        let text = String::from_utf8_lossy(&self.begun);
+        let line = text.trim_end();
         if !line.is_empty() {
-            (self.tell)(line);
-            self.told = self.told.saturating_add(1);
+            (self.each_line)(line);
+            self.count = self.count.saturating_add(1);
         }
         self.begun.clear();
     }
@@ -94,7 +94,7 @@ impl Lines<'_> {
             self.end_line();
         }
         if self.left_out > 0 {
-            (self.tell)(&format!("({} more lines)", self.left_out));
+            (self.each_line)(&format!("({} more lines)", self.left_out));
         }
     }
 }
@@ -103,22 +103,22 @@ impl Lines<'_> {
 mod tests {
     use super::*;
 
-    fn told(text: &[u8]) -> Vec<String> {
-        let mut told = Vec::new();
-        let mut tell = |line: &str| told.push(line.to_owned());
+    fn passed_on(text: &[u8]) -> Vec<String> {
+        let mut passed_on = Vec::new();
+        let mut each_line = |line: &str| passed_on.push(line.to_owned());
         let mut lines = Lines {
-            tell: &mut tell,
+            each_line: &mut each_line,
             begun: Vec::new(),
-            told: 0,
+            count: 0,
             left_out: 0,
         };
         text.iter().for_each(|byte| lines.add(*byte));
         lines.finish();
-        told
+        passed_on
     }
 
     #[test]
-    fn lines_are_told_one_by_one() {
+    fn lines_are_passed_on_one_by_one() {
         for (text, expected) in [
             (&b""[..], vec![]),
             (b"\n\n \n", vec![]),
@@ -126,15 +126,15 @@ mod tests {
             (b"one\r\n\ntwo\n", vec!["one", "two"]),
             (b"\xff\x1b[31m", vec!["\u{fffd}\u{1b}[31m"]),
         ] {
-            assert_eq!(told(text), expected, "{text:?}");
+            assert_eq!(passed_on(text), expected, "{text:?}");
         }
     }
 
     #[test]
     fn what_is_too_much_is_left_out() {
-        let long = told(&[b'x'; 100_000]);
+        let long = passed_on(&[b'x'; 100_000]);
         assert_eq!(long, ["x".repeat(LONGEST)]);
-        let many = told(&b"y\n".repeat(1000));
+        let many = passed_on(&b"y\n".repeat(1000));
         assert_eq!(many.len(), LINES + 1);
         assert_eq!(many.last().unwrap(), "(950 more lines)");
     }

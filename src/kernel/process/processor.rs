@@ -1,19 +1,19 @@
-//! On which processor the calling thread runs.
+//! The processors on which the calling thread runs.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// How many processors are tried.
+/// The number of processors that are tried.
 const MOST: usize = 8;
 
-/// A tour over processors that the calling thread may run on, one after the other. When it ends, the
-/// thread may run on all of them again.
+/// The processors that the calling thread may run on, tried one after the other. Dropped, the thread may run on all of them
+/// again.
 #[derive(Debug)]
-pub struct Tour {
+pub struct Processors {
     allowed: CpuSet,
     ahead: Vec<usize>,
 }
 
-impl Tour {
+impl Processors {
     /// Begins somewhere else than where the thread is, which comes last: it may have been elsewhere a moment
     /// ago. Nothing where the kernel does not say where it may run.
     #[must_use]
@@ -35,7 +35,7 @@ impl Tour {
     }
 }
 
-impl Drop for Tour {
+impl Drop for Processors {
     fn drop(&mut self) {
         if let Err(errno) = sched_setaffinity(None, &self.allowed) {
             let reason = errno.kind();
@@ -49,20 +49,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tour_visits_other_processors_and_ends_as_it_began() {
+    fn other_processors_are_tried_and_all_are_allowed_again() {
         let before = sched_getaffinity(None).unwrap();
-        let mut tour = Tour::begin().unwrap();
-        let mut visited = vec![rustix::thread::sched_getcpu()];
-        while tour.move_on() {
-            visited.push(rustix::thread::sched_getcpu());
+        let mut processors = Processors::begin().unwrap();
+        let mut used = vec![rustix::thread::sched_getcpu()];
+        while processors.move_on() {
+            used.push(rustix::thread::sched_getcpu());
         }
-        drop(tour);
+        drop(processors);
         let expected = usize::try_from(before.count()).unwrap().min(MOST + 1);
-        assert!(visited.len() >= expected.min(2), "{visited:?}");
-        assert!(
-            visited.windows(2).all(|two| two[0] != two[1]),
-            "{visited:?}"
-        );
+        assert!(used.len() >= expected.min(2), "{used:?}");
+        assert!(used.windows(2).all(|two| two[0] != two[1]), "{used:?}");
         assert_eq!(sched_getaffinity(None).unwrap(), before);
     }
 }

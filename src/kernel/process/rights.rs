@@ -1,4 +1,4 @@
-//! What a process gives up that becomes somebody, or a part of nobody's session.
+//! Rights that a process gives up which becomes somebody, or a part of nobody's session.
 
 use crate::kernel::sys;
 use rustix::io::Errno;

@@ -13,15 +13,15 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Takes a copy.
+    /// Copies the bytes.
     ///
     /// # Errors
     ///
     /// There is no memory for it.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         let size = bytes.len().saturating_add(1);
-        let vault = Vault::new(size);
-        let mut vault = vault.map_err(|errno| Error::from_errno("keep", "a password", errno))?;
+        let mut vault =
+            Vault::new(size).map_err(|errno| Error::from_errno("keep", "a password", errno))?;
         let copy = std::iter::once(&1).chain(bytes);
         vault
             .bytes_mut()
@@ -32,7 +32,7 @@ impl Secret {
         Ok(Self { vault, length })
     }
 
-    /// What it is; nothing in a process that was forked since.
+    /// The bytes; nothing in a process that was forked since.
     #[must_use]
     pub fn reveal(&self) -> Option<&[u8]> {
         let (mark, bytes) = self.vault.bytes().split_first()?;
