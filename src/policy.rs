@@ -58,13 +58,13 @@ pub struct Policy {
 pub struct Loaded {
     /// The policy.
     pub policy: Policy,
-    /// What an administrator should look at although logins go on.
+    /// Faults that an administrator should look at although logins go on.
     pub warnings: Diagnostics,
     /// The files that it was read from: the name of each, and the SHA-256 of its text in hexadecimal.
     pub files: Vec<(String, Sha256)>,
 }
 
-/// What else than the policy, the account and the service decides what a login gets.
+/// Facts besides the policy, the account and the service that decide what a login gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependence {
     /// The terminal: some rule has `ttys`.
@@ -89,8 +89,8 @@ impl Policy {
     /// Everything that is wrong with any of the files.
     pub fn load(source: &Source) -> Result<Loaded, Diagnostics> {
         let mut report = Report::default();
-        let files = source.read(&mut report);
-        let files = files
+        let read = source.read(&mut report);
+        let files = read
             .iter()
             .map(|(rank, (name, bytes))| (*rank, name.as_str(), bytes.as_slice()));
         parse(files, report)
@@ -109,7 +109,7 @@ impl Policy {
         )
     }
 
-    /// Which facts about a login this policy needs.
+    /// The facts about a login that this policy needs.
     #[must_use]
     pub fn needs(&self) -> Needs {
         let is_group = |listed: &Listed| matches!(listed.principal, Principal::Group(_));
@@ -128,7 +128,7 @@ impl Policy {
         self.rules.iter().any(|rule| rule.kind.wants_password())
     }
 
-    /// What else than the policy, the account and the service decides what a login gets.
+    /// The facts besides the policy, the account and the service that decide what a login gets.
     #[must_use]
     pub fn dependence(&self) -> Dependence {
         let any = |test: fn(&Rule) -> bool| self.rules.iter().any(test);

@@ -10,7 +10,7 @@ const DIRECTORIES: [&str; 6] = ["/etc", "/usr", "/bin", "/sbin", "/boot", "/var/
 
 const LIBRARIES: &str = "/lib";
 
-/// What is said of a path of which [`is_believed`].
+/// The words for a path of which [`is_believed`].
 pub const REASON: &str = "root believes what is there";
 
 /// The key of a rule that would let the user choose what root believes, and in which way.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_root_believes() {
-        for (path, believed, held) in [
+        for (path, believed, holds_believed) in [
             ("/etc", true, true),
             ("/etc/ld.so.preload", true, false),
             ("/etcetera", false, false),
@@ -128,7 +128,7 @@ mod tests {
             ("/opt/lib", false, false),
         ] {
             assert_eq!(is_believed(path), believed, "{path}");
-            assert_eq!(holds_believed(path), held, "{path}");
+            assert_eq!(super::holds_believed(path), holds_believed, "{path}");
         }
     }
 }

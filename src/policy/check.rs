@@ -26,13 +26,13 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
     checker.contested_layers(drafts, settings.namespace);
 }
 
-/// Why a path cannot be used with this store, if it cannot.
+/// Says that a path would cover this store, where it would.
 pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
     let covers = store.is_within(path);
     covers.then(|| format!("{path} would cover the store {store}"))
 }
 
-/// Why rules by SELinux context or level do not work, if they do not.
+/// Says that rules by SELinux context or level do not work, where they do not.
 pub fn lacks_labels() -> Option<&'static str> {
     let reason = "this build is without SELinux; `make FEATURES=selinux` makes one with it";
     (!cfg!(feature = "selinux")).then_some(reason)
@@ -44,7 +44,7 @@ struct Checker<'a, 't> {
 }
 
 impl<'a, 't> Checker<'a, 't> {
-    /// In one file, the same path for the same logins: the first rule could never apply.
+    /// Reports the same path for the same logins in one file: the first rule could never apply.
     fn repeated_paths(&mut self, drafts: &[Draft]) {
         let mut groups: BTreeMap<_, Vec<&Draft>> = BTreeMap::new();
         for draft in drafts {
@@ -134,7 +134,7 @@ impl<'a, 't> Checker<'a, 't> {
         }
     }
 
-    /// What the user could change, where root believes what it finds.
+    /// Warns of what the user could change, where root believes what it finds.
     fn believed_paths(&mut self, drafts: &[Draft]) {
         for draft in drafts {
             let Some(Doubt { key, message }) = doubt(&draft.rule.kind) else {

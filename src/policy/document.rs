@@ -1,6 +1,6 @@
 //! From the text of a file to settings and rules.
 
-use super::fields::{Fields, nearest, shortened, type_name};
+use super::fields::{Fields, Table, nearest, shortened, type_name};
 use super::read::{self, Draft, KINDS, Reader};
 use super::report::{Fault, Report};
 use super::settings::Settings;
@@ -10,12 +10,23 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-/// A rule that was found: where its header stands, what it says, and how to read it.
+/// A rule that was found: its table, and how to read it.
 struct Found<'d, 't> {
-    span: Range<usize>,
-    table: &'d DeTable<'t>,
-    header: &'static str,
+    table: Table<'d, 't>,
     read: Reader,
+}
+
+/// A table of the file's root: its name, and its value, each with its place.
+#[derive(Clone, Copy)]
+struct Entry<'d, 't> {
+    key: &'d Spanned<DeString<'t>>,
+    value: &'d Spanned<DeValue<'t>>,
+}
+
+impl Entry<'_, '_> {
+    fn name(&self) -> &str {
+        self.key.get_ref().as_ref()
+    }
 }
 
 /// Reads the file `text`: replaces what it says in `settings`, adds its rules to `drafts`.
@@ -32,20 +43,21 @@ pub fn read(
     report_syntax(text, &errors, report);
     let mut rules = Vec::new();
     for (key, value) in root.get_ref() {
-        match key.get_ref().as_ref() {
-            "settings" => read_settings(text, key, value, settings, report),
-            name => find_rules(text, name, key, value, &mut rules, report),
+        let entry = Entry { key, value };
+        match entry.name() {
+            "settings" => read_settings(text, entry, settings, report),
+            _ => rules.extend(find_rules(text, entry, report)),
         }
     }
-    rules.sort_by_key(|rule| rule.span.start);
+    rules.sort_by_key(|rule| rule.table.span.start);
     let read = rules.into_iter().filter_map(|rule| {
-        let fields = Fields::new(rule.header, rule.span, rule.table, text, report);
+        let fields = Fields::new(rule.table, text, report);
         read::rule(fields, text.rank(), rule.read)
     });
     drafts.extend(read);
 }
 
-/// How much of a file is tried before all of it is read, in bytes: thirty times a usual policy.
+/// The part of a file that is tried before all of it is read, in bytes: thirty times a usual policy.
 const SAMPLE: usize = 64 * 1024;
 
 /// Reports what is wrong with the beginning of a large file, if that is so much that no more would be
@@ -100,13 +112,17 @@ fn report_control_characters(text: &Text<'_>, report: &mut Report) -> bool {
 
 fn read_settings(
     text: &Text<'_>,
-    key: &Spanned<DeString<'_>>,
-    value: &Spanned<DeValue<'_>>,
+    Entry { key, value }: Entry<'_, '_>,
     settings: &mut Settings,
     report: &mut Report,
 ) {
     if let DeValue::Table(table) = value.get_ref() {
-        settings.read(Fields::new("[settings]", value.span(), table, text, report));
+        let table = Table {
+            header: "[settings]",
+            span: value.span(),
+            content: table,
+        };
+        settings.read(Fields::new(table, text, report));
     } else {
         let found = type_name(value.get_ref());
         let fault = Fault::new(format!("`settings` must be a table, not {found}"));
@@ -116,29 +132,25 @@ fn read_settings(
 
 fn find_rules<'d, 't>(
     text: &Text<'_>,
-    name: &str,
-    key: &Spanned<DeString<'_>>,
-    value: &'d Spanned<DeValue<'t>>,
-    rules: &mut Vec<Found<'d, 't>>,
+    entry: Entry<'d, 't>,
     report: &mut Report,
-) {
+) -> Vec<Found<'d, 't>> {
+    let mut rules = Vec::new();
+    let name = entry.name();
     let Some((_, header, read)) = KINDS.iter().find(|(kind, ..)| *kind == name) else {
-        if report.is_full() {
-            return report.count_error();
-        }
-        for span in unknown_spans(text, key, value.get_ref()) {
-            report.error_with(text, &span, || unknown_table(name, value.get_ref()));
-        }
-        return;
+        report_unknown_table(text, entry, report);
+        return rules;
     };
-    let elements = value.get_ref().as_array().map(|array| array.iter());
+    let elements = entry.value.get_ref().as_array().map(|array| array.iter());
     let mut is_list = elements.is_some();
     for element in elements.into_iter().flatten() {
         match element.get_ref().as_table() {
-            Some(table) => rules.push(Found {
-                span: element.span(),
-                table,
-                header,
+            Some(content) => rules.push(Found {
+                table: Table {
+                    header,
+                    span: element.span(),
+                    content,
+                },
                 read: *read,
             }),
             None => is_list = false,
@@ -146,29 +158,36 @@ fn find_rules<'d, 't>(
     }
     if !is_list {
         let fault = Fault::new(format!("`{name}` must be a list of tables"));
-        report.error(text, &key.span(), fault.help(format!("write `{header}`")));
+        report.error(
+            text,
+            &entry.key.span(),
+            fault.help(format!("write `{header}`")),
+        );
+    }
+    rules
+}
+
+fn report_unknown_table(text: &Text<'_>, entry: Entry<'_, '_>, report: &mut Report) {
+    if report.is_full() {
+        return report.count_error();
+    }
+    let value = entry.value.get_ref();
+    for span in unknown_spans(text, entry) {
+        report.error_with(text, &span, || unknown_table(entry.name(), value));
     }
 }
 
 /// Each header of the table, or the key.
-fn unknown_spans(
-    text: &Text<'_>,
-    key: &Spanned<DeString<'_>>,
-    value: &DeValue<'_>,
-) -> Vec<Range<usize>> {
-    let elements = value
-        .as_array()
-        .map(|array| array.iter())
-        .into_iter()
-        .flatten();
-    let headers = elements
+fn unknown_spans(text: &Text<'_>, entry: Entry<'_, '_>) -> Vec<Range<usize>> {
+    let array = entry.value.get_ref().as_array();
+    let elements = array.map(|array| array.iter()).into_iter().flatten();
+    let headers: Vec<Range<usize>> = elements
         .map(Spanned::span)
-        .filter(|span| text.slice(span).starts_with("[["));
-    let headers: Vec<Range<usize>> = headers.collect();
-    if headers.is_empty() {
-        vec![key.span()]
-    } else {
-        headers
+        .filter(|span| text.slice(span).starts_with("[["))
+        .collect();
+    match headers.is_empty() {
+        true => vec![entry.key.span()],
+        false => headers,
     }
 }
 
@@ -179,8 +198,8 @@ fn unknown_table(name: &str, value: &DeValue<'_>) -> Fault {
             .help("put it below `[settings]` or the header of a rule");
     }
     let fault = Fault::new(format!("unknown table `{shown}`"));
-    let headers = KINDS.iter().map(|(kind, header, _)| (*kind, *header));
-    let mut headers = headers.chain([("settings", "[settings]")]);
+    let of_rules = KINDS.iter().map(|(kind, header, _)| (*kind, *header));
+    let mut headers = of_rules.chain([("settings", "[settings]")]);
     let near = nearest(name, headers.clone().map(|(kind, _)| kind));
     match headers.find(|(kind, _)| Some(*kind) == near) {
         Some((_, header)) => fault.help(format!("did you mean `{header}`?")),

@@ -97,34 +97,34 @@ pub fn shortened(text: &str) -> String {
 pub struct Item<'d> {
     /// Its value.
     pub text: &'d str,
-    /// Where it stands, with its quotes.
+    /// Its place, with its quotes.
     pub span: Range<usize>,
 }
 
 const A_STRING: &str = "a string";
 
+/// A table of a policy file.
+pub struct Table<'d, 't> {
+    /// Its header, such as `[[bind]]`.
+    pub header: &'static str,
+    /// The place of the header.
+    pub span: Range<usize>,
+    /// Its keys and their values.
+    pub content: &'d DeTable<'t>,
+}
+
 /// The keys of one table.
 pub struct Fields<'a, 'd, 't> {
-    header: &'static str,
-    span: Range<usize>,
-    table: &'d DeTable<'t>,
+    table: Table<'d, 't>,
     asked: Vec<&'static str>,
     text: &'a Text<'t>,
     report: &'a mut Report,
 }
 
 impl<'a, 'd, 't> Fields<'a, 'd, 't> {
-    /// The keys of `table`, whose `header` stands at `span`.
-    pub fn new(
-        header: &'static str,
-        span: Range<usize>,
-        table: &'d DeTable<'t>,
-        text: &'a Text<'t>,
-        report: &'a mut Report,
-    ) -> Self {
+    /// The keys of `table`.
+    pub fn new(table: Table<'d, 't>, text: &'a Text<'t>, report: &'a mut Report) -> Self {
         Self {
-            header,
-            span,
             table,
             asked: Vec::new(),
             text,
@@ -134,12 +134,12 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// The place of the table's header.
     pub fn origin(&self) -> Origin {
-        self.text.origin(self.span.start)
+        self.text.origin(self.table.span.start)
     }
 
-    /// Where the table's header stands.
+    /// The place of the table's header in the text.
     pub fn header_span(&self) -> Range<usize> {
-        self.span.clone()
+        self.table.span.clone()
     }
 
     /// Whether `key` was asked for.
@@ -147,15 +147,15 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         self.asked.contains(&key)
     }
 
-    /// Where the value of `key` stands; the header if there is none.
+    /// The place of the value of `key` in the text; the header's if there is none.
     pub fn span_of(&self, key: &str) -> Range<usize> {
-        let value = self.table.get(key);
-        value.map_or_else(|| self.span.clone(), Spanned::span)
+        let value = self.table.content.get(key);
+        value.map_or_else(|| self.table.span.clone(), Spanned::span)
     }
 
     /// Whether `key` stands here.
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.table.content.contains_key(key)
     }
 
     /// The value of `key` as a `T`.
@@ -164,13 +164,13 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         self.parse(&item)
     }
 
-    /// The same, with what holds where the key does not stand.
+    /// The value of `key` as a `T`, or `default` where the key does not stand here.
     pub fn word_or<T: Word>(&mut self, key: &'static str, default: T) -> Option<T> {
         let word = self.word(key);
         if self.has(key) { word } else { Some(default) }
     }
 
-    /// The same of a key that must stand here.
+    /// The value of `key`, which must stand here, as a `T`.
     pub fn required<T: Word>(&mut self, key: &'static str) -> Option<T> {
         self.require(key);
         self.word(key)
@@ -210,13 +210,13 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         Some(parsed.collect())
     }
 
-    /// The same without the places.
+    /// A list, each element as a `T` without its place. Elements that are wrong are reported and left out.
     pub fn words<T: Word>(&mut self, key: &'static str) -> Option<Vec<T>> {
         let list = self.list(key)?;
         Some(list.into_iter().map(|(value, _)| value).collect())
     }
 
-    /// The same of a list that must have an element: without one, its rule would match nothing.
+    /// A list that must have an element, each as a `T` with its place: without one, its rule would match nothing.
     pub fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
         let list = self.list(key)?;
         if self.strings_of(key).is_some_and(<[_]>::is_empty) {
@@ -280,8 +280,8 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     /// Reports that `key` must stand here, unless it does.
     pub fn require(&mut self, key: &'static str) {
         if !self.has(key) {
-            let fault = Fault::new(format!("{} needs the key `{key}`", self.header));
-            self.error(&self.span.clone(), fault);
+            let fault = Fault::new(format!("{} needs the key `{key}`", self.table.header));
+            self.error(&self.table.span.clone(), fault);
         }
     }
 
@@ -302,9 +302,9 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// Reports every key that was not asked for.
     pub fn finish(self) {
-        for key in self.table.keys() {
+        for key in self.table.content.keys() {
             if !self.asked.contains(&key.get_ref().as_ref()) {
-                let fault = || unknown_key(key.get_ref(), self.header, &self.asked);
+                let fault = || unknown_key(key.get_ref(), self.table.header, &self.asked);
                 self.report.error_with(self.text, &key.span(), fault);
             }
         }
@@ -313,7 +313,10 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     fn ask(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'t>>> {
         self.asked.push(key);
         // The parser's stand-in for a value that it could not read, which was reported, has no span.
-        self.table.get(key).filter(|value| !value.span().is_empty())
+        self.table
+            .content
+            .get(key)
+            .filter(|value| !value.span().is_empty())
     }
 
     fn string(&mut self, key: &'static str) -> Option<Item<'d>> {
@@ -326,7 +329,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     fn strings_of(&self, key: &str) -> Option<&'d [Spanned<DeValue<'t>>]> {
-        let array = self.table.get(key)?.get_ref().as_array()?;
+        let array = self.table.content.get(key)?.get_ref().as_array()?;
         Some(array)
     }
 
@@ -371,7 +374,7 @@ pub fn unknown_key(key: &str, header: &str, known: &[&'static str]) -> Fault {
     }
 }
 
-/// What a TOML value is, as a message names it.
+/// The type of a TOML value, as a message names it.
 pub fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -268,7 +268,7 @@ impl Kind {
         per.zip(store)
     }
 
-    /// Whose the instance or the layer is; nothing for kinds that have none.
+    /// The owner of the instance or the layer; nothing for kinds that have none.
     #[must_use]
     pub fn per(&self) -> Option<Per> {
         Parts::of(self).per

@@ -32,7 +32,7 @@ pub const KINDS: &[(&str, &str, Reader)] = &[
     ("hook", "[[hook]]", hook),
 ];
 
-/// How long a helper may take when the rule does not say.
+/// The time that a helper may take when the rule does not say.
 pub const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A rule, and where those of its keys stand that are compared with other rules.
@@ -42,16 +42,16 @@ pub struct Draft {
     pub rule: Rule,
     /// The file's position among the files of the policy.
     pub rank: usize,
-    /// Where its path stands, or its header.
+    /// The place of its path, or of its header.
     pub path: Range<usize>,
-    /// Where its store stands, or its header.
+    /// The place of its store, or of its header.
     pub store: Range<usize>,
-    /// Where its source stands, or its header.
+    /// The place of its source, or of its header.
     pub source: Range<usize>,
 }
 
 impl Draft {
-    /// What puts drafts in the order in which they were written.
+    /// The key that sorts drafts in the order in which they were written.
     pub fn rank_and_line(&self) -> (usize, usize) {
         (self.rank, self.rule.origin.line)
     }
@@ -130,8 +130,8 @@ impl Vocabulary for MediumWord {
 
 fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
     let word = fields.word_or("medium", MediumWord::Disk);
-    let store = instance(fields, per);
-    let store = store::read(fields, per, store);
+    let path = instance(fields, per);
+    let store = store::read(fields, per, path);
     let (size, inodes) = (fields.word("size"), fields.count("inodes"));
     match word? {
         MediumWord::Disk => {
@@ -151,7 +151,7 @@ fn medium(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<Medium> {
     }
 }
 
-/// `store`, which has to tell those apart for whom the instances are.
+/// Reads `store`, which has to be another one for each of those whose the instances are.
 fn instance(fields: &mut Fields<'_, '_, '_>, per: Option<Per>) -> Option<PathTemplate> {
     let InstanceTemplate(store) = fields.word("store")?;
     let per = per?;
@@ -239,11 +239,9 @@ fn hide(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
         let fault = Fault::new("[[hide]] is always read-only");
         fields.error(&fields.span_of("options"), fault);
     }
-    let keep = fields.words("keep").unwrap_or_default();
-    let path = path?;
     Some(Kind::Hide(Hide {
-        path,
-        keep,
+        keep: fields.words("keep").unwrap_or_default(),
+        path: path?,
         options,
     }))
 }
@@ -301,8 +299,7 @@ impl Word for Network {
 fn root(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
     let path = fields.required("path");
     let fstab = fields.word("fstab");
-    let path = path?;
-    Some(Kind::Root(Root { path, fstab }))
+    Some(Kind::Root(Root { path: path?, fstab }))
 }
 
 fn volume(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
@@ -343,8 +340,9 @@ fn command(fields: &mut Fields<'_, '_, '_>, key: &'static str) -> Option<Vec<Tem
         return None;
     };
     let program = fields.parse::<PathTemplate>(program);
-    let arguments = items.iter().skip(1);
-    let arguments: Vec<Template> = arguments
+    let arguments: Vec<Template> = items
+        .iter()
+        .skip(1)
         .filter_map(|item| fields.parse::<Argument>(item))
         .map(|argument| argument.0)
         .collect();

@@ -1,4 +1,4 @@
-//! Where every stage of the parser puts what it finds wrong.
+//! The report to which every stage of the parser adds the faults that it finds.
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::text::Text;
@@ -15,14 +15,14 @@ pub struct Report {
     unreadable_lines: BTreeSet<(usize, usize)>,
 }
 
-/// What is wrong with one value, before it is known where that value stands.
+/// A fault of one value, before it is known where that value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong.
+    /// The fault in words.
     pub message: String,
-    /// What to do about it.
+    /// Advice what to do about it.
     pub help: Option<String>,
-    /// Which bytes of the value; all of it when absent.
+    /// The bytes of the value that are wrong; all of it when absent.
     pub within: Option<Range<usize>>,
 }
 
@@ -36,18 +36,28 @@ impl Fault {
         }
     }
 
-    /// The same, with what to do about it.
+    /// Adds what to do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same, of these bytes of the value only.
+    /// Narrows it to these bytes of the value.
     #[must_use]
     pub fn within(mut self, bytes: Range<usize>) -> Self {
         self.within = Some(bytes);
         self
+    }
+
+    fn diagnostic(self, severity: Severity, text: &Text<'_>, span: &Range<usize>) -> Diagnostic {
+        Diagnostic {
+            severity,
+            file: text.name().clone(),
+            place: Some(text.place(span)),
+            message: self.message,
+            help: self.help,
+        }
     }
 }
 
@@ -62,7 +72,7 @@ impl fmt::Display for Fault {
 }
 
 impl Report {
-    /// How many errors, and how many warnings, are kept: a file of random bytes has one a line.
+    /// The number of errors, and of warnings, that are listed: a file of random bytes has one a line.
     pub const KEPT: usize = 100;
 
     /// Adds an error of the grammar. One a line is enough: those after it, and what the line then seems
@@ -77,22 +87,28 @@ impl Report {
 
     /// Adds an error at `span` of `text`.
     pub fn error(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
-        self.add_at(Severity::Error, text, span, || fault);
+        self.error_with(text, span, || fault);
     }
 
-    /// The same; a fault that is not kept is not made.
+    /// Adds an error at `span` of `text`; a fault that is not listed is not made.
     pub fn error_with(
         &mut self,
         text: &Text<'_>,
         span: &Range<usize>,
         fault: impl FnOnce() -> Fault,
     ) {
-        self.add_at(Severity::Error, text, span, fault);
+        if self.has_room_at(Severity::Error, text, span) {
+            let diagnostic = fault().diagnostic(Severity::Error, text, span);
+            self.found.push((text.rank(), diagnostic));
+        }
     }
 
     /// Adds a warning at `span` of `text`.
     pub fn warning(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
-        self.add_at(Severity::Warning, text, span, || fault);
+        if self.has_room_at(Severity::Warning, text, span) {
+            let diagnostic = fault.diagnostic(Severity::Warning, text, span);
+            self.found.push((text.rank(), diagnostic));
+        }
     }
 
     /// Adds a diagnostic of the file with that `rank` among the files of the policy.
@@ -102,12 +118,12 @@ impl Report {
         }
     }
 
-    /// Whether no more errors are kept.
+    /// Whether no more errors are listed.
     pub fn is_full(&self) -> bool {
         self.errors >= Self::KEPT
     }
 
-    /// Counts an error that is not kept anyway.
+    /// Counts an error that is not listed anyway.
     pub fn count_error(&mut self) {
         self.errors = self.errors.saturating_add(1);
     }
@@ -130,25 +146,9 @@ impl Report {
         }
     }
 
-    fn add_at(
-        &mut self,
-        severity: Severity,
-        text: &Text<'_>,
-        span: &Range<usize>,
-        fault: impl FnOnce() -> Fault,
-    ) {
-        if self.is_unreadable(text, span) || !self.has_room(severity) {
-            return;
-        }
-        let fault = fault();
-        let diagnostic = Diagnostic {
-            severity,
-            file: text.name().clone(),
-            place: Some(text.place(span)),
-            message: fault.message,
-            help: fault.help,
-        };
-        self.found.push((text.rank(), diagnostic));
+    fn has_room_at(&mut self, severity: Severity, text: &Text<'_>, span: &Range<usize>) -> bool {
+        // A line that cannot be read counts for nothing: what it seems to mean follows from the error in it.
+        !self.is_unreadable(text, span) && self.has_room(severity)
     }
 
     fn is_unreadable(&self, text: &Text<'_>, span: &Range<usize>) -> bool {

@@ -348,15 +348,15 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
-    /// What a hook's failure comes to: `tell` has it when nobody is refused for it.
+    /// Decides what a hook's failure comes to: it is passed to `warn` when nobody is refused for it.
     ///
     /// # Errors
     ///
     /// The failure, when the session is refused.
-    pub fn deny_or_warn(self, ran: Result<()>, tell: impl FnOnce(&Error)) -> Result<()> {
+    pub fn deny_or_warn(self, ran: Result<()>, warn: impl FnOnce(&Error)) -> Result<()> {
         match (ran, self) {
             (Err(error), Self::Warn) => {
-                tell(&error);
+                warn(&error);
                 Ok(())
             }
             (ran, _) => ran,
@@ -365,7 +365,7 @@ impl OnFailure {
 }
 
 impl Per {
-    /// The facts one of which tells apart those for whom the instances are.
+    /// The facts of which one has to be in the name: it is another one for each of those whose the instances are.
     #[must_use]
     pub fn required_facts(self) -> &'static [Fact] {
         match self {
@@ -377,7 +377,7 @@ impl Per {
         }
     }
 
-    /// What the label of an instance has of the session's SELinux context, where it has anything.
+    /// The part of the session's SELinux context that the label of an instance has, where it has any.
     #[must_use]
     pub fn basis(self) -> Option<Basis> {
         match self {

@@ -61,7 +61,7 @@ impl Source {
 pub type Watched = (String, Option<Version>);
 
 impl Source {
-    /// Everything that decides what the policy says, as it is now. While none of it changes, reading the
+    /// The files and directories that decide what the policy says, as they are now. While none of it changes, reading the
     /// policy again gives the same.
     #[must_use]
     pub fn watched(&self) -> Vec<Watched> {

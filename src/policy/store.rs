@@ -13,18 +13,18 @@ use crate::login::Login;
 pub struct Store {
     /// The instance itself.
     pub path: PathTemplate,
-    /// How the name that it ends in is made shorter; nothing where it is not.
+    /// The way in which the name that it ends in is made shorter; nothing where it is not.
     pub hashed: Option<Hashed>,
-    /// What the directory that holds it may be like.
+    /// The demands on the directory that holds it.
     pub parent: Parent,
 }
 
 /// An instance's name that is hashed as pam_namespace does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hashed {
-    /// Which names.
+    /// The names that are hashed.
     pub hash: Hash,
-    /// What the name consists of, with `_` in between.
+    /// The facts of which the name consists, with `_` in between.
     pub name: &'static [Fact],
 }
 
@@ -37,7 +37,7 @@ pub enum Hash {
     Always,
 }
 
-/// `parent`: what the directory that holds an instance may be like.
+/// `parent`: the demands on the directory that holds an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Parent {
     /// It keeps others out, unless the instance's own mode does.
@@ -61,7 +61,7 @@ impl Vocabulary for Parent {
 const LONGEST: usize = 80;
 
 impl Hash {
-    /// What stands for `name`. One that is too long is cut so that it has [`LONGEST`] bytes with `_` and its MD5.
+    /// Shortens `name`. One that is too long is cut so that it has [`LONGEST`] bytes with `_` and its MD5.
     ///
     /// # Errors
     ///
@@ -73,8 +73,9 @@ impl Hash {
             Self::Long if name.len() <= LONGEST => Ok(name.to_owned()),
             Self::Long => {
                 let room = LONGEST.saturating_sub(digest.len()).saturating_sub(1);
-                let start = name.get(..room);
-                let start = start.ok_or("its name is cut in the middle of a character")?;
+                let start = name
+                    .get(..room)
+                    .ok_or("its name is cut in the middle of a character")?;
                 Ok(format!("{start}_{digest}"))
             }
         }
@@ -116,7 +117,8 @@ pub(super) fn read(
     path: Option<PathTemplate>,
 ) -> Option<Store> {
     let hash = fields.word("hash");
-    let parent = fields.word_or("parent", Parent::default());
+    // Read here although it is used last: every fault of a rule is reported, not only the first one.
+    let demands = fields.word_or("parent", Parent::default());
     let Some(path) = path else {
         if !fields.has("store") {
             fields.refuse(&["hash", "parent"], "needs `store`");
@@ -127,11 +129,10 @@ pub(super) fn read(
         None => None,
         Some(hash) => Some(hashed(fields, &path, hash, per?)?),
     };
-    let parent = parent?;
     Some(Store {
         path,
         hashed,
-        parent,
+        parent: demands?,
     })
 }
 
@@ -157,7 +158,7 @@ fn hashed(
     name.map(|name| Hashed { hash, name })
 }
 
-/// What pam_namespace gives instances their names by.
+/// The facts by which pam_namespace gives instances their names.
 fn names(per: Per) -> &'static [&'static [Fact]] {
     match per {
         Per::User => &[&[Fact::User]],

@@ -98,7 +98,7 @@ impl Fact {
         }
     }
 
-    /// What stands for it where what is written around it is judged.
+    /// A sample of it, by which the text around it is judged.
     fn sample(self) -> &'static str {
         match self {
             Self::Home => "/home/x",
@@ -174,7 +174,7 @@ impl Template {
         Ok(self.path_parts(login)?.concat())
     }
 
-    /// The same, part by part.
+    /// The text for `login`, in a path, part by part.
     fn path_parts(&self, login: &Login) -> Result<Vec<String>, String> {
         for (fact, _) in self.facts().filter(|(fact, _)| *fact != Fact::Home) {
             let value = fact.value(login);
@@ -205,7 +205,7 @@ impl Template {
         })
     }
 
-    /// Which part begins the name at its end that consists of `facts` with `_` in between, if it ends in that.
+    /// The number of the part that begins the name at its end that consists of `facts` with `_` in between, if it ends in that.
     fn start_of_name(&self, facts: &[Fact]) -> Option<usize> {
         let between = Part::Literal("_".to_owned());
         let mut rest = self.parts.as_slice();
@@ -257,7 +257,7 @@ impl Template {
         })
     }
 
-    /// The same with `label` for `{context}` and `{level}`; without one, they and a `_` behind them stand for
+    /// The template with `label` for `{context}` and `{level}`; without one, they and a `_` behind them stand for
     /// nothing, as in pam_namespace's names.
     fn labelled(&self, label: Option<&str>) -> Self {
         let mut parts: Vec<Part> = Vec::new();
@@ -289,10 +289,9 @@ impl Template {
 /// The home directory as the start of a path. An empty one, or `/`, would turn `{home}/x` into `/x`.
 fn home_path(home: &str) -> Result<String, String> {
     let trimmed = home.trim_end_matches('/');
-    let path = AbsPath::new(if trimmed.is_empty() { home } else { trimmed });
-    let path = path.and_then(|path| is_text(home).map(|()| path));
-    let path = path.map_err(|reason| format!("{{home}} is \"{}\": {reason}", shortened(home)))?;
-    Ok(path.as_str().to_owned())
+    AbsPath::new(if trimmed.is_empty() { home } else { trimmed })
+        .and_then(|path| is_text(home).map(|()| path.as_str().to_owned()))
+        .map_err(|reason| format!("{{home}} is \"{}\": {reason}", shortened(home)))
 }
 
 /// The account database may hold any bytes. Those that are no text have been replaced, and two names would make
@@ -370,7 +369,7 @@ fn push_literal(parts: &mut Vec<Part>, text: &str) {
     }
 }
 
-/// What the brace at the start of `text`, at `offset` in the template, stands for, and its length.
+/// The part for which the brace at the start of `text`, at `offset` in the template, stands, and its length.
 fn braced(text: &str, offset: usize) -> Result<(Part, usize), Fault> {
     if let Some(brace) = ["{{", "}}"].into_iter().find(|pair| text.starts_with(pair)) {
         let literal: String = brace.chars().take(1).collect();
@@ -455,7 +454,7 @@ impl PathTemplate {
         expanded(&self.0.path_text(login)?)
     }
 
-    /// The same with the label of an instance: for `{context}` and `{level}`. Without one, they and a `_` behind them
+    /// The template with the label of an instance for `{context}` and `{level}`. Without one, they and a `_` behind them
     /// stand for nothing.
     ///
     /// # Errors
@@ -603,8 +602,8 @@ impl NamesTemplate {
     pub fn expand(&self, login: &Login) -> Result<Names, String> {
         let texts = self.0.path_parts(login)?;
         Component::new(&texts.concat())?;
-        let pieces = self.0.parts.iter().zip(&texts);
-        let pieces = pieces.flat_map(|(part, text)| match part {
+        let with_texts = self.0.parts.iter().zip(&texts);
+        let pieces = with_texts.flat_map(|(part, text)| match part {
             Part::Literal(text) => Names::pieces(text).collect(),
             Part::Fact(..) | Part::Value(..) => vec![Piece::Text(text.clone())],
         });

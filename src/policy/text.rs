@@ -141,8 +141,8 @@ impl<'t> Text<'t> {
 fn first_bad_byte(bytes: &[u8]) -> Option<Place> {
     let good = std::str::from_utf8(bytes).err()?.valid_up_to();
     let (before, after) = bytes.split_at_checked(good)?;
-    let line_start = before.iter().rposition(|byte| *byte == b'\n');
-    let line_start = line_start.map_or(0, |at| at.saturating_add(1));
+    let line_end = before.iter().rposition(|byte| *byte == b'\n');
+    let line_start = line_end.map_or(0, |at| at.saturating_add(1));
     let head = String::from_utf8_lossy(before.get(line_start..).unwrap_or_default());
     let tail = after
         .split(|byte| *byte == b'\n')

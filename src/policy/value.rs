@@ -112,7 +112,7 @@ pub fn is_within(path: &str, ancestor: &str) -> bool {
 }
 
 impl AbsPath {
-    /// Where instances live unless `settings.store` says otherwise.
+    /// The directory of instances unless `settings.store` says otherwise.
     #[must_use]
     pub fn default_store() -> Self {
         Self(DEFAULT_STORE.to_owned())
@@ -285,7 +285,7 @@ impl Attributes {
         }
     }
 
-    /// The same, with the values that `others` have where nothing was said.
+    /// Adds the values that `others` have where nothing was said.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
@@ -294,7 +294,7 @@ impl Attributes {
         }
     }
 
-    /// The same, where nothing was said about those of the `bits`.
+    /// Takes back what was said about those of the `bits`.
     #[must_use]
     pub fn without(self, bits: u64) -> Self {
         Self {
@@ -354,7 +354,7 @@ impl Attributes {
         Ok(attributes)
     }
 
-    /// The same, with `nosuid` and `nodev` where nothing was said about them.
+    /// Adds `nosuid` and `nodev` where nothing was said about them.
     #[must_use]
     pub fn without_privileges(self) -> Self {
         self.or(Self::asking_for(attribute::NO_SUID | attribute::NO_DEV))
