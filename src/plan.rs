@@ -30,15 +30,15 @@ pub use program::{Helper, Hook, Init, Volume};
 /// Everything that is done for one login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// How mounts travel between the host and the session.
+    /// The direction in which mounts travel between the host and the session.
     pub propagation: Propagation,
-    /// Where instances live (`settings.store`).
+    /// The directory of instances (`settings.store`).
     pub store: AbsPath,
     /// The directory that is the session's root; its paths are then those below it.
     pub root: Option<NewRoot>,
     /// The steps, parents before children, one a path.
     pub steps: Vec<Step>,
-    /// What it has of its own besides mounts.
+    /// The namespaces that it has of its own besides the mount namespace.
     pub isolation: Isolation,
     /// File systems that helpers open, parents before children.
     pub volumes: Vec<Volume>,
@@ -46,13 +46,13 @@ pub struct Plan {
     pub hooks: Vec<Hook>,
     /// Programs that prepare what the steps show, in the order of the steps.
     pub inits: Vec<Init>,
-    /// Who has the namespace.
+    /// The sessions that have the namespace.
     pub sharing: Sharing,
     /// The session's environment by name.
     pub environment: BTreeMap<String, Variable>,
 }
 
-/// Who has a namespace.
+/// The sessions that have a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sharing {
     /// The logins of one user that have the same plan, together (`settings.namespace = "user"`).
@@ -85,7 +85,7 @@ pub struct NewRoot {
     pub fstab: Option<AbsPath>,
     /// Whether [`Plan::add_fstab_steps`] has read it into `steps`.
     pub has_fstab_steps: bool,
-    /// What it gets before the rules cover anything: what every system has, and the fstab's file systems, in
+    /// Steps that come before those of the rules: what every system has, and the fstab's file systems, in
     /// this order. Their mount attributes are those that are named, whatever they cover.
     pub steps: Vec<Step>,
     /// Keep the host's root, with a log line, when the directory does not exist.
@@ -99,12 +99,12 @@ pub struct NewRoot {
 pub struct Step {
     /// The path that is covered, templates expanded.
     pub path: AbsPath,
-    /// What appears there.
+    /// The view that appears there.
     pub view: View,
     /// The mount attributes that the rule names or its kind implies; every other one is inherited from
     /// the mount that is covered.
     pub attributes: Attributes,
-    /// How mounts of the host's travel to it, where it is not as the plan says.
+    /// The direction in which mounts travel, where it is not the plan's.
     pub propagation: Option<Propagation>,
     /// Make `path` if it is missing.
     pub create: bool,
@@ -116,12 +116,12 @@ pub struct Step {
     pub origin: Origin,
 }
 
-/// What appears at a path.
+/// The view that appears at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
     /// A directory on disk that is the user's, the group's or the session's own.
     Instance {
-        /// Which directory.
+        /// The directory.
         instance: Instance,
         /// Its mode, owner and group.
         shape: Shape,
@@ -141,7 +141,7 @@ pub enum View {
     },
     /// Another file or directory of the host.
     Bind {
-        /// Which one.
+        /// Its path.
         source: AbsPath,
         /// Also what is mounted beneath it.
         recursive: bool,
@@ -158,7 +158,7 @@ pub enum View {
     Devices,
     /// The terminals of the host's, of which the session has one, or will get one.
     Terminals,
-    /// The file that tells the host's name servers, where there is none.
+    /// The file that names the host's name servers, where there is none.
     NameServers,
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
@@ -172,13 +172,13 @@ pub enum View {
 pub struct FileSystem {
     /// Its type, such as `tmpfs`.
     pub kind: String,
-    /// What it is on.
+    /// Its device, or a name.
     pub medium: Medium,
     /// Its options: a word, or a name and a value.
     pub options: Vec<(String, Option<String>)>,
 }
 
-/// What a file system is on.
+/// The medium of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Medium {
     /// A block device of the host's.
@@ -193,22 +193,22 @@ pub struct Instance {
     /// The directory itself. Its parent is made for root alone where it is missing, and in the plan's store all
     /// that is missing.
     pub directory: AbsPath,
-    /// Which SELinux label it gets when it is created.
+    /// The SELinux label that it gets when it is created.
     pub labelling: Labelling,
-    /// What the directory that holds it may be like.
+    /// The demands on the directory that holds it.
     pub parent: Parent,
-    /// How long it is kept.
+    /// The time for which it lasts.
     pub lifetime: Lifetime,
     /// The program that is run when it is created.
     pub hook: Option<Helper>,
 }
 
-/// Which SELinux label an instance gets.
+/// The SELinux label that an instance gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Labelling {
     /// That of the covered directory, if it has one.
     Covered,
-    /// The same, because this machine has no SELinux: the rule is by context or level, and works by user.
+    /// That of the covered directory, because this machine has no SELinux: the rule is by context or level, and works by user.
     Lacking,
     /// One that follows from the session's context.
     Own(Label),
@@ -225,7 +225,7 @@ impl Labelling {
     }
 }
 
-/// How long an instance is kept.
+/// The time for which an instance lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// Until an administrator removes it: `per = "user"` and `per = "group"`.
@@ -335,7 +335,7 @@ impl Plan {
         build::plan(policy, &select(policy, login), login, accounts)
     }
 
-    /// The same for rules that were selected already.
+    /// The plan of `login` under `policy` by rules that were selected already.
     ///
     /// # Errors
     ///
@@ -417,7 +417,7 @@ impl Plan {
         PlanDigest(Sha256::of(text.as_bytes()))
     }
 
-    /// The same for a command that has the namespace to itself, even where nothing is covered in it.
+    /// Turns it into the plan of a command that has the namespace to itself, even where nothing is covered in it.
     #[must_use]
     pub fn for_command(self) -> Self {
         Self {
@@ -433,8 +433,10 @@ impl Plan {
 
     /// Every program that is run before the session is there, and after it.
     pub fn helpers(&self) -> impl Iterator<Item = &Helper> {
-        let volumes = self.volumes.iter();
-        let volumes = volumes.flat_map(|volume| [&volume.open].into_iter().chain(&volume.close));
+        let volumes = self
+            .volumes
+            .iter()
+            .flat_map(|volume| [&volume.open].into_iter().chain(&volume.close));
         let hooks = self.hooks.iter().map(|hook| &hook.helper);
         let inits = self.inits.iter().map(|init| &init.helper);
         volumes
@@ -448,13 +450,13 @@ impl Plan {
             .filter_map(|instance| instance.hook.as_ref())
     }
 
-    /// How long the programs may take, all together, that make a namespace what it is.
+    /// The time that the programs may take, all together, that make a namespace what it is.
     #[must_use]
     pub fn total_timeout(&self) -> Duration {
         let created = |hook: &&Hook| hook.when == When::Created;
         let volumes = self.volumes.iter().map(|volume| volume.open.timeout);
-        let hooks = self.hooks.iter().filter(created);
-        let hooks = hooks.map(|hook| hook.helper.timeout);
+        let creating = self.hooks.iter().filter(created);
+        let hooks = creating.map(|hook| hook.helper.timeout);
         let instances = self.instance_hooks().map(|hook| hook.timeout);
         let inits = self.inits.iter().map(|init| init.helper.timeout);
         let all = volumes.chain(hooks).chain(instances).chain(inits);

@@ -137,10 +137,38 @@ fn separate_volumes(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// The path that a selected rule covers. Every rule of a kind that has one was given it when it was selected.
-fn covered_path<'r>(ruling: &'r Ruling<'_>) -> Result<&'r AbsPath> {
-    let (path, rule) = (ruling.path.as_ref(), ruling.rule);
-    path.ok_or_else(|| Error::new("apply", rule.kind.header(), "it has no path").at(&rule.origin))
+/// A rule that applies to a login, and the path that it covers.
+#[derive(Clone, Copy)]
+struct Covering<'r> {
+    rule: &'r Rule,
+    path: &'r AbsPath,
+}
+
+impl<'r> Covering<'r> {
+    /// Takes them out of a ruling. Every rule of a kind that has a path was given it when it was selected.
+    fn of(ruling: &'r Ruling<'_>) -> Result<Self> {
+        let (path, rule) = (ruling.path.as_ref(), ruling.rule);
+        let missing = || Error::new("apply", rule.kind.header(), "it has no path").at(&rule.origin);
+        Ok(Self {
+            rule,
+            path: path.ok_or_else(missing)?,
+        })
+    }
+
+    /// The step that shows `view` at the path, which is not made where it is missing.
+    fn step(&self, view: View, attributes: Attributes) -> Step {
+        let Self { rule, path } = self;
+        Step {
+            path: (*path).clone(),
+            view,
+            attributes,
+            propagation: None,
+            create: false,
+            optional: rule.optional,
+            inherit: rule.is_inherited(),
+            origin: rule.origin.clone(),
+        }
+    }
 }
 
 struct Builder<'a> {
@@ -158,25 +186,27 @@ impl Builder<'_> {
             Kind::Hook(hook) => plan.hooks.push(self.hook(hook, rule)),
             Kind::Volume(volume) => {
                 plan.volumes
-                    .push(self.volume(volume, covered_path(ruling)?, rule));
+                    .push(self.volume(volume, Covering::of(ruling)?));
             }
             // Several may be selected, with different paths; the last one wins.
-            Kind::Root(root) => plan.root = Some(self.root(root, covered_path(ruling)?, rule)?),
+            Kind::Root(root) => plan.root = Some(self.root(root, Covering::of(ruling)?)?),
             Kind::Private(private) => {
-                self.add_step(ruling, plan, |path| self.private(private, path, rule))?;
+                self.add_step(ruling, plan, |covering| self.private(private, covering))?;
             }
             Kind::Tmpfs(tmpfs) => {
-                self.add_step(ruling, plan, |path| self.tmpfs(tmpfs, path, rule).map(Some))?;
+                self.add_step(ruling, plan, |covering| {
+                    self.tmpfs(tmpfs, covering).map(Some)
+                })?;
             }
             Kind::Bind(bind) => {
-                self.add_step(ruling, plan, |path| self.bind(bind, path, rule).map(Some))?;
+                self.add_step(ruling, plan, |covering| self.bind(bind, covering).map(Some))?;
             }
             Kind::Hide(hide) => {
-                self.add_step(ruling, plan, |path| self.hide(hide, path, rule).map(Some))?;
+                self.add_step(ruling, plan, |covering| self.hide(hide, covering).map(Some))?;
             }
             Kind::Overlay(overlay) => {
-                self.add_step(ruling, plan, |path| {
-                    self.overlay(overlay, path, rule).map(Some)
+                self.add_step(ruling, plan, |covering| {
+                    self.overlay(overlay, covering).map(Some)
                 })?;
             }
         }
@@ -188,13 +218,14 @@ impl Builder<'_> {
         &self,
         ruling: &Ruling<'_>,
         plan: &mut Plan,
-        make: impl FnOnce(&AbsPath) -> Result<Option<Step>>,
+        make: impl FnOnce(Covering<'_>) -> Result<Option<Step>>,
     ) -> Result<()> {
-        let (rule, path) = (ruling.rule, covered_path(ruling)?);
+        let covering = Covering::of(ruling)?;
+        let Covering { rule, path } = covering;
         if let Some(reason) = covers_store(path, self.store) {
             return Err(Error::new("cover", path, reason).at(&rule.origin));
         }
-        if let Some(step) = make(path)? {
+        if let Some(step) = make(covering)? {
             plan.inits.extend(self.init(&step, rule)?);
             plan.steps.push(step);
         }
@@ -205,8 +236,10 @@ impl Builder<'_> {
         let Some(init) = rule.kind.init() else {
             return Ok(None);
         };
-        let program = init.program.expand(self.login);
-        let program = program.map_err(|reason| misfit("init", &init.program, reason, rule))?;
+        let program = init
+            .program
+            .expand(self.login)
+            .map_err(|reason| misfit("init", &init.program, reason, rule))?;
         let instance = step.view.instance();
         Ok(Some(Init {
             path: step.path.clone(),
@@ -239,13 +272,15 @@ impl Builder<'_> {
         if let Some(template) = &isolate.hostname {
             let name = template.expand(self.login);
             let value = name.map_err(|reason| misfit("hostname", template, reason, rule))?;
-            let origin = origin.clone();
-            isolation.hostname = Some(Wanted { value, origin });
+            isolation.hostname = Some(Wanted {
+                value,
+                origin: origin.clone(),
+            });
         }
         Ok(())
     }
 
-    fn root(&self, root: &Root, path: &AbsPath, rule: &Rule) -> Result<NewRoot> {
+    fn root(&self, root: &Root, Covering { rule, path }: Covering<'_>) -> Result<NewRoot> {
         let fstab = root.fstab.as_ref().map(|template| {
             let expanded = template.expand(self.login);
             expanded.map_err(|reason| misfit("fstab", template, reason, rule))
@@ -260,7 +295,7 @@ impl Builder<'_> {
         })
     }
 
-    fn volume(&self, volume: &VolumeRule, path: &AbsPath, rule: &Rule) -> Volume {
+    fn volume(&self, volume: &VolumeRule, Covering { rule, path }: Covering<'_>) -> Volume {
         let helper = |argv: &Vec<Template>| self.program(argv, volume.run_as, volume.timeout);
         Volume {
             path: path.clone(),
@@ -295,7 +330,8 @@ impl Builder<'_> {
     }
 
     /// The step of a `[[private]]`; nothing where an optional one has no path.
-    fn private(&self, private: &Private, path: &AbsPath, rule: &Rule) -> Result<Option<Step>> {
+    fn private(&self, private: &Private, covering: Covering<'_>) -> Result<Option<Step>> {
+        let rule = covering.rule;
         let shape = self.shape(&private.ownership, rule)?;
         let keep = self.keep(&private.keep, rule)?;
         let view = match &private.medium {
@@ -306,11 +342,10 @@ impl Builder<'_> {
                 keep,
             },
             Medium::Disk { store } => {
-                let instance = self.private_instance(store.as_ref(), private.per, path, rule);
-                let instance = match instance {
+                let instance = match self.private_instance(store.as_ref(), private.per, covering) {
                     // Its path, of which the label is asked, is not there to be covered.
                     Err(missing) if rule.optional && missing.is_missing() => return Ok(None),
-                    instance => instance?,
+                    made => made?,
                 };
                 let hook = private.hook.as_ref();
                 View::Instance {
@@ -324,10 +359,14 @@ impl Builder<'_> {
             }
         };
         let attributes = private.options.without_privileges();
-        Ok(Some(step(rule, path, view, attributes, private.create)))
+        Ok(Some(Step {
+            create: private.create,
+            ..covering.step(view, attributes)
+        }))
     }
 
-    fn tmpfs(&self, tmpfs: &Tmpfs, path: &AbsPath, rule: &Rule) -> Result<Step> {
+    fn tmpfs(&self, tmpfs: &Tmpfs, covering: Covering<'_>) -> Result<Step> {
+        let rule = covering.rule;
         let shape = self.shape(&tmpfs.ownership, rule)?;
         let view = View::Memory {
             size: tmpfs.size,
@@ -340,33 +379,40 @@ impl Builder<'_> {
             keep: self.keep(&tmpfs.keep, rule)?,
         };
         let attributes = tmpfs.options.without_privileges();
-        Ok(step(rule, path, view, attributes, tmpfs.create))
+        Ok(Step {
+            create: tmpfs.create,
+            ..covering.step(view, attributes)
+        })
     }
 
-    fn bind(&self, bind: &Bind, path: &AbsPath, rule: &Rule) -> Result<Step> {
+    fn bind(&self, bind: &Bind, covering: Covering<'_>) -> Result<Step> {
         let source = bind.source.expand(self.login);
         let view = View::Bind {
-            source: source.map_err(|reason| misfit("source", &bind.source, reason, rule))?,
+            source: source
+                .map_err(|reason| misfit("source", &bind.source, reason, covering.rule))?,
             recursive: bind.recursive,
         };
-        Ok(step(rule, path, view, bind.options, bind.create))
+        Ok(Step {
+            create: bind.create,
+            ..covering.step(view, bind.options)
+        })
     }
 
-    fn hide(&self, hide: &Hide, path: &AbsPath, rule: &Rule) -> Result<Step> {
+    fn hide(&self, hide: &Hide, covering: Covering<'_>) -> Result<Step> {
         let view = View::Nothing {
-            keep: self.keep(&hide.keep, rule)?,
+            keep: self.keep(&hide.keep, covering.rule)?,
         };
-        let attributes = hide.options.without_privileges();
-        let attributes = Attributes::asking_for(attribute::READ_ONLY).or(attributes);
-        Ok(step(rule, path, view, attributes, false))
+        let read_only = Attributes::asking_for(attribute::READ_ONLY);
+        Ok(covering.step(view, read_only.or(hide.options.without_privileges())))
     }
 
-    fn overlay(&self, overlay: &Overlay, path: &AbsPath, rule: &Rule) -> Result<Step> {
+    fn overlay(&self, overlay: &Overlay, covering: Covering<'_>) -> Result<Step> {
+        let Covering { rule, path } = covering;
         let directory = match &overlay.store {
             Some(template) => template
                 .expand(self.login)
                 .map_err(|reason| misfit("store", template, reason, rule))?,
-            None => self.default_instance(overlay.per, path, None, rule)?,
+            None => self.default_instance(overlay.per, None, covering)?,
         };
         if directory == *path {
             let reason = "the layer would be what it is on";
@@ -374,23 +420,23 @@ impl Builder<'_> {
         }
         let layer = self.instance(directory, overlay.per, rule)?;
         let view = View::Overlay { layer };
-        Ok(step(rule, path, view, overlay.options, false))
+        Ok(covering.step(view, overlay.options))
     }
 
     fn private_instance(
         &self,
         store: Option<&Store>,
         per: Per,
-        path: &AbsPath,
-        rule: &Rule,
+        covering: Covering<'_>,
     ) -> Result<Instance> {
-        let labelling = self.labelling(per, path, rule)?;
+        let rule = covering.rule;
+        let labelling = self.labelling(per, covering)?;
         let label = labelling.own().map(|label| label.context.as_str());
         let directory = match store {
             Some(store) => store
                 .expand(self.login, label)
                 .map_err(|reason| misfit("store", &store.path, reason, rule))?,
-            None => self.default_instance(per, path, label, rule)?,
+            None => self.default_instance(per, label, covering)?,
         };
         Ok(Instance {
             labelling,
@@ -399,12 +445,14 @@ impl Builder<'_> {
         })
     }
 
-    fn labelling(&self, per: Per, path: &AbsPath, rule: &Rule) -> Result<Labelling> {
+    fn labelling(&self, per: Per, Covering { rule, path }: Covering<'_>) -> Result<Labelling> {
         let Some(basis) = per.basis() else {
             return Ok(Labelling::Covered);
         };
-        let label = self.accounts.label(self.login, path.as_str(), basis);
-        let label = label.map_err(|error| error.at(&rule.origin))?;
+        let label = self
+            .accounts
+            .label(self.login, path.as_str(), basis)
+            .map_err(|error| error.at(&rule.origin))?;
         Ok(label.map_or(Labelling::Lacking, Labelling::Own))
     }
 
@@ -431,9 +479,8 @@ impl Builder<'_> {
     fn default_instance(
         &self,
         per: Per,
-        path: &AbsPath,
         label: Option<&str>,
-        rule: &Rule,
+        Covering { rule, path }: Covering<'_>,
     ) -> Result<AbsPath> {
         let failed =
             |reason: String| Error::new("name the instance of", path, reason).at(&rule.origin);
@@ -444,7 +491,7 @@ impl Builder<'_> {
         AbsPath::new(&directory).map_err(|reason| failed(reason.to_owned()))
     }
 
-    /// Who owns the instances of a rule.
+    /// The owner of the instances of a rule.
     fn owner_of_instance(&self, per: Per) -> Owner<'_> {
         match per {
             Per::Session => Owner::Session(self.login.session.as_str()),
@@ -479,21 +526,24 @@ impl Builder<'_> {
             .groups
             .iter()
             .find(|group| group.name == name.as_str());
-        let gid = own.map(|group| group.gid).or_else(|| id(name.as_str()));
-        let gid = gid.or_else(|| self.accounts.gid(name.as_str()));
-        gid.ok_or_else(|| nobody("group", &name, "no such group", rule))
+        // The account's own groups first: they are known without asking a directory server.
+        own.map(|group| group.gid)
+            .or_else(|| id(name.as_str()))
+            .or_else(|| self.accounts.gid(name.as_str()))
+            .ok_or_else(|| nobody("group", &name, "no such group", rule))
     }
 
     fn keep(&self, templates: &[NamesTemplate], rule: &Rule) -> Result<Vec<Names>> {
-        let mut kept = Vec::new();
+        let mut all: Vec<Names> = Vec::new();
         for template in templates {
-            let names = template.expand(self.login);
-            let names = names.map_err(|reason| misfit("keep", template, reason, rule))?;
-            if !kept.contains(&names) {
-                kept.push(names);
+            let names = template
+                .expand(self.login)
+                .map_err(|reason| misfit("keep", template, reason, rule))?;
+            if !all.contains(&names) {
+                all.push(names);
             }
         }
-        Ok(kept)
+        Ok(all)
     }
 
     fn name(&self, key: &str, template: &NameTemplate, rule: &Rule) -> Result<Component> {
@@ -511,7 +561,7 @@ impl Builder<'_> {
     }
 }
 
-/// What a key of a rule says takes the place of what an earlier rule's said.
+/// Replaces what an earlier rule said with what a key of a rule says.
 fn override_key<T: PartialEq>(
     wanted: &mut Option<Wanted<T>>,
     said: Option<T>,
@@ -521,19 +571,6 @@ fn override_key<T: PartialEq>(
     if let Some(value) = said {
         let origin = origin.clone();
         *wanted = (value != host).then_some(Wanted { value, origin });
-    }
-}
-
-fn step(rule: &Rule, path: &AbsPath, view: View, attributes: Attributes, create: bool) -> Step {
-    Step {
-        path: path.clone(),
-        view,
-        attributes,
-        propagation: None,
-        create,
-        optional: rule.optional,
-        inherit: rule.is_inherited(),
-        origin: rule.origin.clone(),
     }
 }
 

@@ -49,7 +49,7 @@ const WITH_HELPER: &[&str] = &[
     "cifs", "davfs", "fuse", "fuseblk", "nfs", "nfs4", "smb3", "sshfs",
 ];
 
-/// Where udev links devices by what is known of them.
+/// The directory in which udev links devices by what is known of them.
 const TAGS: &[(&str, &str)] = &[
     ("UUID=", "/dev/disk/by-uuid"),
     ("LABEL=", "/dev/disk/by-label"),
@@ -93,7 +93,7 @@ impl Fstab {
         })
     }
 
-    /// The same, with what is wrong in one line.
+    /// Reads the text of an fstab(5) file, and puts what is wrong with it into one line.
     ///
     /// # Errors
     ///
@@ -109,8 +109,10 @@ fn in_one_line(found: &Diagnostics) -> Error {
     let Some(first) = found.list.iter().find(is_error) else {
         return Error::new("use", "the fstab", "something is wrong with it");
     };
-    let place = first.place.as_ref();
-    let place = place.map(|place| format!(":{}:{}", place.line, place.column));
+    let place = first
+        .place
+        .as_ref()
+        .map(|place| format!(":{}:{}", place.line, place.column));
     let rest = found.errors().saturating_sub(1).saturating_add(found.more);
     let more = (rest > 0).then(|| format!("; and {rest} more"));
     Error::new(
@@ -297,7 +299,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Where the fields of a line are, whose first byte is at `start`: what blanks and tabs separate.
+/// The places of the fields of a line, whose first byte is at `start`: blanks and tabs separate them.
 fn fields(line: &str, start: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = start;

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 /// The namespaces of a session besides its mount namespace. What is absent is the host's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Isolation {
-    /// Which processes are seen: never [`Processes::Shared`].
+    /// The processes that are seen: never [`Processes::Shared`].
     pub processes: Option<Wanted<Processes>>,
-    /// Whose System V IPC and POSIX queues: never [`Ipc::Shared`].
+    /// The System V IPC and POSIX queues: never [`Ipc::Shared`].
     pub ipc: Option<Wanted<Ipc>>,
     /// The host name in a UTS namespace.
     pub hostname: Option<Wanted<String>>,
-    /// Which network: never [`Network::Shared`].
+    /// The network: never [`Network::Shared`].
     pub network: Option<Wanted<Network>>,
 }
 
-/// What a key of an `[[isolate]]` rule wants.
+/// A value that a key of an `[[isolate]]` rule wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted<T> {
     /// Its value.
@@ -41,7 +41,7 @@ impl Isolation {
         processes.is_some_and(|wanted| wanted.value == Processes::Own)
     }
 
-    /// What is not the host's, by its key and in the words of the policy.
+    /// The values that are not the host's, by their keys and in the words of the policy.
     #[must_use]
     pub fn words(&self) -> BTreeMap<String, String> {
         let processes = self

@@ -11,22 +11,22 @@ use std::time::Duration;
 pub struct Helper {
     /// The program, absolute, and its arguments, templates expanded.
     pub argv: Vec<String>,
-    /// Who runs it.
+    /// The user who runs it.
     pub run_as: RunAs,
-    /// How long it may take.
+    /// The time that it may take.
     pub timeout: Duration,
 }
 
 /// A file system that helpers open and close, which only the namespace sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Where it appears.
+    /// The path at which it appears.
     pub path: AbsPath,
     /// The helper that opens it.
     pub open: Helper,
     /// The helper that closes it; it is unmounted when absent.
     pub close: Option<Helper>,
-    /// What the opening helper reads on standard input.
+    /// The password that the opening helper reads on standard input.
     pub password: Password,
     /// Leave it out, with a log line, when its path does not exist.
     pub optional: bool,
@@ -45,7 +45,7 @@ pub struct Init {
     pub instance: Option<AbsPath>,
     /// The program, without the arguments that it is given.
     pub helper: Helper,
-    /// What its failure means.
+    /// The effect of its failure.
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
     pub origin: Origin,
@@ -58,7 +58,7 @@ pub struct Hook {
     pub when: When,
     /// The program.
     pub helper: Helper,
-    /// What its failure means.
+    /// The effect of its failure.
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
     pub origin: Origin,

@@ -32,7 +32,7 @@ impl NewRoot {
     }
 }
 
-/// What every root gets, unless one of `others` covers it.
+/// The steps that every root gets, unless one of `others` covers their path.
 pub(super) fn base(origin: &Origin, others: &[Step]) -> Vec<Step> {
     let all = [
         step("/dev", View::Devices, origin),

@@ -5,11 +5,11 @@ use crate::policy::value::{Attributes, Propagation, attribute};
 use crate::policy::{Fault, Report, Text};
 use std::ops::Range;
 
-/// What the fourth field says.
+/// The options of the fourth field.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) attributes: Attributes,
-    /// It is a bind; whether with what is mounted beneath.
+    /// Whether a bind takes along what is mounted beneath; absent where it is no bind.
     pub(super) bind: Option<bool>,
     pub(super) propagation: Option<Propagation>,
     pub(super) optional: bool,
@@ -25,7 +25,7 @@ struct Passed {
     span: Range<usize>,
 }
 
-/// What a word means that is not one attribute of the mount.
+/// The meaning of a word that is not one attribute of the mount.
 #[derive(Clone, Copy)]
 enum Meaning {
     Nothing,
@@ -74,7 +74,7 @@ const WORDS: &[(&str, Meaning)] = &[
     ("x-mount.mkdir", Meaning::Create),
 ];
 
-/// What mount(8) does itself before it calls the kernel.
+/// Options that mount(8) deals with itself before it calls the kernel.
 const NOT_DONE: &[(&str, &str)] = &[
     ("loop", "loop devices are not set up"),
     ("offset", "loop devices are not set up"),
@@ -158,7 +158,7 @@ impl Options {
         self.rest.iter().map(option).collect()
     }
 
-    /// What is wrong with options for a file system where none is made.
+    /// The faults of options for a file system where none is made.
     pub(super) fn unknown_to_binds(&self) -> Vec<(Range<usize>, Fault)> {
         let fault = |passed: &Passed| {
             let message = format!("a bind has no option {}", passed.key);
@@ -167,7 +167,7 @@ impl Options {
         self.rest.iter().map(fault).collect()
     }
 
-    /// What is wrong with options that mount(8) keeps to itself.
+    /// The faults of options that mount(8) keeps to itself.
     pub(super) fn unsupported(&self) -> Vec<(Range<usize>, Fault)> {
         let fault = |passed: &Passed| {
             let known = NOT_DONE.iter().find(|(key, _)| *key == passed.key);
@@ -177,7 +177,7 @@ impl Options {
     }
 }
 
-/// Where the words of the field are: commas separate them, except between quotes.
+/// The places of the words of the field: commas separate them, except between quotes.
 fn words(field: &str, start: usize) -> Vec<Range<usize>> {
     let mut quoted = false;
     let separates = |character: char| {
