@@ -13,6 +13,7 @@ mod document;
 mod fields;
 mod parts;
 pub mod pattern;
+mod per;
 pub mod principal;
 mod read;
 mod report;
@@ -177,7 +178,7 @@ fn parse<'f>(
     let mut texts: Vec<Text<'f>> = Vec::new();
     let mut digests = Vec::new();
     for (rank, name, bytes) in files {
-        texts.extend(Text::decode(rank, name, bytes, &mut report));
+        texts.extend(report.decode(rank, name, bytes));
         digests.push((name.to_owned(), Sha256::of(bytes)));
     }
     let mut settings = Settings::default();

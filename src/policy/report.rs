@@ -1,10 +1,11 @@
 //! The report to which every stage of the parser adds the faults that it finds.
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
-use super::text::Text;
+use super::text::{LIMIT, Text, first_bad_byte};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The diagnostics found so far, in the order in which they were found.
 #[derive(Debug, Default)]
@@ -74,6 +75,41 @@ impl fmt::Display for Fault {
 impl Report {
     /// The number of errors, and of warnings, that are listed: a file of random bytes has one a line.
     pub const KEPT: usize = 100;
+
+    /// Decodes the text of the file `name`, the `rank`th of its policy, unless its bytes are too many or not UTF-8, which is reported.
+    pub fn decode<'t>(&mut self, rank: usize, name: &str, bytes: &'t [u8]) -> Option<Text<'t>> {
+        let fault = |place, message: &str, help: &str| Diagnostic {
+            severity: Severity::Error,
+            file: Arc::from(name),
+            place,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        };
+        if bytes.len() > LIMIT {
+            self.add(
+                rank,
+                fault(
+                    None,
+                    "the file is larger than 1 MiB",
+                    "use groups or ranges of user ids instead of long lists",
+                ),
+            );
+            return None;
+        }
+        let Ok(body) = std::str::from_utf8(bytes) else {
+            let place = first_bad_byte(bytes);
+            self.add(
+                rank,
+                fault(
+                    place,
+                    "the file is not UTF-8 text",
+                    "save it as UTF-8, not as Latin-1 or UTF-16",
+                ),
+            );
+            return None;
+        };
+        Some(Text::new(rank, name, body))
+    }
 
     /// Adds an error of the grammar. One a line is enough: those after it, and what the line then seems
     /// to mean, follow from it.

@@ -2,14 +2,12 @@
 
 use super::fields::Vocabulary;
 use super::pattern::{Glob, Host};
+pub use super::per::Per;
 use super::principal::Listed;
 use super::store::Store;
-use super::template::{
-    Fact, HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
-};
+use super::template::{HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
 use crate::error::{Error, Origin, Result};
-use crate::login::Basis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,21 +66,6 @@ pub enum Kind {
     Env(Env),
     /// `[[hook]]`
     Hook(Hook),
-}
-
-/// Whose directory it is: `per`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Per {
-    /// The user's.
-    User,
-    /// The session's: empty at login, removed at the end.
-    Session,
-    /// The primary group's.
-    Group,
-    /// The SELinux context's.
-    Context,
-    /// The SELinux level's.
-    Level,
 }
 
 /// Where a private directory lives: `medium`.
@@ -364,30 +347,6 @@ impl OnFailure {
     }
 }
 
-impl Per {
-    /// The facts of which one has to be in the name: it is another one for each of those whose the instances are.
-    #[must_use]
-    pub fn required_facts(self) -> &'static [Fact] {
-        match self {
-            Self::User => &[Fact::User, Fact::Uid, Fact::Home],
-            Self::Session => &[Fact::Session],
-            Self::Group => &[Fact::Group, Fact::Gid],
-            Self::Context => &[Fact::Context],
-            Self::Level => &[Fact::Level],
-        }
-    }
-
-    /// The part of the session's SELinux context that the label of an instance has, where it has any.
-    #[must_use]
-    pub fn basis(self) -> Option<Basis> {
-        match self {
-            Self::User | Self::Session | Self::Group => None,
-            Self::Context => Some(Basis::Context),
-            Self::Level => Some(Basis::Level),
-        }
-    }
-}
-
 impl Private {
     /// The instance that the rule names itself.
     #[must_use]
@@ -471,16 +430,6 @@ impl Kind {
             Self::Hook(_) => "[[hook]]",
         }
     }
-}
-
-impl Vocabulary for Per {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("user", Self::User),
-        ("session", Self::Session),
-        ("group", Self::Group),
-        ("context", Self::Context),
-        ("level", Self::Level),
-    ];
 }
 
 impl Vocabulary for Processes {

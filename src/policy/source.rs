@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;
+pub use super::text::LIMIT;
 use crate::error::Error;
 use crate::kernel::fs::file::{self, Version};
 use std::sync::Arc;
@@ -27,9 +28,6 @@ pub const BUILT_IN_NAME: &str = "built-in";
 
 /// The built-in default: the very text of `conf/jns.toml`.
 pub const BUILT_IN: &str = include_str!("../../conf/jns.toml");
-
-/// The largest policy file that is read, in bytes.
-pub const LIMIT: usize = 1024 * 1024;
 
 /// A file of a policy: its name and its bytes.
 pub type File = (String, Vec<u8>);

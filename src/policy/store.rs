@@ -2,8 +2,8 @@
 
 use super::digest::md5;
 use super::fields::{Fields, Vocabulary};
+use super::per::Per;
 use super::report::Fault;
-use super::rule::Per;
 use super::template::{Fact, PathTemplate};
 use super::value::AbsPath;
 use crate::login::Login;

@@ -1,11 +1,12 @@
 //! The text of a policy file, and the way from byte offsets to lines and columns.
 
-use super::diagnostic::{Diagnostic, Place, Severity};
-use super::report::Report;
-use super::source::LIMIT;
+use super::diagnostic::Place;
 use crate::error::Origin;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// The largest policy file that is read, in bytes.
+pub const LIMIT: usize = 1024 * 1024;
 
 /// A policy file as text.
 #[derive(Debug)]
@@ -30,41 +31,6 @@ impl<'t> Text<'t> {
             body,
             line_starts,
         }
-    }
-
-    /// The text of `bytes`, unless they are too many or not UTF-8, which is reported.
-    pub fn decode(rank: usize, name: &str, bytes: &'t [u8], report: &mut Report) -> Option<Self> {
-        let fault = |place, message: &str, help: &str| Diagnostic {
-            severity: Severity::Error,
-            file: Arc::from(name),
-            place,
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
-        };
-        if bytes.len() > LIMIT {
-            report.add(
-                rank,
-                fault(
-                    None,
-                    "the file is larger than 1 MiB",
-                    "use groups or ranges of user ids instead of long lists",
-                ),
-            );
-            return None;
-        }
-        let Ok(body) = std::str::from_utf8(bytes) else {
-            let place = first_bad_byte(bytes);
-            report.add(
-                rank,
-                fault(
-                    place,
-                    "the file is not UTF-8 text",
-                    "save it as UTF-8, not as Latin-1 or UTF-16",
-                ),
-            );
-            return None;
-        };
-        Some(Self::new(rank, name, body))
     }
 
     /// The file's position among the files of the policy.
@@ -138,7 +104,7 @@ impl<'t> Text<'t> {
 }
 
 /// The place of the first byte that is not UTF-8, if there is one.
-fn first_bad_byte(bytes: &[u8]) -> Option<Place> {
+pub fn first_bad_byte(bytes: &[u8]) -> Option<Place> {
     let good = std::str::from_utf8(bytes).err()?.valid_up_to();
     let (before, after) = bytes.split_at_checked(good)?;
     let line_end = before.iter().rposition(|byte| *byte == b'\n');

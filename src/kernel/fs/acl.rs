@@ -1,7 +1,7 @@
 //! Access lists (acl(5)). Where a file has one, the group bits of its mode are the list's mask: what the users and
 //! groups that it names may have at most.
 
-use crate::kernel::fs::directory::open_directory;
+use crate::kernel::fs::open::open_directory;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;

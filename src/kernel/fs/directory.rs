@@ -1,79 +1,15 @@
 //! Directories and files that the module makes: finished before anybody can see them under their name.
 
 use crate::error::{Error, Result};
+pub use crate::kernel::fs::form::{Form, Writer};
+pub use crate::kernel::fs::open::{names, open_directory, sorted_names};
 use crate::kernel::fs::removal::remove_tree;
 use crate::kernel::fs::walk::{self, file_type};
 use crate::store::layout::is_random_name;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
-use std::ffi::CString;
-use std::fmt;
 use std::rc::Rc;
-
-/// Someone who may have no part in what root believes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writer {
-    /// The user with this id, whose session it is in.
-    User(u32),
-    /// Everybody but root, in a session of root's.
-    Others,
-}
-
-impl Writer {
-    /// The one that matters in a session of the user `uid`.
-    #[must_use]
-    pub fn of_session(uid: u32) -> Self {
-        match uid {
-            0 => Self::Others,
-            uid => Self::User(uid),
-        }
-    }
-}
-
-impl fmt::Display for Writer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::User(_) => "the user",
-            Self::Others => "somebody else than root",
-        })
-    }
-}
-
-/// Permission bits, owner and group of something that is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Form {
-    /// Permission bits, at most 0o7777.
-    pub mode: u32,
-    /// Owner's user id.
-    pub uid: u32,
-    /// Owning group's id.
-    pub gid: u32,
-}
-
-impl Form {
-    /// Reads the form of a file or directory out of its status.
-    #[must_use]
-    pub fn of(status: &Stat) -> Self {
-        Self {
-            mode: status.st_mode & 0o7777,
-            uid: status.st_uid,
-            gid: status.st_gid,
-        }
-    }
-
-    /// Whether a writer may write, or could let themselves. Every group but root's may be one of theirs.
-    #[must_use]
-    pub fn is_open_to(&self, writer: Writer) -> bool {
-        let Self { mode, uid, gid } = *self;
-        let by_owner = match writer {
-            Writer::User(user) => uid == user,
-            Writer::Others => uid != 0,
-        };
-        by_owner || mode & 0o002 != 0 || mode & 0o020 != 0 && gid != 0
-    }
-}
 
 /// A directory or file that was made for one login. Dropped, it is removed again (a directory only when
 /// it is empty); [`Draft::keep`] lets it stay.
@@ -249,40 +185,6 @@ pub fn temporary_name() -> Result<String, Errno> {
 #[must_use]
 pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(is_random_name)
-}
-
-/// The names in an open directory, without `.` and `..`, in no order; or the error number of getdents64(2).
-pub fn names(directory: Dir) -> impl Iterator<Item = Result<CString, Errno>> {
-    let names = directory.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
-    names.filter(|name| {
-        let dots = |name: &CString| matches!(name.to_bytes(), b"." | b"..");
-        !name.as_ref().is_ok_and(dots)
-    })
-}
-
-/// The names in an open directory as text, in byte order, without `.` and `..`. Names that are not UTF-8 are left out.
-///
-/// # Errors
-///
-/// The error number of getdents64(2).
-pub fn sorted_names(directory: Dir) -> Result<Vec<String>, Errno> {
-    let all: Vec<CString> = names(directory).collect::<Result<_, Errno>>()?;
-    let mut texts: Vec<String> = all
-        .into_iter()
-        .filter_map(|name| name.into_string().ok())
-        .collect();
-    texts.sort_unstable();
-    Ok(texts)
-}
-
-/// Opens a directory for reading, never a link and never anything that could block.
-///
-/// # Errors
-///
-/// The error number of openat(2): ENOTDIR for a link as for a file.
-pub fn open_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
 /// Checks that a new directory is the one that was made, and gives its device and inode. Where a user may write to the

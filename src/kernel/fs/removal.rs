@@ -1,7 +1,7 @@
 //! Removing a directory tree that its user may still be writing to.
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::directory::{names, open_directory};
+use crate::kernel::fs::open::{names, open_directory};
 use crate::kernel::fs::walk;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};

@@ -1,6 +1,6 @@
 //! Mounts that root may cover, and not look at: a user's FUSE file system without `allow_root` (mount.fuse3(8)).
 
-use crate::kernel::fs::walk::find_directory;
+use crate::kernel::fs::open::find_directory;
 use rustix::fd::AsFd;
 use rustix::fs::{
     AtFlags, FsWord, Mode, Stat, StatxAttributes, StatxFlags, fstat, fstatfs, makedev,

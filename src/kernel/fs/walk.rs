@@ -4,10 +4,11 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
-use crate::kernel::fs::directory::{Form, Writer};
+use crate::kernel::fs::form::{Form, Writer};
+pub use crate::kernel::fs::open::{find_directory, open_below, open_entry};
 use crate::kernel::fs::unseen::{self, is_closed_fuse, status_of_entry};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -371,47 +372,6 @@ fn enter(parent: &Place, name: &str, trust: Trust) -> Result<Place, Errno> {
         theirs: parent.theirs || is_users(trust, &status),
         status,
     })
-}
-
-/// Opens the entry itself as an `O_PATH` descriptor, be it a directory, a file or a link.
-///
-/// # Errors
-///
-/// The error number of openat(2).
-pub fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
-    // A directory is asked for first: that makes the kernel mount what autofs has prepared there. A plain `O_PATH` shows
-    // the empty trigger (open(2)).
-    match find_directory(&parent, name) {
-        Err(Errno::NOTDIR) => rustix::fs::openat(&parent, name, PLACE, Mode::empty()),
-        other => other,
-    }
-}
-
-/// Opens a directory as an `O_PATH` descriptor, and nothing else.
-///
-/// # Errors
-///
-/// The error number of openat(2): ENOTDIR for whatever is none, and for a link.
-pub fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(parent, name, PLACE | OFlags::DIRECTORY, Mode::empty())
-}
-
-/// How a place is opened that is not to be read, and never where a link leads.
-const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// Opens a file below `parent`, a directory of root's own. A link on the way is an error, whoever made it.
-///
-/// # Errors
-///
-/// The error number of openat2(2): ELOOP for a link.
-pub fn open_below(
-    parent: impl AsFd,
-    path: &str,
-    flags: OFlags,
-    mode: Mode,
-) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat2(parent, path, flags, mode, ResolveFlags::NO_SYMLINKS)
 }
 
 fn is_users(trust: Trust, status: &Stat) -> bool {

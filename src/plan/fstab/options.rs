@@ -1,6 +1,6 @@
 //! The fourth field: words that mount(8) knows, and those that it hands to the file system.
 
-use super::{unescape, unquoted};
+use super::escape::{unescape, unquoted};
 use crate::policy::value::{Attributes, Propagation, attribute};
 use crate::policy::{Fault, Report, Text};
 use std::ops::Range;
