@@ -20,10 +20,11 @@ use std::fmt;
 use std::time::Duration;
 
 pub use crate::login::Label;
-pub use crate::policy::believed::{REASON as BELIEVED, is_believed};
+pub(crate) use crate::policy::believed::{REASON as BELIEVED, is_believed};
 pub use crate::policy::rule::{Ipc, Network, OnFailure, Password, Processes, RunAs, When};
 pub use crate::policy::store::Parent;
-pub use fstab::{Fstab, tidy};
+pub use fstab::Fstab;
+pub(crate) use fstab::tidy;
 pub use isolation::{Isolation, Wanted};
 pub use program::{Helper, Hook, Init, Volume};
 
@@ -249,7 +250,7 @@ impl View {
     /// Whether it is scratch space: what commands find that the user runs as somebody else, unless the rule says
     /// otherwise.
     #[must_use]
-    pub fn is_scratch(&self) -> bool {
+    pub(crate) fn is_scratch(&self) -> bool {
         match self {
             Self::Instance { .. } | Self::Memory { .. } => true,
             Self::Bind { .. }
@@ -340,7 +341,7 @@ impl Plan {
     /// # Errors
     ///
     /// As [`Plan::new`].
-    pub fn from_selection(
+    pub(crate) fn from_selection(
         policy: &Policy,
         selection: &Selection<'_>,
         login: &Login,
@@ -352,7 +353,7 @@ impl Plan {
     /// Whether processes belong to the namespace, without which it is of no use: the first one of its own, or those
     /// that serve its volumes.
     #[must_use]
-    pub fn needs_processes(&self) -> bool {
+    pub(crate) fn needs_processes(&self) -> bool {
         self.isolation.has_own_processes() || !self.volumes.is_empty()
     }
 
@@ -360,7 +361,7 @@ impl Plan {
     /// view. Where in the policy the rules stand, the environment, hooks
     /// and inits make no difference.
     #[must_use]
-    pub fn digest(&self) -> PlanDigest {
+    pub(crate) fn digest(&self) -> PlanDigest {
         let Self {
             sharing: _,
             store,
@@ -419,7 +420,7 @@ impl Plan {
 
     /// Turns it into the plan of a command that has the namespace to itself, even where nothing is covered in it.
     #[must_use]
-    pub fn for_command(self) -> Self {
+    pub(crate) fn for_command(self) -> Self {
         Self {
             sharing: Sharing::Command,
             ..self
@@ -452,7 +453,7 @@ impl Plan {
 
     /// The time that the programs may take, all together, that make a namespace what it is.
     #[must_use]
-    pub fn total_timeout(&self) -> Duration {
+    pub(crate) fn total_timeout(&self) -> Duration {
         let created = |hook: &&Hook| hook.when == When::Created;
         let volumes = self.volumes.iter().map(|volume| volume.open.timeout);
         let creating = self.hooks.iter().filter(created);

@@ -36,8 +36,9 @@ use template::Fact;
 pub(crate) use check::{covers_store, lacks_labels};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::Sha256;
-pub use fields::{word, word_of};
-pub use read::HELPER_TIMEOUT;
+pub use fields::word;
+pub(crate) use fields::word_of;
+pub(crate) use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};
 pub use select::{Exemption, Ruling, Selection, Verdict, select};
@@ -125,13 +126,13 @@ impl Policy {
 
     /// Whether some volume is opened with the login password.
     #[must_use]
-    pub fn wants_password(&self) -> bool {
+    pub(crate) fn wants_password(&self) -> bool {
         self.rules.iter().any(|rule| rule.kind.wants_password())
     }
 
     /// The facts besides the policy, the account and the service that decide what a login gets.
     #[must_use]
-    pub fn dependence(&self) -> Dependence {
+    pub(crate) fn dependence(&self) -> Dependence {
         let any = |test: fn(&Rule) -> bool| self.rules.iter().any(test);
         Dependence {
             tty: any(|rule| rule.selectors.ttys.is_some()),

@@ -389,14 +389,14 @@ impl Known {
 /// # Errors
 ///
 /// setns(2) failed: CAP_SYS_ADMIN or CAP_SYS_PTRACE is missing, or the process has ended.
-pub fn join_pid_namespace_for_children(pidfd: impl AsFd) -> Result<()> {
+pub(crate) fn join_pid_namespace_for_children(pidfd: impl AsFd) -> Result<()> {
     set_pid_for_children(pidfd).map_err(not_entered)
 }
 
 /// The PID namespace of this process, as `ls -l /proc/self/ns` shows it, where it is not that of the first process in
 /// /proc but one within: the kernel lets no process out of it.
 #[must_use]
-pub fn confinement() -> Option<String> {
+pub(crate) fn confinement() -> Option<String> {
     let own = namespace_name("self")?;
     let is_other = namespace_name("1").is_some_and(|first| first != own);
     is_other.then(|| own.to_string_lossy().into_owned())
@@ -404,7 +404,7 @@ pub fn confinement() -> Option<String> {
 
 /// Whether the process `pid` is in another PID namespace than this one, as far as /proc shows.
 #[must_use]
-pub fn lives_elsewhere(pid: u32) -> bool {
+pub(crate) fn lives_elsewhere(pid: u32) -> bool {
     let other = namespace_name(&pid.to_string());
     other.is_some() && other != namespace_name("self")
 }

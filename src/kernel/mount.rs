@@ -57,7 +57,7 @@ pub struct Preparation {
 impl Preparation {
     /// Changes the attributes of one mount, to which and from which nothing travels.
     #[must_use]
-    pub fn of_private_mount(change: AttributeChange) -> Self {
+    pub(crate) fn of_private_mount(change: AttributeChange) -> Self {
         Self {
             extent: Extent::Mount,
             change,
@@ -67,7 +67,7 @@ impl Preparation {
 
     /// Changes nothing but the direction in which mounts travel.
     #[must_use]
-    pub fn of_travel(extent: Extent, travel: Travel) -> Self {
+    pub(crate) fn of_travel(extent: Extent, travel: Travel) -> Self {
         Self {
             extent,
             change: AttributeChange::default(),
@@ -132,7 +132,7 @@ impl AttributeChange {
 /// # Errors
 ///
 /// fstatfs(2) failed.
-pub fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
+pub(crate) fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
     let status =
         rustix::fs::fstatfs(file).map_err(|errno| Error::from_errno("examine", path, errno))?;
     let flags = u64::try_from(status.f_flags).unwrap_or(0);
@@ -144,7 +144,7 @@ pub fn attributes_of(file: impl AsFd, path: &str) -> Result<u64> {
 /// # Errors
 ///
 /// open_tree(2) failed; `path` names the object in the message.
-pub fn clone_tree(place: impl AsFd, extent: Extent, path: &str) -> Result<OwnedFd> {
+pub(crate) fn clone_tree(place: impl AsFd, extent: Extent, path: &str) -> Result<OwnedFd> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
@@ -189,7 +189,7 @@ pub fn prepare(mount: &OwnedFd, preparation: Preparation, path: &str) -> Result<
 /// # Errors
 ///
 /// statx(2) failed.
-pub fn is_mount_root(place: impl AsFd, path: &str) -> Result<bool> {
+pub(crate) fn is_mount_root(place: impl AsFd, path: &str) -> Result<bool> {
     let status = rustix::fs::statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
         .map_err(|errno| Error::from_errno("examine", path, errno))?;
     Ok(status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
@@ -198,7 +198,7 @@ pub fn is_mount_root(place: impl AsFd, path: &str) -> Result<bool> {
 /// Whether something is mounted on a path, where links lead to. The file system is not asked: it may be a
 /// user's.
 #[must_use]
-pub fn is_mount_point(path: &str) -> bool {
+pub(crate) fn is_mount_point(path: &str) -> bool {
     let flags = AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
     let status = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::empty());
     status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
@@ -264,7 +264,7 @@ pub fn attach(mount: impl AsFd, target: impl AsFd, path: &str) -> Result<()> {
 /// # Errors
 ///
 /// umount2(2) failed.
-pub fn detach(path: &str) -> Result<()> {
+pub(crate) fn detach(path: &str) -> Result<()> {
     unmount(path).map_err(|errno| Error::from_errno("unmount", path, errno))
 }
 
@@ -275,7 +275,7 @@ pub fn detach(path: &str) -> Result<()> {
 /// # Errors
 ///
 /// The path has a link in it or is missing, that directory cannot be entered, or umount2(2) failed.
-pub fn detach_from(path: &str, id: u64) -> Result<()> {
+pub(crate) fn detach_from(path: &str, id: u64) -> Result<()> {
     let failed = |errno| Error::from_errno("unmount", path, errno);
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
     let parent = reopen(if parent.is_empty() { "/" } else { parent })?;
@@ -303,7 +303,7 @@ fn unmount(path: &str) -> Result<(), Errno> {
 /// # Errors
 ///
 /// statx(2) failed.
-pub fn id_of(place: impl AsFd, path: &str) -> Result<u64> {
+pub(crate) fn id_of(place: impl AsFd, path: &str) -> Result<u64> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     // Nothing is asked for: the kernel fills in the number of the mount by itself (Linux 5.8), and a FUSE server that
     // hangs is not waited for.
@@ -321,7 +321,7 @@ const SET_GROUP: MoveMountFlags = MoveMountFlags::from_bits_retain(libc::MOVE_MO
 /// # Errors
 ///
 /// move_mount(2) failed: EINVAL before Linux 5.15.
-pub fn join_peer_group(from: impl AsFd, to: impl AsFd, path: &str) -> Result<()> {
+pub(crate) fn join_peer_group(from: impl AsFd, to: impl AsFd, path: &str) -> Result<()> {
     let flags = SET_GROUP
         | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
@@ -333,7 +333,7 @@ pub fn join_peer_group(from: impl AsFd, to: impl AsFd, path: &str) -> Result<()>
 /// Whether the kernel knows [`join_peer_group`] (Linux 5.15). An older one refuses its flag before it looks for the
 /// mounts, which are not there.
 #[must_use]
-pub fn knows_peer_groups() -> bool {
+pub(crate) fn knows_peer_groups() -> bool {
     #[allow(clippy::disallowed_methods, reason = "this is the room that mounts")]
     let answer = rustix::mount::move_mount(rustix::fs::CWD, "", rustix::fs::CWD, "", SET_GROUP);
     answer == Err(Errno::NOENT)

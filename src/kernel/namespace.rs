@@ -143,7 +143,7 @@ impl Namespace {
     /// The user who has made the user namespace that it belongs to, or the one around that which was made in the
     /// calling thread's; nothing where it belongs to the calling thread's own, or that is not known.
     #[must_use]
-    pub fn maker(&self) -> Option<u32> {
+    pub(crate) fn maker(&self) -> Option<u32> {
         /// As deep as user namespaces go (user_namespaces(7)).
         const DEPTH: usize = 33;
         let own_file = open_own_of(Type::USER).ok()?;
@@ -166,7 +166,7 @@ impl Namespace {
     /// Whether it belongs to the user namespace of the calling thread: not to one that a user has made,
     /// in which that user decides what is mounted.
     #[must_use]
-    pub fn is_of_own_user_namespace(&self) -> bool {
+    pub(crate) fn is_of_own_user_namespace(&self) -> bool {
         is_owned_by_own_user_namespace(&self.file)
     }
 }
@@ -246,7 +246,7 @@ fn by_pidfd(wanted: Type) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// The error number of stat(2): ENOENT when the process is gone.
-pub fn inode_of_process(pid: u32) -> Result<u64, Errno> {
+pub(crate) fn inode_of_process(pid: u32) -> Result<u64, Errno> {
     rustix::fs::stat(format!("/proc/{pid}/ns/mnt")).map(|status| status.st_ino)
 }
 
@@ -287,7 +287,7 @@ impl Root {
     /// # Errors
     ///
     /// The error number of statx(2).
-    pub fn unasked(path: &str) -> Result<Self, Errno> {
+    pub(crate) fn unasked(path: &str) -> Result<Self, Errno> {
         let flags = AtFlags::STATX_DONT_SYNC;
         let status = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::empty());
         status.map(|status| Self::of(&status))
@@ -308,7 +308,7 @@ impl Root {
 /// # Errors
 ///
 /// Which capability it lacks.
-pub fn check_capabilities() -> Result<()> {
+pub(crate) fn check_capabilities() -> Result<()> {
     let sets = rustix::thread::capabilities(None)
         .map_err(|errno| Error::from_errno("create", "a mount namespace", errno))?;
     for (capability, name) in [

@@ -109,7 +109,7 @@ pub(super) fn started_in(proc: impl AsFd, pid: u32) -> Option<u64> {
 
 /// Whether one of `ancestors` is the process `pid`, or a parent's parent of it, however far.
 #[must_use]
-pub fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
+pub(crate) fn descends_from(pid: u32, ancestors: &[Process]) -> bool {
     /// Numbers may be given anew while they are looked at, and then a parent be its own child.
     const GENERATIONS: usize = 64;
     let mut generation = Some(pid);
@@ -151,7 +151,7 @@ pub fn of_namespace(inode: u64) -> Result<Vec<Process>> {
 
 /// The parent of the process `pid`; 0 for one that has none here.
 #[must_use]
-pub fn parent_of(pid: u32) -> Option<u32> {
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     field_of(pid, 4).and_then(|parent| u32::try_from(parent).ok())
 }
 

@@ -23,7 +23,7 @@ pub fn is_enabled() -> bool {
 /// # Errors
 ///
 /// There is none, or SELinux cannot be asked.
-pub fn session_context(user: &str, service: &str) -> Result<String> {
+pub(crate) fn session_context(user: &str, service: &str) -> Result<String> {
     let context = match SecurityContext::of_next_exec(true).transpose() {
         Some(set) => set,
         None => default_context(user, service).or_else(|failure| match reason(&failure) {

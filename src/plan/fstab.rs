@@ -317,7 +317,7 @@ fn fields(line: &str, start: usize) -> Vec<Range<usize>> {
 
 /// A path without repeated and trailing slashes.
 #[must_use]
-pub fn tidy(path: &str) -> String {
+pub(crate) fn tidy(path: &str) -> String {
     let names = path.split('/').filter(|name| !name.is_empty());
     let joined = names.collect::<Vec<_>>().join("/");
     match path.starts_with('/') {

@@ -36,7 +36,7 @@ impl Isolation {
 
     /// Whether it has a PID namespace.
     #[must_use]
-    pub fn has_own_processes(&self) -> bool {
+    pub(crate) fn has_own_processes(&self) -> bool {
         let processes = self.processes.as_ref();
         processes.is_some_and(|wanted| wanted.value == Processes::Own)
     }

@@ -16,7 +16,7 @@ impl Plan {
 
     /// Adds the mounts of its root's fstab, in their order; they take the place of what every root gets at
     /// the same paths.
-    pub fn add_fstab_steps(&mut self, fstab: Fstab) {
+    pub(crate) fn add_fstab_steps(&mut self, fstab: Fstab) {
         if let Some(root) = &mut self.root {
             root.steps.retain(|step| !is_covered(step, &fstab.steps));
             root.steps.extend(fstab.steps);
@@ -27,7 +27,7 @@ impl Plan {
 
 impl NewRoot {
     /// Every step, in the order in which they are taken, with those of rules.
-    pub fn steps_with<'p>(&'p self, rules: &'p [Step]) -> impl Iterator<Item = &'p Step> {
+    pub(crate) fn steps_with<'p>(&'p self, rules: &'p [Step]) -> impl Iterator<Item = &'p Step> {
         self.steps.iter().chain(rules)
     }
 }

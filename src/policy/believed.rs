@@ -36,7 +36,7 @@ pub enum Key {
 /// Whether root believes what the absolute path `path`, without `.`, `..` and repeated slashes, shows: it is one of
 /// the directories, lies in one, or has one in it.
 #[must_use]
-pub fn is_believed(path: &str) -> bool {
+pub(crate) fn is_believed(path: &str) -> bool {
     let within = |directory: &&str| is_within(path, directory);
     DIRECTORIES.iter().any(within) || is_library(path) || holds_believed(path)
 }
@@ -57,7 +57,7 @@ fn is_library(path: &str) -> bool {
 /// Finds what of a rule would let the user choose what root believes, as far as the policy alone tells: what a login
 /// finds at the source of a bind may tell more.
 #[must_use]
-pub fn doubt(kind: &Kind) -> Option<Doubt> {
+pub(crate) fn doubt(kind: &Kind) -> Option<Doubt> {
     let written = kind.path()?;
     let path = written.sample();
     if !is_believed(&path) {

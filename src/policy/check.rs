@@ -15,7 +15,12 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 /// Checks the rules of all files together, under the final settings.
-pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report: &mut Report) {
+pub(crate) fn across(
+    drafts: &[Draft],
+    settings: &Settings,
+    texts: &[Text<'_>],
+    report: &mut Report,
+) {
     let mut checker = Checker { texts, report };
     checker.repeated_paths(drafts);
     checker.shared_instances(drafts);
@@ -27,13 +32,13 @@ pub fn across(drafts: &[Draft], settings: &Settings, texts: &[Text<'_>], report:
 }
 
 /// Says that a path would cover this store, where it would.
-pub fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
+pub(crate) fn covers_store(path: &AbsPath, store: &AbsPath) -> Option<String> {
     let covers = store.is_within(path);
     covers.then(|| format!("{path} would cover the store {store}"))
 }
 
 /// Says that rules by SELinux context or level do not work, where they do not.
-pub fn lacks_labels() -> Option<&'static str> {
+pub(crate) fn lacks_labels() -> Option<&'static str> {
     let reason = "this build is without SELinux; `make FEATURES=selinux` makes one with it";
     (!cfg!(feature = "selinux")).then_some(reason)
 }

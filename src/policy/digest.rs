@@ -48,7 +48,7 @@ impl fmt::Display for Sha256 {
 
 /// The MD5 of `bytes` in hexadecimal: for names that have to be those which others gave, and for nothing else.
 #[must_use]
-pub fn md5(bytes: &[u8]) -> String {
+pub(crate) fn md5(bytes: &[u8]) -> String {
     hexadecimal(&Md5::digest(bytes))
 }
 

@@ -25,7 +25,7 @@ pub trait Vocabulary: Copy + 'static {
 
 /// The word for a value, as a policy has it.
 #[must_use]
-pub fn word_of<V: Vocabulary + PartialEq>(value: V) -> &'static str {
+pub(crate) fn word_of<V: Vocabulary + PartialEq>(value: V) -> &'static str {
     let found = V::WORDS.iter().find(|(_, known)| *known == value);
     found.map_or("", |(word, _)| word)
 }
@@ -53,7 +53,7 @@ pub fn word<T: Word>(text: &str) -> Result<T, String> {
 }
 
 /// The fault of a word that is not one of `known`.
-pub fn unknown_word(text: &str, known: impl Iterator<Item = &'static str> + Clone) -> Fault {
+pub(crate) fn unknown_word(text: &str, known: impl Iterator<Item = &'static str> + Clone) -> Fault {
     let fault = Fault::new(format!("unknown value \"{}\"", shortened(text)));
     match nearest(text, known.clone()) {
         Some(word) => fault.help(format!("did you mean \"{word}\"?")),
@@ -65,7 +65,7 @@ pub fn unknown_word(text: &str, known: impl Iterator<Item = &'static str> + Clon
 }
 
 /// The word of `known` that `text` is probably meant to be.
-pub fn nearest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if text.len() > 40 {
         return None;
     }
@@ -80,7 +80,7 @@ pub fn nearest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> Option<&
 }
 
 /// `text` as a message quotes it, which has to stay one line.
-pub fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let mut start: String = text.chars().take(60).collect();
     if start.len() < text.len() {
         start.push('…');
@@ -138,7 +138,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// The place of the table's header in the text.
-    pub fn header_span(&self) -> Range<usize> {
+    pub(crate) fn header_span(&self) -> Range<usize> {
         self.table.span.clone()
     }
 
@@ -148,7 +148,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// The place of the value of `key` in the text; the header's if there is none.
-    pub fn span_of(&self, key: &str) -> Range<usize> {
+    pub(crate) fn span_of(&self, key: &str) -> Range<usize> {
         let value = self.table.content.get(key);
         value.map_or_else(|| self.table.span.clone(), Spanned::span)
     }
@@ -165,7 +165,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// The value of `key` as a `T`, or `default` where the key does not stand here.
-    pub fn word_or<T: Word>(&mut self, key: &'static str, default: T) -> Option<T> {
+    pub(crate) fn word_or<T: Word>(&mut self, key: &'static str, default: T) -> Option<T> {
         let word = self.word(key);
         if self.has(key) { word } else { Some(default) }
     }
@@ -177,7 +177,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// Yes or no.
-    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.ask(key)?;
         let DeValue::Boolean(yes) = value.get_ref() else {
             return self.wrong_type(key, value, "true or false");
@@ -217,7 +217,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// A list that must have an element, each as a `T` with its place: without one, its rule would match nothing.
-    pub fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
+    pub(crate) fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
         let list = self.list(key)?;
         if self.strings_of(key).is_some_and(<[_]>::is_empty) {
             let fault = Fault::new(format!("`{key}` is empty, so that the rule never applies"));
@@ -246,7 +246,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// The strings of an inline table by their keys.
-    pub fn string_table(&mut self, key: &'static str) -> Option<Vec<(Item<'d>, Item<'d>)>> {
+    pub(crate) fn string_table(&mut self, key: &'static str) -> Option<Vec<(Item<'d>, Item<'d>)>> {
         let value = self.ask(key)?;
         let DeValue::Table(table) = value.get_ref() else {
             return self.wrong_type(key, value, "a table of strings");
@@ -278,7 +278,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// Reports that `key` must stand here, unless it does.
-    pub fn require(&mut self, key: &'static str) {
+    pub(crate) fn require(&mut self, key: &'static str) {
         if !self.has(key) {
             let fault = Fault::new(format!("{} needs the key `{key}`", self.table.header));
             self.error(&self.table.span.clone(), fault);
@@ -366,7 +366,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 }
 
 /// The fault of a key that its table does not have.
-pub fn unknown_key(key: &str, header: &str, known: &[&'static str]) -> Fault {
+pub(crate) fn unknown_key(key: &str, header: &str, known: &[&'static str]) -> Fault {
     let fault = Fault::new(format!("unknown key `{}` in {header}", shortened(key)));
     match nearest(key, known.iter().copied()) {
         Some(word) => fault.help(format!("did you mean `{word}`?")),
@@ -375,7 +375,7 @@ pub fn unknown_key(key: &str, header: &str, known: &[&'static str]) -> Fault {
 }
 
 /// The type of a TOML value, as a message names it.
-pub fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",

@@ -297,7 +297,7 @@ impl Kind {
 
     /// Whether a template of the rule has one of `facts`.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         Parts::of(self).mention(facts)
     }
 

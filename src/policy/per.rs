@@ -22,7 +22,7 @@ pub enum Per {
 impl Per {
     /// The facts of which one has to be in the name: it is another one for each of those whose the instances are.
     #[must_use]
-    pub fn required_facts(self) -> &'static [Fact] {
+    pub(crate) fn required_facts(self) -> &'static [Fact] {
         match self {
             Self::User => &[Fact::User, Fact::Uid, Fact::Home],
             Self::Session => &[Fact::Session],

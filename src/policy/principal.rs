@@ -42,7 +42,7 @@ impl Principal {
 
     /// Whether it is a name that `accounts` does not have.
     #[must_use]
-    pub fn is_unknown(&self, accounts: &dyn Accounts) -> bool {
+    pub(crate) fn is_unknown(&self, accounts: &dyn Accounts) -> bool {
         match self {
             Self::User(name) => accounts.uid(name).is_none(),
             Self::Group(name) => accounts.gid(name).is_none(),

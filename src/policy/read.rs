@@ -33,7 +33,7 @@ pub const KINDS: &[(&str, &str, Reader)] = &[
 ];
 
 /// The time that a helper may take when the rule does not say.
-pub const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A rule, and where those of its keys stand that are compared with other rules.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub struct Draft {
 
 impl Draft {
     /// The key that sorts drafts in the order in which they were written.
-    pub fn rank_and_line(&self) -> (usize, usize) {
+    pub(crate) fn rank_and_line(&self) -> (usize, usize) {
         (self.rank, self.rule.origin.line)
     }
 }

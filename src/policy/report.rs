@@ -77,7 +77,12 @@ impl Report {
     pub const KEPT: usize = 100;
 
     /// Decodes the text of the file `name`, the `rank`th of its policy, unless its bytes are too many or not UTF-8, which is reported.
-    pub fn decode<'t>(&mut self, rank: usize, name: &str, bytes: &'t [u8]) -> Option<Text<'t>> {
+    pub(crate) fn decode<'t>(
+        &mut self,
+        rank: usize,
+        name: &str,
+        bytes: &'t [u8],
+    ) -> Option<Text<'t>> {
         let fault = |place, message: &str, help: &str| Diagnostic {
             severity: Severity::Error,
             file: Arc::from(name),
@@ -113,7 +118,7 @@ impl Report {
 
     /// Adds an error of the grammar. One a line is enough: those after it, and what the line then seems
     /// to mean, follow from it.
-    pub fn syntax_error(&mut self, text: &Text<'_>, span: &Range<usize>, message: &str) {
+    pub(crate) fn syntax_error(&mut self, text: &Text<'_>, span: &Range<usize>, message: &str) {
         let line = (text.rank(), text.line(span.start));
         if !self.unreadable_lines.contains(&line) {
             self.error(text, span, Fault::new(message));
@@ -127,7 +132,7 @@ impl Report {
     }
 
     /// Adds an error at `span` of `text`; a fault that is not listed is not made.
-    pub fn error_with(
+    pub(crate) fn error_with(
         &mut self,
         text: &Text<'_>,
         span: &Range<usize>,
@@ -155,17 +160,17 @@ impl Report {
     }
 
     /// Whether no more errors are listed.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.errors >= Self::KEPT
     }
 
     /// Counts an error that is not listed anyway.
-    pub fn count_error(&mut self) {
+    pub(crate) fn count_error(&mut self) {
         self.errors = self.errors.saturating_add(1);
     }
 
     /// Whether an error is among them.
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         self.errors > 0
     }
 

@@ -336,7 +336,7 @@ impl OnFailure {
     /// # Errors
     ///
     /// The failure, when the session is refused.
-    pub fn deny_or_warn(self, ran: Result<()>, warn: impl FnOnce(&Error)) -> Result<()> {
+    pub(crate) fn deny_or_warn(self, ran: Result<()>, warn: impl FnOnce(&Error)) -> Result<()> {
         match (ran, self) {
             (Err(error), Self::Warn) => {
                 warn(&error);
@@ -361,7 +361,7 @@ impl Private {
 impl Rule {
     /// Whether commands that the user runs as somebody else, by sudo(8) for example, find what the rule shows.
     #[must_use]
-    pub fn is_inherited(&self) -> bool {
+    pub(crate) fn is_inherited(&self) -> bool {
         self.inherit.unwrap_or_else(|| self.kind.is_scratch())
     }
 }
@@ -369,7 +369,7 @@ impl Rule {
 impl Kind {
     /// Whether what the rule shows is scratch space of the user's: what names in a command's arguments are about.
     #[must_use]
-    pub fn is_scratch(&self) -> bool {
+    pub(crate) fn is_scratch(&self) -> bool {
         match self {
             Self::Private(_) | Self::Tmpfs(_) => true,
             Self::Bind(_)
@@ -385,7 +385,7 @@ impl Kind {
 
     /// Whether the rule shows something at a path, which others can be shown there too.
     #[must_use]
-    pub fn is_inheritable(&self) -> bool {
+    pub(crate) fn is_inheritable(&self) -> bool {
         match self {
             Self::Private(_)
             | Self::Tmpfs(_)
@@ -399,7 +399,7 @@ impl Kind {
 
     /// Whether a program of the rule is given the login password.
     #[must_use]
-    pub fn wants_password(&self) -> bool {
+    pub(crate) fn wants_password(&self) -> bool {
         match self {
             Self::Volume(volume) => volume.password == Password::Login,
             Self::Private(_)

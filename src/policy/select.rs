@@ -136,7 +136,7 @@ impl Selectors {
 
     /// Whether `services`, if it stands, has the service.
     #[must_use]
-    pub fn are_for_service(&self, service: &str) -> bool {
+    pub(crate) fn are_for_service(&self, service: &str) -> bool {
         let services = self.services.as_ref();
         services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
     }

@@ -18,13 +18,13 @@ pub enum Source {
 }
 
 /// The policy file of the system.
-pub const SYSTEM_FILE: &str = "/etc/security/jns.toml";
+pub(crate) const SYSTEM_FILE: &str = "/etc/security/jns.toml";
 
 /// The directory of drop-ins; names that do not end in `.toml` or that start with a dot are passed over.
 pub const DROP_INS: &str = "/etc/security/jns.d";
 
 /// The name under which diagnostics and origins mention the built-in default.
-pub const BUILT_IN_NAME: &str = "built-in";
+pub(crate) const BUILT_IN_NAME: &str = "built-in";
 
 /// The built-in default: the very text of `conf/jns.toml`.
 pub const BUILT_IN: &str = include_str!("../../conf/jns.toml");
@@ -76,7 +76,7 @@ impl Source {
 
 /// A file that decides what a plan says, as it is now.
 #[must_use]
-pub fn watch(path: &str) -> Watched {
+pub(crate) fn watch(path: &str) -> Watched {
     (path.to_owned(), Version::of(path))
 }
 

@@ -147,7 +147,7 @@ impl Template {
 
     /// Whether one of `facts` stands in it.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         self.facts().any(|(fact, _)| facts.contains(&fact))
     }
 
@@ -423,13 +423,13 @@ impl PathTemplate {
 
     /// Whether one of `facts` stands in it.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         self.0.mentions(facts)
     }
 
     /// Whether two logins for which one of `facts` differs have different paths, whatever else differs.
     #[must_use]
-    pub fn is_injective_in(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn is_injective_in(&self, facts: &[Fact]) -> bool {
         self.0.is_injective_in(facts)
     }
 
@@ -470,7 +470,7 @@ impl PathTemplate {
 
     /// Whether it ends in a name that consists of `facts`, with `_` in between.
     #[must_use]
-    pub fn ends_in(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn ends_in(&self, facts: &[Fact]) -> bool {
         self.0.start_of_name(facts).is_some()
     }
 
@@ -479,7 +479,7 @@ impl PathTemplate {
     /// # Errors
     ///
     /// Why a fact does not fit into a path, or why the name cannot be changed.
-    pub fn expand_with_name(
+    pub(crate) fn expand_with_name(
         &self,
         login: &Login,
         facts: &[Fact],
@@ -551,7 +551,7 @@ fn is_home_or_below(text: &str, home_end: usize) -> bool {
 impl NameTemplate {
     /// Whether it needs no account database to become an id: root's name, a number, or the login's own.
     #[must_use]
-    pub fn is_of_login(&self) -> bool {
+    pub(crate) fn is_of_login(&self) -> bool {
         let text = self.to_string();
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         digits
@@ -563,7 +563,7 @@ impl NameTemplate {
 
     /// Whether one of `facts` stands in it.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         self.0.mentions(facts)
     }
 
@@ -590,7 +590,7 @@ impl Word for NameTemplate {
 impl NamesTemplate {
     /// Whether one of `facts` stands in it.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         self.0.mentions(facts)
     }
 
@@ -670,7 +670,7 @@ impl HostnameTemplate {
 
     /// Whether one of `facts` stands in it.
     #[must_use]
-    pub fn mentions(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
         self.0.mentions(facts)
     }
 }

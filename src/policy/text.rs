@@ -34,7 +34,7 @@ impl<'t> Text<'t> {
     }
 
     /// The file's position among the files of the policy.
-    pub fn rank(&self) -> usize {
+    pub(crate) fn rank(&self) -> usize {
         self.rank
     }
 
@@ -49,7 +49,7 @@ impl<'t> Text<'t> {
     }
 
     /// The text at `span`; nothing if that is not in the file.
-    pub fn slice(&self, span: &Range<usize>) -> &'t str {
+    pub(crate) fn slice(&self, span: &Range<usize>) -> &'t str {
         self.body.get(span.clone()).unwrap_or_default()
     }
 
@@ -79,7 +79,7 @@ impl<'t> Text<'t> {
     }
 
     /// The bytes of the line with that number, counted from 1, without the blanks around it.
-    pub fn line_span(&self, line: usize) -> Range<usize> {
+    pub(crate) fn line_span(&self, line: usize) -> Range<usize> {
         let start = self.start_of(line);
         let text = self.line_text(start);
         let blanks = text.len().saturating_sub(text.trim_start().len());
@@ -104,7 +104,7 @@ impl<'t> Text<'t> {
 }
 
 /// The place of the first byte that is not UTF-8, if there is one.
-pub fn first_bad_byte(bytes: &[u8]) -> Option<Place> {
+pub(crate) fn first_bad_byte(bytes: &[u8]) -> Option<Place> {
     let good = std::str::from_utf8(bytes).err()?.valid_up_to();
     let (before, after) = bytes.split_at_checked(good)?;
     let line_end = before.iter().rposition(|byte| *byte == b'\n');

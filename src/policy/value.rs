@@ -114,13 +114,13 @@ pub fn is_within(path: &str, ancestor: &str) -> bool {
 impl AbsPath {
     /// The directory of instances unless `settings.store` says otherwise.
     #[must_use]
-    pub fn default_store() -> Self {
+    pub(crate) fn default_store() -> Self {
         Self(DEFAULT_STORE.to_owned())
     }
 
     /// Whether it is `/proc` or in it.
     #[must_use]
-    pub fn is_in_proc(&self) -> bool {
+    pub(crate) fn is_in_proc(&self) -> bool {
         self.components().next() == Some("proc")
     }
 }
@@ -157,7 +157,7 @@ impl Default for Size {
 
 impl Mode {
     /// That of `/tmp`: everybody may make files, and remove their own alone.
-    pub const STICKY: Self = Self(0o1777);
+    pub(crate) const STICKY: Self = Self(0o1777);
 
     /// That of most directories: everybody may look into it.
     pub const OPEN: Self = Self(0o755);
@@ -180,7 +180,7 @@ impl Mode {
 
     /// Whether everybody may write.
     #[must_use]
-    pub const fn is_open_to_all(self) -> bool {
+    pub(crate) const fn is_open_to_all(self) -> bool {
         self.0 & 0o002 != 0
     }
 }
@@ -311,7 +311,7 @@ impl Attributes {
 
     /// Whether `bit` is asked for.
     #[must_use]
-    pub fn asks_for(&self, bit: u64) -> bool {
+    pub(crate) fn asks_for(&self, bit: u64) -> bool {
         self.value(bit) == Some(bit)
     }
 
@@ -356,7 +356,7 @@ impl Attributes {
 
     /// Adds `nosuid` and `nodev` where nothing was said about them.
     #[must_use]
-    pub fn without_privileges(self) -> Self {
+    pub(crate) fn without_privileges(self) -> Self {
         self.or(Self::asking_for(attribute::NO_SUID | attribute::NO_DEV))
     }
 

@@ -27,7 +27,7 @@ pub enum Holders {
 /// A directory is asked by a descriptor of its own, without /proc; anything else through /proc. File systems that
 /// keep other lists (NFSv4) show none of them in this way.
 #[must_use]
-pub fn holders_of_group_bits(file: impl AsFd, status: &Stat) -> Holders {
+pub(crate) fn holders_of_group_bits(file: impl AsFd, status: &Stat) -> Holders {
     let none: &mut [u8] = &mut [];
     let size = match FileType::from_raw_mode(status.st_mode).is_dir() {
         true => open_directory(file, ".")

@@ -6,7 +6,7 @@ use rustix::fs::{FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
 
 /// The devices that the host's are shown for.
-pub const NODES: &[&str] = &["full", "null", "random", "tty", "urandom", "zero"];
+pub(crate) const NODES: &[&str] = &["full", "null", "random", "tty", "urandom", "zero"];
 
 /// Links, and where they lead.
 const LINKS: &[(&str, &str)] = &[
@@ -35,7 +35,7 @@ pub enum Multiplexer {
 /// # Errors
 ///
 /// Something could not be made; `path` names the directory.
-pub fn make_nodes(directory: &OwnedFd, path: &str) -> Result<Multiplexer> {
+pub(crate) fn make_nodes(directory: &OwnedFd, path: &str) -> Result<Multiplexer> {
     let failed = |errno| Error::from_errno("make the devices of", path, errno);
     for (name, target) in LINKS {
         rustix::fs::symlinkat(*target, directory, *name).map_err(failed)?;
@@ -77,7 +77,7 @@ fn set_mode(directory: &OwnedFd, name: &str, mode: u32) -> Result<(), Errno> {
 /// # Errors
 ///
 /// openat(2) failed.
-pub fn mount_point(directory: &OwnedFd, name: &str, path: &str) -> Result<OwnedFd> {
+pub(crate) fn mount_point(directory: &OwnedFd, name: &str, path: &str) -> Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o444))
         .map_err(|errno| Error::from_errno("create", path, errno))

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 pub use crate::kernel::fs::form::{Form, Writer};
-pub use crate::kernel::fs::open::{names, open_directory, sorted_names};
+pub(crate) use crate::kernel::fs::open::sorted_names;
+pub use crate::kernel::fs::open::{names, open_directory};
 use crate::kernel::fs::removal::remove_tree;
 use crate::kernel::fs::walk::{self, file_type};
 use crate::store::layout::is_random_name;
@@ -89,7 +90,7 @@ impl Draft {
     /// # Errors
     ///
     /// renameat2(2) failed; the file system may lack RENAME_NOREPLACE, as NFS does.
-    pub fn publish(&mut self, name: &str, path: &str) -> Result<Publication> {
+    pub(crate) fn publish(&mut self, name: &str, path: &str) -> Result<Publication> {
         let parent = &self.parent;
         match rustix::fs::renameat_with(parent, &self.name, parent, name, RenameFlags::NOREPLACE) {
             Ok(()) => {
@@ -104,7 +105,7 @@ impl Draft {
 
     /// Takes its name from a directory again, so that it is removed with what was put into it meanwhile. What cannot
     /// be taken away stays: it is as good as one that a login has used.
-    pub fn withdraw(&mut self) {
+    pub(crate) fn withdraw(&mut self) {
         let Ok(name) = temporary_name() else { return };
         let Self { parent, .. } = &self;
         let flags = RenameFlags::NOREPLACE;
@@ -125,7 +126,7 @@ impl Draft {
 
     /// Says that somebody is about to put something into the new directory: as long as that has no name, it is
     /// removed with what is in it.
-    pub fn expect_content(&mut self) {
+    pub(crate) fn expect_content(&mut self) {
         self.is_filled = true;
     }
 
@@ -175,7 +176,7 @@ pub const TEMPORARY: &str = ".jns-";
 /// # Errors
 ///
 /// The error number of getrandom(2).
-pub fn temporary_name() -> Result<String, Errno> {
+pub(crate) fn temporary_name() -> Result<String, Errno> {
     let mut bits = [0_u8; 8];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
     Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(bits)))
@@ -183,7 +184,7 @@ pub fn temporary_name() -> Result<String, Errno> {
 
 /// Whether a name could be one of [`temporary_name`]'s.
 #[must_use]
-pub fn is_temporary(name: &str) -> bool {
+pub(crate) fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(is_random_name)
 }
 
@@ -281,7 +282,7 @@ fn difference(found: Form, wanted: Form) -> String {
 /// # Errors
 ///
 /// It is not a directory of root's, others may use it, or it cannot be made.
-pub fn open_or_make_private(
+pub(crate) fn open_or_make_private(
     parent: &Rc<OwnedFd>,
     name: &str,
     path: &str,
@@ -307,7 +308,7 @@ pub fn open_or_make_private(
 /// # Errors
 ///
 /// As [`open_or_make_private`].
-pub fn ensure_private(parent: &Rc<OwnedFd>, name: &str, path: &str) -> Result<OwnedFd> {
+pub(crate) fn ensure_private(parent: &Rc<OwnedFd>, name: &str, path: &str) -> Result<OwnedFd> {
     let (directory, draft) = open_or_make_private(parent, name, path)?;
     if let Some(draft) = draft {
         draft.keep();
@@ -340,7 +341,7 @@ fn make_private(parent: &Rc<OwnedFd>, name: &str) -> Result<Option<Draft>, Errno
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn check_private(status: &Stat, accepted: &[u32], path: &str) -> Result<()> {
+pub(crate) fn check_private(status: &Stat, accepted: &[u32], path: &str) -> Result<()> {
     let refused = |reason: String| Err(Error::new("use", path, reason));
     if file_type(status) != FileType::Directory {
         return refused("it is not a directory".to_owned());

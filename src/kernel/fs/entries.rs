@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// How many entries a pattern shows at most: each takes a mount, and two descriptors while it is made.
-pub const MOST_MATCHES: usize = 256;
+pub(crate) const MOST_MATCHES: usize = 256;
 
 /// How many names of a directory are compared with a pattern: whoever may fill the directory must not hold a login.
 const MOST_NAMES: usize = 16_384;
@@ -131,7 +131,7 @@ impl Names {
 
     /// The name, where only one is meant.
     #[must_use]
-    pub fn single(&self) -> Option<&str> {
+    pub(crate) fn single(&self) -> Option<&str> {
         match self.0.as_slice() {
             [Piece::Text(name)] => Some(name),
             _ => None,

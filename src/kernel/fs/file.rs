@@ -168,7 +168,7 @@ impl Version {
     /// Whether the last change is so long ago, in seconds, that another one would have got another time: times
     /// of files have a grain. A time in the future, of a clock that was set back, is not.
     #[must_use]
-    pub fn is_settled(&self, now: i64) -> bool {
+    pub(crate) fn is_settled(&self, now: i64) -> bool {
         /// Ext3 counts in whole seconds.
         const GRAIN: i64 = 2;
         now.saturating_sub(self.changed.0) > GRAIN
@@ -181,7 +181,7 @@ impl Version {
 /// # Errors
 ///
 /// It is not a regular file of root's, is larger, or cannot be read; `path` names it in the message.
-pub fn read_private(
+pub(crate) fn read_private(
     parent: impl AsFd,
     name: &str,
     limit: usize,
@@ -219,7 +219,7 @@ pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) ->
 /// # Errors
 ///
 /// As [`write_private`].
-pub fn write_public(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
+pub(crate) fn write_public(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     write(parent, name, mode, bytes).map_err(|errno| not_written(path, errno))
 }

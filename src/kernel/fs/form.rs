@@ -57,7 +57,7 @@ impl Form {
 
     /// Whether a writer may write, or could let themselves. Every group but root's may be one of theirs.
     #[must_use]
-    pub fn is_open_to(&self, writer: Writer) -> bool {
+    pub(crate) fn is_open_to(&self, writer: Writer) -> bool {
         let Self { mode, uid, gid } = *self;
         let by_owner = match writer {
             Writer::User(user) => uid == user,

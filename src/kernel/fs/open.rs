@@ -20,7 +20,7 @@ pub fn open_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// The error number of openat(2).
-pub fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     // A directory is asked for first: that makes the kernel mount what autofs has prepared there. A plain `O_PATH` shows
     // the empty trigger (open(2)).
     match find_directory(&parent, name) {
@@ -34,7 +34,7 @@ pub fn open_entry(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
 /// # Errors
 ///
 /// The error number of openat(2): ENOTDIR for whatever is none, and for a link.
-pub fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+pub(crate) fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(parent, name, PLACE | OFlags::DIRECTORY, Mode::empty())
 }
 
@@ -46,7 +46,7 @@ const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC
 /// # Errors
 ///
 /// The error number of openat2(2): ELOOP for a link.
-pub fn open_below(
+pub(crate) fn open_below(
     parent: impl AsFd,
     path: &str,
     flags: OFlags,
@@ -70,7 +70,7 @@ pub fn names(directory: Dir) -> impl Iterator<Item = Result<CString, Errno>> {
 /// # Errors
 ///
 /// The error number of getdents64(2).
-pub fn sorted_names(directory: Dir) -> Result<Vec<String>, Errno> {
+pub(crate) fn sorted_names(directory: Dir) -> Result<Vec<String>, Errno> {
     let all: Vec<CString> = names(directory).collect::<Result<_, Errno>>()?;
     let mut texts: Vec<String> = all
         .into_iter()

@@ -40,7 +40,7 @@ pub enum Change {
 impl Account {
     /// Compares it with what was written down `before`.
     #[must_use]
-    pub fn change_from(&self, before: &Self) -> Change {
+    pub(crate) fn change_from(&self, before: &Self) -> Change {
         match (self.name == before.name, self.home == before.home) {
             (true, true) => Change::None,
             (false, false) => Change::Replaced,
@@ -87,7 +87,7 @@ fn path_of_note(path: &str) -> String {
 /// # Errors
 ///
 /// It cannot be removed.
-pub fn remove_note(directory: impl AsFd, path: &str) -> Result<()> {
+pub(crate) fn remove_note(directory: impl AsFd, path: &str) -> Result<()> {
     match rustix::fs::unlinkat(directory, NOTE, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(Error::from_errno("remove", path_of_note(path), errno)),

@@ -49,7 +49,7 @@ pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &s
 /// # Errors
 ///
 /// It cannot be removed although it is empty.
-pub fn remove_if_empty(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
+pub(crate) fn remove_if_empty(parent: impl AsFd, name: &str, path: &str) -> Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         Err(errno) => Err(Error::from_errno("remove", path, errno)),

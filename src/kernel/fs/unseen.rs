@@ -21,7 +21,7 @@ const FUSE: FsWord = 0x6573_5546;
 /// # Errors
 ///
 /// The error number of fstat(2).
-pub fn status_of_entry(
+pub(crate) fn status_of_entry(
     parent: impl AsFd,
     name: &str,
     entry: impl AsFd,
@@ -53,7 +53,7 @@ pub fn status_of_entry(
 /// # Errors
 ///
 /// The error number of fstat(2).
-pub fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Errno> {
+pub(crate) fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Errno> {
     match fstat(&file) {
         Err(Errno::ACCESS) if inode == INODE => Ok(device_of_mount(&file) == Some(device)),
         Err(errno) => Err(errno),
@@ -64,7 +64,7 @@ pub fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Err
 /// Whether a directory is of a FUSE file system that does not let the process in. No server is asked: the kernel
 /// refuses by itself, and says the type by itself.
 #[must_use]
-pub fn is_closed_fuse(directory: impl AsFd) -> bool {
+pub(crate) fn is_closed_fuse(directory: impl AsFd) -> bool {
     let is_fuse = || fstatfs(&directory).is_ok_and(|known| known.f_type == FUSE);
     fstat(&directory).err() == Some(Errno::ACCESS) && is_fuse()
 }

@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
 use crate::kernel::fs::form::{Form, Writer};
-pub use crate::kernel::fs::open::{find_directory, open_below, open_entry};
+pub(crate) use crate::kernel::fs::open::{find_directory, open_below, open_entry};
 use crate::kernel::fs::unseen::{self, is_closed_fuse, status_of_entry};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -83,13 +83,13 @@ pub struct Walker {
 impl Place {
     /// Whether it is a directory.
     #[must_use]
-    pub fn is_directory(&self) -> bool {
+    pub(crate) fn is_directory(&self) -> bool {
         file_type(&self.status) == FileType::Directory
     }
 
     /// Whether it is, or lies below, a directory that the user owns, whose entries the user may replace.
     #[must_use]
-    pub fn is_users(&self) -> bool {
+    pub(crate) fn is_users(&self) -> bool {
         self.theirs
     }
 
@@ -162,7 +162,7 @@ impl Walker {
 
     /// A walker from the same root directory that trusts somebody else.
     #[must_use]
-    pub fn trusting(&self, trust: Trust) -> Self {
+    pub(crate) fn trusting(&self, trust: Trust) -> Self {
         let root = self.root.clone();
         Self { root, trust }
     }
@@ -172,7 +172,7 @@ impl Walker {
     /// # Errors
     ///
     /// Who could; `path` names it.
-    pub fn vet(&self, directory: &Place, path: &str) -> Result<()> {
+    pub(crate) fn vet(&self, directory: &Place, path: &str) -> Result<()> {
         may_hold(self.trust, directory).map_err(|reason| Error::new("use", path, reason))
     }
 
@@ -214,7 +214,11 @@ impl Walker {
     /// # Errors
     ///
     /// As [`Walker::open`]; or the parent is not a directory.
-    pub fn open_parent<'p>(&self, path: &'p str, covers: &[Cover]) -> Result<(Place, &'p str)> {
+    pub(crate) fn open_parent<'p>(
+        &self,
+        path: &'p str,
+        covers: &[Cover],
+    ) -> Result<(Place, &'p str)> {
         let (parent, name) = path.rsplit_once('/').ok_or_else(|| nowhere(path))?;
         let place = self.open(parent, covers)?;
         if !place.is_directory() {
@@ -231,7 +235,7 @@ impl Walker {
 /// # Errors
 ///
 /// openat(2) failed.
-pub fn open_plainly(path: &str) -> Result<Place> {
+pub(crate) fn open_plainly(path: &str) -> Result<Place> {
     let failed = |errno| Error::from_errno("open", path, errno);
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
@@ -478,7 +482,7 @@ fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
 /// Whether a writer may write to what `file` is open for, or could let themselves; `status` is that of it. Every group
 /// but root's may be one of theirs, and so may every entry of an access list (acl(5)).
 #[must_use]
-pub fn is_writable_by(writer: Writer, file: impl AsFd, status: &Stat) -> bool {
+pub(crate) fn is_writable_by(writer: Writer, file: impl AsFd, status: &Stat) -> bool {
     let by_group = || {
         let writes = status.st_mode & 0o020 != 0;
         writes && holders_of_group_bits(file, status) != Holders::Group

@@ -127,20 +127,20 @@ impl WorkingDirectory {
 
     /// Its place, which can be remembered without a descriptor.
     #[must_use]
-    pub fn location(&self) -> &Location {
+    pub(crate) fn location(&self) -> &Location {
         &self.location
     }
 
     /// Whether its owner is one of these users.
     #[must_use]
-    pub fn is_owned_by(&self, users: &[u32]) -> bool {
+    pub(crate) fn is_owned_by(&self, users: &[u32]) -> bool {
         let owner = self.owner().map(|(uid, _)| uid.as_raw());
         owner.is_some_and(|owner| users.contains(&owner))
     }
 
     /// Whether it is the calling thread's still.
     #[must_use]
-    pub fn is_present(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         let present = Self::own();
         match (self.location.identity, present.location.identity) {
             // The file system says nothing to root; one of the same owner at the same path is the same.
@@ -159,7 +159,7 @@ impl WorkingDirectory {
     /// Moves to it at its path, if that leads to the very same directory in the present mount namespace. Returns whether
     /// it does.
     #[must_use]
-    pub fn find_again(&self) -> bool {
+    pub(crate) fn find_again(&self) -> bool {
         let there = self.location.open();
         there.is_some_and(|there| rustix::process::fchdir(there).is_ok())
     }
@@ -170,7 +170,7 @@ impl WorkingDirectory {
     /// # Errors
     ///
     /// Neither root nor its owner may enter it.
-    pub fn restore(&self) -> Result<()> {
+    pub(crate) fn restore(&self) -> Result<()> {
         // At its path its mount is one of the present namespace, and `..` leads through that.
         if self.is_present() || self.find_again() {
             return Ok(());
@@ -190,7 +190,7 @@ impl WorkingDirectory {
     /// # Errors
     ///
     /// Neither root nor its owner may enter it.
-    pub fn return_to(&self, before: &Location, left: &Location) -> Result<()> {
+    pub(crate) fn return_to(&self, before: &Location, left: &Location) -> Result<()> {
         let own = &self.location;
         // An identity that is not known, after a fault or on a user's FUSE, is no sign of it.
         let identities = own.identity.zip(left.identity);
@@ -210,7 +210,7 @@ impl WorkingDirectory {
     /// # Errors
     ///
     /// fchdir(2) failed.
-    pub fn restore_within_new_root(&self) -> Result<()> {
+    pub(crate) fn restore_within_new_root(&self) -> Result<()> {
         if self.find_again() {
             return Ok(());
         }

@@ -11,15 +11,16 @@ pub const READ_ONLY: u64 = MOUNT_ATTR_RDONLY;
 /// `nosuid`
 pub const NO_SUID: u64 = MOUNT_ATTR_NOSUID;
 /// `nodev`
-pub const NO_DEV: u64 = MOUNT_ATTR_NODEV;
+pub(crate) const NO_DEV: u64 = MOUNT_ATTR_NODEV;
 /// `noexec`
-pub const NO_EXEC: u64 = MOUNT_ATTR_NOEXEC;
+pub(crate) const NO_EXEC: u64 = MOUNT_ATTR_NOEXEC;
 /// The field that holds `relatime` (0), `noatime` or `strictatime`.
-pub const ACCESS_TIME: u64 = MOUNT_ATTR__ATIME;
+pub(crate) const ACCESS_TIME: u64 = MOUNT_ATTR__ATIME;
 
 /// What every kernel with mount_setattr(2) knows (Linux 5.12). It refuses to hear of others, even where they are to be
 /// cleared.
-pub const KNOWN: u64 = READ_ONLY | NO_SUID | NO_DEV | NO_EXEC | ACCESS_TIME | MOUNT_ATTR_NODIRATIME;
+pub(crate) const KNOWN: u64 =
+    READ_ONLY | NO_SUID | NO_DEV | NO_EXEC | ACCESS_TIME | MOUNT_ATTR_NODIRATIME;
 
 /// `ST_NOSYMFOLLOW` of statfs(2), which no crate names.
 const ST_NOSYMFOLLOW: u64 = 0x2000;
@@ -122,7 +123,7 @@ pub fn words() -> impl Iterator<Item = (&'static str, Choice)> + Clone {
 
 /// Finds the attribute that mount(8) understands by `word`; nothing where that is none.
 #[must_use]
-pub fn of_mount_word(word: &str) -> Option<Choice> {
+pub(crate) fn of_mount_word(word: &str) -> Option<Choice> {
     ALL.iter().find_map(|attribute| {
         let mut words = attribute.words.iter().chain(attribute.further_words);
         let found = words.find(|(known, _)| *known == word);

@@ -151,7 +151,7 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// The mounts cannot be read, or one that the policy gave the caller cannot be cloned.
-    pub fn clone_here(host: &Host, attached: Attached<'_>) -> Result<Self> {
+    pub(crate) fn clone_here(host: &Host, attached: Attached<'_>) -> Result<Self> {
         let failed = |errno| Error::from_errno("read", "the mounts of the caller's session", errno);
         let session = host.table.read().map_err(failed)?;
         let mut directories = Self::default();
@@ -197,7 +197,7 @@ impl CallersDirectories {
     }
 
     /// Takes the remarks on what could not be shown, and why; a line each.
-    pub fn take_remarks(&mut self) -> Vec<String> {
+    pub(crate) fn take_remarks(&mut self) -> Vec<String> {
         std::mem::take(&mut self.remarks)
     }
 
@@ -218,7 +218,7 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// There is no namespace to be had, or one that the policy gave the caller has no place here.
-    pub fn attach_in_copy(
+    pub(crate) fn attach_in_copy(
         &mut self,
         host: &Host,
         guard: &NamespaceGuard,
@@ -240,7 +240,7 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// One that the policy gave the caller has no place here.
-    pub fn attach_here(&mut self) -> Result<()> {
+    pub(crate) fn attach_here(&mut self) -> Result<()> {
         self.attach_all(None)
     }
 
@@ -270,7 +270,7 @@ impl CallersDirectories {
     /// # Errors
     ///
     /// As [`CallersDirectories::attach_here`]. The thread is then where it was.
-    pub fn enter_hosts_view(&mut self, host: &Host) -> Result<NamespaceGuard> {
+    pub(crate) fn enter_hosts_view(&mut self, host: &Host) -> Result<NamespaceGuard> {
         // Both are asked of the host's own mounts, before the thread leaves for the copies of them.
         self.leave_out_what_the_host_lacks();
         let parents = self.parents(host)?;

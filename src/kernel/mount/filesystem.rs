@@ -135,7 +135,7 @@ pub fn proc(attributes: u64, path: &str) -> Result<OwnedFd> {
 /// # Errors
 ///
 /// As [`proc`].
-pub fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
+pub(crate) fn hiding_proc(attributes: u64, path: &str) -> Result<OwnedFd> {
     let recipe = proc_recipe(path)?;
     recipe.set("hidepid", "invisible")?;
     recipe.mount(attributes)
@@ -152,7 +152,7 @@ fn proc_recipe(path: &str) -> Result<Recipe<'_>> {
 /// # Errors
 ///
 /// The kernel refused it, in its own words where it gives any.
-pub fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
+pub(crate) fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
     let recipe = Recipe::new("mqueue", "make a file system of message queues for", path)?;
     recipe.set("source", SOURCE)?;
     recipe.mount(attributes)
@@ -163,7 +163,7 @@ pub fn message_queues(attributes: u64, path: &str) -> Result<OwnedFd> {
 /// # Errors
 ///
 /// fstatfs(2) failed.
-pub fn is_of_message_queues(file: impl AsFd, path: &str) -> Result<bool> {
+pub(crate) fn is_of_message_queues(file: impl AsFd, path: &str) -> Result<bool> {
     const MQUEUE_MAGIC: u64 = 0x1980_0202;
     let status =
         rustix::fs::fstatfs(file).map_err(|errno| Error::from_errno("examine", path, errno))?;

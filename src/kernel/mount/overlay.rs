@@ -193,7 +193,7 @@ impl<'a> Layer<'a> {
 /// The layer of an overlay, from its source in a mount table: the device, as stat(2) numbers it, and the path.
 /// Nothing for what is no layer's. In a user namespace of their own, users write there what they like.
 #[must_use]
-pub fn layer_of(source: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn layer_of(source: &[u8]) -> Option<(u64, &[u8])> {
     let mut parts = source.splitn(4, |byte| *byte == b':');
     let mut next = || parts.next();
     if next()? != SOURCE.as_bytes() {

@@ -12,7 +12,7 @@ use rustix::fd::OwnedFd;
 /// # Errors
 ///
 /// pivot_root(2) or umount2(2) failed; the namespace is of no use then.
-pub fn pivot(root: &OwnedFd, path: &str) -> Result<()> {
+pub(crate) fn pivot(root: &OwnedFd, path: &str) -> Result<()> {
     let failed = |errno| Error::from_errno("make the root directory of", path, errno);
     rustix::process::fchdir(root).map_err(failed)?;
     // Both at one place: the old root is then mounted over the new one, and needs no directory in it.

@@ -30,13 +30,13 @@ pub struct Volume {
 impl Volume {
     /// Whether one of its processes is there to serve it, as far as /proc shows.
     #[must_use]
-    pub fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         self.daemons.is_empty() || self.daemons.iter().any(Process::is_alive)
     }
 
     /// Whether it is where it was opened, in the calling thread's namespace. The file system is not asked.
     #[must_use]
-    pub fn is_mounted(&self) -> bool {
+    pub(crate) fn is_mounted(&self) -> bool {
         Root::unasked(&self.path).is_ok_and(|root| root.mount == self.mount)
     }
 }
@@ -146,7 +146,7 @@ impl Opening {
     }
 
     /// Finds the processes that have come to the namespace since, and opens pidfds of them.
-    pub fn add_new(&mut self, census: Census<'_>) -> Result<Vec<Process>> {
+    pub(crate) fn add_new(&mut self, census: Census<'_>) -> Result<Vec<Process>> {
         let mut new = census()?;
         new.retain(|process| !self.known.contains(process));
         self.known.extend(&new);

@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 /// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
-pub const PINS: &str = "/run/jns/ns";
+pub(crate) const PINS: &str = "/run/jns/ns";
 
 /// The place where the calling thread stood: its mount namespace, root and working directory, and the other namespaces
 /// that it has left.
@@ -53,7 +53,7 @@ pub enum AtOrigin<T> {
 ///
 /// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
 /// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
-pub fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
+pub(crate) fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
     let guard = leave_for_copy(with)?;
     separate(travel)?;
     // Not before: as long as the copy's mounts are peers of the host's, the host would lose its pins with them.
@@ -124,7 +124,7 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
 /// # Errors
 ///
 /// As [`leave_for`]. The thread is then where it was.
-pub fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
+pub(crate) fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
     // The /proc in there need not show this process.
     let kinds: Vec<Kind> = namespaces.others.iter().map(OtherNamespace::kind).collect();
     let guard = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
@@ -173,7 +173,7 @@ fn not_created(with: &[Kind], errno: nix::errno::Errno) -> Error {
 /// # Errors
 ///
 /// `/` is not a mount point.
-pub fn share_mounts() -> Result<()> {
+pub(crate) fn share_mounts() -> Result<()> {
     change_all(MsFlags::MS_SHARED, "share mounts below")
 }
 
@@ -269,7 +269,7 @@ impl NamespaceGuard {
     /// # Errors
     ///
     /// As [`leave_for_new`]; where the thread is then, the guard's end alone puts right.
-    pub fn go_on_to_copy(&self, travel: Travel) -> Result<()> {
+    pub(crate) fn go_on_to_copy(&self, travel: Travel) -> Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
         nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| not_created(&[], errno))?;
         separate(travel)
@@ -308,7 +308,7 @@ impl NamespaceGuard {
     /// # Errors
     ///
     /// As [`Namespace::own`].
-    pub fn present(&self) -> Result<Namespaces> {
+    pub(crate) fn present(&self) -> Result<Namespaces> {
         let others = self.left().map(|before| OtherNamespace::own(before.kind()));
         Ok(Namespaces {
             others: others.collect::<Result<_>>()?,

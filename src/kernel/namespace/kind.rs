@@ -138,14 +138,14 @@ impl OtherNamespace {
 
     /// Whether it belongs to the user namespace of the calling thread.
     #[must_use]
-    pub fn is_of_own_user_namespace(&self) -> bool {
+    pub(crate) fn is_of_own_user_namespace(&self) -> bool {
         is_owned_by_own_user_namespace(&self.file)
     }
 }
 
 /// The inode numbers of the calling thread's namespaces, in the order of [`Kind::ALL`].
 #[must_use]
-pub fn own_inodes() -> [Option<u64>; 3] {
+pub(crate) fn own_inodes() -> [Option<u64>; 3] {
     Kind::ALL.map(own_inode)
 }
 

@@ -44,7 +44,7 @@ pub fn named(name: &str) -> Result<OtherNamespace> {
 /// # Errors
 ///
 /// CAP_NET_ADMIN is missing, or no socket can be made.
-pub fn bring_loopback_up() -> Result<()> {
+pub(crate) fn bring_loopback_up() -> Result<()> {
     let failed = |errno| Error::from_errno("bring up", "the loopback device", errno);
     // Any socket will do, and there is always this family.
     let flags = SocketFlags::CLOEXEC;
@@ -57,7 +57,7 @@ pub fn bring_loopback_up() -> Result<()> {
 /// # Errors
 ///
 /// sethostname(2) failed.
-pub fn set_host_name(name: &str) -> Result<()> {
+pub(crate) fn set_host_name(name: &str) -> Result<()> {
     rustix::system::sethostname(name.as_bytes())
         .map_err(|errno| Error::from_errno("set", format_args!("the host name {name}"), errno))
 }

@@ -69,7 +69,7 @@ impl fmt::Display for IdRange {
 /// # Errors
 ///
 /// Users may not make user namespaces here.
-pub fn leave_as_root() -> Result<()> {
+pub(crate) fn leave_as_root() -> Result<()> {
     // Asked before: in a new user namespace every id is the overflow id until it is mapped (user_namespaces(7)).
     let (uid, gid) = own_ids();
     // In one call, so that the mount namespace belongs to the new user namespace.
@@ -82,7 +82,7 @@ pub fn leave_as_root() -> Result<()> {
 /// # Errors
 ///
 /// As [`leave_as_root`]; or the process has several threads.
-pub fn confine_as(uid: u32, gid: u32) -> Result<()> {
+pub(crate) fn confine_as(uid: u32, gid: u32) -> Result<()> {
     let (outer_uid, outer_gid) = own_ids();
     unshare(CloneFlags::CLONE_NEWUSER)?;
     map_own(IdRange::one(uid, outer_uid), IdRange::one(gid, outer_gid))
@@ -139,7 +139,7 @@ fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> Result<(), Errno> 
 
 /// Whether files of root belong to somebody who is not in this user namespace (user_namespaces(7)).
 #[must_use]
-pub fn is_root_outside() -> bool {
+pub(crate) fn is_root_outside() -> bool {
     /// The number that stands for everybody whom the namespace does not know.
     const OVERFLOW: &str = "/proc/sys/kernel/overflowuid";
     let text = std::fs::read_to_string(OVERFLOW).unwrap_or_default();

@@ -112,7 +112,7 @@ fn failed(credentials: &Credentials, errno: Errno) -> Error {
 /// # Errors
 ///
 /// The process is gone, or may not be looked at.
-pub fn root_of_process(pid: u32) -> Result<OwnedFd> {
+pub(crate) fn root_of_process(pid: u32) -> Result<OwnedFd> {
     let path = format!("/proc/{pid}/root");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(&path, flags, Mode::empty())
@@ -126,7 +126,7 @@ pub fn root_of_process(pid: u32) -> Result<OwnedFd> {
 /// # Errors
 ///
 /// Users may not make user namespaces here, or the process has several threads.
-pub fn stand_in(root: &OwnedFd) -> Result<()> {
+pub(crate) fn stand_in(root: &OwnedFd) -> Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     // chroot(2) takes CAP_SYS_CHROOT, which the process has in its new user namespace until it is another program.
     confine_as(uid.as_raw(), gid.as_raw())?;
@@ -141,7 +141,7 @@ pub fn stand_in(root: &OwnedFd) -> Result<()> {
 /// # Errors
 ///
 /// prctl(2) failed.
-pub fn set_no_new_privs() -> Result<()> {
+pub(crate) fn set_no_new_privs() -> Result<()> {
     rustix::thread::set_no_new_privs(true)
         .map_err(|errno| Error::from_errno("give up", "the way to more rights", errno))
 }
@@ -152,7 +152,7 @@ pub fn set_no_new_privs() -> Result<()> {
 /// # Errors
 ///
 /// The real and the effective user differ.
-pub fn refuse_borrowed_rights() -> Result<()> {
+pub(crate) fn refuse_borrowed_rights() -> Result<()> {
     if nix::unistd::getuid() == nix::unistd::geteuid() {
         return Ok(());
     }
@@ -165,13 +165,13 @@ pub fn refuse_borrowed_rights() -> Result<()> {
 /// # Errors
 ///
 /// chdir(2) failed.
-pub fn go_to(path: &str) -> Result<()> {
+pub(crate) fn go_to(path: &str) -> Result<()> {
     rustix::process::chdir(path).map_err(|errno| Error::from_errno("enter", path, errno))
 }
 
 /// Becomes the program, with the standard streams and no other descriptor. It returns only when that fails.
 #[must_use]
-pub fn to_program(program: &Program) -> io::Error {
+pub(crate) fn to_program(program: &Program) -> io::Error {
     // Marked, not closed: where the program cannot be run, this process goes on, and says so.
     if let Err(errno) = sys::close_on_exec_from(3) {
         return errno.into();

@@ -33,7 +33,7 @@ const PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The target of log messages that hold what a program has written.
-pub const WRITTEN: &str = "program";
+pub(crate) const WRITTEN: &str = "program";
 
 /// Exit status of a process that could not become the program.
 const NOT_RUN: i32 = 127;

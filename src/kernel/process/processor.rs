@@ -26,7 +26,7 @@ impl Processors {
     }
 
     /// Moves to the next processor; `false` where there is none, or the kernel does not allow it.
-    pub fn move_on(&mut self) -> bool {
+    pub(crate) fn move_on(&mut self) -> bool {
         self.ahead.pop().is_some_and(|next| {
             let mut there = CpuSet::new();
             there.set(next);

@@ -34,7 +34,7 @@ impl Secret {
 
     /// The bytes; nothing in a process that was forked since.
     #[must_use]
-    pub fn reveal(&self) -> Option<&[u8]> {
+    pub(crate) fn reveal(&self) -> Option<&[u8]> {
         let (mark, bytes) = self.vault.bytes().split_first()?;
         (*mark == 1).then(|| bytes.get(..self.length))?
     }
