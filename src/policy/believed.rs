@@ -54,8 +54,8 @@ fn is_library(path: &str) -> bool {
     path.starts_with(LIBRARIES)
 }
 
-/// Finds what of a rule would let the user choose what root believes, as far as the policy alone tells: what a login
-/// finds at the source of a bind may tell more.
+/// Finds what of a rule would let the user choose what root believes, as far as the policy alone shows: what a login
+/// finds at the source of a bind may show more.
 #[must_use]
 pub(crate) fn doubt(kind: &Kind) -> Option<Doubt> {
     let written = kind.path()?;

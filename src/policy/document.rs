@@ -75,7 +75,7 @@ fn report_senseless(text: &Text<'_>, report: &mut Report) -> bool {
         .iter()
         .filter_map(|error| Some(text.line(error.span()?.start)))
         .collect();
-    let senseless = lines.len() > Report::KEPT;
+    let senseless = lines.len() > Report::LISTED;
     if senseless {
         report_syntax(text, &errors, report);
     }

@@ -125,17 +125,17 @@ fn address(rhost: &str) -> Option<IpAddr> {
 
 /// `host` with all bits after `prefix` cleared.
 fn masked(host: IpAddr, prefix: u8) -> IpAddr {
-    let kept = u32::from(prefix);
+    let width = u32::from(prefix);
     match host {
         IpAddr::V4(v4) => {
             let mask = u32::MAX
-                .checked_shl(32_u32.saturating_sub(kept))
+                .checked_shl(32_u32.saturating_sub(width))
                 .unwrap_or(0);
             IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
         }
         IpAddr::V6(v6) => {
             let mask = u128::MAX
-                .checked_shl(128_u32.saturating_sub(kept))
+                .checked_shl(128_u32.saturating_sub(width))
                 .unwrap_or(0);
             IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
         }

@@ -1,4 +1,4 @@
-//! `per`: those of whom each has a directory of their own.
+//! `per`: the owners of directories, each of whom has another one.
 
 use super::fields::Vocabulary;
 use super::template::Fact;

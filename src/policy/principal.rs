@@ -6,7 +6,7 @@ use crate::error::Origin;
 use crate::login::{Accounts, Login};
 use std::fmt;
 
-/// Whom a word such as `"alice"`, `"@group"`, `"uid:1000-1999"` or `"*"` names.
+/// The users that a word such as `"alice"`, `"@group"`, `"uid:1000-1999"` or `"*"` names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Principal {
     /// `"*"`: everybody.

@@ -74,7 +74,7 @@ impl fmt::Display for Fault {
 
 impl Report {
     /// The number of errors, and of warnings, that are listed: a file of random bytes has one a line.
-    pub const KEPT: usize = 100;
+    pub const LISTED: usize = 100;
 
     /// Decodes the text of the file `name`, the `rank`th of its policy, unless its bytes are too many or not UTF-8, which is reported.
     pub(crate) fn decode<'t>(
@@ -161,7 +161,7 @@ impl Report {
 
     /// Whether no more errors are listed.
     pub(crate) fn is_full(&self) -> bool {
-        self.errors >= Self::KEPT
+        self.errors >= Self::LISTED
     }
 
     /// Counts an error that is not listed anyway.
@@ -203,6 +203,6 @@ impl Report {
             Severity::Warning => &mut self.warnings,
         };
         *count = count.saturating_add(1);
-        *count <= Self::KEPT
+        *count <= Self::LISTED
     }
 }

@@ -17,7 +17,7 @@ const LONGEST_NOTE: usize = 65536;
 /// How often another name is tried for what is set aside, where several are in one second.
 const MOST_NAMES: u64 = 1024;
 
-/// Facts that tell an account from another one with the same id.
+/// Facts that distinguish an account from another one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its name.
@@ -94,7 +94,7 @@ pub(crate) fn remove_note(directory: impl AsFd, path: &str) -> Result<()> {
     }
 }
 
-/// Locks a directory that is open, as long as what it gives is kept; nothing where another process has locked it.
+/// Locks a directory that is open, as long as the returned descriptor is open; nothing where another process has locked it.
 /// Whoever gives a user's directory another name locks it before.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ pub fn lock(directory: impl AsFd, path: &str) -> Result<Option<OwnedFd>> {
 }
 
 /// Gives the directory of the user `uid` in `parent`, which is open as `directory`, the name of one that was set aside,
-/// and tells which; nothing where another process is about to, or has.
+/// and returns that; nothing where another process is about to, or has.
 ///
 /// # Errors
 ///

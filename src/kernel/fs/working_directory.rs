@@ -17,7 +17,7 @@ const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXE
 #[derive(Debug)]
 pub(in crate::kernel) struct OpenDirectory {
     directory: OwnedFd,
-    /// Device and inode; nothing where the file system does not tell root, as another user's FUSE.
+    /// Device and inode; nothing where the file system refuses root, as another user's FUSE.
     identity: Option<(u64, u64)>,
     /// The user and the group that own it: they may enter it where root may not.
     owner: Option<(Uid, Gid)>,
@@ -28,7 +28,7 @@ pub(in crate::kernel) struct OpenDirectory {
 pub struct Location {
     /// Its path below the root directory; nothing where it was removed or lies outside.
     path: Option<String>,
-    /// Device and inode; nothing where the file system does not tell root.
+    /// Device and inode; nothing where the file system refuses root.
     identity: Option<(u64, u64)>,
 }
 

@@ -44,7 +44,7 @@ pub struct Options<'a> {
     pub attributes: u64,
     /// Whether the layer was made for this overlay, so that no other can write to it.
     pub is_new: bool,
-    /// Whether the caller has rights in a user namespace of its own alone, where what the kernel notes in the
+    /// Whether the caller has rights in a user namespace of its own alone, where what the kernel writes down in the
     /// layer has other names (Linux 5.11).
     pub without_rights: bool,
     /// Where it will be.
@@ -122,7 +122,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Whether an overlay writes to the layer. The kernel lets several do that, with results that it does not
-    /// define, except to one with an index (overlayfs of Linux 4.13, and seen on 6.18). That one notes what is
+    /// define, except to one with an index (overlayfs of Linux 4.13, and seen on 6.18). That one writes down what is
     /// below it, and will have nothing else there: so it has an empty directory.
     fn is_in_use(&self, options: Options<'_>) -> Result<bool> {
         let recipe = self.recipe(&self.empty, options)?;
@@ -144,7 +144,7 @@ impl<'a> Layer<'a> {
         Ok(recipe)
     }
 
-    /// `jns:8:1:/var/lib/jns/user/1000/opt`: the device of the layer tells it from another of that path, a
+    /// `jns:8:1:/var/lib/jns/user/1000/opt`: the device of the layer distinguishes it from another of that path, a
     /// container's for example.
     fn source(&self) -> Result<String> {
         let status = rustix::fs::fstat(&self.directory)

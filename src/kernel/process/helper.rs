@@ -3,7 +3,7 @@
 //! The host must not notice: no signal for a child of its that has ended, nothing that its waitpid(2) could
 //! give it. A process that has become another program sends SIGCHLD again whatever it was started with
 //! (execve(2)), so there is one in between that stays what it is: it starts the program, waits for it, and
-//! tells how it ended. It leads the program's process group and session, too: its number cannot be
+//! says how it ended. It leads the program's process group and session, too: its number cannot be
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
 use crate::error::{Error, Result};
