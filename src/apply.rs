@@ -31,6 +31,7 @@ mod volumes;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Form, Publication};
 use crate::kernel::fs::entries::Found;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init::{Known, Membership};
 use crate::kernel::mount::Travel;
@@ -131,7 +132,7 @@ pub struct ShownPath {
     /// Its path in the view of the host.
     pub path: String,
     /// Its device and inode.
-    pub identity: (u64, u64),
+    pub identity: FileIdentity,
     /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
     pub form: Option<Form>,
 }

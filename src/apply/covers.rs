@@ -2,8 +2,9 @@
 
 use super::views::extent;
 use crate::error::{Error, Result};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
-use crate::kernel::fs::walk::{Cover, Place, identity};
+use crate::kernel::fs::walk::{Cover, Place};
 use crate::kernel::mount::{self, Preparation, Travel};
 use crate::plan::Step;
 use crate::policy::value::{Propagation, is_within};
@@ -150,7 +151,7 @@ impl BuiltView<'_> {
 pub(super) fn reopen_same(before: &Place) -> Result<OwnedFd> {
     let path = before.path.as_str();
     let place = mount::reopen(path)?;
-    let same = unseen::is_same(&place, identity(&before.status));
+    let same = unseen::is_same(&place, FileIdentity::of(&before.status));
     if same.map_err(|errno| Error::from_errno("examine", path, errno))? {
         return Ok(place);
     }

@@ -6,7 +6,8 @@ use super::{Applied, ShownPath};
 use crate::error::Error;
 use crate::kernel::fs::device::Multiplexer;
 use crate::kernel::fs::entries::{Found, MOST_MATCHES};
-use crate::kernel::fs::walk::{Place, identity};
+use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::fs::walk::Place;
 use crate::plan::{NewRoot, Step};
 use crate::policy::value::AbsPath;
 use std::fmt::Display;
@@ -36,7 +37,7 @@ impl Findings {
     pub(super) fn note_source(&mut self, path: &str, place: &Place) {
         self.sources.push(ShownPath {
             path: path.to_owned(),
-            identity: identity(&place.status),
+            identity: FileIdentity::of(&place.status),
             form: None,
         });
     }

@@ -12,8 +12,9 @@ use super::views::Covered;
 use super::{Applied, SessionDirectory, ShownPath};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{self, Draft, ExpectedInstance, Form, Publication};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::label;
-use crate::kernel::fs::walk::{self, Place, Trust, identity};
+use crate::kernel::fs::walk::{self, Place, Trust};
 use crate::plan::{Instance, Lifetime, Parent};
 use crate::store::layout::LAYER_MODE;
 use rustix::fd::OwnedFd;
@@ -171,7 +172,7 @@ impl<'p> Instances<'p> {
             rustix::fs::fstat(opened).map_err(|errno| Error::from_errno("examine", path, errno))?;
         self.shown.push(ShownPath {
             path: path.to_owned(),
-            identity: identity(&status),
+            identity: FileIdentity::of(&status),
             // Its owner may change it as they like.
             form: (status.st_uid != context.uid()).then(|| Form::of(&status)),
         });
@@ -199,7 +200,7 @@ impl<'p> Instances<'p> {
             self.session_directories.push(SessionDirectory {
                 path: path.to_owned(),
                 view: covered.path.clone(),
-                identity: identity(&status),
+                identity: FileIdentity::of(&status),
                 enclosed: instance.directory.is_within(&context.plan.store),
             });
         }

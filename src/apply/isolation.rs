@@ -4,7 +4,8 @@
 use super::attributes::like_covered;
 use super::{ShownPath, travel};
 use crate::error::{Error, Result};
-use crate::kernel::fs::walk::{self, identity};
+use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::fs::walk::{self};
 use crate::kernel::init::{self, Known, Membership};
 use crate::kernel::mount::attribute;
 use crate::kernel::mount::filesystem;
@@ -175,7 +176,7 @@ fn named(name: &str) -> Result<(OtherNamespace, ShownPath)> {
         rustix::fs::fstat(&found).map_err(|errno| Error::from_errno("examine", &path, errno))?;
     let shown = ShownPath {
         path,
-        identity: identity(&status),
+        identity: FileIdentity::of(&status),
         form: None,
     };
     Ok((found, shown))

@@ -1,6 +1,7 @@
 //! Directories that end with their session.
 
 use crate::error::Result;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::mount::{self, Travel};
@@ -14,7 +15,7 @@ pub struct SessionDirectory {
     /// The path at which the session sees it, without links.
     pub view: String,
     /// The device and inode it had when it was made.
-    pub identity: (u64, u64),
+    pub identity: FileIdentity,
     /// Whether the directory that holds it was made for the same session.
     pub enclosed: bool,
 }

@@ -4,7 +4,8 @@ use super::context::Context;
 use super::covers::{Covers, Target};
 use super::root::NewRoot;
 use crate::error::Result;
-use crate::kernel::fs::walk::{Place, Walker, identity};
+use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::fs::walk::{Place, Walker};
 use crate::kernel::mount::{self, Extent};
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
@@ -48,7 +49,7 @@ impl SessionView<'_, '_> {
             .walker
             .open(&self.path_of_caller(path), &[])
             .ok();
-        same.filter(|same| identity(&same.status) == identity(status))
+        same.filter(|same| FileIdentity::of(&same.status) == FileIdentity::of(status))
     }
 
     /// Copies what the session would see at a path without the step that is built. Before Linux 6.15 nothing

@@ -1,8 +1,9 @@
 //! For whom a plan is applied, and how programs are run for them.
 
 use crate::error::{Error, Result};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::owner_note::Account;
-use crate::kernel::fs::walk::{Place, Trust, Walker, identity};
+use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::process::credentials::Credentials;
 use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
@@ -156,5 +157,5 @@ impl Subject<'_> {
 }
 
 fn is_same(one: &Place, other: &Place) -> bool {
-    identity(&one.status) == identity(&other.status)
+    FileIdentity::of(&one.status) == FileIdentity::of(&other.status)
 }

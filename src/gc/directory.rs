@@ -3,9 +3,10 @@
 use super::mounts::Place;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{check_private, names, open_directory, temporary_name};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::owner_note::{self, Account};
 use crate::kernel::fs::removal;
-use crate::kernel::fs::walk::{Trust, Walker, file_type, identity};
+use crate::kernel::fs::walk::{Trust, Walker, file_type};
 use crate::store::layout::STORE_MODES_FOR_OTHERS;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, RenameFlags, Stat, StatxFlags, Timespec, Timestamps};
@@ -120,7 +121,7 @@ impl Directory {
     pub(super) fn remove(&self, entry: &Entry) -> Result<()> {
         let path = self.path_of(&entry.name);
         if entry.is_directory() {
-            return self.remove_tree(&entry.name, identity(&entry.status), &path);
+            return self.remove_tree(&entry.name, FileIdentity::of(&entry.status), &path);
         }
         match rustix::fs::unlinkat(&self.descriptor, entry.raw.as_c_str(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -129,7 +130,7 @@ impl Directory {
     }
 
     /// Again and again while the removal gets on: a user may go on writing.
-    fn remove_tree(&self, name: &str, identity: (u64, u64), path: &str) -> Result<()> {
+    fn remove_tree(&self, name: &str, identity: FileIdentity, path: &str) -> Result<()> {
         let once = || removal::remove_tree(&self.descriptor, name, identity, path);
         let mut result = once();
         for _ in 1..MOST_CALLS {

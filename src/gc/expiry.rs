@@ -7,8 +7,8 @@ use super::store::StoreCollection;
 use super::{BUSY, Collector, Disposal, Kind, Leftover, MOUNTED};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::owner_note::Account;
-use crate::kernel::fs::walk::identity;
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::process::{self, Process};
 use crate::session::NamespaceRecord;
@@ -382,7 +382,7 @@ fn describe(pid: u32) -> String {
 /// Whether nobody has used, or exchanged, a directory since it was looked at.
 fn is_unchanged(before: &Stat, now: &Stat) -> bool {
     let time = |status: &Stat| (status.st_mtime, status.st_mtime_nsec);
-    identity(before) == identity(now) && time(before) == time(now)
+    FileIdentity::of(before) == FileIdentity::of(now) && time(before) == time(now)
 }
 
 fn days(age: Duration) -> String {

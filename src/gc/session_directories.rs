@@ -4,8 +4,9 @@ use super::mounts::Mounts;
 use super::records::Ledger;
 use super::{Collector, Kind, Leftover, MOUNTED, State};
 use crate::error::Result;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::removal;
-use crate::kernel::fs::walk::{Trust, Walker, identity};
+use crate::kernel::fs::walk::{Trust, Walker};
 use crate::login::SessionId;
 use crate::session::census::Census;
 use crate::session::ledger::{SessionRecord, Shown};
@@ -96,7 +97,7 @@ impl Collector<'_> {
 fn is_there(uid: u32, directory: &Shown) -> Result<bool> {
     match Walker::new(Trust::User(uid))?.open(&directory.path, &[]) {
         Err(missing) if missing.is_missing() => Ok(false),
-        found => Ok(identity(&found?.status) == directory.identity()),
+        found => Ok(FileIdentity::of(&found?.status) == directory.identity()),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod entries;
 pub mod file;
 mod form;
+pub mod identity;
 pub mod label;
 mod open;
 pub mod owner_note;

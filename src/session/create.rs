@@ -254,8 +254,8 @@ pub(super) fn write(record: &NamespaceRecord, runtime: &Runtime) {
 fn shown(path: &ShownPath) -> Shown {
     Shown {
         path: path.path.clone(),
-        device: path.identity.0,
-        inode: path.identity.1,
+        device: path.identity.device,
+        inode: path.identity.inode,
         form: path.form,
     }
 }

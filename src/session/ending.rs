@@ -72,8 +72,8 @@ pub(super) fn outside_of_store(directories: &[SessionDirectory]) -> Vec<Shown> {
     let outside = directories.iter().filter(|directory| !directory.enclosed);
     let shown = outside.map(|directory| Shown {
         path: directory.path.clone(),
-        device: directory.identity.0,
-        inode: directory.identity.1,
+        device: directory.identity.device,
+        inode: directory.identity.inode,
         form: None,
     });
     shown.collect()

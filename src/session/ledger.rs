@@ -6,8 +6,8 @@ use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
-use crate::kernel::fs::walk::identity;
 use crate::kernel::mount;
 use crate::kernel::mount::volume::Volume;
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
@@ -181,10 +181,13 @@ impl CompanionRecord {
 }
 
 impl Shown {
-    /// Its device and inode.
+    /// What it is known by.
     #[must_use]
-    pub fn identity(&self) -> (u64, u64) {
-        (self.device, self.inode)
+    pub fn identity(&self) -> FileIdentity {
+        FileIdentity {
+            device: self.device,
+            inode: self.inode,
+        }
     }
 
     /// Whether the path still leads to it, in the form that it was given: a namespace that shows another one is
@@ -193,7 +196,7 @@ impl Shown {
     fn is_there(&self) -> bool {
         match rustix::fs::stat(&self.path) {
             Ok(status) => {
-                let same = identity(&status) == self.identity();
+                let same = FileIdentity::of(&status) == self.identity();
                 same && self.form.is_none_or(|form| Form::of(&status) == form)
             }
             // Root may not look at it.

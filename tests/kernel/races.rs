@@ -3,6 +3,7 @@
 use crate::own::*;
 use pam_jns::apply::{SessionDirectory, remove_session_directory};
 use pam_jns::error::Error;
+use pam_jns::kernel::fs::identity::FileIdentity;
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::kernel::mount;
 use pam_jns::kernel::mount::volume::{self, Volume};
@@ -20,9 +21,12 @@ fn instance(of: &str) -> String {
     format!("{STORE}/user/2001/{of}")
 }
 
-fn identity(path: &str) -> (u64, u64) {
+fn identity(path: &str) -> FileIdentity {
     let status = fs::symlink_metadata(path).unwrap();
-    (status.dev(), status.ino())
+    FileIdentity {
+        device: status.dev(),
+        inode: status.ino(),
+    }
 }
 
 /// Applies the plan on a thread of its own and tells what `look` found inside.

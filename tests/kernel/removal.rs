@@ -1,6 +1,7 @@
 //! Removing what a session left behind.
 
 use crate::own::*;
+use pam_jns::kernel::fs::identity::FileIdentity;
 use pam_jns::kernel::fs::removal::remove_tree;
 use std::fs;
 use std::os::fd::AsFd;
@@ -9,7 +10,8 @@ use std::os::unix::fs::{MetadataExt, symlink};
 fn remove(name: &str) -> pam_jns::error::Result<()> {
     let parent = fs::File::open("/mnt/store").unwrap();
     let path = format!("/mnt/store/{name}");
-    let identity = fs::metadata(&path).map_or((0, 0), |status| (status.dev(), status.ino()));
+    let (device, inode) = fs::metadata(&path).map_or((0, 0), |status| (status.dev(), status.ino()));
+    let identity = FileIdentity { device, inode };
     remove_tree(parent.as_fd(), name, identity, &path)
 }
 

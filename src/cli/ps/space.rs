@@ -3,7 +3,7 @@
 use super::census::Census;
 use crate::cli::terminal::Progress;
 use crate::kernel::fs::directory::names;
-use crate::kernel::fs::walk::identity;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount::mount_table::{Mount, OwnTable};
 use crate::kernel::mount::reopen;
 use crate::kernel::namespace::Namespace;
@@ -93,7 +93,7 @@ fn usage_of(place: &OwnedFd, path: &str) -> Option<Memory> {
 /// Counts every directory on disk that the namespaces of `census` show, each once.
 pub fn count(census: &mut Census) {
     let mut teller = Teller::default();
-    let mut known: BTreeMap<(u64, u64), Option<Usage>> = BTreeMap::new();
+    let mut known: BTreeMap<FileIdentity, Option<Usage>> = BTreeMap::new();
     let users = census.users.iter_mut();
     for entry in users.flat_map(|user| &mut user.namespaces) {
         let Some(record) = &entry.record else {
@@ -114,7 +114,7 @@ fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
     let status = rustix::fs::fstat(&top).ok()?;
-    if identity(&status) != instance.identity() {
+    if FileIdentity::of(&status) != instance.identity() {
         return None;
     }
     let mut count = Count {
@@ -259,7 +259,7 @@ mod tests {
 
     fn counted(path: &std::path::Path) -> Option<Usage> {
         let path = path.to_str().unwrap();
-        let (device, inode) = identity(&rustix::fs::stat(path).unwrap());
+        let FileIdentity { device, inode } = FileIdentity::of(&rustix::fs::stat(path).unwrap());
         let instance = Shown {
             path: path.to_owned(),
             device,

@@ -5,7 +5,8 @@ use super::text::{absolute, usage_error};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::temporary_name;
 use crate::kernel::fs::file::write_public;
-use crate::kernel::fs::walk::{Place, Trust, Walker, identity};
+use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::fs::walk::{Place, Trust, Walker};
 use rustix::fs::AtFlags;
 
 /// Where the file will be; its directory is held open, whatever is mounted over it inside.
@@ -20,7 +21,7 @@ pub struct Reserved {
 #[derive(Debug)]
 pub struct Pidfile {
     at: Reserved,
-    identity: (u64, u64),
+    identity: FileIdentity,
 }
 
 impl Reserved {
@@ -66,11 +67,11 @@ impl Reserved {
         Ok(Pidfile { at: self, identity })
     }
 
-    fn identity(&self) -> Result<(u64, u64)> {
+    fn identity(&self) -> Result<FileIdentity> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let status = rustix::fs::statat(&self.directory, &self.name, flags);
         status
-            .map(|status| identity(&status))
+            .map(|status| FileIdentity::of(&status))
             .map_err(|errno| Error::from_errno("examine", &self.path, errno))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 pub use crate::kernel::fs::form::{Form, Writer};
+use crate::kernel::fs::identity::FileIdentity;
 pub(crate) use crate::kernel::fs::open::sorted_names;
 pub use crate::kernel::fs::open::{names, open_directory};
 use crate::kernel::fs::removal::remove_tree;
@@ -22,7 +23,7 @@ pub struct Draft {
     /// What is in a directory that has no name yet goes with it.
     is_filled: bool,
     /// Device and inode of a directory that may be filled.
-    identity: Option<(u64, u64)>,
+    identity: Option<FileIdentity>,
 }
 
 /// Without it, of two logins that make one directory each, the second could take away the first one's.
@@ -190,7 +191,7 @@ pub(crate) fn is_temporary(name: &str) -> bool {
 
 /// Checks that a new directory is the one that was made, and gives its device and inode. Where a user may write to the
 /// parent, the entry can be exchanged before it is opened: only an empty directory of root's own may be given away.
-fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
+fn check_untouched(directory: &OwnedFd, path: &str) -> Result<FileIdentity> {
     let failed = |errno| Error::from_errno("create", path, errno);
     let status = rustix::fs::fstat(directory).map_err(failed)?;
     let empty = names(Dir::read_from(directory).map_err(failed)?)
@@ -203,7 +204,7 @@ fn check_untouched(directory: &OwnedFd, path: &str) -> Result<(u64, u64)> {
             "somebody exchanged the new directory",
         ));
     }
-    Ok(walk::identity(&status))
+    Ok(FileIdentity::of(&status))
 }
 
 /// Gives what is open its owner, group and mode.

@@ -1,8 +1,9 @@
 //! Entries of a directory that are meant by a name or a pattern, and how to know later whether the same are meant.
 
 use crate::kernel::fs::directory::{names, open_directory};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen::status_of_entry;
-use crate::kernel::fs::walk::{self, file_type, identity};
+use crate::kernel::fs::walk::{self, file_type};
 use crate::kernel::fs::wildcard::{self, Token};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat};
@@ -242,7 +243,7 @@ impl Entry {
     /// Describes the entry `name` by its status, which tells it from another one.
     #[must_use]
     pub fn new(name: &str, status: &Stat) -> Self {
-        let (device, inode) = identity(status);
+        let FileIdentity { device, inode } = FileIdentity::of(status);
         Self {
             name: name.to_owned(),
             device,

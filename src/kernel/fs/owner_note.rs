@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::open_directory;
 use crate::kernel::fs::file::{read_private, write_private};
-use crate::kernel::fs::walk::identity;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::store::layout::{NOTE, Owner};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, RenameFlags};
@@ -131,7 +131,9 @@ pub fn set_aside(
         Err(Errno::NOENT) => return Ok(None),
         status => status.map_err(failed)?,
     };
-    if identity(&present) != identity(&rustix::fs::fstat(&directory).map_err(failed)?) {
+    if FileIdentity::of(&present)
+        != FileIdentity::of(&rustix::fs::fstat(&directory).map_err(failed)?)
+    {
         return Ok(None);
     }
     rename_aside(&parent, uid).map(Some).map_err(failed)

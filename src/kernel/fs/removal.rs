@@ -1,8 +1,8 @@
 //! Removing a directory tree that its user may still be writing to.
 
 use crate::error::{Error, Result};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::open::{names, open_directory};
-use crate::kernel::fs::walk;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -21,14 +21,19 @@ const MOST_ENTRIES: u32 = 1_000_000;
 ///
 /// It is another directory, an entry cannot be removed, something is mounted in it, or it holds more than a
 /// million entries; what was removed until then stays removed. A directory that does not exist is a success.
-pub fn remove_tree(parent: impl AsFd, name: &str, identity: (u64, u64), path: &str) -> Result<()> {
+pub fn remove_tree(
+    parent: impl AsFd,
+    name: &str,
+    identity: FileIdentity,
+    path: &str,
+) -> Result<()> {
     let failed = |errno| Error::from_errno("remove", path, errno);
     let top = match open_directory(&parent, name) {
         Err(Errno::NOENT) => return Ok(()),
         other => other.map_err(failed)?,
     };
     let status = rustix::fs::fstat(&top).map_err(failed)?;
-    if walk::identity(&status) != identity {
+    if FileIdentity::of(&status) != identity {
         return Err(Error::new("remove", path, "another directory has its name"));
     }
     let mut removal = Removal {

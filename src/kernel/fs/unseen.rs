@@ -1,5 +1,6 @@
 //! Mounts that root may cover, and not look at: a user's FUSE file system without `allow_root` (mount.fuse3(8)).
 
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::open::find_directory;
 use rustix::fd::AsFd;
 use rustix::fs::{
@@ -48,16 +49,18 @@ pub(crate) fn status_of_entry(
     Ok(status)
 }
 
-/// Whether an open file is the one of that device and inode.
+/// Whether an open file is the one that is known by that.
 ///
 /// # Errors
 ///
 /// The error number of fstat(2).
-pub(crate) fn is_same(file: impl AsFd, (device, inode): (u64, u64)) -> Result<bool, Errno> {
+pub(crate) fn is_same(file: impl AsFd, wanted: FileIdentity) -> Result<bool, Errno> {
     match fstat(&file) {
-        Err(Errno::ACCESS) if inode == INODE => Ok(device_of_mount(&file) == Some(device)),
+        Err(Errno::ACCESS) if wanted.inode == INODE => {
+            Ok(device_of_mount(&file) == Some(wanted.device))
+        }
         Err(errno) => Err(errno),
-        Ok(found) => Ok((found.st_dev, found.st_ino) == (device, inode)),
+        Ok(found) => Ok(FileIdentity::of(&found) == wanted),
     }
 }
 

@@ -117,12 +117,6 @@ pub fn file_type(status: &Stat) -> FileType {
     FileType::from_raw_mode(status.st_mode)
 }
 
-/// Device and inode: what makes a file the same one under another name.
-#[must_use]
-pub fn identity(status: &Stat) -> (u64, u64) {
-    (status.st_dev, status.st_ino)
-}
-
 impl Walker {
     /// A walker from the caller's root directory.
     ///

@@ -1,7 +1,7 @@
 //! The working directory: a relative name means the same file before and after a change of namespaces.
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::walk::identity;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount;
 use crate::kernel::mount::mount_table;
 use crate::kernel::sys::{self, Difference};
@@ -18,7 +18,7 @@ const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXE
 pub(in crate::kernel) struct OpenDirectory {
     directory: OwnedFd,
     /// Device and inode; nothing where the file system refuses root, as another user's FUSE.
-    identity: Option<(u64, u64)>,
+    identity: Option<FileIdentity>,
     /// The user and the group that own it: they may enter it where root may not.
     owner: Option<(Uid, Gid)>,
 }
@@ -29,7 +29,7 @@ pub struct Location {
     /// Its path below the root directory; nothing where it was removed or lies outside.
     path: Option<String>,
     /// Device and inode; nothing where the file system refuses root.
-    identity: Option<(u64, u64)>,
+    identity: Option<FileIdentity>,
 }
 
 /// The directory that the calling thread worked in when this was made, as an open descriptor, and its place.
@@ -53,7 +53,7 @@ impl OpenDirectory {
         let status = rustix::fs::fstat(&directory).ok();
         let owner = |status: &Stat| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
         Ok(Self {
-            identity: status.as_ref().map(identity),
+            identity: status.as_ref().map(FileIdentity::of),
             owner: status
                 .as_ref()
                 .map(owner)
@@ -90,12 +90,12 @@ impl Location {
         self.open_path(|identity| self.identity.is_none() || identity == self.identity)
     }
 
-    fn open_path(&self, is_it: impl Fn(Option<(u64, u64)>) -> bool) -> Option<OwnedFd> {
+    fn open_path(&self, is_it: impl Fn(Option<FileIdentity>) -> bool) -> Option<OwnedFd> {
         // A path in which bytes were replaced is the name of another directory, or of none.
         let is_whole = |path: &&str| !path.contains(char::REPLACEMENT_CHARACTER);
         let there = mount::reopen(self.path.as_deref().filter(is_whole)?).ok()?;
         let status = rustix::fs::fstat(&there).ok();
-        is_it(status.as_ref().map(identity)).then_some(there)
+        is_it(status.as_ref().map(FileIdentity::of)).then_some(there)
     }
 }
 

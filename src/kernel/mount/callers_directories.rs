@@ -8,7 +8,7 @@
 //! they are in place (`MOVE_MOUNT_SET_GROUP`, Linux 5.15).
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::walk::identity;
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount::mount_table::{Mount, OwnTable};
 use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::kernel::namespace::guard::{
@@ -396,7 +396,7 @@ impl Parent {
         // what is compared.
         let status = rustix::fs::fstat(&copy).map_err(failed)?;
         let on_host = rustix::fs::fstat(&self.root).map_err(failed)?;
-        if identity(&status) != identity(&on_host) {
+        if FileIdentity::of(&status) != FileIdentity::of(&on_host) {
             return Err(Error::new("use", point, "another mount has come there"));
         }
         keep_apart(&copy, point)?;
