@@ -129,7 +129,7 @@ impl SessionGuard {
 /// A directory or file that a namespace shows, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownPath {
-    /// Its path in the view of the host.
+    /// Its path in the view of the host, as it led there.
     pub path: String,
     /// Its device and inode.
     pub identity: FileIdentity,

@@ -13,6 +13,7 @@ mod store;
 
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace};
+use crate::path::AbsPath;
 use crate::session::PinKey;
 use crate::session::lock::Lock;
 use crate::session::runtime::Runtime;
@@ -36,7 +37,7 @@ pub struct Request<'a> {
     /// Say what would be removed, and remove nothing.
     pub dry_run: bool,
     /// The stores of the present policies.
-    pub stores: &'a [String],
+    pub stores: &'a [AbsPath],
     /// Also remove the instances of users and groups in these stores, unless they were used within that time.
     pub unused_for: Option<Duration>,
     /// Also remove the instances of users in these stores whose accounts this says are gone. With both, both must

@@ -21,6 +21,7 @@ pub mod journal;
 pub mod kernel;
 pub mod login;
 pub mod pam;
+pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod session;

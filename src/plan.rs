@@ -12,7 +12,8 @@ mod show;
 
 use crate::error::{Origin, Result};
 use crate::login::{Accounts, Login};
-use crate::policy::value::{AbsPath, Attributes, Mode, Names, Propagation, Size};
+use crate::path::AbsPath;
+use crate::policy::value::{Attributes, Mode, Names, Propagation, Size};
 use crate::policy::{Policy, Selection, Sha256, select};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

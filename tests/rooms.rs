@@ -30,6 +30,11 @@ const ROOMS: &[Room] = &[
         "it carries text to the log, whatever the text says",
     ),
     room(
+        "path",
+        &["store::layout", "error"],
+        "the form of a path does not depend on whose it is",
+    ),
+    room(
         "store",
         &[],
         "who has which directory of a store does not depend on who asks",
@@ -46,27 +51,35 @@ const ROOMS: &[Room] = &[
     ),
     room(
         "kernel",
-        &["store::layout", "error"],
+        &["path", "store::layout", "error"],
         "it does what it is told and knows neither policies nor plans",
     ),
     room(
         "policy",
-        &["login", "kernel", "store::layout", "error"],
+        &["path", "login", "kernel", "store::layout", "error"],
         "the language is a pure function of files and a login, and is not concerned with what becomes of it",
     ),
     room(
         "plan",
-        &["policy", "login", "store::layout", "error"],
+        &["path", "policy", "login", "store::layout", "error"],
         "a plan is made without looking at the world",
     ),
     room(
         "apply",
-        &["plan", "kernel", "policy::value", "store::layout", "error"],
+        &[
+            "path",
+            "plan",
+            "kernel",
+            "policy::value",
+            "store::layout",
+            "error",
+        ],
         "what is not in the plan must not decide what happens",
     ),
     room(
         "session",
         &[
+            "path",
             "apply",
             "plan",
             "kernel",
@@ -80,6 +93,7 @@ const ROOMS: &[Room] = &[
     room(
         "gc",
         &[
+            "path::AbsPath",
             "session",
             "kernel",
             "login::SessionId",
@@ -91,6 +105,7 @@ const ROOMS: &[Room] = &[
     room(
         "cli",
         &[
+            "path",
             "apply",
             "error",
             "gc",
@@ -107,6 +122,7 @@ const ROOMS: &[Room] = &[
     room(
         "pam",
         &[
+            "path",
             "apply",
             "error",
             "journal",
@@ -286,7 +302,7 @@ fn a_right_use_is_let_through() {
         ),
         ("plan.rs", "let text = \"\\\"crate::kernel\";"),
         ("plan.rs", "let text = r#\"# \"crate::kernel::file()\"#;"),
-        ("apply.rs", "use crate::policy::value::{AbsPath, Mode};"),
+        ("apply.rs", "use crate::policy::value::{Mode, Size};"),
         (
             "kernel/file.rs",
             "use super::mount; use crate::kernel::sys;",

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::kernel::fs::directory;
 use crate::kernel::fs::owner_note::{self, Account, Change};
 use crate::kernel::fs::walk::{Trust, Walker};
+use crate::path::AbsPath;
 use crate::store::layout;
 use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
@@ -114,7 +115,7 @@ impl Owner {
 /// # Errors
 ///
 /// The store is not as it should be, or the note cannot be read or written.
-pub(crate) fn note_change(store: &str, uid: u32, user: &str, home: &str) -> Result<()> {
+pub(crate) fn note_change(store: &AbsPath, uid: u32, user: &str, home: &str) -> Result<()> {
     let path = layout::Owner::User(uid).path(store);
     let found = match Walker::new(Trust::User(0))?.open(&path, &[]) {
         Err(missing) if missing.is_missing() => return Ok(()),

@@ -5,8 +5,8 @@ use super::instances::Instances;
 use super::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
+use crate::path::{AbsPath, is_within};
 use crate::plan::{Step, View};
-use crate::policy::value::{AbsPath, is_within};
 
 /// Refuses a step at a place that another one covers, that its view does not fit, or that holds the store.
 pub(super) fn check_target(step: &Step, place: &Place, view: SessionView<'_, '_>) -> Result<()> {

@@ -6,8 +6,9 @@ use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
 use crate::kernel::fs::walk::{Cover, Place};
 use crate::kernel::mount::{self, Preparation, Travel};
+use crate::path::is_within;
 use crate::plan::Step;
-use crate::policy::value::{Propagation, is_within};
+use crate::policy::value::Propagation;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 

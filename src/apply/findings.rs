@@ -8,8 +8,8 @@ use crate::kernel::fs::device::Multiplexer;
 use crate::kernel::fs::entries::{Found, MOST_MATCHES};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::Place;
+use crate::path::AbsPath;
 use crate::plan::{NewRoot, Step};
-use crate::policy::value::AbsPath;
 use std::fmt::Display;
 
 /// What was found.

@@ -9,8 +9,8 @@ use super::session_view::SessionView;
 use super::subject::{InitTarget, Subject};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Place, Trust};
+use crate::path::AbsPath;
 use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
-use crate::policy::value::AbsPath;
 
 /// Refuses root's programs for a new instance where the user could let a path by which they know it lead elsewhere.
 pub(super) fn check_programs(

@@ -198,7 +198,7 @@ impl<'p> Instances<'p> {
             let status = rustix::fs::fstat(&made)
                 .map_err(|errno| Error::from_errno("examine", path, errno))?;
             self.session_directories.push(SessionDirectory {
-                path: path.to_owned(),
+                path: instance.directory.clone(),
                 view: covered.path.clone(),
                 identity: FileIdentity::of(&status),
                 enclosed: instance.directory.is_within(&context.plan.store),

@@ -9,8 +9,8 @@ use super::views::name_servers;
 use crate::error::Result;
 use crate::kernel::fs::directory::{Draft, Publication};
 use crate::kernel::fs::walk::Place;
+use crate::path::is_within;
 use crate::plan::{Step, View};
-use crate::policy::value::is_within;
 
 /// A step, and where it goes.
 pub(super) struct Located<'p> {

@@ -6,12 +6,13 @@ use crate::kernel::fs::removal;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::guard::leave_for_new;
+use crate::path::AbsPath;
 
 /// A directory that lives as long as its session, and how to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDirectory {
     /// Its path.
-    pub path: String,
+    pub path: AbsPath,
     /// The path at which the session sees it, without links.
     pub view: String,
     /// The device and inode it had when it was made.
@@ -45,7 +46,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, trust: Trust) -> R
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
     let _guard = leave_for_new(Travel::Neither, &[])?;
     mount::detach(&directory.view)?;
-    removal::remove_tree(parent, name, directory.identity, &directory.path)
+    removal::remove_tree(parent, name, directory.identity, directory.path.as_str())
 }
 
 /// The session's directory in the store goes with the last of its instances.

@@ -8,6 +8,7 @@ use crate::cli::terminal::{Progress, Screen, Tone, harmless};
 use crate::error::{Error, Result};
 use crate::gc::{Disposal, Kind, Remains, Request, collect};
 use crate::login::{has_account, is_effective_root, is_unknown};
+use crate::path::AbsPath;
 use crate::policy::{Diagnostics, Policy, Source};
 use crate::session::origin;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ fn is_gone(uid: u32, name: Option<&str>) -> bool {
 }
 
 /// The stores of the policies that logins ask, and what is wrong with those that have mistakes.
-fn stores(arguments: &Gc) -> (Vec<String>, Vec<Remains>) {
+fn stores(arguments: &Gc) -> (Vec<AbsPath>, Vec<Remains>) {
     let mut sources = vec![arguments.policy.source()];
     if arguments.policy.config.is_none() {
         sources.extend(policies(&Tree::host()));
@@ -68,7 +69,7 @@ fn stores(arguments: &Gc) -> (Vec<String>, Vec<Remains>) {
     let (mut stores, mut failed) = (Vec::new(), Vec::new());
     for source in &sources {
         match Policy::load(source) {
-            Ok(loaded) => stores.push(loaded.policy.settings.store.to_string()),
+            Ok(loaded) => stores.push(loaded.policy.settings.store),
             Err(diagnostics) => failed.push(unreadable(source, &diagnostics)),
         }
     }

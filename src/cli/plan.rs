@@ -2,11 +2,12 @@
 
 use crate::cli::terminal::harmless;
 use crate::error::Origin;
+use crate::path::AbsPath;
 use crate::plan::{
     FileSystem, Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan,
     Shape, Sharing, Step, Variable, View, Volume, Wanted,
 };
-use crate::policy::value::{AbsPath, Names, Propagation};
+use crate::policy::value::{Names, Propagation};
 use crate::policy::word_of;
 use serde_json::{Map, Value, json};
 

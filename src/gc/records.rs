@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;
 use crate::login::SessionId;
+use crate::path::AbsPath;
 use crate::session::CACHED_PLANS;
 use crate::session::census::Census;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
@@ -108,7 +109,7 @@ impl Ledger {
     }
 
     /// The stores of the present policies, and those that namespaces were made with.
-    pub(super) fn stores(&self, present: &[String]) -> BTreeSet<String> {
+    pub(super) fn stores(&self, present: &[AbsPath]) -> BTreeSet<AbsPath> {
         let earlier = self.namespaces.iter().map(|record| &record.store);
         present.iter().chain(earlier).cloned().collect()
     }

@@ -7,6 +7,7 @@ use super::{ABANDONED, Collector, Kind, Leftover, MOUNTED};
 use crate::error::Result;
 use crate::kernel::fs::directory::is_temporary;
 use crate::login::SessionId;
+use crate::path::AbsPath;
 use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind, is_name_in_store};
 use std::time::Duration;
@@ -16,8 +17,8 @@ const BEING_MADE: Duration = Duration::from_secs(10 * 60);
 
 impl Collector<'_> {
     /// Removes what nobody needs in a store.
-    pub(super) fn collect_store(&mut self, path: &str, ledger: &Ledger) -> Result<()> {
-        let Some(store) = Directory::store(path)? else {
+    pub(super) fn collect_store(&mut self, path: &AbsPath, ledger: &Ledger) -> Result<()> {
+        let Some(store) = Directory::store(path.as_str())? else {
             return Ok(());
         };
         let mut collection = StoreCollection {
@@ -33,7 +34,7 @@ impl Collector<'_> {
                 .note_failure(Kind::SessionDirectory, collected);
         }
         let request = collection.collector.request;
-        let is_settled = request.stores.iter().any(|settled| settled == path);
+        let is_settled = request.stores.contains(path);
         if is_settled && (request.unused_for.is_some() || request.is_deleted.is_some()) {
             collection.collect_expired(&store)?;
         }

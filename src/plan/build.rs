@@ -8,13 +8,14 @@ use super::{
 use super::{Isolation, View, Volume, Wanted};
 use crate::error::{Error, Origin, Result};
 use crate::login::{Accounts, Login};
+use crate::path::{AbsPath, Component};
 use crate::policy::rule::{
     Bind, Env, Hide, Hook as HookRule, Ipc, Isolate, Medium, Network, Overlay, Ownership, Per,
     Private, Processes, Root, RunAs, Tmpfs, Volume as VolumeRule,
 };
 use crate::policy::store::{Parent, Store};
 use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
-use crate::policy::value::{AbsPath, Attributes, Component, Names, attribute};
+use crate::policy::value::{Attributes, Names, attribute};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
 use crate::store::layout::{Owner, name_instance};

@@ -5,7 +5,7 @@ mod options;
 
 use super::{FileSystem, Medium, Step, View};
 use crate::error::Error;
-use crate::policy::value::AbsPath;
+use crate::path::AbsPath;
 use crate::policy::{Diagnostic, Diagnostics, Fault, Report, Severity, Text};
 use escape::{unescape, unquoted};
 use options::Options;

@@ -1,8 +1,8 @@
 //! Programs that are run for a session.
 
 use crate::error::Origin;
+use crate::path::AbsPath;
 use crate::policy::rule::{OnFailure, Password, RunAs, When};
-use crate::policy::value::AbsPath;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

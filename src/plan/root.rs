@@ -3,7 +3,8 @@
 use super::fstab::Fstab;
 use super::{FileSystem, Medium, NewRoot, Plan, Shape, Step, View};
 use crate::error::Origin;
-use crate::policy::value::{AbsPath, Attributes, Mode, Size, attribute};
+use crate::path::AbsPath;
+use crate::policy::value::{Attributes, Mode, Size, attribute};
 
 impl Plan {
     /// The path of its root's fstab, if it has one.

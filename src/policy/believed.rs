@@ -3,7 +3,8 @@
 
 use super::rule::{Bind, Kind, Ownership, Private, RunAs, Tmpfs, Volume};
 use super::template::{Fact, NameTemplate, PathTemplate};
-use super::value::{Mode, is_within};
+use super::value::Mode;
+use crate::path::is_within;
 
 /// The directories; besides these, every one of the root directory whose name begins with [`LIBRARIES`].
 const DIRECTORIES: [&str; 6] = ["/etc", "/usr", "/bin", "/sbin", "/boot", "/var/lib"];

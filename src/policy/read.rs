@@ -9,8 +9,9 @@ use super::rule::{
 use super::settings::listed;
 use super::store;
 use super::template::{Fact, InstanceTemplate, PathTemplate, Template};
-use super::value::{Attributes, Component, Mode, Size, VariableName, attribute};
+use super::value::{Attributes, Mode, Size, VariableName, attribute};
 use crate::error::Origin;
+use crate::path::Component;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;

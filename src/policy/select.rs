@@ -6,7 +6,7 @@ use super::principal;
 use super::{Kind, Policy, Rule, Selectors};
 use crate::error::{Error, Origin};
 use crate::login::Login;
-use crate::policy::value::AbsPath;
+use crate::path::AbsPath;
 use std::collections::BTreeMap;
 
 /// Every rule of a policy, judged for one login.

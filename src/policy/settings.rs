@@ -6,8 +6,9 @@ use super::principal::{Listed, Principal};
 use super::report::Fault;
 use super::source::BUILT_IN_NAME;
 use super::template::PathTemplate;
-use super::value::{AbsPath, Propagation};
+use super::value::Propagation;
 use crate::error::Origin;
+use crate::path::AbsPath;
 use std::sync::Arc;
 
 /// `[settings]`, complete: what no file says has its default.

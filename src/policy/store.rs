@@ -5,8 +5,8 @@ use super::fields::{Fields, Vocabulary};
 use super::per::Per;
 use super::report::Fault;
 use super::template::{Fact, PathTemplate};
-use super::value::AbsPath;
 use crate::login::Login;
+use crate::path::AbsPath;
 
 /// `store` of a `[[private]]` rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use super::fields::{Vocabulary, Word, nearest, shortened};
 use super::report::Fault;
-use super::value::{AbsPath, Component, Names};
+use super::value::Names;
 use crate::kernel::fs::entries::Piece;
 use crate::login::Login;
+use crate::path::{AbsPath, Component};
 use std::fmt;
 use std::ops::Range;
 

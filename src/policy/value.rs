@@ -3,20 +3,12 @@
 use super::fields::{Item, Vocabulary, Word, shortened, unknown_word};
 use super::report::Fault;
 use crate::kernel::mount::attribute::Choice;
-use crate::store::layout::DEFAULT_STORE;
+use crate::path::AbsPath;
 use std::fmt;
 use std::time::Duration;
 
 pub use crate::kernel::fs::entries::Names;
 pub use crate::kernel::mount::attribute;
-
-/// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AbsPath(String);
-
-/// One name in a directory: not empty, not `.` or `..`, without a slash or NUL, at most 255 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Component(String);
 
 /// The name of a variable of the environment: letters, digits and `_`, no digit first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,101 +43,6 @@ pub struct Attributes {
     named: u64,
     /// Their values, within these bits.
     bits: u64,
-}
-
-impl AbsPath {
-    /// The path `text`, or what is wrong with it.
-    ///
-    /// # Errors
-    ///
-    /// A sentence fragment saying which rule the text breaks.
-    pub fn new(text: &str) -> Result<Self, &'static str> {
-        let Some(rest) = text.strip_prefix('/') else {
-            return Err("a path must be absolute");
-        };
-        if rest.is_empty() {
-            return Err("the root directory cannot be used here");
-        }
-        if text.contains('\0') {
-            return Err("a path cannot hold a NUL");
-        }
-        for name in rest.split('/') {
-            match name {
-                "" => return Err("a path must not have repeated or trailing slashes"),
-                "." | ".." => return Err("a path must not have `.` or `..` in it"),
-                long if long.len() > 255 => {
-                    return Err("a name in a path is at most 255 bytes long");
-                }
-                _ => {}
-            }
-        }
-        if text.len() > 4095 {
-            return Err("a path is at most 4095 bytes long");
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The path as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The names in the path, from the root down.
-    pub fn components(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/').skip(1)
-    }
-
-    /// Whether `self` is `ancestor` or lies beneath it.
-    #[must_use]
-    pub fn is_within(&self, ancestor: &Self) -> bool {
-        is_within(&self.0, ancestor.as_str())
-    }
-}
-
-/// Whether `path` is `ancestor` or lies beneath it, both absolute without `.`, `..`, repeated and trailing slashes.
-/// Nothing but itself lies within `/`.
-#[must_use]
-pub fn is_within(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-impl AbsPath {
-    /// The directory of instances unless `settings.store` says otherwise.
-    #[must_use]
-    pub(crate) fn default_store() -> Self {
-        Self(DEFAULT_STORE.to_owned())
-    }
-
-    /// Whether it is `/proc` or in it.
-    #[must_use]
-    pub(crate) fn is_in_proc(&self) -> bool {
-        self.components().next() == Some("proc")
-    }
-}
-
-impl Component {
-    /// The name `text`, or what is wrong with it.
-    ///
-    /// # Errors
-    ///
-    /// A sentence fragment saying which rule the text breaks.
-    pub fn new(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "" => Err("a name must not be empty"),
-            "." | ".." => Err("a name must not be `.` or `..`"),
-            _ if text.contains(['/', '\0']) => Err("a name must not hold a slash or NUL"),
-            _ if text.len() > 255 => Err("a name is at most 255 bytes long"),
-            _ => Ok(Self(text.to_owned())),
-        }
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Default for Size {
@@ -375,18 +272,6 @@ impl From<Choice> for Attributes {
     }
 }
 
-impl fmt::Display for AbsPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Component {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04o}", self.0)
@@ -454,32 +339,6 @@ mod tests {
             ("u=rwx", None),
         ] {
             assert_eq!(Mode::parse(text).ok().map(Mode::bits), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn paths_within_paths() {
-        for (path, ancestor, expected) in [
-            ("/a", "/a", true),
-            ("/a/b", "/a", true),
-            ("/ab", "/a", false),
-            ("/a", "/a/b", false),
-            ("/a", "/", false),
-        ] {
-            let within = AbsPath(path.to_owned()).is_within(&AbsPath(ancestor.to_owned()));
-            assert_eq!(within, expected, "{path} in {ancestor}");
-        }
-    }
-
-    #[test]
-    fn a_path_in_proc_is_judged_by_its_first_name() {
-        for (path, expected) in [
-            ("/proc", true),
-            ("/proc/1", true),
-            ("/process", false),
-            ("/a/proc", false),
-        ] {
-            assert_eq!(AbsPath(path.to_owned()).is_in_proc(), expected, "{path}");
         }
     }
 

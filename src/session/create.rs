@@ -205,7 +205,7 @@ fn record_of(
         inherited: applied.inherited.clone(),
         caller: None,
         is_hosts_view: false,
-        store: plan.store.to_string(),
+        store: plan.store.clone(),
         instances: applied.instances.iter().map(shown).collect(),
         sources: applied.sources.iter().map(shown).collect(),
         kept: applied.kept.clone(),

@@ -71,7 +71,7 @@ impl Ending {
 pub(super) fn outside_of_store(directories: &[SessionDirectory]) -> Vec<Shown> {
     let outside = directories.iter().filter(|directory| !directory.enclosed);
     let shown = outside.map(|directory| Shown {
-        path: directory.path.clone(),
+        path: directory.path.to_string(),
         device: directory.identity.device,
         inode: directory.identity.inode,
         form: None,

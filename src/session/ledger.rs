@@ -14,6 +14,7 @@ use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
 use crate::login::SessionId;
+use crate::path::AbsPath;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
 use rustix::fd::AsFd;
@@ -84,7 +85,7 @@ pub struct NamespaceRecord {
     #[serde(default)]
     pub is_hosts_view: bool,
     /// Where instances live that have no place of their own (`settings.store`).
-    pub store: String,
+    pub store: AbsPath,
     /// The directories of the user's, the group's or the session's own that appear in it.
     pub instances: Vec<Shown>,
     /// Directories and files of the host's that appear elsewhere in it (`[[bind]]`).
@@ -117,7 +118,7 @@ pub struct CompanionRecord {
 /// A directory or file that appears in a namespace, by its path in the host's view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
-    /// Its path.
+    /// Its path, as it led there.
     pub path: String,
     /// The device that it is on, as stat(2) numbers it.
     pub device: u64,
@@ -249,7 +250,7 @@ impl NamespaceRecord {
         for instance in &self.instances {
             let holder = Path::new(&instance.path).parent();
             let in_store = |holder: &&Path| {
-                holder.starts_with(&self.store) && *holder != Path::new(&self.store)
+                holder.starts_with(self.store.as_str()) && *holder != Path::new(self.store.as_str())
             };
             if let Some(holder) = holder.filter(in_store)
                 && noted != Some(holder)

@@ -9,10 +9,11 @@ use numbers::{Number, with_number};
 use pam_jns::apply::{self, Applied, Entered, Subject};
 use pam_jns::error::{Origin, Result};
 use pam_jns::kernel::fs::working_directory::WorkingDirectory;
+use pam_jns::path::AbsPath;
 use pam_jns::plan::{
     Instance, Isolation, Labelling, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
 };
-use pam_jns::policy::value::{AbsPath, Attributes, Names, Propagation, Size};
+use pam_jns::policy::value::{Attributes, Names, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};

@@ -7,6 +7,7 @@ use pam_jns::kernel::fs::identity::FileIdentity;
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::kernel::mount;
 use pam_jns::kernel::mount::volume::{self, Volume};
+use pam_jns::path::AbsPath;
 use pam_jns::plan::Plan;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;
@@ -145,7 +146,7 @@ fn what_a_user_puts_in_the_place_of_a_sessions_directory_is_not_removed() {
                 for round in 0..1500 {
                     directory(new, 0o700, USER);
                     let made = SessionDirectory {
-                        path: own.to_owned(),
+                        path: AbsPath::new(own).unwrap(),
                         view: "/mnt/t".to_owned(),
                         identity: identity(new),
                         enclosed: false,

@@ -8,7 +8,7 @@ use crate::apply::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
 use crate::kernel::mount::{self, Preparation};
-use crate::policy::value::AbsPath;
+use crate::path::AbsPath;
 
 /// Makes a bind of `source`.
 pub(super) fn build(

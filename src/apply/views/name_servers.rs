@@ -8,8 +8,8 @@ use crate::apply::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Draft;
 use crate::kernel::fs::walk::{self, Place, file_type};
+use crate::path::is_within;
 use crate::plan::{Step, View};
-use crate::policy::value::is_within;
 use rustix::fs::FileType;
 
 /// How many links one after the other may lead to where name servers are told.

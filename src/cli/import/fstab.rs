@@ -6,8 +6,9 @@ use super::tmpfs::{HALF, number};
 use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Origin, Result};
+use crate::path::AbsPath;
 use crate::plan::{FileSystem, Fstab, Step, View};
-use crate::policy::value::{AbsPath, Propagation, attribute};
+use crate::policy::value::{Propagation, attribute};
 use crate::policy::{Diagnostics, Severity};
 
 /// What `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would mount there.

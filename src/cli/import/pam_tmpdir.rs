@@ -5,8 +5,8 @@ use super::policy::{Policy, Table, escaped, refusal};
 use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportPamTmpdir;
 use crate::error::{Error, Origin, Result};
+use crate::path::AbsPath;
 use crate::plan::tidy;
-use crate::policy::value::AbsPath;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -13,10 +13,10 @@ use crate::kernel::namespace::user_namespace::Maps;
 use crate::kernel::namespace::user_namespace::is_root_outside;
 use crate::kernel::process::credentials::Program;
 use crate::login::{Login, Nss, is_effective_root};
+use crate::path::AbsPath;
 use crate::plan::{Instance, Isolation, Lifetime, Network, Plan, Processes};
 use crate::policy::rule::Medium;
 use crate::policy::source::LIMIT;
-use crate::policy::value::AbsPath;
 use crate::policy::{Kind, Policy, Rule, Settings, Source};
 use std::ffi::OsString;
 

@@ -14,6 +14,7 @@ use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::kernel::namespace::guard::{
     NamespaceGuard, PINS, forget_pins, leave_for_copy, separate, share_mounts,
 };
+use crate::path::is_within;
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -352,7 +353,7 @@ impl CallersDirectories {
 }
 
 fn is_strictly_within(path: &str, other: &str) -> bool {
-    path != other && Path::new(path).starts_with(other)
+    path != other && (other == "/" || is_within(path, other))
 }
 
 /// Takes a mount out of its peer group, and from behind its master.

@@ -3,6 +3,7 @@
 use super::scene::*;
 use crate::own::*;
 use pam_jns::gc::{Disposal, Kind, Remains};
+use pam_jns::path::AbsPath;
 use pam_jns::session::{Process, Runtime};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -327,7 +328,7 @@ fn an_earlier_store_is_cleaned_of_sessions_alone() {
         age("/mnt/earlier/user/2001", -100 * DAY);
         let sleeper = Sleeper::start();
         let mut record = record(2001, sleeper.identity(), None);
-        record.store = "/mnt/earlier".to_owned();
+        record.store = AbsPath::new("/mnt/earlier").unwrap();
         record.write(&Runtime::open().unwrap()).unwrap();
         assert_eq!(
             removed(&gc_with(unused_for(1))),

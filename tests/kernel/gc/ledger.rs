@@ -132,16 +132,24 @@ fn a_record_never_leads_elsewhere() {
         age(&session_path(1), OLD);
         let pinned = serde_json::to_string(&record(2001, namespace, Some(&key(2001)))).unwrap();
         let lie = pinned.replace(&key(2001).to_string(), "../../../mnt/precious");
+        let stored = serde_json::to_string(&record(2001, namespace, None)).unwrap();
         let mut other = record(2001, namespace, None);
-        other.store = "/run/../mnt".to_owned();
         other.instances = vec![instance("/mnt/user/0/../../precious")];
         other.write(&runtime()).unwrap();
+        file(
+            "/run/jns/namespace/2",
+            &stored.replace(STORE, "/run/../mnt"),
+        );
+        age("/run/jns/namespace/2", OLD);
         file("/run/jns/namespace/1", &lie);
         age("/run/jns/namespace/1", OLD);
         let found = gc();
         assert!(exists("/mnt/precious"));
         assert!(!exists(&session_path(1)), "{found:?}");
-        assert!(!exists("/run/jns/namespace/1"), "{found:?}");
+        for inode in [1, 2] {
+            let path = format!("/run/jns/namespace/{inode}");
+            assert!(!exists(&path), "{found:?}");
+        }
     });
 }
 

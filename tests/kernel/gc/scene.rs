@@ -5,6 +5,7 @@ use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::kernel::namespace::kind::{Namespaces, OtherNamespace, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
+use pam_jns::path::AbsPath;
 use pam_jns::session::ledger::{CompanionRecord, Shown};
 use pam_jns::session::{NamespaceRecord, PinKey, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
@@ -144,7 +145,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         init: None,
         plan: None,
         paths: vec!["/tmp".to_owned()],
-        store: STORE.to_owned(),
+        store: AbsPath::new(STORE).unwrap(),
         sources: Vec::new(),
         kept: Vec::new(),
         missing: Vec::new(),
@@ -225,7 +226,7 @@ pub fn gc_with(asked: Asked) -> Vec<Remains> {
         .map(|deleted| move |uid, name: Option<&str>| deleted(uid, name));
     collect(&Request {
         dry_run: asked.dry_run,
-        stores: &[STORE.to_owned()],
+        stores: &[AbsPath::new(STORE).unwrap()],
         unused_for: asked.unused_for,
         is_deleted: deleted.as_ref().map(|deleted| deleted as &IsDeleted),
         beginning: &|_| {},

@@ -1,0 +1,182 @@
+//! Paths and names whose form was checked once.
+
+use crate::error::Error;
+use crate::store::layout::DEFAULT_STORE;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AbsPath(String);
+
+/// One name in a directory: not empty, not `.` or `..`, without a slash or NUL, at most 255 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Component(String);
+
+impl AbsPath {
+    /// The path `text`, or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence fragment saying which rule the text breaks.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err("a path must be absolute");
+        };
+        if rest.is_empty() {
+            return Err("the root directory cannot be used here");
+        }
+        if text.contains('\0') {
+            return Err("a path cannot hold a NUL");
+        }
+        for name in rest.split('/') {
+            match name {
+                "" => return Err("a path must not have repeated or trailing slashes"),
+                "." | ".." => return Err("a path must not have `.` or `..` in it"),
+                long if long.len() > 255 => {
+                    return Err("a name in a path is at most 255 bytes long");
+                }
+                _ => {}
+            }
+        }
+        if text.len() > 4095 {
+            return Err("a path is at most 4095 bytes long");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The names in the path, from the root down.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip(1)
+    }
+
+    /// Whether `self` is `ancestor` or lies beneath it.
+    #[must_use]
+    pub fn is_within(&self, ancestor: &Self) -> bool {
+        is_within(&self.0, ancestor.as_str())
+    }
+}
+
+/// Whether `path` is `ancestor` or lies beneath it, both absolute without `.`, `..`, repeated and trailing slashes.
+/// Nothing but itself lies within `/`.
+#[must_use]
+pub fn is_within(path: &str, ancestor: &str) -> bool {
+    path.strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl AbsPath {
+    /// The directory of instances unless `settings.store` says otherwise.
+    #[must_use]
+    pub(crate) fn default_store() -> Self {
+        Self(DEFAULT_STORE.to_owned())
+    }
+
+    /// Whether it is `/proc` or in it.
+    #[must_use]
+    pub(crate) fn is_in_proc(&self) -> bool {
+        self.components().next() == Some("proc")
+    }
+}
+
+impl TryFrom<String> for AbsPath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::new(&text).map_err(|reason| Error::new("use the path", &text, reason))
+    }
+}
+
+impl Component {
+    /// The name `text`, or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence fragment saying which rule the text breaks.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "" => Err("a name must not be empty"),
+            "." | ".." => Err("a name must not be `.` or `..`"),
+            _ if text.contains(['/', '\0']) => Err("a name must not hold a slash or NUL"),
+            _ if text.len() > 255 => Err("a name is at most 255 bytes long"),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AbsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_it_was_checked() {
+        for (text, is_right) in [
+            ("/a/b", true),
+            ("/", false),
+            ("a", false),
+            ("/a/../b", false),
+            ("", false),
+        ] {
+            let read = serde_json::from_str::<AbsPath>(&format!("\"{text}\""));
+            assert_eq!(
+                read.ok().map(|path| path.to_string()),
+                is_right.then(|| text.to_owned())
+            );
+        }
+        assert_eq!(
+            AbsPath::new("/"),
+            Err("the root directory cannot be used here")
+        );
+    }
+
+    #[test]
+    fn paths_within_paths() {
+        for (path, ancestor, expected) in [
+            ("/a", "/a", true),
+            ("/a/b", "/a", true),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+            ("/a", "/", false),
+        ] {
+            let within = AbsPath(path.to_owned()).is_within(&AbsPath(ancestor.to_owned()));
+            assert_eq!(within, expected, "{path} in {ancestor}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_proc_is_judged_by_its_first_name() {
+        for (path, expected) in [
+            ("/proc", true),
+            ("/proc/1", true),
+            ("/process", false),
+            ("/a/proc", false),
+        ] {
+            assert_eq!(AbsPath(path.to_owned()).is_in_proc(), expected, "{path}");
+        }
+    }
+}
