@@ -38,6 +38,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::Sha256;
 pub use fields::word;
 pub(crate) use fields::word_of;
+pub(crate) use parts::Shown;
 pub(crate) use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};

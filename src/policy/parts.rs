@@ -30,6 +30,23 @@ struct Parts<'r> {
     commands: [Option<&'r Vec<Template>>; 2],
     hostname: Option<&'r HostnameTemplate>,
     variables: Option<&'r BTreeMap<String, Template>>,
+    /// What of the store the rule shows.
+    shown: Option<Shown>,
+    /// The namespaces of its own that a session gets by it.
+    isolation: Option<&'r Isolate>,
+    /// The volume that it opens.
+    volume: Option<&'r Volume>,
+    /// Whether it keeps something from users.
+    restricts: bool,
+}
+
+/// What of a store a rule shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A directory of the user's, the group's or the session's own.
+    Instance,
+    /// What is written to over what was there.
+    Layer,
 }
 
 impl<'r> Parts<'r> {
@@ -93,6 +110,7 @@ impl<'r> Parts<'r> {
         Self {
             path: Some(path),
             keep,
+            restricts: true,
             ..Self::default()
         }
     }
@@ -108,6 +126,7 @@ impl<'r> Parts<'r> {
             path: Some(path),
             store: store.as_ref(),
             per: Some(*per),
+            shown: Some(Shown::Layer),
             ..Self::default()
         }
     }
@@ -121,6 +140,8 @@ impl<'r> Parts<'r> {
         } = rule;
         Self {
             hostname: hostname.as_ref(),
+            isolation: Some(rule),
+            restricts: true,
             ..Self::default()
         }
     }
@@ -146,6 +167,7 @@ impl<'r> Parts<'r> {
         Self {
             path: Some(path),
             commands: [Some(open), close.as_ref()],
+            volume: Some(rule),
             ..Self::default()
         }
     }
@@ -184,7 +206,7 @@ impl<'r> Parts<'r> {
             init,
             options: _,
         } = rule;
-        let (store, hashed) = match medium {
+        let (store, hashed, shown) = match medium {
             Medium::Disk { store: Some(store) } => {
                 let Store {
                     path,
@@ -192,9 +214,11 @@ impl<'r> Parts<'r> {
                     parent: _,
                 } = store;
                 let name = |Hashed { hash: _, name }: &Hashed| *name;
-                (Some(path), hashed.as_ref().map_or(&[][..], name))
+                let hashed = hashed.as_ref().map_or(&[][..], name);
+                (Some(path), hashed, Some(Shown::Instance))
             }
-            Medium::Disk { store: None } | Medium::Memory { size: _, inodes: _ } => (None, &[][..]),
+            Medium::Disk { store: None } => (None, &[][..], Some(Shown::Instance)),
+            Medium::Memory { size: _, inodes: _ } => (None, &[][..], None),
         };
         Self {
             path: Some(path),
@@ -205,6 +229,7 @@ impl<'r> Parts<'r> {
             ownership: Some(ownership),
             keep,
             commands: [hook.as_ref(), None],
+            shown,
             ..Self::default()
         }
     }
@@ -224,6 +249,10 @@ impl<'r> Parts<'r> {
             commands,
             hostname,
             variables,
+            shown: _,
+            isolation: _,
+            volume: _,
+            restricts: _,
         } = self;
         let program = init.map(
             |Init {
@@ -293,6 +322,30 @@ impl Kind {
         let programs = commands.filter_map(|argv| argv.first()?.literal());
         let init = init.and_then(|init| init.program.literal());
         programs.chain(init.map(|path| path.to_string())).collect()
+    }
+
+    /// What of the store the rule shows; nothing for kinds that need none.
+    #[must_use]
+    pub(crate) fn shown(&self) -> Option<Shown> {
+        Parts::of(self).shown
+    }
+
+    /// The namespaces of its own that a session gets by the rule.
+    #[must_use]
+    pub(crate) fn isolation(&self) -> Option<&Isolate> {
+        Parts::of(self).isolation
+    }
+
+    /// The volume that the rule opens.
+    #[must_use]
+    pub(crate) fn volume(&self) -> Option<&Volume> {
+        Parts::of(self).volume
+    }
+
+    /// Whether the rule keeps something from users: what is hidden, and what is outside of a session's own namespaces.
+    #[must_use]
+    pub(crate) fn restricts(&self) -> bool {
+        Parts::of(self).restricts
     }
 
     /// Whether a template of the rule has one of `facts`.

@@ -7,7 +7,7 @@ use crate::cli::host::units::is_systemd_running;
 use crate::cli::host::{stack, sudoers};
 use crate::cli::outcome::reason;
 use crate::kernel::mount::mount_table::{self, Mount};
-use crate::policy::{Kind, Policy, Rule};
+use crate::policy::{Policy, Rule};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -63,18 +63,7 @@ pub fn of_sudoedit(tree: &Tree, policy: &Policy) -> Option<Finding> {
 
 /// Whether a rule keeps something from users that it does not keep from the commands that they run as root.
 fn is_lifted(rule: &Rule) -> bool {
-    match rule.kind {
-        Kind::Hide(_) => !rule.is_inherited(),
-        Kind::Isolate(_) => true,
-        Kind::Private(_)
-        | Kind::Tmpfs(_)
-        | Kind::Bind(_)
-        | Kind::Overlay(_)
-        | Kind::Root(_)
-        | Kind::Volume(_)
-        | Kind::Env(_)
-        | Kind::Hook(_) => false,
-    }
+    rule.kind.restricts() && !rule.is_inherited()
 }
 
 /// What a daemon keeps that is started in a command. systemd starts daemons itself, with the host's view.

@@ -6,21 +6,20 @@ use crate::kernel::namespace::kind::{self, Kind as NamespaceKind};
 use crate::kernel::namespace::network;
 use crate::kernel::probe;
 use crate::policy::rule::{Ipc, Isolate, Network};
-use crate::policy::{Kind, Policy, Rule};
+use crate::policy::{Policy, Rule, Shown};
 
 /// What rules of the policy would not get on this system.
 pub fn findings(policy: &Policy, rights: Rights) -> Vec<Finding> {
-    let of_rule = |rule: &Rule| match &rule.kind {
-        Kind::Isolate(isolate) => of_isolation(isolate, rule, rights),
-        Kind::Overlay(_) => of_overlay(rule, rights).into_iter().collect(),
-        Kind::Private(_)
-        | Kind::Tmpfs(_)
-        | Kind::Bind(_)
-        | Kind::Hide(_)
-        | Kind::Root(_)
-        | Kind::Volume(_)
-        | Kind::Env(_)
-        | Kind::Hook(_) => Vec::new(),
+    let of_rule = |rule: &Rule| {
+        let isolation = rule.kind.isolation();
+        let layer = (rule.kind.shown() == Some(Shown::Layer)).then_some(rule);
+        let of_isolation = isolation.map(|isolation| of_isolation(isolation, rule, rights));
+        let of_layer = layer.and_then(|rule| of_overlay(rule, rights));
+        of_isolation
+            .into_iter()
+            .flatten()
+            .chain(of_layer)
+            .collect::<Vec<_>>()
     };
     policy.rules.iter().flat_map(of_rule).collect()
 }

@@ -8,7 +8,7 @@ use crate::cli::host::stack::{self, Entry, Stack};
 use crate::cli::host::units;
 use crate::policy::rule::Processes;
 use crate::policy::settings::Namespaces;
-use crate::policy::{Kind, Policy, Rule};
+use crate::policy::{Policy, Rule};
 
 /// Modules that look for the process itself in /proc, where it is not to be found any more.
 const NEED_PROC: [&str; 3] = ["pam_loginuid", "pam_selinux", "pam_systemd"];
@@ -28,7 +28,8 @@ pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
 }
 
 fn has_own(rule: &Rule) -> bool {
-    matches!(&rule.kind, Kind::Isolate(isolate) if isolate.processes == Some(Processes::Own))
+    let isolation = rule.kind.isolation();
+    isolation.is_some_and(|isolation| isolation.processes == Some(Processes::Own))
 }
 
 /// The init of a PID namespace, and what serves a volume, is in the control group of the login that made the namespace,
@@ -45,27 +46,20 @@ fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
 
 /// What is lost of a rule's with the first session of a user, and why it need not be.
 fn loss(rule: &Rule) -> Option<(&Rule, &'static str, &'static str)> {
-    match rule.kind {
-        _ if has_own(rule) => Some((
+    if has_own(rule) {
+        return Some((
             rule,
             "all sessions of a user are killed when the first of them ends",
             "the end of the last one takes all processes with it",
-        )),
-        Kind::Volume(_) => Some((
+        ));
+    }
+    rule.kind.volume().map(|_| {
+        (
             rule,
             "the volumes of all sessions of a user are lost when the first of them ends",
             "volumes are closed with the last of them",
-        )),
-        Kind::Private(_)
-        | Kind::Tmpfs(_)
-        | Kind::Bind(_)
-        | Kind::Hide(_)
-        | Kind::Overlay(_)
-        | Kind::Isolate(_)
-        | Kind::Root(_)
-        | Kind::Env(_)
-        | Kind::Hook(_) => None,
-    }
+        )
+    })
 }
 
 fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {

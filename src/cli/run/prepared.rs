@@ -15,9 +15,8 @@ use crate::kernel::process::credentials::Program;
 use crate::login::{Login, Nss, is_effective_root};
 use crate::path::AbsPath;
 use crate::plan::{Instance, Isolation, Lifetime, Network, Plan, Processes};
-use crate::policy::rule::Medium;
 use crate::policy::source::LIMIT;
-use crate::policy::{Kind, Policy, Rule, Settings, Source};
+use crate::policy::{Policy, Rule, Settings, Source};
 use std::ffi::OsString;
 
 /// A command and what it gets.
@@ -173,18 +172,7 @@ fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
 
 /// Whether a rule shows a directory of the store.
 fn needs_store(rule: &Rule) -> bool {
-    match &rule.kind {
-        Kind::Private(private) => matches!(private.medium, Medium::Disk { .. }),
-        Kind::Overlay(_) => true,
-        Kind::Tmpfs(_)
-        | Kind::Bind(_)
-        | Kind::Hide(_)
-        | Kind::Isolate(_)
-        | Kind::Root(_)
-        | Kind::Volume(_)
-        | Kind::Env(_)
-        | Kind::Hook(_) => false,
-    }
+    rule.kind.shown().is_some()
 }
 
 fn program(arguments: &Run, target: &Target, plan: &Plan) -> Program {
