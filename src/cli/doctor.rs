@@ -12,6 +12,7 @@ mod policy;
 mod privileges;
 mod processes;
 mod programs;
+mod rights;
 mod sshd;
 mod store;
 mod units;
@@ -21,27 +22,11 @@ use crate::cli::host::Tree;
 use crate::cli::host::module_line::policies;
 use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::{Screen, Tone, count};
-use crate::login::is_effective_root;
 use crate::policy::{Policy, Source};
 use crate::store::layout::DEFAULT_STORE;
 use finding::{Finding, Level};
+use rights::Rights;
 use serde_json::{Value, json};
-
-/// The rights that this process looks with: some things only root can try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rights {
-    Root,
-    User,
-}
-
-impl Rights {
-    fn own() -> Self {
-        match is_effective_root() {
-            true => Self::Root,
-            false => Self::User,
-        }
-    }
-}
 
 /// Examines this system, or the one under `--root`.
 pub fn run(arguments: &Doctor, screen: Screen) -> Outcome {

@@ -4,6 +4,7 @@
 //! the command's own. Only where a session has a PID namespace of its own, which no process can move to but its
 //! children are born in, it starts the command and waits for it.
 
+mod command;
 mod own;
 mod target;
 
@@ -14,17 +15,16 @@ use crate::cli::command_log;
 use crate::cli::outcome::{Outcome, say};
 use crate::cli::supervision::{self, Supervised, Terminal};
 use crate::cli::terminal::harmless;
-use crate::error::Result;
 use crate::journal::Journal;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
 use crate::kernel::namespace::guard::leave_for_all;
-use crate::kernel::process::credentials::{self, Program};
+use crate::kernel::process::credentials;
 use crate::login::is_effective_root;
 use crate::session::origin;
+use command::{program, settle};
 use log::LevelFilter;
 use std::convert::Infallible;
-use std::ffi::OsString;
 use target::Target;
 
 /// Enters, and is the command from then on; comes back only with a failure.
@@ -93,39 +93,4 @@ fn remark(target: &Target) {
     if let Some(remark) = &target.remark {
         say(&format!("jns: {}\n", harmless(remark)));
     }
-}
-
-/// The shell, as a login shell, or the command.
-fn program(
-    arguments: &Enter,
-    account: &Account,
-    environment: Option<Vec<(OsString, OsString)>>,
-) -> Program {
-    let Some((command, rest)) = arguments.command.split_first() else {
-        return Program {
-            path: account.shell.clone(),
-            name: account.login_name_of_shell(),
-            arguments: Vec::new(),
-            environment,
-        };
-    };
-    Program {
-        path: command.clone(),
-        name: command.clone(),
-        arguments: rest.to_vec(),
-        environment,
-    }
-}
-
-/// Moves to the directory of the same path in the namespace, with the rights that the command will have; to the home
-/// where that cannot be or the directory is a third user's, and to `/` where neither can.
-fn settle(directory: &WorkingDirectory, account: &Account) -> Result<()> {
-    let is_there = |path: &str| {
-        let uid = account.credentials.uid;
-        credentials::go_to(path).is_ok() && WorkingDirectory::own().is_owned_by(&[0, uid])
-    };
-    if directory.find_again() || directory.path().is_some_and(is_there) {
-        return Ok(());
-    }
-    credentials::go_to(&account.home).or_else(|_| credentials::go_to("/"))
 }

@@ -1,12 +1,13 @@
 //! `jns explain`: what a login would get, and why, through the calls that a login makes.
 
+mod explanation;
 mod text;
 mod value;
 
 use crate::apply::{check_beliefs, read_fstab};
 use crate::cli::arguments::Explain;
+use crate::cli::host::Tree;
 use crate::cli::host::module_line::{line_of, source_of};
-use crate::cli::host::{Entry, Tree};
 use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{diagnostic_as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
@@ -14,32 +15,9 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
 use crate::login::{Login, Needs, Nss, Request, SessionId, Unknown};
 use crate::plan::Plan;
-use crate::policy::{Diagnostics, Loaded, Policy, Selection, select};
+use crate::policy::{Diagnostics, Policy, select};
+use explanation::{Explanation, Inputs};
 use serde_json::{Value, json};
-
-/// A login and the policy that it meets.
-#[derive(Debug)]
-struct Inputs {
-    line: Option<Entry>,
-    files: Vec<String>,
-    loaded: Loaded,
-    login: Login,
-}
-
-impl Inputs {
-    /// Whether the session is a command in somebody's session, which finds the directories of whoever calls it.
-    fn is_command(&self) -> bool {
-        self.loaded.policy.settings.inherits(&self.login.service)
-    }
-}
-
-/// A login, explained.
-#[derive(Debug)]
-struct Explanation<'c> {
-    inputs: &'c Inputs,
-    selection: Selection<'c>,
-    plan: Result<Plan>,
-}
 
 /// Why there is nothing to explain.
 #[derive(Debug)]

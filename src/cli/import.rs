@@ -1,6 +1,7 @@
 //! `jns import`: the policy that another program's configuration amounts to. It reads, and prints.
 
 mod fstab;
+mod imported;
 mod input;
 mod pam_namespace;
 mod pam_tmpdir;
@@ -13,20 +14,12 @@ use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Screen, count, harmless};
 use crate::error::{Error, Result};
 use crate::policy::source::LIMIT;
-use policy::Policy;
+use imported::Imported;
 use remark::Remark;
 use serde_json::json;
 
 /// The exit status for what cannot be read as a configuration.
 const BAD_INPUT: u8 = 2;
-
-/// What became of a configuration.
-#[derive(Debug)]
-struct Imported {
-    policy: Policy,
-    /// What the policy does not carry, or does differently, in the order of the configuration.
-    remarks: Vec<Remark>,
-}
 
 /// Imports what the arguments name.
 pub fn run(import: &Import) -> Outcome {
@@ -76,14 +69,6 @@ fn readable(imported: Imported) -> Result<Imported> {
             "the policy",
             format!("it would have {size} bytes, and may have {LIMIT}"),
         )),
-    }
-}
-
-impl Imported {
-    /// The policy as text; nothing where remarks forbid it.
-    fn policy_for(&self, invocation: &ImportInvocation) -> Option<String> {
-        let refused = invocation.strict && !self.remarks.is_empty();
-        (!refused).then(|| self.policy.to_string())
     }
 }
 

@@ -5,12 +5,15 @@
 //! to be done when it ends.
 
 mod entry;
+mod error;
 mod hooks;
 mod ids;
 mod options;
 mod password;
 mod pidfile;
 mod prepared;
+mod rights;
+mod subject;
 mod target;
 mod text;
 mod volume;
@@ -19,74 +22,23 @@ use crate::cli::arguments::Run;
 use crate::cli::command::{FAILED, NotRun, execute};
 use crate::cli::outcome::{Outcome, say};
 use crate::cli::plan;
-use crate::cli::source::render;
 use crate::cli::supervision::{self, Report, Supervised, Terminal};
-use crate::cli::terminal::{Screen, harmless};
-use crate::error::{Error, Result};
+use crate::cli::terminal::harmless;
+use crate::error::Result;
 use crate::journal::Journal;
 use crate::kernel::namespace::user_namespace;
 use crate::kernel::process::credentials::{self, Program};
 use crate::kernel::process::helper::WRITTEN;
 use crate::plan::When;
-use crate::policy::Diagnostics;
 use entry::Entry;
+use error::RunError;
 use log::LevelFilter;
 use pidfile::Reserved;
 use prepared::Prepared;
 use std::convert::Infallible;
-use text::UsageError;
-
-/// The exit status of a command line that is wrong.
-const MISUSED: u8 = 2;
 
 /// The shell where the account's does not exist: in another root directory.
 const SHELL: &str = "/bin/sh";
-
-/// Why nothing is run.
-#[derive(Debug)]
-enum RunError {
-    /// An option is wrong.
-    UsageError(UsageError),
-    /// The policy file has errors.
-    Policy(Diagnostics),
-    /// It failed.
-    NotRun(NotRun),
-}
-
-impl From<UsageError> for RunError {
-    fn from(usage_error: UsageError) -> Self {
-        Self::UsageError(usage_error)
-    }
-}
-
-impl From<Error> for RunError {
-    fn from(error: Error) -> Self {
-        Self::NotRun(error.into())
-    }
-}
-
-impl From<NotRun> for RunError {
-    fn from(not_run: NotRun) -> Self {
-        Self::NotRun(not_run)
-    }
-}
-
-impl RunError {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::UsageError(UsageError(text)) => Outcome {
-                status: MISUSED,
-                ..Outcome::failure(text)
-            },
-            Self::Policy(diagnostics) => Outcome {
-                status: FAILED,
-                out: String::new(),
-                err: render(diagnostics, Screen::for_errors()),
-            },
-            Self::NotRun(not_run) => not_run.outcome(),
-        }
-    }
-}
 
 /// Runs the command, and ends with its status.
 pub fn run(arguments: &Run) -> Outcome {

@@ -1,7 +1,7 @@
 //! Findings about what rules need of the system besides mounts.
 
-use super::Rights;
 use super::finding::{Area, Finding};
+use super::rights::Rights;
 use crate::kernel::namespace::kind::{self, Kind as NamespaceKind};
 use crate::kernel::namespace::network;
 use crate::kernel::probe;

@@ -1,7 +1,7 @@
 //! Findings about the running kernel.
 
-use super::Rights;
 use super::finding::{Area, Finding};
+use super::rights::Rights;
 use crate::kernel::probe::{self, Feature, Presence};
 
 /// The first release with everything that the module calls (mount_setattr).

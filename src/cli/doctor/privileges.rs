@@ -1,7 +1,7 @@
 //! Findings about what the daemons beside this process may do: inside a container, often too little.
 
-use super::Rights;
 use super::finding::{Area, Finding};
+use super::rights::Rights;
 use crate::cli::host::confinement::Confinement;
 
 /// What the module cannot do without, by its number in capabilities(7), and what for.

@@ -1,7 +1,7 @@
 //! What users can do for themselves: they may not look into `/run/jns`, nor change their namespace. Where
 //! one of their own processes is in a namespace of the module's, that process leads there.
 
-use super::{program, settle};
+use super::command::{program, settle};
 use crate::cli::account::Account;
 use crate::cli::arguments::Enter;
 use crate::cli::command::{NotRun, execute};

@@ -1,6 +1,6 @@
 //! The explanation as an administrator reads it.
 
-use super::Explanation;
+use super::explanation::Explanation;
 use crate::cli::plan::steps;
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::login::{Login, SessionId};

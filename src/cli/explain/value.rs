@@ -1,6 +1,6 @@
 //! The explanation as a program reads it.
 
-use super::Explanation;
+use super::explanation::Explanation;
 use crate::cli::host::Entry;
 use crate::cli::plan::{self, with_place};
 use crate::login::Login;

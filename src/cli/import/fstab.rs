@@ -1,9 +1,10 @@
 //! fstab(5) as rules: binds, file systems in memory, and the root directory that they are for.
 
+use super::imported::Imported;
 use super::input::{self, Input};
 use super::policy::{Policy, Table, escaped, refusal, with_help};
+use super::remark::Remark;
 use super::tmpfs::{HALF, number};
-use super::{Imported, remark::Remark};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Origin, Result};
 use crate::path::AbsPath;

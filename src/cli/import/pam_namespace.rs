@@ -4,60 +4,26 @@ mod line;
 mod memory;
 mod method;
 mod module;
+mod notes;
 mod rule;
+mod setting;
 mod syntax;
 mod users;
 
-use super::Imported;
+use super::imported::Imported;
 use super::input::{self, Input};
-use super::policy::{Policy, Table};
+use super::policy::Policy;
 use super::remark::Remark;
 use crate::cli::arguments::PamNamespace;
 use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Result};
 use module::Module;
+use rule::settings;
+use setting::Setting;
 
 const MAIN: &str = "/etc/security/namespace.conf";
-/// What there is where the kernel has SELinux.
-const SELINUX: &str = "/sys/fs/selinux/enforce";
 const DROP_INS: &str = "/etc/security/namespace.d";
-
-/// What decides about lines besides themselves.
-#[derive(Debug)]
-struct Setting {
-    /// The system whose configuration it is.
-    tree: Tree,
-    /// The arguments of the module.
-    module: Module,
-    /// Whether the system has SELinux, without which the methods `context` and `level` are `user`.
-    selinux: bool,
-}
-
-/// Collects what is to be said about one line.
-#[derive(Debug)]
-struct Notes<'a> {
-    origin: &'a Origin,
-    remarks: &'a mut Vec<Remark>,
-}
-
-impl<'a> Notes<'a> {
-    fn new(origin: &'a Origin, remarks: &'a mut Vec<Remark>) -> Self {
-        Self { origin, remarks }
-    }
-
-    fn left_out(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::left_out(self.origin, message));
-    }
-
-    fn different(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::different(self.origin, message));
-    }
-
-    fn doubtful(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::doubtful(self.origin, message));
-    }
-}
 
 /// Reads the configuration that the arguments name.
 ///
@@ -87,19 +53,6 @@ pub fn of_bytes(bytes: &[u8]) -> Result<Imported> {
     let input = input::of(MAIN, bytes)?;
     let setting = Setting::of(Tree::host(), Module::default())?;
     convert(&[input], &setting, Vec::new())
-}
-
-impl Setting {
-    fn of(tree: Tree, module: Module) -> Result<Self> {
-        let found = tree
-            .find(SELINUX)
-            .map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
-        Ok(Self {
-            selinux: found.is_some(),
-            tree,
-            module,
-        })
-    }
 }
 
 fn tree(arguments: &PamNamespace) -> Result<Tree> {
@@ -158,18 +111,6 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Res
         },
         remarks,
     })
-}
-
-/// The settings under which sessions get what they got from pam_namespace.
-fn settings() -> Table {
-    Table::new("[settings]")
-        .comment(
-            "As with pam_namespace, each line says itself whom it spares, root like anybody else;",
-        )
-        .comment("each session has a namespace of its own, and a command of sudo finds nothing of its caller's.")
-        .texts("exempt", &[])
-        .text("namespace", "session")
-        .texts("inherit", &[])
 }
 
 fn head(inputs: &[Input], setting: &Setting) -> Vec<String> {

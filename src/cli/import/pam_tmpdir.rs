@@ -1,8 +1,9 @@
 //! pam_tmpdir's configuration as a policy that keeps each user's temporary directory where it is.
 
+use super::imported::Imported;
 use super::input::{self, Input};
 use super::policy::{Policy, Table, escaped, refusal};
-use super::{Imported, remark::Remark};
+use super::remark::Remark;
 use crate::cli::arguments::ImportPamTmpdir;
 use crate::error::{Error, Origin, Result};
 use crate::path::AbsPath;

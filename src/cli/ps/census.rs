@@ -1,6 +1,6 @@
 //! Who is in which namespace: what the ledger says, checked against what the kernel says.
 
-use super::space::{self, Memory, Volume};
+use super::memory::{self, Memory};
 use super::stale::Judge;
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
@@ -58,6 +58,24 @@ pub struct SessionEntry {
     pub open: bool,
     /// Whether the present policy would give it another plan; nothing where that cannot be told.
     pub stale: Option<bool>,
+}
+
+/// A directory on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its path in the host's view.
+    pub path: String,
+    /// How many bytes it holds; nothing where it cannot be read.
+    pub used: Option<Usage>,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Whether something in it could not be counted.
+    pub more: bool,
 }
 
 /// The numbers of the processes in each namespace, by its inode number.
@@ -145,7 +163,7 @@ fn entry(
         .collect();
     let pinned = pin.is_some();
     let namespace = pin.or(inside.map(|(namespace, _)| namespace));
-    let memory = namespace.map(|namespace| space::memory(&namespace, &record.paths));
+    let memory = namespace.map(|namespace| memory::memory(&namespace, &record.paths));
     NamespaceEntry {
         identity,
         record: Some(record),

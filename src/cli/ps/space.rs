@@ -1,16 +1,12 @@
-//! What users' directories hold: in memory, as the file system says; on disk, counted file by file.
+//! What users' directories on disk hold, counted file by file.
 
-use super::census::Census;
+use super::census::{Census, Usage, Volume};
 use crate::cli::terminal::Progress;
 use crate::kernel::fs::directory::names;
 use crate::kernel::fs::identity::FileIdentity;
-use crate::kernel::mount::mount_table::{Mount, OwnTable};
-use crate::kernel::mount::reopen;
-use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace::guard::leave_for;
 use crate::session::ledger::Shown;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
@@ -20,75 +16,6 @@ const DEEPEST: usize = 256;
 
 /// How long the count may be silent, and how often it tells where it is.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// A file system in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
-    /// Where it is.
-    pub path: String,
-    /// How many bytes it holds.
-    pub used: u64,
-    /// How many it may hold.
-    pub size: u64,
-}
-
-/// A directory on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// Its path in the host's view.
-    pub path: String,
-    /// How many bytes it holds; nothing where it cannot be read.
-    pub used: Option<Usage>,
-}
-
-/// What a directory holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Whether something in it could not be counted.
-    pub more: bool,
-}
-
-/// The file systems in memory at these paths of a namespace; none where it cannot be entered.
-///
-/// It is entered, because a path by way of a process begins at that process's root directory, which its user
-/// may have changed.
-pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
-    let (Ok(table), Ok(_away)) = (OwnTable::find(), leave_for(namespace)) else {
-        return Vec::new();
-    };
-    let mounts = table.read().unwrap_or_default();
-    let found = paths.iter().filter_map(|path| {
-        // Whoever serves such a file system could let this process wait for ever.
-        let slow = |mount: &Mount| mount.kind.starts_with(b"fuse") && mount.is_above(path);
-        if mounts.iter().any(slow) {
-            return None;
-        }
-        let place = reopen(path).ok()?;
-        let status = rustix::fs::statx(
-            &place,
-            "",
-            AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC,
-            StatxFlags::MNT_ID,
-        );
-        let id = status.ok()?.stx_mnt_id;
-        let own = |mount: &Mount| mount.id == id && mount.point == path.as_bytes();
-        let mount = mounts.iter().find(|mount| own(mount))?;
-        (mount.kind == b"tmpfs").then(|| usage_of(&place, path))?
-    });
-    found.collect()
-}
-
-fn usage_of(place: &OwnedFd, path: &str) -> Option<Memory> {
-    let status = rustix::fs::fstatvfs(place).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(status.f_frsize);
-    Some(Memory {
-        path: path.to_owned(),
-        used: bytes(status.f_blocks.saturating_sub(status.f_bfree)),
-        size: bytes(status.f_blocks),
-    })
-}
 
 /// Counts every directory on disk that the namespaces of `census` show, each once.
 pub fn count(census: &mut Census) {

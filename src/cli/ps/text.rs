@@ -1,7 +1,8 @@
 //! The list as an administrator reads it.
 
-use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry};
-use super::space::{Memory, Volume, readable};
+use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry, Volume};
+use super::memory::Memory;
+use super::space::readable;
 use crate::cli::terminal::{Screen, Tone, harmless};
 use crate::session::NamespaceRecord;
 use humantime::format_duration;

@@ -1,7 +1,7 @@
 //! The list as JSON.
 
-use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry};
-use super::space::{Memory, Volume};
+use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry, Volume};
+use super::memory::Memory;
 use serde_json::{Value, json};
 
 /// The whole document.

@@ -3,7 +3,8 @@
 
 use super::hooks;
 use super::prepared::Prepared;
-use crate::apply::{self, SessionDirectory, SessionGuard, Subject};
+use super::subject::{CALLER, subject};
+use crate::apply::{self, SessionDirectory, SessionGuard};
 use crate::cli::command::SERVICE;
 use crate::cli::command_log;
 use crate::cli::outcome::{reason, say};
@@ -19,12 +20,8 @@ use crate::plan::PlanDigest;
 use crate::session::namespace::now;
 use crate::session::{
     NamespaceRecord, PlannedSession, Process, Runtime, SessionNamespace, SessionRecord, join,
-    subject_of,
 };
 use std::os::unix::fs::DirBuilderExt;
-
-/// Who is trusted in a user namespace of the caller's, in which the caller is root.
-const CALLER: Trust = Trust::Caller(0);
 
 /// The namespaces, with this process in them. Dropped, they are left, and what was made for them is removed.
 #[derive(Debug)]
@@ -81,24 +78,6 @@ impl Entry {
             session_guard.commit(SERVICE);
         }
     }
-}
-
-/// The user for whom the programs of a plan are run.
-///
-/// # Errors
-///
-/// The account database failed.
-pub fn subject<'c>(prepared: &'c Prepared, password: Option<&'c Secret>) -> Result<Subject<'c>> {
-    if prepared.is_root {
-        return subject_of(&prepared.login, prepared.plan.helpers(), password);
-    }
-    Ok(Subject {
-        trust: CALLER,
-        user: &prepared.login.user,
-        service: SERVICE,
-        password,
-        ..Subject::of(0)
-    })
 }
 
 fn admit(

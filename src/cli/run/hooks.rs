@@ -1,7 +1,7 @@
 //! The programs of a policy's `[[hook]]` rules, run when a command begins and when it has ended.
 
-use super::entry::subject;
 use super::prepared::Prepared;
+use super::subject::subject;
 use crate::cli::outcome::say;
 use crate::cli::terminal::harmless;
 use crate::error::{Error, Result};

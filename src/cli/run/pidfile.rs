@@ -1,6 +1,6 @@
 //! `--pidfile`: whole or not there, and gone with the command.
 
-use super::RunError;
+use super::error::RunError;
 use super::text::{absolute, usage_error};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::temporary_name;

@@ -1,8 +1,10 @@
 //! A command that is ready to be run: everything that is known of it before anything is done.
 
+use super::error::RunError;
+use super::rights::has_rights;
 use super::target::{self, Target};
 use super::text::usage_error;
-use super::{RunError, ids, options};
+use super::{ids, options};
 use crate::apply;
 use crate::cli::account::Account;
 use crate::cli::arguments::Run;
@@ -10,9 +12,8 @@ use crate::error::Error;
 use crate::kernel::fs::file::read_trusting;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::user_namespace::Maps;
-use crate::kernel::namespace::user_namespace::is_root_outside;
 use crate::kernel::process::credentials::Program;
-use crate::login::{Login, Nss, is_effective_root};
+use crate::login::{Login, Nss};
 use crate::path::AbsPath;
 use crate::plan::{Instance, Isolation, Lifetime, Network, Plan, Processes};
 use crate::policy::source::LIMIT;
@@ -88,11 +89,6 @@ impl Prepared {
         // Root's are in the ledger as long as they run.
         own || left || helpers || self.is_root
     }
-}
-
-/// Whether the caller is root where files of root are root's, and not in a user namespace of a user's.
-pub fn has_rights() -> bool {
-    is_effective_root() && !is_root_outside()
 }
 
 /// Who is trusted with the paths of options: for root, nobody but root and the user whose command it is.

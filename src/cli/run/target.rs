@@ -1,7 +1,7 @@
 //! The user whose command it is: the caller, or who `--user` and `--group` name.
 
-use super::RunError;
-use super::prepared::has_rights;
+use super::error::RunError;
+use super::rights::has_rights;
 use super::text::usage_error;
 use crate::cli::account::Account;
 use crate::cli::arguments::Identity;

@@ -1,9 +1,10 @@
 //! One line of namespace.conf, understood as pam_namespace understands it.
 
 use super::method::{self, Flags, Method};
+use super::notes::Notes;
+use super::setting::Setting;
 use super::syntax::{self, Template};
 use super::users::{self, Users};
-use super::{Notes, Setting};
 use crate::cli::import::remark::Remark;
 use crate::error::Origin;
 

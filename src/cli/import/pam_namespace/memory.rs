@@ -1,6 +1,6 @@
 //! The options of the method tmpfs: what of them `[[tmpfs]]` says, too.
 
-use super::Notes;
+use super::notes::Notes;
 use crate::cli::import::policy::Table;
 use crate::cli::import::tmpfs::{HALF, number};
 use crate::policy::value::Attributes;

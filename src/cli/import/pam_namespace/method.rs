@@ -1,6 +1,6 @@
 //! The third word of a line: how instances are told apart, and flags behind colons.
 
-use super::Notes;
+use super::notes::Notes;
 
 /// How instances are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

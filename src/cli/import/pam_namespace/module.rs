@@ -1,6 +1,6 @@
 //! The arguments that a PAM service gives to pam_namespace.so.
 
-use super::Notes;
+use super::notes::Notes;
 use crate::cli::host::{Entry, Tree, stack};
 use crate::cli::import::remark::Remark;
 use crate::error::{Error, Result};

@@ -3,8 +3,9 @@
 use super::line::Line;
 use super::memory;
 use super::method::{Create, Method};
+use super::notes::Notes;
+use super::setting::Setting;
 use super::users::Users;
-use super::{Notes, Setting, settings};
 use crate::cli::import::policy::{Table, escaped, first_error};
 use crate::cli::import::remark::Remark;
 use crate::cli::outcome::reason;
@@ -80,6 +81,18 @@ pub fn draft(
             None
         }
     })
+}
+
+/// The settings under which sessions get what they got from pam_namespace.
+pub fn settings() -> Table {
+    Table::new("[settings]")
+        .comment(
+            "As with pam_namespace, each line says itself whom it spares, root like anybody else;",
+        )
+        .comment("each session has a namespace of its own, and a command of sudo finds nothing of its caller's.")
+        .texts("exempt", &[])
+        .text("namespace", "session")
+        .texts("inherit", &[])
 }
 
 fn has_directory(line: &Line, setting: &Setting) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! The fourth word of a line: the users that it is about.
 
-use super::Notes;
+use super::notes::Notes;
 use crate::cli::import::policy::Table;
 use crate::policy::principal::Principal;
 use crate::policy::word;

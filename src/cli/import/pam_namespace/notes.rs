@@ -1,0 +1,33 @@
+//! What is to be said about a line.
+
+use crate::cli::import::remark::Remark;
+use crate::error::Origin;
+
+/// Collects what is to be said about one line.
+#[derive(Debug)]
+pub struct Notes<'a> {
+    origin: &'a Origin,
+    remarks: &'a mut Vec<Remark>,
+}
+
+impl<'a> Notes<'a> {
+    /// Begins for the line at `origin`.
+    pub fn new(origin: &'a Origin, remarks: &'a mut Vec<Remark>) -> Self {
+        Self { origin, remarks }
+    }
+
+    /// Says what the policy does not carry.
+    pub fn left_out(&mut self, message: impl Into<String>) {
+        self.remarks.push(Remark::left_out(self.origin, message));
+    }
+
+    /// Says what the policy does differently.
+    pub fn different(&mut self, message: impl Into<String>) {
+        self.remarks.push(Remark::different(self.origin, message));
+    }
+
+    /// Says what may have been meant otherwise.
+    pub fn doubtful(&mut self, message: impl Into<String>) {
+        self.remarks.push(Remark::doubtful(self.origin, message));
+    }
+}

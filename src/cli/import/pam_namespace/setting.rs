@@ -1,0 +1,38 @@
+//! What decides about lines besides themselves.
+
+use super::module::Module;
+use crate::cli::host::Tree;
+use crate::cli::outcome::reason;
+use crate::error::{Error, Result};
+
+/// What decides about lines besides themselves.
+#[derive(Debug)]
+pub struct Setting {
+    /// The system whose configuration it is.
+    pub tree: Tree,
+    /// The arguments of the module.
+    pub module: Module,
+    /// Whether the system has SELinux, without which the methods `context` and `level` are `user`.
+    pub selinux: bool,
+}
+
+impl Setting {
+    /// That of a system, under a module with those arguments.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be found out whether the system has SELinux.
+    pub fn of(tree: Tree, module: Module) -> Result<Self> {
+        let found = tree
+            .find(SELINUX)
+            .map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
+        Ok(Self {
+            selinux: found.is_some(),
+            tree,
+            module,
+        })
+    }
+}
+
+/// What there is where the kernel has SELinux.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
