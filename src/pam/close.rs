@@ -1,8 +1,13 @@
 //! Closing a session.
 
+use super::arguments::level;
+use super::ffi;
+use super::items::item;
+use super::kept::Sessions;
+use super::opened::Opened;
 use super::pending::PendingReturn;
 use super::places::{self, Others};
-use super::{Opened, Refusal, Sessions, ffi, item, tell};
+use super::refusal::{Refusal, tell};
 use crate::apply;
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
@@ -37,7 +42,7 @@ pub(super) fn close_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Resu
         Some(pending) if others == Others::Around => pending.make(),
         Some(pending) => {
             let service = item::<Service<'_>>(handle).unwrap_or_default();
-            let level = super::level(arguments);
+            let level = level(arguments);
             sessions.closed.replace(Some(opened.id.clone()));
             pending.postpone(service, level);
         }

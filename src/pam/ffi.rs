@@ -2,12 +2,15 @@
 //! two files that may hold `unsafe`.
 #![allow(unsafe_code)]
 
-use super::password::Password;
-use super::{Module, Sessions};
+use super::kept::{Password, Sessions};
 use libc::{c_char, c_int};
 use pam::constants::PamResultCode;
 use pam::module::PamHandle;
 use std::ffi::{CStr, CString};
+
+/// The module.
+#[derive(Debug)]
+pub struct Module;
 
 pam::pam_hooks!(Module);
 

@@ -1,6 +1,8 @@
 //! What the policy says of a login: read, with the facts gathered that it asks for, and made into a plan.
 
-use super::{Arguments, Refusal, threads};
+use super::arguments::Arguments;
+use super::refusal::Refusal;
+use super::threads;
 use crate::apply;
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
@@ -76,7 +78,7 @@ pub(super) fn judge(
         watched.extend(plan.fstab().map(source::watch));
         apply::read_fstab(&mut plan, Trust::Root)?;
         if !plan.is_empty() {
-            threads::permit(arguments)?;
+            threads::permit(arguments.threads)?;
         }
         Ok(plan)
     });

@@ -1,12 +1,13 @@
 //! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
+use super::arguments::Arguments;
 use super::cached_plan::{self, PlanSummary};
+use super::items::{item, request};
 use super::judgement::{Judgement, PlannedLogin, judge, log_observed, log_plan};
-use super::{
-    Arguments, Opened, Refusal, Sessions, environment, ffi, hooks, item, password, pending, places,
-    request, tell, threads,
-};
-
+use super::kept::Sessions;
+use super::opened::Opened;
+use super::refusal::{Refusal, tell};
+use super::{environment, ffi, hooks, password, pending, threads};
 use crate::apply::Subject;
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -69,7 +70,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     }
     let origin = match &caller {
         Some(_) if !arguments.observe => {
-            threads::permit(&arguments)?;
+            threads::permit(arguments.threads)?;
             Place::own().ok()
         }
         Some(_) | None => before.clone(),
@@ -87,7 +88,9 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             if let Some(caller) = caller {
                 caller.guard.commit();
             }
-            places::keep(handle, before, directory.location(), origin);
+            if let Some(sessions) = ffi::data::<Sessions>(handle) {
+                sessions.keep_places(before, directory.location(), origin);
+            }
             Ok(())
         }
         Err(refusal) if arguments.observe => {
@@ -283,7 +286,7 @@ impl<'o> Opening<'o> {
             return Ok(false);
         }
         self.is_command.set(Some(summary.inherits));
-        threads::permit(self.arguments)?;
+        threads::permit(self.arguments.threads)?;
         let subject = subject_of(login, summary.helpers(), None)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;

@@ -1,7 +1,10 @@
 //! The login password, kept from authentication until the session is open, for volumes that want it.
 
+use super::arguments::Arguments;
 use super::ffi;
-use super::{Arguments, Refusal, request};
+use super::items::request;
+use super::kept::{Password, Typed};
+use super::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::kernel::process::secret::Secret;
 use crate::login::is_effective_root;
@@ -10,18 +13,6 @@ use pam::items::AuthTok;
 use pam::module::PamHandle;
 use std::cell::RefCell;
 use std::ffi::CStr;
-
-/// A password with the handle. Every process that calls pam_end drops it: it wipes what it has, and a child has
-/// nothing.
-#[derive(Debug, Default)]
-pub(super) struct Password(RefCell<Option<Typed>>);
-
-#[derive(Debug)]
-struct Typed {
-    /// Whose it is: sudo(8) asks for that of its caller, and then opens a session of somebody else's.
-    user: String,
-    secret: Secret,
-}
 
 /// Keeps the password that a module before this one has asked for, if the policy has a use for it.
 pub(super) fn keep(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {

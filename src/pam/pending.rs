@@ -1,8 +1,9 @@
 //! The return from a session that is closed, which waits for the end of its PAM handle: modules that stand behind this
 //! one in the stack close after it, and what they have mounted in the session they unmount there.
 
+use super::opened::Opened;
 use super::places::Places;
-use super::{Opened, tell};
+use super::refusal::tell;
 use crate::journal::Journal;
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};

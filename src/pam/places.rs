@@ -1,14 +1,13 @@
 //! Where a process was when it opened a session, to which it returns when that is over.
 
+use super::refusal::tell;
 use super::threads::later_thread;
-use super::{Sessions, ffi, tell};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::{Location, WorkingDirectory};
 use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::login::SessionId;
-use crate::session::Place;
-use pam::module::PamHandle;
+use crate::session::place::Place;
 use rustix::process::Pid;
 use std::sync::Mutex;
 
@@ -40,35 +39,6 @@ pub(super) enum Others {
     Later,
 }
 
-/// Notes with the handle from where the session that was opened last came. `before` is the thread's place before it
-/// returned to the origin, in `directory`, and `origin` the one after that.
-pub(super) fn keep(
-    handle: &PamHandle,
-    before: Option<Place>,
-    directory: &Location,
-    origin: Option<Place>,
-) {
-    let Some((before, origin)) = before.zip(origin) else {
-        return;
-    };
-    let Some(sessions) = ffi::data::<Sessions>(handle) else {
-        return;
-    };
-    let mut open = sessions.open.borrow_mut();
-    let Some(opened) = open.last_mut().filter(|opened| opened.places.is_none()) else {
-        return;
-    };
-    opened.places = Some(Places {
-        before,
-        origin,
-        directory: directory.clone(),
-        left: WorkingDirectory::own().location().clone(),
-    });
-    if let Ok(mut open) = OPEN.try_lock() {
-        open.push((later_thread(), opened.id.clone()));
-    }
-}
-
 /// Forgets an open session. Which others its thread has open is returned; none where that cannot be told.
 pub(super) fn forget(id: &SessionId) -> Others {
     let Ok(mut open) = OPEN.try_lock() else {
@@ -87,6 +57,21 @@ pub(super) fn forget(id: &SessionId) -> Others {
 }
 
 impl Places {
+    /// Keeps where the session `id`, which has just been opened, came from, and counts it among those that are open.
+    /// `before` is the thread's place before it returned to the origin, in `directory`, and `origin` the one after that.
+    pub(super) fn keep(before: Place, origin: Place, directory: &Location, id: &SessionId) -> Self {
+        let places = Self {
+            before,
+            origin,
+            directory: directory.clone(),
+            left: WorkingDirectory::own().location().clone(),
+        };
+        if let Ok(mut open) = OPEN.try_lock() {
+            open.push((later_thread(), id.clone()));
+        }
+        places
+    }
+
     /// Whether the thread is somewhere else than before, and may return.
     pub(super) fn are_to_be_left(&self) -> bool {
         let is_back = self.origin.is_present() && self.before == self.origin;

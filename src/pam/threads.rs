@@ -1,7 +1,6 @@
 //! Host processes with several threads. Namespaces are each thread's own: what is opened in one thread is not there
 //! in another.
 
-use super::Arguments;
 use crate::error::{Error, Result};
 use rustix::process::{Pid, getpid};
 use rustix::thread::gettid;
@@ -27,11 +26,11 @@ pub(super) fn later_thread() -> Option<Pid> {
 ///
 /// # Errors
 ///
-/// It is not, and the module's arguments do not allow that.
-pub(super) fn permit(arguments: &Arguments) -> Result<()> {
+/// It is not, and only the first one is `allowed`.
+pub(super) fn permit(allowed: Threads) -> Result<()> {
     const REASON: &str = "it is opened in a thread that is not the first one of its process, \
                           and nothing tells which thread starts the user's program";
-    match (later_thread(), arguments.threads) {
+    match (later_thread(), allowed) {
         (None, _) => Ok(()),
         (Some(_), Threads::First) => {
             let reason = format!("{REASON}; the module argument threads=any allows it");
