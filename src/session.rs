@@ -11,7 +11,9 @@
 //!
 //! Nothing here is the truth about life: a session lives as long as its processes, and a namespace too.
 
+mod ancestors;
 pub(crate) mod census;
+pub mod clock;
 mod command;
 mod create;
 pub mod elsewhere;
@@ -22,7 +24,9 @@ pub mod lock;
 pub mod namespace;
 pub mod origin;
 pub mod pin;
+pub mod pin_key;
 pub mod place;
+mod planned;
 pub mod runtime;
 mod subject;
 pub mod unused_pins;
@@ -30,12 +34,13 @@ pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};
 pub use command::Command;
-pub use create::PlannedSession;
 pub use ledger::{NamespaceRecord, PolicyFile, SessionRecord};
 pub use lock::Lock;
 pub use namespace::SessionNamespace;
-pub use pin::{PinKey, Pins};
+pub use pin::Pins;
+pub use pin_key::PinKey;
 pub use place::Place;
+pub use planned::PlannedSession;
 pub use runtime::Runtime;
 pub use subject::subject_of;
 

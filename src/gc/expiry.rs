@@ -12,7 +12,7 @@ use crate::kernel::fs::owner_note::Account;
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::process::{self, Process};
 use crate::session::NamespaceRecord;
-use crate::session::pin::PinKey;
+use crate::session::pin_key::PinKey;
 use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind};
 use rustix::fs::{Stat, Timespec};

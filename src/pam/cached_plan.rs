@@ -132,7 +132,7 @@ pub(super) fn write(
         loaded,
         watched,
     } = planned;
-    let now = i64::try_from(crate::session::namespace::now()).unwrap_or(0);
+    let now = i64::try_from(crate::session::clock::now()).unwrap_or(0);
     let settled = |(_, version): &Watched| version.is_none_or(|version| version.is_settled(now));
     let (needs, dependence) = (loaded.policy.needs(), loaded.policy.dependence());
     let of_session = |text: &str| text.contains(login.session.as_str());

@@ -17,7 +17,7 @@ use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
 use crate::login::{Login, Request, Unknown, is_effective_root};
 use crate::policy::Settings;
-use crate::session::namespace::now;
+use crate::session::clock::now;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
     Command, Place, PlannedSession, Runtime, SessionNamespace, SessionRecord, elsewhere, join,

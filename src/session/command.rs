@@ -1,10 +1,12 @@
 //! Commands that somebody runs as somebody else in their session, by sudo(8) or su(1): they get the target's view with
 //! the caller's directories in it.
 
+use super::clock::now;
 use super::create::write;
-use super::namespace::now;
+use super::ledger::NamespaceRecord;
+use super::namespace::SessionNamespace;
 use super::origin::{Caller, Origin};
-use super::{NamespaceRecord, Runtime, SessionNamespace};
+use super::runtime::Runtime;
 use crate::apply::SessionGuard;
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;

@@ -1,43 +1,19 @@
 //! How a session's namespace is created, recorded and pinned.
 
+use super::clock::now;
 use super::ending::Ending;
-use super::ledger::{CompanionRecord, Shown};
-use super::namespace::{Leave, Pinned, now};
+use super::ledger::{CompanionRecord, NamespaceRecord, Shown};
+use super::namespace::{Leave, Pinned, SessionNamespace};
 use super::origin::Origin;
-use super::{NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace};
-use crate::apply::{self, Applied, Entered, SessionGuard, ShownPath, Subject};
+use super::pin::Pins;
+use super::pin_key::PinKey;
+use super::planned::{Creation, PlannedSession};
+use super::runtime::Runtime;
+use crate::apply::{self, Applied, Entered, SessionGuard, ShownPath};
 use crate::error::{Error, Result};
-use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::processor::Processors;
-use crate::login::Login;
-use crate::plan::{Plan, PlanDigest};
-
-/// A session whose plan is known, as its process stands before it enters any namespace.
-#[derive(Clone, Copy)]
-pub struct PlannedSession<'s> {
-    /// What the session gets.
-    pub plan: &'s Plan,
-    /// The digest of the plan.
-    pub digest: &'s PlanDigest,
-    /// Whose session it is.
-    pub login: &'s Login,
-    /// For whom the plan's programs are run.
-    pub subject: &'s Subject<'s>,
-    /// The working directory.
-    pub directory: &'s WorkingDirectory,
-}
-
-/// A namespace to be made.
-#[derive(Clone, Copy)]
-pub(super) struct Creation<'m> {
-    pub(super) session: PlannedSession<'m>,
-    /// Where the login comes from; nothing where no record of it can be kept there.
-    pub(super) origin: Option<&'m Origin>,
-    /// The name of its pin, if other logins are to join it.
-    pub(super) key: Option<&'m PinKey>,
-}
 
 /// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
 /// the numbers by which it tells that from a batch of each processor's: in a container, what is made on one

@@ -1,7 +1,8 @@
 //! Sessions that begin in another mount namespace than the host's and the module's own: a batch job's, a container's,
 //! that of a systemd unit with `PrivateTmp=`.
 
-use super::{NamespaceRecord, Runtime};
+use super::ledger::NamespaceRecord;
+use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 

@@ -1,9 +1,10 @@
 //! What ends with a session and lies where nobody looks for it: noted before anything else of the session can fail,
 //! so that `jns gc` finds it after a crash.
 
-use super::create::{Creation, PlannedSession};
-use super::ledger::Shown;
-use super::{Runtime, SessionRecord};
+use super::clock::now;
+use super::ledger::{SessionRecord, Shown};
+use super::planned::{Creation, PlannedSession};
+use super::runtime::Runtime;
 use crate::apply::{self, Applied, SessionDirectory};
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
@@ -41,7 +42,7 @@ impl Ending {
                 config: None,
                 policy: Vec::new(),
                 directories,
-                opened: super::namespace::now(),
+                opened: now(),
             };
             tell(record.write(runtime));
         }

@@ -1,11 +1,16 @@
 //! How a session comes to its namespace: it joins the one that the user's other logins with the same plan share, or
 //! has a new one created.
 
-use super::create::{Creation, PlannedSession, create, create_pinned};
-use super::namespace::Leave;
+use super::create::{create, create_pinned};
+use super::ledger::NamespaceRecord;
+use super::lock::{self, Lock};
+use super::namespace::{Leave, SessionNamespace};
 use super::origin::Origin;
+use super::pin::Pins;
+use super::pin_key::PinKey;
+use super::planned::{Creation, PlannedSession};
+use super::runtime::Runtime;
 use super::unused_pins::remove_unused_pins_of;
-use super::{Lock, NamespaceRecord, PinKey, Pins, Runtime, SessionNamespace, lock};
 use crate::apply::{self, SessionGuard};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;

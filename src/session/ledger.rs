@@ -1,7 +1,7 @@
 //! The ledger: a record for each namespace and each session, for administrators to read and for finding
 //! the way back. It is written whole or not at all, and never the truth about life.
 
-use super::pin::PinKey;
+use super::pin_key::PinKey;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Form;

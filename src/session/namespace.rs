@@ -1,9 +1,11 @@
 //! The namespace that a session is in, until it stays or goes back.
 
 use super::ending::{self, Ending};
-use super::ledger::{self, Shown};
+use super::ledger::{self, NamespaceRecord, Shown};
+use super::lock::Lock;
+use super::pin_key::PinKey;
+use super::runtime::Runtime;
 use super::unused_pins::remove_pin_unless_joined;
-use super::{Lock, NamespaceRecord, PinKey, Runtime};
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
 use crate::kernel::init::{self, Known};
@@ -11,7 +13,6 @@ use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::Process;
 use crate::login::SessionId;
-use std::time::SystemTime;
 
 /// The namespace that a session is in. Dropped, the thread is back where it was; only [`SessionNamespace::commit`] lets
 /// it stay.
@@ -174,10 +175,4 @@ impl SessionNamespace {
             session_guard: None,
         }
     }
-}
-
-/// Seconds since 1970; 0 where the clock stands before that.
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

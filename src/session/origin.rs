@@ -1,8 +1,10 @@
 //! The way back: from inside a namespace of ours to the one that its first session came from, so that
 //! su(1) and sudo(8) open their sessions there and nothing stacks.
 
+use super::ancestors::first_and_ancestors;
 use super::ledger::{CompanionRecord, NamespaceRecord, SessionRecord};
-use super::pin::{PinKey, Pins};
+use super::pin::Pins;
+use super::pin_key::PinKey;
 use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
@@ -10,7 +12,7 @@ use crate::kernel::mount;
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
-use crate::kernel::process::{self, Process};
+use crate::kernel::process::Process;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
 use rustix::fd::OwnedFd;
@@ -18,9 +20,6 @@ use rustix::io::Errno;
 
 /// How many descriptors are open at once on the way, and a few more.
 const DESCRIPTORS: usize = 24;
-
-/// How many ancestors of the calling process are looked at.
-const ANCESTORS: usize = 64;
 
 /// The session in which su(1) or sudo(8) was called. The thread has left it for where it came from; dropped, it takes
 /// the thread back.
@@ -180,30 +179,6 @@ fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
         return Ok(false);
     };
     Ok(pins.namespace_of(record)?.is_some())
-}
-
-/// The first process, and the ancestors of the calling one, parent first.
-pub(super) fn first_and_ancestors() -> impl Iterator<Item = u32> {
-    std::iter::once(1).chain(Ancestors::of_own())
-}
-
-/// The ancestors of the calling process, parent first.
-struct Ancestors(u32);
-
-impl Ancestors {
-    fn of_own() -> impl Iterator<Item = u32> {
-        let own = Process::own().map_or(0, |process| process.pid);
-        Self(own).take(ANCESTORS)
-    }
-}
-
-impl Iterator for Ancestors {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        self.0 = process::parent_of(self.0).filter(|parent| *parent > 1)?;
-        Some(self.0)
-    }
 }
 
 /// Where a login comes from, and what is known there.

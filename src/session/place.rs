@@ -1,13 +1,16 @@
 //! Where a process was before it opened a session, and how it gets there again. No descriptor is kept for that in
 //! somebody else's process: whoever else is there holds the namespaces, or a pin does.
 
-use super::origin::first_and_ancestors;
-use super::{NamespaceRecord, Pins, Process, Runtime, SessionRecord};
+use super::ancestors::first_and_ancestors;
+use super::ledger::{NamespaceRecord, SessionRecord};
+use super::pin::Pins;
+use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::init::join_pid_namespace_for_children;
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
+use crate::kernel::process::Process;
 
 /// The namespaces and the root directory of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]

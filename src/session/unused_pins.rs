@@ -2,7 +2,8 @@
 
 use super::census::Census;
 use super::ledger::NamespaceRecord;
-use super::pin::{PinKey, Pins};
+use super::pin::Pins;
+use super::pin_key::PinKey;
 use super::runtime::Runtime;
 use super::volumes;
 use crate::error::Result;

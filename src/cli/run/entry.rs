@@ -17,7 +17,7 @@ use crate::kernel::namespace::user_namespace;
 use crate::kernel::process::secret::Secret;
 use crate::login::SessionId;
 use crate::plan::PlanDigest;
-use crate::session::namespace::now;
+use crate::session::clock::now;
 use crate::session::{
     NamespaceRecord, PlannedSession, Process, Runtime, SessionNamespace, SessionRecord, join,
 };

@@ -1,0 +1,33 @@
+//! A session that is to be, and the namespace that is to be made for it.
+
+use super::origin::Origin;
+use super::pin_key::PinKey;
+use crate::apply::Subject;
+use crate::kernel::fs::working_directory::WorkingDirectory;
+use crate::login::Login;
+use crate::plan::{Plan, PlanDigest};
+
+/// A session whose plan is known, as its process stands before it enters any namespace.
+#[derive(Clone, Copy)]
+pub struct PlannedSession<'s> {
+    /// What the session gets.
+    pub plan: &'s Plan,
+    /// The digest of the plan.
+    pub digest: &'s PlanDigest,
+    /// Whose session it is.
+    pub login: &'s Login,
+    /// For whom the plan's programs are run.
+    pub subject: &'s Subject<'s>,
+    /// The working directory.
+    pub directory: &'s WorkingDirectory,
+}
+
+/// A namespace to be made.
+#[derive(Clone, Copy)]
+pub(super) struct Creation<'m> {
+    pub(super) session: PlannedSession<'m>,
+    /// Where the login comes from; nothing where no record of it can be kept there.
+    pub(super) origin: Option<&'m Origin>,
+    /// The name of its pin, if other logins are to join it.
+    pub(super) key: Option<&'m PinKey>,
+}
