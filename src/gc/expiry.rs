@@ -1,10 +1,11 @@
 //! Instances of users and groups who have not come for long, or are gone.
 
+use super::collector::{BUSY, Collector, Leftover, MOUNTED};
 use super::directory::{Directory, Entry};
 use super::mounts::Mounts;
 use super::records::Ledger;
+use super::remains::{Disposal, Kind};
 use super::store::StoreCollection;
-use super::{BUSY, Collector, Disposal, Kind, Leftover, MOUNTED};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::fs::identity::FileIdentity;
@@ -259,7 +260,7 @@ impl StoreCollection<'_, '_> {
     fn set_aside(&mut self, parent: &Directory, holder: Holder) -> Result<Option<Aside>> {
         let lock = match holder.user() {
             Some(uid) => self.collector.try_lock(&Runtime::open()?, uid)?,
-            None => Some(super::Held(None)),
+            None => Some(super::collector::Held(None)),
         };
         let path = parent.path_of(&holder.entry.name);
         // A login that sets it aside may have no namespace to share, and so not the user's lock.

@@ -1,8 +1,9 @@
 //! Pins of namespaces that no process is in any more.
 
+use super::collector::{BUSY, Collector, LOCKED_AT_ONCE, Leftover, State};
 use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{BUSY, Collector, Disposal, Kind, LOCKED_AT_ONCE, Leftover, State};
+use super::remains::{Disposal, Kind};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::PINS;

@@ -1,6 +1,7 @@
 //! Records of what is gone.
 
-use super::{ABANDONED, BUSY, Collector, Kind, LOCKED_AT_ONCE, Leftover};
+use super::collector::{ABANDONED, BUSY, Collector, LOCKED_AT_ONCE, Leftover};
+use super::remains::Kind;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
 use crate::kernel::namespace::Identity;

@@ -1,8 +1,9 @@
 //! Directories that ended with their sessions and lay outside of the module's stores.
 
+use super::collector::{Collector, Leftover, MOUNTED, State};
 use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{Collector, Kind, Leftover, MOUNTED, State};
+use super::remains::Kind;
 use crate::error::Result;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::removal;

@@ -1,9 +1,10 @@
 //! What sessions have left in a store.
 
+use super::collector::{ABANDONED, Collector, Leftover, MOUNTED};
 use super::directory::{Directory, Entry};
 use super::mounts::Mounts;
 use super::records::Ledger;
-use super::{ABANDONED, Collector, Kind, Leftover, MOUNTED};
+use super::remains::Kind;
 use crate::error::Result;
 use crate::kernel::fs::directory::is_temporary;
 use crate::login::SessionId;

@@ -1,0 +1,168 @@
+//! A collection under way: what is asked for, what is locked, and how a thing is removed or left.
+
+use super::remains::{Disposal, Kind, Remains};
+use crate::error::Result;
+use crate::kernel::namespace::{Identity, Namespace};
+use crate::path::AbsPath;
+use crate::session::PinKey;
+use crate::session::lock::Lock;
+use crate::session::runtime::Runtime;
+use rustix::fs::Stat;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+/// After that time, what has a temporary name is not being made any more.
+pub(super) const ABANDONED: Duration = Duration::from_secs(60 * 60);
+
+/// How many users are locked at a time: their logins wait while threads are looked at.
+pub(super) const LOCKED_AT_ONCE: usize = 32;
+
+/// The inode number of the first PID namespace (`PROC_PID_INIT_INO`), the only one whose /proc shows all
+/// processes.
+const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// Said of what a login is about to use, or another collection to remove.
+pub(super) const BUSY: &str = "a login of the user is under way; the next run looks again";
+
+/// Said of what somebody has mounted something in.
+pub(super) const MOUNTED: &str = "something is mounted in it";
+
+/// What is to be collected, and how.
+pub struct Request<'a> {
+    /// Say what would be removed, and remove nothing.
+    pub dry_run: bool,
+    /// The stores of the present policies.
+    pub stores: &'a [AbsPath],
+    /// Also remove the instances of users and groups in these stores, unless they were used within that time.
+    pub unused_for: Option<Duration>,
+    /// Also remove the instances of users in these stores whose accounts this says are gone. With both, both must
+    /// hold, and instances of groups stay.
+    pub is_deleted: Option<&'a IsDeleted>,
+    /// Told of everything that is about to be removed, by its path.
+    pub beginning: &'a dyn Fn(&str),
+}
+
+/// Says that no account has that id, or none of that name where one is given.
+pub type IsDeleted = dyn Fn(u32, Option<&str>) -> bool;
+
+/// One collection under way.
+pub(super) struct Collector<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) now: SystemTime,
+    /// The namespace that this is done in.
+    pub(super) own: Identity,
+    /// Whether /proc shows all processes of the machine, and not those of a container alone.
+    pub(super) sees_all: bool,
+    /// The pins that were removed, or would be.
+    pub(super) unpinned: BTreeSet<PinKey>,
+    pub(super) found: Vec<Remains>,
+}
+
+/// Something that nobody needs, or that looks so.
+#[derive(Clone, Copy)]
+pub(super) struct Leftover<'l> {
+    pub(super) kind: Kind,
+    pub(super) path: &'l str,
+    /// Why nobody needs it, or why it stays.
+    pub(super) reason: &'l str,
+}
+
+/// Whether something that was looked at is in use.
+pub(super) enum State {
+    /// It is in use.
+    Used,
+    /// It is not, for that reason, and is to be removed.
+    Unused(&'static str),
+    /// It looks unused, but can be removed in another namespace alone, as that reason says.
+    UnusedElsewhere(String),
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Result<Self> {
+        let pids = rustix::fs::stat("/proc/self/ns/pid");
+        Ok(Self {
+            request,
+            now: SystemTime::now(),
+            own: Namespace::own()?.identity(),
+            sees_all: pids.is_ok_and(|status| status.st_ino == FIRST_PID_NAMESPACE),
+            unpinned: BTreeSet::new(),
+            found: Vec::new(),
+        })
+    }
+
+    /// Removes something, unless nothing is to be removed, and notes what became of it.
+    pub(super) fn dispose(&mut self, leftover: Leftover<'_>, remove: impl FnOnce() -> Result<()>) {
+        let disposal = if self.request.dry_run {
+            Disposal::Removable
+        } else {
+            (self.request.beginning)(leftover.path);
+            remove().map_or_else(Disposal::Failed, |()| Disposal::Removed)
+        };
+        self.note(leftover, disposal);
+    }
+
+    /// Notes that something stays, for its reason.
+    pub(super) fn leave(&mut self, kind: Kind, path: &str, reason: &str) {
+        self.note(Leftover { kind, path, reason }, Disposal::Left);
+    }
+
+    pub(super) fn note(&mut self, leftover: Leftover<'_>, disposal: Disposal) {
+        let Leftover { kind, path, reason } = leftover;
+        self.found.push(Remains {
+            kind,
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+            disposal,
+        });
+    }
+
+    /// What ends one part of a collection does not end the others.
+    pub(super) fn note_failure(&mut self, kind: Kind, result: Result<()>) {
+        if let Err(error) = result {
+            let (path, reason) = ("", "");
+            self.note(Leftover { kind, path, reason }, Disposal::Failed(error));
+        }
+    }
+
+    /// The lock of a user, unless somebody holds it; nothing is locked where nothing is to be removed.
+    pub(super) fn try_lock(&self, runtime: &Runtime, uid: u32) -> Result<Option<Held>> {
+        if self.request.dry_run {
+            return Ok(Some(Held(None)));
+        }
+        let lock = Lock::to_change(runtime, uid)?;
+        Ok(lock.map(|lock| Held(Some(lock))))
+    }
+
+    /// The locks of those users that nobody holds.
+    pub(super) fn try_locks(
+        &self,
+        runtime: &Runtime,
+        uids: impl Iterator<Item = u32>,
+    ) -> Result<Locks> {
+        let mut locks = Locks::new();
+        for uid in uids {
+            if !locks.contains_key(&uid)
+                && let Some(lock) = self.try_lock(runtime, uid)?
+            {
+                locks.insert(uid, lock);
+            }
+        }
+        Ok(locks)
+    }
+
+    /// How long ago something was changed. A time to come says nothing: the clock may have been set back.
+    pub(super) fn age(&self, status: &Stat) -> Duration {
+        let since = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        let changed = u64::try_from(status.st_mtime).ok().and_then(since);
+        let age = changed.and_then(|changed| self.now.duration_since(changed).ok());
+        age.unwrap_or_default()
+    }
+}
+
+/// Locks that are held as long as this is, by user.
+pub(super) type Locks = BTreeMap<u32, Held>;
+
+/// A user's lock, held as long as this is.
+pub(super) struct Held(
+    #[allow(dead_code, reason = "it is held, not used")] pub(super) Option<Lock>,
+);
