@@ -1,9 +1,10 @@
 //! Which rules apply to a login, and why the others do not.
 
 use super::fields::shortened;
+use super::load::Policy;
 use super::pattern::{Glob, Host};
 use super::principal;
-use super::{Kind, Policy, Rule, Selectors};
+use super::rule::{Kind, Rule, Selectors};
 use crate::error::{Error, Origin};
 use crate::login::Login;
 use crate::path::AbsPath;
