@@ -17,13 +17,40 @@ use crate::policy::store::{Parent, Store};
 use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
 use crate::policy::value::{Attributes, Names, attribute};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
-use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict};
+use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict, select};
 use crate::store::layout::{Owner, name_instance};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+impl Plan {
+    /// The plan of `login` under `policy`: its rules selected, their templates expanded, sorted with
+    /// parents first. An exempt login, and one that no rule matches, has no steps.
+    ///
+    /// # Errors
+    ///
+    /// A template's value does not fit into a path, two paths or instances collide, an owner is unknown,
+    /// or a rule that applies is not supported yet.
+    pub fn new(policy: &Policy, login: &Login, accounts: &dyn Accounts) -> Result<Self> {
+        plan(policy, &select(policy, login), login, accounts)
+    }
+
+    /// The plan of `login` under `policy` by rules that were selected already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub(crate) fn from_selection(
+        policy: &Policy,
+        selection: &Selection<'_>,
+        login: &Login,
+        accounts: &dyn Accounts,
+    ) -> Result<Self> {
+        plan(policy, selection, login, accounts)
+    }
+}
+
 /// The plan that the rules of `selection` make together.
-pub fn plan(
+fn plan(
     policy: &Policy,
     selection: &Selection<'_>,
     login: &Login,

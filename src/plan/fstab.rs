@@ -3,7 +3,7 @@
 mod escape;
 mod options;
 
-use super::{FileSystem, Medium, Step, View};
+use super::step::{FileSystem, Medium, Step, View};
 use crate::error::Error;
 use crate::path::AbsPath;
 use crate::policy::{Diagnostic, Diagnostics, Fault, Report, Severity, Text};
