@@ -6,47 +6,50 @@
 //! instances their names. Whatever fails on the way, dropping what was built puts everything back.
 
 mod account;
+mod applied;
 mod attributes;
 mod believed;
 mod conflicts;
 mod context;
 mod covers;
+mod entered;
 mod findings;
 mod forms;
 mod fstab;
 mod hooks;
 mod instances;
 mod isolation;
+mod located;
 mod places;
 mod prepared;
+mod replaceable;
 mod root;
 mod session_directory;
 mod session_view;
 mod store;
+mod store_entry;
 mod subject;
+mod travel;
 mod undo;
 mod views;
 mod volumes;
 
 use crate::error::{Error, Result};
-use crate::kernel::fs::directory::{Form, Publication};
-use crate::kernel::fs::entries::Found;
-use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::fs::directory::Publication;
 use crate::kernel::fs::working_directory::WorkingDirectory;
-use crate::kernel::init::{Known, Membership};
-use crate::kernel::mount::Travel;
-use crate::kernel::mount::volume::{Opening, Volume};
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for_new, share_mounts};
 use crate::kernel::namespace::kind::Namespaces;
-use crate::kernel::namespace::{self, Identity, Namespace, Root};
-use crate::kernel::process::Process;
+use crate::kernel::namespace::{self, Namespace, Root};
 use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
 use isolation::OtherNamespaces;
 use prepared::Prepared;
+use travel::travel;
 use volumes::{Inside, open_volumes};
 
+pub use applied::{Applied, ShownPath};
 pub use believed::check_beliefs;
+pub use entered::{Entered, SessionGuard};
 pub use fstab::read_fstab;
 pub use session_directory::{SessionDirectory, remove_session_directory};
 pub use subject::Subject;
@@ -58,84 +61,6 @@ pub(crate) use subject::InitTarget;
 /// How often a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.
 const ATTEMPTS: usize = 32;
-
-/// What a login got.
-#[derive(Debug)]
-pub struct Applied {
-    /// The namespace that it is in.
-    pub namespace: Identity,
-    /// The paths that were covered, in order.
-    pub paths: Vec<String>,
-    /// Where something was attached, by paths without links, but for what stays visible in what is inherited.
-    pub attached: Vec<String>,
-    /// Those of them at which commands find the same that the user runs as somebody else.
-    pub inherited: Vec<String>,
-    /// Why a step was left out, or an entry does not stay visible; a line each.
-    pub notes: Vec<String>,
-    /// The directories of the user's, the group's or the session's own that appear in the namespace.
-    pub instances: Vec<ShownPath>,
-    /// What of the host appears elsewhere in it.
-    pub sources: Vec<ShownPath>,
-    /// What `keep` has found in directories of the host that are covered.
-    pub kept: Vec<Found>,
-    /// What would have appeared in it too, had it existed: paths in the view of the host.
-    pub missing: Vec<String>,
-    /// The directories that end with the session.
-    pub session_directories: Vec<SessionDirectory>,
-    /// The first process of the PID namespace of its own, and what to end it by; nothing where it has none.
-    pub init: Option<(Process, Known)>,
-    /// The volumes that were opened in it.
-    pub volumes: Vec<Volume>,
-    /// Whether a volume was left out that another login may be able to open.
-    pub(crate) lacks_volume: bool,
-}
-
-/// A plan's namespace, with the calling thread in it. Dropped, the thread goes back to where it stood; the
-/// instances that were made stay, since others may use them by now; its volumes are closed.
-#[derive(Debug)]
-pub struct Entered {
-    /// What the login got.
-    pub applied: Applied,
-    /// Nothing where the plan leaves everything as it is.
-    pub session_guard: Option<SessionGuard>,
-}
-
-/// The namespaces that the thread has left for, and the way back. Dropped, it goes back, and with it who had no other
-/// reason to be there.
-#[derive(Debug)]
-pub struct SessionGuard {
-    // What is in the namespaces goes before they do.
-    /// The volumes that were opened there.
-    pub opening: Opening,
-    /// The need of this process for the session's own PID namespace, if it has one.
-    pub membership: Option<Membership>,
-    /// The namespaces that it is in now.
-    pub namespaces: Namespaces,
-    /// The way back.
-    pub guard: NamespaceGuard,
-}
-
-impl SessionGuard {
-    /// Stays, for as long as the session of that name does.
-    pub fn commit(self, session: &str) {
-        self.opening.keep();
-        if let Some(membership) = self.membership {
-            membership.stay(session);
-        }
-        self.guard.commit();
-    }
-}
-
-/// A directory or file that a namespace shows, and how to know it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownPath {
-    /// Its path in the view of the host, as it led there.
-    pub path: String,
-    /// Its device and inode.
-    pub identity: FileIdentity,
-    /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
-    pub form: Option<Form>,
-}
 
 /// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
 /// [`crate::kernel::fs::walk::Trust::Caller`], all that is made is the caller's own.
@@ -299,45 +224,4 @@ fn complete(
 #[allow(clippy::panic, reason = "this is what the feature is for")]
 fn forced_panic() {
     panic!("a panic was asked for");
-}
-
-impl Applied {
-    /// A login in a namespace without anything of its own.
-    fn nothing_in(namespace: Identity) -> Self {
-        Self {
-            namespace,
-            paths: Vec::new(),
-            attached: Vec::new(),
-            inherited: Vec::new(),
-            notes: Vec::new(),
-            instances: Vec::new(),
-            sources: Vec::new(),
-            kept: Vec::new(),
-            missing: Vec::new(),
-            session_directories: Vec::new(),
-            init: None,
-            volumes: Vec::new(),
-            lacks_volume: false,
-        }
-    }
-
-    fn with_volumes(mut self, plan: &Plan, volumes: &[Volume]) -> Self {
-        let paths = || volumes.iter().map(|volume| volume.path.clone());
-        self.paths.extend(paths());
-        self.attached.extend(paths());
-        let is_inherited = |path: &String| {
-            let mut inherited = plan.volumes.iter().filter(|volume| volume.inherit);
-            inherited.any(|volume| volume.path.as_str() == path)
-        };
-        self.inherited.extend(paths().filter(is_inherited));
-        self.volumes = volumes.to_vec();
-        self
-    }
-}
-
-fn travel(propagation: Propagation) -> Travel {
-    match propagation {
-        Propagation::Slave => Travel::FromHost,
-        Propagation::Private => Travel::Neither,
-    }
 }

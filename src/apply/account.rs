@@ -1,7 +1,7 @@
 //! The account whose instances are in a directory of the store that is named by a user id: what another account has
 //! there that had the id before is set aside.
 
-use super::store::StoreEntry;
+use super::store_entry::StoreEntry;
 use super::subject::Subject;
 use super::undo::Note;
 use crate::error::Result;

@@ -2,10 +2,9 @@
 //! session of root's, that is what anybody else may write.
 
 use super::context::Context;
-use super::covers::BuiltView;
+use super::covers::{BuiltView, Covered};
 use super::forms::form_of;
-use super::instances::ReplaceableBy;
-use super::views::Covered;
+use super::replaceable::ReplaceableBy;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Form, Writer};
 use crate::kernel::fs::walk::{Place, Trust, Walker, is_writable_by};

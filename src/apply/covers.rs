@@ -1,13 +1,12 @@
 //! Covers: the mounts that hide what their paths showed, detached until they are attached in the new namespace.
 
-use super::views::extent;
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
 use crate::kernel::fs::walk::{Cover, Place};
-use crate::kernel::mount::{self, Preparation, Travel};
+use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::path::is_within;
-use crate::plan::Step;
+use crate::plan::{Step, View};
 use crate::policy::value::Propagation;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -17,6 +16,14 @@ pub(super) struct Covers<'p> {
     views: Vec<BuiltView<'p>>,
     /// The same as a walker needs them, with the entries that stay visible.
     mounts: Vec<Cover>,
+}
+
+/// A step, and what it covers.
+pub(super) struct Covered<'c, 'p> {
+    pub(super) step: &'p Step,
+    pub(super) place: &'c Place,
+    /// The attributes `MOUNT_ATTR_*` of the mount that it is on.
+    pub(super) attributes: u64,
 }
 
 /// One step's mount.
@@ -140,6 +147,24 @@ impl BuiltView<'_> {
         self.visible
             .iter()
             .try_for_each(|entry| mount::attach(&entry.mount, &entry.point, &entry.path))
+    }
+}
+
+/// The mounts of a source that appear: everything beneath it where a bind is recursive.
+pub(super) fn extent(view: &View) -> Extent {
+    match view {
+        View::Bind {
+            recursive: true, ..
+        } => Extent::Tree,
+        View::Bind { .. }
+        | View::Instance { .. }
+        | View::Memory { .. }
+        | View::Overlay { .. }
+        | View::FileSystem(_)
+        | View::Devices
+        | View::Terminals
+        | View::NameServers
+        | View::Nothing { .. } => Extent::Mount,
     }
 }
 

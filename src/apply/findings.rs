@@ -1,8 +1,8 @@
 //! What was found while a plan was prepared: who joins its namespace looks whether it is still so, and the log tells
 //! what was left out.
 
+use super::applied::{Applied, ShownPath};
 use super::session_view::SessionView;
-use super::{Applied, ShownPath};
 use crate::error::Error;
 use crate::kernel::fs::device::Multiplexer;
 use crate::kernel::fs::entries::{Found, MOST_MATCHES};

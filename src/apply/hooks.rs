@@ -4,36 +4,11 @@
 
 use super::context::Context;
 use super::covers::Covers;
-use super::instances::{Instances, ReplaceableBy};
-use super::session_view::SessionView;
+use super::instances::Instances;
 use super::subject::{InitTarget, Subject};
-use crate::error::{Error, Result};
-use crate::kernel::fs::walk::{Place, Trust};
+use crate::error::Result;
 use crate::path::AbsPath;
-use crate::plan::{Hook, Instance, Plan, RunAs, Step, View, When};
-
-/// Refuses root's programs for a new instance where the user could let a path by which they know it lead elsewhere.
-pub(super) fn check_programs(
-    instance: &Instance,
-    covered: &Place,
-    replaceable_by: ReplaceableBy,
-    view: SessionView<'_, '_>,
-) -> Result<()> {
-    let hooks = view.context.plan.hooks.iter();
-    let created = hooks.filter(|hook| hook.when == When::Created);
-    let mut programs = created.map(|hook| &hook.helper).chain(&instance.hook);
-    let by_root = programs.any(|program| program.run_as == RunAs::Root);
-    if !by_root || matches!(view.context.trust, Trust::Caller(_)) {
-        return Ok(());
-    }
-    let (parent, _) = view.open_parent(&covered.path)?;
-    if replaceable_by == ReplaceableBy::User || parent.is_users() {
-        let reason = "root would run a program for what lies in a directory of the user's, who could \
-                      exchange it; run it with `as = \"user\"`";
-        return Err(Error::new("make", &instance.directory, reason));
-    }
-    Ok(())
-}
+use crate::plan::{Hook, Instance, Plan, Step, View, When};
 
 /// Runs the programs of new instances in the new namespace, where these are at their paths.
 pub(super) fn run_hooks(

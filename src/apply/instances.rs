@@ -1,15 +1,16 @@
 //! Instances: where they are, that they are what they should be, and new ones, which get their names last.
 
 use super::account::Owner;
+use super::applied::{Applied, ShownPath};
 use super::believed;
 use super::context::Context;
+use super::covers::Covered;
 use super::forms::form_of_root;
-use super::hooks;
+use super::replaceable::{ReplaceableBy, check_programs};
+use super::session_directory::SessionDirectory;
 use super::session_view::SessionView;
 use super::store::Store;
 use super::undo::Undo;
-use super::views::Covered;
-use super::{Applied, SessionDirectory, ShownPath};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{self, Draft, ExpectedInstance, Form, Publication};
 use crate::kernel::fs::identity::FileIdentity;
@@ -43,22 +44,6 @@ struct Location<'p> {
     parent: Rc<OwnedFd>,
     name: &'p str,
     replaceable_by: ReplaceableBy,
-}
-
-/// Who could put something else in the place of an instance.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReplaceableBy {
-    RootAlone,
-    User,
-}
-
-impl ReplaceableBy {
-    fn of_entries_in(directory: &Place) -> Self {
-        match directory.is_users() {
-            true => Self::User,
-            false => Self::RootAlone,
-        }
-    }
 }
 
 /// The directory of a layer, opened.
@@ -115,7 +100,7 @@ impl<'p> Instances<'p> {
                 found
             }
             None => {
-                hooks::check_programs(instance, covered.place, location.replaceable_by, view)?;
+                check_programs(instance, covered.place, location.replaceable_by, view)?;
                 let (draft, made) = self.draft(request, &location.parent, context)?;
                 self.undo.push_instance(draft, instance);
                 made
@@ -153,7 +138,7 @@ impl<'p> Instances<'p> {
                 }
             }
             None => {
-                hooks::check_programs(layer, covered.place, location.replaceable_by, view)?;
+                check_programs(layer, covered.place, location.replaceable_by, view)?;
                 let (mut draft, made) = self.draft(&request, &location.parent, context)?;
                 draft.expect_content();
                 self.undo.push_instance(draft, layer);

@@ -1,8 +1,9 @@
 //! What a session has of its own besides mounts: looked up and made in the caller's namespaces, taken up in
 //! the new ones.
 
+use super::applied::ShownPath;
 use super::attributes::like_covered;
-use super::{ShownPath, travel};
+use super::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::{self};

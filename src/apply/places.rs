@@ -4,22 +4,13 @@ use super::believed;
 use super::findings::Findings;
 use super::forms::{Node, created_form};
 use super::instances::Instances;
+use super::located::{Located, settle};
 use super::session_view::SessionView;
 use super::views::name_servers;
 use crate::error::Result;
 use crate::kernel::fs::directory::{Draft, Publication};
 use crate::kernel::fs::walk::Place;
-use crate::path::is_within;
 use crate::plan::{Step, View};
-
-/// A step, and where it goes.
-pub(super) struct Located<'p> {
-    pub(super) step: &'p Step,
-    /// What is covered.
-    pub(super) place: Place,
-    /// What a bind shows there.
-    pub(super) source: Option<Place>,
-}
 
 /// Whether the path of a step is missing, and the rule says that it is made.
 pub(super) fn has_to_be_made(step: &Step, view: SessionView<'_, '_>) -> bool {
@@ -87,30 +78,4 @@ fn make<'p>(
         settle(draft, &parent, view, instances);
     }
     view.open(path)
-}
-
-/// Lets what was made in a new instance go with that instance. What was made on the host stays: another login may have
-/// mounted something on it by now, which rmdir(2) would take away.
-pub(super) fn settle<'p>(
-    draft: Draft,
-    parent: &Place,
-    view: SessionView<'_, 'p>,
-    instances: &mut Instances<'p>,
-) {
-    let mut built = view.covers.views().iter().rev();
-    let holder = built.find(|built| is_within(&parent.path, built.target.path()));
-    match holder.map(|built| &built.step.view) {
-        Some(View::Instance { instance, .. }) => instances.settle_within(draft, instance),
-        Some(
-            View::Memory { .. }
-            | View::Bind { .. }
-            | View::Overlay { .. }
-            | View::FileSystem(_)
-            | View::Devices
-            | View::Terminals
-            | View::NameServers
-            | View::Nothing { .. },
-        )
-        | None => draft.keep(),
-    }
 }

@@ -2,6 +2,7 @@
 //! is gone again.
 
 use super::account::Owner;
+use super::applied::Applied;
 use super::context::Context;
 use super::covers::Covers;
 use super::findings::Findings;
@@ -9,7 +10,7 @@ use super::instances::Instances;
 use super::root::NewRoot;
 use super::session_view::SessionView;
 use super::subject::Subject;
-use super::{Applied, believed, conflicts, hooks, places, views};
+use super::{believed, conflicts, hooks, places, views};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::namespace::Identity;

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::covers::reopen_same;
-use super::travel;
+use super::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Place, Walker};
 use crate::kernel::mount::root;

@@ -3,6 +3,7 @@
 use super::account::{Owner, Ownership};
 use super::context::Context;
 use super::forms::form_of_root;
+use super::store_entry::StoreEntry;
 use super::undo::Undo;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{self, Draft, Publication};
@@ -27,14 +28,6 @@ struct OpenedStore {
     path: String,
     /// The directory in it that was opened last: several instances usually share one.
     recent: Option<(String, Rc<OwnedFd>)>,
-}
-
-/// A directory in the store: its name in another one that is open, and its path.
-#[derive(Clone, Copy)]
-pub(super) struct StoreEntry<'e> {
-    pub(super) parent: &'e Rc<OwnedFd>,
-    pub(super) name: &'e str,
-    pub(super) path: &'e str,
 }
 
 impl Store {

@@ -10,59 +10,16 @@ mod memory;
 pub(super) mod name_servers;
 mod overlay;
 mod terminals;
+mod view_mount;
 
-use super::covers::{BuiltView, VisibleEntry};
+use super::covers::{BuiltView, Covered};
 use super::findings::Findings;
 use super::instances::Instances;
-use super::places::Located;
+use super::located::Located;
 use super::session_view::SessionView;
 use crate::error::Result;
-use crate::kernel::fs::walk::Place;
-use crate::kernel::mount::{self, Extent};
-use crate::plan::{Step, View};
-use rustix::fd::OwnedFd;
-use std::rc::Rc;
-
-/// A step, and what it covers.
-pub(super) struct Covered<'c, 'p> {
-    pub(super) step: &'p Step,
-    pub(super) place: &'c Place,
-    /// The attributes `MOUNT_ATTR_*` of the mount that it is on.
-    pub(super) attributes: u64,
-}
-
-/// A detached mount, and what stays visible in it of what it covers.
-struct ViewMount {
-    mount: Rc<OwnedFd>,
-    visible: Vec<VisibleEntry>,
-}
-
-impl ViewMount {
-    fn plain(mount: OwnedFd) -> Self {
-        Self {
-            mount: Rc::new(mount),
-            visible: Vec::new(),
-        }
-    }
-}
-
-/// The mounts of a source that appear: everything beneath it where a bind is recursive.
-pub(super) fn extent(view: &View) -> Extent {
-    match view {
-        View::Bind {
-            recursive: true, ..
-        } => Extent::Tree,
-        View::Bind { .. }
-        | View::Instance { .. }
-        | View::Memory { .. }
-        | View::Overlay { .. }
-        | View::FileSystem(_)
-        | View::Devices
-        | View::Terminals
-        | View::NameServers
-        | View::Nothing { .. } => Extent::Mount,
-    }
-}
+use crate::kernel::mount;
+use crate::plan::View;
 
 /// Makes the mount of a step.
 ///

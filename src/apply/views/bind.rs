@@ -1,10 +1,11 @@
 //! A bind: another file or directory of the host.
 
-use super::{Covered, ViewMount, extent};
+use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered_and_source;
 use crate::apply::context::Context;
+use crate::apply::covers::{Covered, extent};
 use crate::apply::findings::Findings;
-use crate::apply::travel;
+use crate::apply::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
 use crate::kernel::mount::{self, Preparation};

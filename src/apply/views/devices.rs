@@ -1,6 +1,6 @@
 //! The devices that every program expects: the host's own, since who is in a user namespace cannot make any.
 
-use super::ViewMount;
+use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered;
 use crate::apply::context::Context;
 use crate::apply::covers::VisibleEntry;

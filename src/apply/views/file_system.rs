@@ -1,6 +1,6 @@
 //! A file system of its own: an fstab's, or one of those that every root gets.
 
-use super::ViewMount;
+use super::view_mount::ViewMount;
 use crate::apply::attributes::{like_covered, like_covered_and_source};
 use crate::apply::context::Context;
 use crate::apply::findings::Findings;

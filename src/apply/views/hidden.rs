@@ -1,6 +1,6 @@
 //! What covers a hidden file: an empty one that nobody may read.
 
-use super::ViewMount;
+use super::view_mount::ViewMount;
 use crate::apply::context::Context;
 use crate::apply::instances::Instances;
 use crate::error::Result;

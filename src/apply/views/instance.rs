@@ -1,8 +1,9 @@
 //! An instance: a directory on disk that is somebody's own.
 
 use super::keep::{KeptFrom, Root, keep_entries};
-use super::{Covered, ViewMount};
+use super::view_mount::ViewMount;
 use crate::apply::attributes::{like_covered, like_covered_and_source};
+use crate::apply::covers::Covered;
 use crate::apply::findings::Findings;
 use crate::apply::forms::form_of;
 use crate::apply::instances::{Instances, Request};

@@ -1,12 +1,11 @@
 //! Entries of a covered directory that stay visible in what covers it (`keep`).
 
-use super::Covered;
 use crate::apply::context::Context;
-use crate::apply::covers::VisibleEntry;
+use crate::apply::covers::{Covered, VisibleEntry};
 use crate::apply::findings::{Findings, Matches};
 use crate::apply::instances::Instances;
 use crate::apply::session_view::SessionView;
-use crate::apply::travel;
+use crate::apply::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Draft, Form, Publication};
 use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};

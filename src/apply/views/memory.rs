@@ -1,9 +1,10 @@
 //! A file system in memory: an empty one for the user, or one that shows nothing.
 
 use super::keep::{KeptFrom, Root, keep_entries};
-use super::{Covered, ViewMount};
+use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered;
 use crate::apply::context::Context;
+use crate::apply::covers::Covered;
 use crate::apply::findings::Findings;
 use crate::apply::forms::form_of;
 use crate::apply::instances::Instances;

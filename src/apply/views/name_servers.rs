@@ -3,7 +3,7 @@
 use crate::apply::findings::Findings;
 use crate::apply::forms::form_of_root;
 use crate::apply::instances::Instances;
-use crate::apply::places::{Located, settle};
+use crate::apply::located::{Located, settle};
 use crate::apply::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Draft;

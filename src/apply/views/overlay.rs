@@ -1,7 +1,8 @@
 //! An overlay: what the path showed, with what is written to it in a layer.
 
-use super::{Covered, ViewMount};
+use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered;
+use crate::apply::covers::Covered;
 use crate::apply::findings::Findings;
 use crate::apply::forms::form_of;
 use crate::apply::instances::{Instances, OpenedLayer};

@@ -1,6 +1,7 @@
 //! The terminals of a session in another root directory.
 
-use super::{ViewMount, file_system};
+use super::file_system;
+use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered_and_source;
 use crate::apply::context::Context;
 use crate::apply::findings::Findings;

@@ -1,0 +1,87 @@
+//! What a login got.
+
+use super::session_directory::SessionDirectory;
+use crate::kernel::fs::directory::Form;
+use crate::kernel::fs::entries::Found;
+use crate::kernel::fs::identity::FileIdentity;
+use crate::kernel::init::Known;
+use crate::kernel::mount::volume::Volume;
+use crate::kernel::namespace::Identity;
+use crate::kernel::process::Process;
+use crate::plan::Plan;
+
+/// What a login got.
+#[derive(Debug)]
+pub struct Applied {
+    /// The namespace that it is in.
+    pub namespace: Identity,
+    /// The paths that were covered, in order.
+    pub paths: Vec<String>,
+    /// Where something was attached, by paths without links, but for what stays visible in what is inherited.
+    pub attached: Vec<String>,
+    /// Those of them at which commands find the same that the user runs as somebody else.
+    pub inherited: Vec<String>,
+    /// Why a step was left out, or an entry does not stay visible; a line each.
+    pub notes: Vec<String>,
+    /// The directories of the user's, the group's or the session's own that appear in the namespace.
+    pub instances: Vec<ShownPath>,
+    /// What of the host appears elsewhere in it.
+    pub sources: Vec<ShownPath>,
+    /// What `keep` has found in directories of the host that are covered.
+    pub kept: Vec<Found>,
+    /// What would have appeared in it too, had it existed: paths in the view of the host.
+    pub missing: Vec<String>,
+    /// The directories that end with the session.
+    pub session_directories: Vec<SessionDirectory>,
+    /// The first process of the PID namespace of its own, and what to end it by; nothing where it has none.
+    pub init: Option<(Process, Known)>,
+    /// The volumes that were opened in it.
+    pub volumes: Vec<Volume>,
+    /// Whether a volume was left out that another login may be able to open.
+    pub(crate) lacks_volume: bool,
+}
+
+/// A directory or file that a namespace shows, and how to know it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownPath {
+    /// Its path in the view of the host, as it led there.
+    pub path: String,
+    /// Its device and inode.
+    pub identity: FileIdentity,
+    /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
+    pub form: Option<Form>,
+}
+
+impl Applied {
+    /// A login in a namespace without anything of its own.
+    pub(super) fn nothing_in(namespace: Identity) -> Self {
+        Self {
+            namespace,
+            paths: Vec::new(),
+            attached: Vec::new(),
+            inherited: Vec::new(),
+            notes: Vec::new(),
+            instances: Vec::new(),
+            sources: Vec::new(),
+            kept: Vec::new(),
+            missing: Vec::new(),
+            session_directories: Vec::new(),
+            init: None,
+            volumes: Vec::new(),
+            lacks_volume: false,
+        }
+    }
+
+    pub(super) fn with_volumes(mut self, plan: &Plan, volumes: &[Volume]) -> Self {
+        let paths = || volumes.iter().map(|volume| volume.path.clone());
+        self.paths.extend(paths());
+        self.attached.extend(paths());
+        let is_inherited = |path: &String| {
+            let mut inherited = plan.volumes.iter().filter(|volume| volume.inherit);
+            inherited.any(|volume| volume.path.as_str() == path)
+        };
+        self.inherited.extend(paths().filter(is_inherited));
+        self.volumes = volumes.to_vec();
+        self
+    }
+}

@@ -1,0 +1,12 @@
+//! The direction in which mounts travel between the host and a session.
+
+use crate::kernel::mount::Travel;
+use crate::policy::value::Propagation;
+
+/// The same in the kernel's words.
+pub(super) fn travel(propagation: Propagation) -> Travel {
+    match propagation {
+        Propagation::Slave => Travel::FromHost,
+        Propagation::Private => Travel::Neither,
+    }
+}
