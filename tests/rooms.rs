@@ -1,5 +1,6 @@
 //! Which room of the source may use which: data flows one way, and one place touches the kernel.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -327,6 +328,263 @@ fn a_right_use_is_let_through() {
     }
 }
 
+/// Two files that use each other are one in two pieces: neither can be read without the other.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = rust_files(&source).unwrap();
+    let read = |file: &PathBuf| {
+        let name = file.strip_prefix(&source).unwrap().to_path_buf();
+        (name, fs::read_to_string(file).unwrap())
+    };
+    let files: Vec<(PathBuf, String)> = files.iter().map(read).collect();
+    let circles = circles(&files);
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+}
+
+/// What keeps the test above honest.
+#[test]
+fn a_circle_of_files_is_seen_however_it_is_written() {
+    for (files, expected) in [
+        (
+            [
+                ("gc.rs", "mod store; pub use store::Store; pub struct Kind;"),
+                ("gc/store.rs", "use super::Kind; pub struct Store;"),
+                ("plan.rs", ""),
+            ],
+            "gc uses gc::store, gc::store uses gc",
+        ),
+        (
+            [
+                ("gc.rs", "mod store; fn run() { store::open(); }"),
+                ("gc/store.rs", "fn open(kind: crate::gc::Kind) {}"),
+                ("plan.rs", ""),
+            ],
+            "gc uses gc::store, gc::store uses gc",
+        ),
+        (
+            [
+                ("gc.rs", "mod pins; mod store;"),
+                ("gc/pins.rs", "fn list() { super::store::open::<u8>(); }"),
+                ("gc/store.rs", "use crate::gc::{pins::{self, Pin as P}};"),
+            ],
+            "gc::pins uses gc::store, gc::store uses gc::pins",
+        ),
+        (
+            [
+                ("plan.rs", "use crate::gc; fn all() { gc::store::open(); }"),
+                ("gc.rs", "mod store;"),
+                ("gc/store.rs", "use super::super::plan::*;"),
+            ],
+            "gc::store uses plan, plan uses gc::store",
+        ),
+        (
+            [
+                ("error.rs", "use crate::plan::Plan;"),
+                ("gc.rs", "use crate::error::Error;"),
+                ("plan.rs", "use pam_jns::gc::collect;"),
+            ],
+            "error uses plan, gc uses error, plan uses gc",
+        ),
+    ] {
+        assert_eq!(circles(&owned(&files)), [expected], "{files:?}");
+    }
+}
+
+#[test]
+fn files_in_a_row_are_no_circle() {
+    for files in [
+        [
+            ("gc.rs", "mod store; mod pins; pub use store::Store;"),
+            ("gc/store.rs", "use super::pins::Pin;"),
+            (
+                "gc/pins.rs",
+                "pub(in crate::gc) struct Pin; // super::store",
+            ),
+        ],
+        [
+            ("gc.rs", "mod store; fn run() { store::open(); }"),
+            (
+                "gc/store.rs",
+                "fn open() {}\n#[cfg(test)]\nmod tests { use super::super::run; }",
+            ),
+            ("plan.rs", "use crate::{error, gc::store as kept};"),
+        ],
+        [
+            (
+                "gc.rs",
+                "mod store; use crate::{error, plan::store::Store};",
+            ),
+            ("gc/store.rs", "use super::super::plan::store::Store;"),
+            (
+                "plan/store.rs",
+                "fn all(x: X) { x.gc::<u8>(); my::gc::x(); }",
+            ),
+        ],
+    ] {
+        assert_eq!(circles(&owned(&files)), Vec::<String>::new(), "{files:?}");
+    }
+}
+
+fn owned(files: &[(&str, &str)]) -> Vec<(PathBuf, String)> {
+    let owned = |(name, text): &(&str, &str)| (PathBuf::from(name), (*text).to_owned());
+    files.iter().map(owned).collect()
+}
+
+/// For each file, by its module, the files that it uses. Re-exports count like every other use.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The circles among `files`, which are named from `src`: a line each, with every use that is part of it.
+fn circles(files: &[(PathBuf, String)]) -> Vec<String> {
+    let names = files.iter().map(|(file, _)| module_of(file).join("::"));
+    let names: BTreeSet<String> = names.collect();
+    let used = |(file, text): &(PathBuf, String)| {
+        let module = module_of(file);
+        let used = files_used(text, &module, &names);
+        (module.join("::"), used)
+    };
+    let graph: Graph = files.iter().map(used).collect();
+    let reached: Graph = graph.keys().map(|name| reach(&graph, name)).collect();
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for (name, all) in &reached {
+        if all.contains(name) && !seen.contains(name) {
+            let circle: BTreeSet<&String> = all
+                .iter()
+                .filter(|other| leads_to(&reached, other, name))
+                .collect();
+            found.push(uses_within(&graph, &circle));
+            seen.extend(circle);
+        }
+    }
+    found
+}
+
+fn leads_to(graph: &Graph, from: &str, to: &str) -> bool {
+    graph.get(from).is_some_and(|used| used.contains(to))
+}
+
+/// What `name` leads to, by the files that it uses and those that they use.
+fn reach(graph: &Graph, name: &str) -> (String, BTreeSet<String>) {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(next) = open.pop() {
+        let used = graph.get(next).into_iter().flatten();
+        open.extend(
+            used.filter(|used| reached.insert((*used).clone()))
+                .map(String::as_str),
+        );
+    }
+    (name.to_owned(), reached)
+}
+
+fn uses_within(graph: &Graph, circle: &BTreeSet<&String>) -> String {
+    let of_one = |name: &&String| {
+        let used = graph.get(*name).into_iter().flatten();
+        let used = used.filter(|used| circle.contains(used));
+        let used: Vec<&str> = used.map(String::as_str).collect();
+        format!("{name} uses {}", used.join(" and "))
+    };
+    let all: Vec<String> = circle.iter().map(of_one).collect();
+    all.join(", ")
+}
+
+/// The files, out of `files`, that the file of `module` uses, its tests left out.
+fn files_used(text: &str, module: &[String], files: &BTreeSet<String>) -> BTreeSet<String> {
+    // clippy lets nothing stand behind the tests (items_after_test_module).
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let mut names = Names::of(module, &tokens(code));
+    let paths = names.paths(&tokens(code));
+    let found = paths.iter().filter_map(|path| deepest(path, files));
+    found.filter(|file| *file != module.join("::")).collect()
+}
+
+/// The file that `path`, from the root of the crate, leads to: the deepest one there is on it.
+fn deepest(path: &[String], files: &BTreeSet<String>) -> Option<String> {
+    let ends = (1..=path.len()).rev();
+    let mut prefixes = ends.filter_map(|end| Some(path.get(..end)?.join("::")));
+    prefixes.find(|prefix| files.contains(prefix))
+}
+
+/// The names that paths in a file may begin with.
+struct Names {
+    module: Vec<String>,
+    /// What a name of the file's own or an imported one stands for, from the root of the crate.
+    known: BTreeMap<String, Vec<String>>,
+}
+
+impl Names {
+    /// Those of the modules that the file of `module` has below it.
+    fn of(module: &[String], tokens: &[Token]) -> Self {
+        let below = tokens.windows(3).filter_map(|three| match three {
+            [first, name, end] if first.is("mod") && end.is(";") => Some(name.text.clone()),
+            _ => None,
+        });
+        let known = below.map(|name| (name.clone(), [module, &[name]].concat()));
+        Self {
+            module: module.to_vec(),
+            known: known.collect(),
+        }
+    }
+
+    /// Every path in `tokens`, from the root of the crate. What is imported is a name for those that follow.
+    fn paths(&mut self, tokens: &[Token]) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some((before, rest)) = tokens.split_at_checked(at).filter(|(_, r)| !r.is_empty())
+        {
+            let (is_import, tree) = match rest {
+                [first, tree @ ..] if first.is("use") => (true, tree),
+                _ if begins_path(before, rest) => (false, rest),
+                _ => {
+                    at = at.saturating_add(1);
+                    continue;
+                }
+            };
+            let (paths, after) = expand(tree);
+            let full = paths.iter().filter_map(|path| self.absolute(path));
+            let full: Vec<Vec<String>> = full.collect();
+            if is_import {
+                let named = |path: &Vec<String>| Some((path.last()?.clone(), path.clone()));
+                self.known.extend(full.iter().filter_map(named));
+            }
+            found.extend(full);
+            at = tokens.len().saturating_sub(after.len());
+        }
+        found
+    }
+
+    /// `path` from the root of the crate, if it leads to something of the crate's.
+    fn absolute(&self, path: &str) -> Option<Vec<String>> {
+        let mut names: Vec<String> = path.split("::").map(str::to_owned).collect();
+        if names.len() > 1 && names.last().is_some_and(|last| last == "self") {
+            names.pop();
+        }
+        let (first, rest) = names.split_first()?;
+        match first.as_str() {
+            "crate" | "pam_jns" => Some(rest.to_vec()),
+            "self" => Some([&self.module, rest].concat()),
+            "super" => {
+                let up = names.iter().take_while(|name| *name == "super").count();
+                let outer = self.module.get(..self.module.len().checked_sub(up)?)?;
+                Some([outer, names.get(up..)?].concat())
+            }
+            name => Some([self.known.get(name)?.as_slice(), rest].concat()),
+        }
+    }
+}
+
+/// Whether a path begins at `rest`, that is not the scope of a `pub(in …)` nor a type parameter of a method.
+fn begins_path(before: &[Token], rest: &[Token]) -> bool {
+    let is_scope = matches!(before, [.., first, brace, last]
+        if first.is("pub") && brace.is("(") && last.is("in"));
+    let is_within = before
+        .last()
+        .is_some_and(|last| last.is("::") || last.is("."));
+    let begins = matches!(rest, [name, colons, ..] if name.is_name() && colons.is("::"));
+    begins && !is_scope && !is_within
+}
+
 /// What `file`, named from `src`, uses beyond its row, and which verbs it uses; a message each.
 fn violations(file: &Path, text: &str) -> Vec<String> {
     let shown = Path::new("src").join(file);
@@ -500,7 +758,14 @@ fn expand(tokens: &[Token]) -> (Vec<String>, &[Token]) {
         [name, colons, rest @ ..] if name.is_name() && colons.is("::") => {
             let (inner, rest) = expand(rest);
             let paths = inner.iter().map(|path| format!("{}::{path}", name.text));
-            (paths.collect(), rest)
+            // Nothing follows but type parameters: `open::<u8>`.
+            let whole = inner.is_empty().then(|| name.text.clone());
+            (paths.chain(whole).collect(), rest)
+        }
+        [name, rename, alias, rest @ ..]
+            if name.is_name() && rename.is("as") && alias.is_name() =>
+        {
+            (vec![name.text.clone()], rest)
         }
         [name, rest @ ..] if name.is_name() || name.is("*") => (vec![name.text.clone()], rest),
         _ => (Vec::new(), tokens),

@@ -13,7 +13,7 @@ pub(super) enum ReplaceableBy {
 }
 
 impl ReplaceableBy {
-    /// Of what is in a directory.
+    /// Tells it of the entries of a directory.
     pub(super) fn of_entries_in(directory: &Place) -> Self {
         match directory.is_users() {
             true => Self::User,

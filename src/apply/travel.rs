@@ -3,7 +3,7 @@
 use crate::kernel::mount::Travel;
 use crate::policy::value::Propagation;
 
-/// The same in the kernel's words.
+/// Gives the direction as mounts are prepared with it.
 pub(super) fn travel(propagation: Propagation) -> Travel {
     match propagation {
         Propagation::Slave => Travel::FromHost,

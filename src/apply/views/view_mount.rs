@@ -11,7 +11,7 @@ pub(super) struct ViewMount {
 }
 
 impl ViewMount {
-    /// One that hides all that it covers.
+    /// Takes a mount that hides all that it covers.
     pub(super) fn plain(mount: OwnedFd) -> Self {
         Self {
             mount: Rc::new(mount),

@@ -12,7 +12,7 @@ pub enum Rights {
 }
 
 impl Rights {
-    /// Those of this process.
+    /// Finds the rights of this process.
     pub fn own() -> Self {
         match is_effective_root() {
             true => Self::Root,

@@ -17,7 +17,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// That of a system, under a module with those arguments.
+    /// Looks for SELinux on a system, whose module has those arguments.
     ///
     /// # Errors
     ///
