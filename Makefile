@@ -37,7 +37,7 @@ TESTS   := $(CARGO) $(if $(NEXTEST),nextest run,test) --locked
 RUN     := $(TESTS) --no-fail-fast
 SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
-RUN_BED := $(RUN) --test end_to_end
+RUN_SANDBOX := $(RUN) --test end_to_end
 # What the command does by itself, many logins at once, and a playbook, whichever PAM, shells and daemons there are.
 SAME_ANYWHERE := run:: crowds:: gc:: ps:: commands::a_playbook
 # A sandbox waits for its daemons half of the time.
@@ -97,8 +97,8 @@ test: prepare
 	$(CARGO) clippy --locked $(SELINUX) --all-targets -- -D warnings
 	$(RUN) $(SELINUX) --lib --test language
 	$(RUN) $(SELINUX) --test kernel labels
-	JNS_BED=debian13 $(RUN_BED) --test parity -- $(addprefix --skip ,$(SAME_ANYWHERE))
-	JNS_UNDER_TEST=theirs $(RUN_BED)
+	JNS_SANDBOX=debian13 $(RUN_SANDBOX) --test parity -- $(addprefix --skip ,$(SAME_ANYWHERE))
+	JNS_UNDER_TEST=theirs $(RUN_SANDBOX)
 	JNS_COMMAND=$(TARGET)/debug/jns tests/demo
 
 # An answer in two minutes: no module, no sandbox, no peer.

@@ -178,7 +178,7 @@ fn attach(plan: &Plan, prepared: &Prepared<'_>, left: &Left<'_>) -> Result<()> {
 
 /// Fourth and fifth phase: opens volumes and runs the programs of new instances, in the view and before anybody else can
 /// find them; then gives the instances their names, from where on other logins use them. What prepares at every login
-/// comes last, since it is told the names.
+/// comes last, since it is given the names.
 fn complete(
     plan: &Plan,
     subject: &Subject<'_>,

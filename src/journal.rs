@@ -2,7 +2,7 @@
 //!
 //! A daemon may close or reuse descriptors that are not its own between two hooks, so none is kept: one
 //! non-blocking socket is opened when the hook begins, in the host's view of `/dev/log`, and closed when
-//! it ends. Where nobody listens, messages are lost rather than the login held up.
+//! it ends. Where nobody listens, messages are lost rather than the login delayed.
 
 use crate::error::steers;
 use log::{Level, LevelFilter, Log, Metadata, Record};

@@ -266,7 +266,7 @@ fn only_root_can_list_sessions() {
 }
 
 #[test]
-fn a_user_without_rights_is_told_what_to_do() {
+fn a_user_without_rights_is_shown_what_to_do() {
     let table: [(&[&str], &str); 4] = [
         (
             &["enter", "root"],
@@ -456,7 +456,7 @@ fn import_refuses_what_it_cannot_read() {
             "cannot read /nonexistent: ",
         ),
     ];
-    for (arguments, text, status, told) in table {
+    for (arguments, text, status, expected) in table {
         let output = jns_reading(&[&["import"], *arguments].concat(), text.as_bytes());
         assert_eq!(
             output.status.code(),
@@ -465,7 +465,7 @@ fn import_refuses_what_it_cannot_read() {
             err(&output)
         );
         assert!(
-            err(&output).contains(told),
+            err(&output).contains(expected),
             "{arguments:?} {}",
             err(&output)
         );
@@ -615,7 +615,7 @@ fn explain(policy: &str, arguments: &[&str]) -> Option<Output> {
 }
 
 #[test]
-fn explain_tells_what_became_of_each_rule() {
+fn explain_prints_what_became_of_each_rule() {
     let Some(output) = explain(EXPLAINED, &["nobody"]) else {
         return;
     };
@@ -628,10 +628,10 @@ fn explain_tells_what_became_of_each_rule() {
         ("applies", "[[env]]", ":17"),
     ] {
         let rule = rule.replace("/srv", "/mnt");
-        let told = text.lines().any(|line| {
+        let is_reported = text.lines().any(|line| {
             line.trim_start().starts_with(verdict) && line.contains(&rule) && line.contains(rest)
         });
-        assert!(told, "{verdict} {rule} {rest}\n{text}");
+        assert!(is_reported, "{verdict} {rule} {rest}\n{text}");
     }
     assert!(text.contains("exempt    no"), "{text}");
 }
@@ -849,10 +849,10 @@ fn doctor_reads_a_system_under_another_root() {
         ("warning", "started in: su"),
         ("problem", "UsePAM is no: sshd calls no session module"),
     ] {
-        let told = text
+        let is_reported = text
             .lines()
             .any(|line| line.trim_start().starts_with(level) && line.contains(part));
-        assert!(told, "{level} {part}\n{text}");
+        assert!(is_reported, "{level} {part}\n{text}");
     }
     assert!(
         !text.contains("kernel\n"),

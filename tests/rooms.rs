@@ -53,7 +53,7 @@ const ROOMS: &[Room] = &[
     room(
         "kernel",
         &["path", "store::layout", "error"],
-        "it does what it is told and knows neither policies nor plans",
+        "it does what it is asked and knows neither policies nor plans",
     ),
     room(
         "policy",

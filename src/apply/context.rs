@@ -7,7 +7,7 @@ use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::plan::{Plan, Step};
 use rustix::fd::AsFd;
 
-/// A plan, for whom it is applied, and how paths of the caller's are opened.
+/// A plan, the subject that it is applied for, and how paths of the caller's are opened.
 pub(super) struct Context<'p> {
     pub(super) plan: &'p Plan,
     pub(super) trust: Trust,

@@ -43,7 +43,7 @@ impl Findings {
     }
 
     /// Notes a place of the session's that is seen through what covers it. Where this login builds it, it is no place of
-    /// the caller's, and is not noted.
+    /// the caller's, and is not recorded.
     pub(super) fn note_shown(&mut self, place: &Place, view: SessionView<'_, '_>) {
         if !view.covers.have(&place.path) {
             self.note_source(&view.path_of_caller(&place.path), place);
@@ -112,7 +112,7 @@ impl Findings {
             .push(format!("{path} not kept: {reason} ({origin})"));
     }
 
-    /// Counts a match of a pattern of `keep`, and tells how it stands to what patterns may show.
+    /// Counts a match of a pattern of `keep`, and returns how it stands to what patterns may show.
     pub(super) fn count_match(&mut self) -> Matches {
         self.matches = self.matches.saturating_add(1);
         if self.matches <= MOST_MATCHES {

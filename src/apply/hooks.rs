@@ -1,5 +1,5 @@
 //! Programs that are run for new instances, before these get their names: an instance whose program has failed
-//! never was there. Those that prepare what is shown are run when it has its name, which they are told; an instance
+//! never was there. Those that prepare what is shown are run when it has its name, which they are given; an instance
 //! for which one of them has failed loses that name again.
 
 use super::context::Context;

@@ -168,7 +168,7 @@ impl<'p> Prepared<'p> {
         ran
     }
 
-    /// Lets everything stay that was made, and tells what it is.
+    /// Lets everything stay that was made, and returns what it is.
     pub(super) fn finish(&mut self, namespace: Identity) -> Applied {
         let root = || self.root.iter().map(|_| "/".to_owned());
         let mut applied = Applied {

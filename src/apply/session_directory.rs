@@ -23,7 +23,7 @@ pub struct SessionDirectory {
 
 /// Removes a directory that ended with its session: the very one that was made, by descriptor.
 ///
-/// `trust` is whom the session was opened for.
+/// `trust` is the user that the session was opened for.
 ///
 /// # Errors
 ///

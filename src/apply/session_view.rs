@@ -29,7 +29,7 @@ impl SessionView<'_, '_> {
         self.walker().open(path, self.covers.mounts())
     }
 
-    /// Opens the directory that holds a path of the session's, and tells its name in that.
+    /// Opens the directory that holds a path of the session's, and returns its name in that.
     pub(super) fn open_parent<'n>(&self, path: &'n str) -> Result<(Place, &'n str)> {
         self.walker().open_parent(path, self.covers.mounts())
     }

@@ -1,4 +1,4 @@
-//! For whom a plan is applied, and how programs are run for them.
+//! The user that a plan is applied for, and how programs are run for them.
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
@@ -9,7 +9,7 @@ use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
 use crate::plan::{self, Password, RunAs};
 
-/// For whom a plan is applied.
+/// The user that a plan is applied for.
 #[derive(Debug, Clone)]
 pub struct Subject<'s> {
     /// Who may have had a hand in the paths, and whose id the user has. Programs for one with
@@ -41,7 +41,7 @@ pub(crate) struct InitTarget<'t> {
 }
 
 impl Subject<'_> {
-    /// A user whose group has the same id, and of whom nothing else is known.
+    /// A user whose group has the same id; nothing else is known of them.
     #[must_use]
     pub fn of(uid: u32) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Subject<'_> {
         }
     }
 
-    /// A program of the plan's, as it is run for this user; `more` is what it is told besides who that is.
+    /// A program of the plan's, as it is run for this user; `more` is what it is given besides who that is.
     #[must_use]
     pub(crate) fn helper(&self, helper: &plan::Helper, more: &[(&str, &str)]) -> Helper {
         let uid = self.trust.uid().to_string();
@@ -147,7 +147,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Whom the way to a mount point may belong to: where root mounts, the user must have no say.
+    /// Who may own the way to a mount point: where root mounts, the user must have no say.
     pub(super) fn trust_of_mount_points(&self, run_as: RunAs) -> Trust {
         match (self.trust, run_as) {
             (Trust::User(_), RunAs::Root) => Trust::User(0),

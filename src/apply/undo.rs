@@ -18,7 +18,7 @@ struct Provisional<'p> {
     note: Option<Note>,
 }
 
-/// What was noted in a new directory of the store, whose it is.
+/// What was recorded in a new directory of the store, whose it is.
 pub(super) struct Note {
     pub(super) directory: Rc<OwnedFd>,
     pub(super) path: String,

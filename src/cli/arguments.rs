@@ -343,7 +343,7 @@ pub struct Isolation {
     pub gid_map: Option<String>,
 }
 
-/// As whom, where and with what the command begins.
+/// The user, the directory and the variables with which the command begins.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Identity")]
 pub struct Identity {
@@ -499,7 +499,7 @@ fn with_guides(command: clap::Command, prefix: &str) -> clap::Command {
 ///
 /// # Errors
 ///
-/// They are not understood, or ask for the help or the version; [`explain`] tells the user.
+/// They are not understood, or ask for the help or the version; [`explain`] prints that.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, clap::Error> {
     let matches = definition().try_get_matches_from(arguments)?;
     Arguments::from_arg_matches(&matches).map(|arguments| arguments.verb)
@@ -526,14 +526,14 @@ pub fn explain(usage: &clap::Error) -> ExitCode {
 /// What is wrong and what would be right, without the usage and where to find more.
 fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim);
-    let told: Vec<&str> = lines
+    let parts: Vec<&str> = lines
         .take_while(|line| {
             let more = ["Usage:", "For more information"];
             !more.iter().any(|start| line.starts_with(start))
         })
         .filter(|line| !line.is_empty())
         .collect();
-    let line = told
+    let line = parts
         .join("; ")
         .trim_start_matches("error: ")
         .replace(":; ", ": ")

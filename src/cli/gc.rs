@@ -14,7 +14,7 @@ use crate::session::origin;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
-/// Removes what the arguments ask for, and tells what became of it.
+/// Removes what the arguments ask for, and reports what became of it.
 pub fn run(arguments: &Gc, screen: Screen) -> Outcome {
     if !is_effective_root() {
         return refused(
@@ -94,11 +94,11 @@ fn unreadable(source: &Source, diagnostics: &Diagnostics) -> Remains {
 fn number(found: &[Remains], disposal: &str) -> usize {
     let same = found
         .iter()
-        .filter(|remains| fate_word(&remains.disposal) == disposal);
+        .filter(|remains| disposal_word(&remains.disposal) == disposal);
     same.filter(|remains| remains.kind != Kind::Foreign).count()
 }
 
-fn fate_word(disposal: &Disposal) -> &'static str {
+fn disposal_word(disposal: &Disposal) -> &'static str {
     match disposal {
         Disposal::Removed => "removed",
         Disposal::Removable => "removable",
@@ -162,7 +162,7 @@ fn remains_as_json(remains: &Remains) -> Value {
         "kind": kind_word(remains.kind),
         "path": said(&remains.path),
         "reason": said(&remains.reason),
-        "disposal": fate_word(&remains.disposal),
+        "fate": disposal_word(&remains.disposal),
         "error": error,
     })
 }

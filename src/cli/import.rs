@@ -95,9 +95,9 @@ fn as_text(imported: &Imported, invocation: &ImportInvocation, screen: Screen) -
         ));
     }
     let is_refused = policy.is_none();
-    let told = Outcome {
+    let outcome = Outcome {
         err,
         ..Outcome::report(policy.unwrap_or_default())
     };
-    told.failing_if(is_refused)
+    outcome.failing_if(is_refused)
 }

@@ -52,7 +52,7 @@ impl Outcome {
         }
     }
 
-    /// A failure, told on standard error in one line, whatever is in the reason.
+    /// A failure, printed on standard error in one line, whatever is in the reason.
     pub fn failure(reason: impl std::fmt::Display) -> Self {
         Self {
             out: String::new(),
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line() {
-        let told = Outcome::failure("cannot find user a\nb\u{1b}[2J: no such account").err;
+        let printed = Outcome::failure("cannot find user a\nb\u{1b}[2J: no such account").err;
         assert_eq!(
-            told,
+            printed,
             "jns: cannot find user a\\u{a}b\\u{1b}[2J: no such account\n"
         );
     }

@@ -54,11 +54,11 @@ fn take(arguments: &Ps) -> Result<Census> {
 
 fn as_text(census: &Census, screen: Screen) -> Outcome {
     let faults = census.faults.iter();
-    let told = Outcome {
+    let outcome = Outcome {
         err: faults
             .map(|fault| format!("jns: {}\n", harmless(fault)))
             .collect(),
         ..Outcome::report(text::of(census, screen))
     };
-    told.failing_if(!census.faults.is_empty())
+    outcome.failing_if(!census.faults.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Which policy a verb is about, and how its diagnostics are told.
+//! Which policy a verb is about, and how its diagnostics are printed.
 
 use crate::cli::arguments::Config;
 use crate::cli::host::Tree;

@@ -88,7 +88,7 @@ impl Supervised {
     pub fn wait(self) -> Result<Ending> {
         let failed = |errno| Error::from_errno("wait for", "the command", errno);
         loop {
-            // Before each signal: of several of a kind, one is told.
+            // Before each signal: of several of a kind, one is reported.
             if let Some(ending) = self.reap().map_err(failed)? {
                 self.terminal.give_back();
                 return Ok(ending);
@@ -213,7 +213,7 @@ impl Terminal {
     }
 }
 
-/// What the background tells. Each message is two bytes: [`STARTED`] and 0, or [`FAILED`] and an exit status.
+/// What the background sends. Each message is two bytes: [`STARTED`] and 0, or [`FAILED`] and an exit status.
 #[derive(Debug)]
 pub struct Report(RefCell<Option<OwnedFd>>);
 
@@ -264,15 +264,15 @@ impl Report {
 }
 
 fn answer_of(answer: &OwnedFd) -> Option<u8> {
-    let (mut told, mut chunk) = (Vec::new(), [0; 16]);
+    let (mut received, mut chunk) = (Vec::new(), [0; 16]);
     loop {
         match rustix::io::read(answer, &mut chunk) {
             Err(Errno::INTR) => {}
-            Ok(count @ 1..) => told.extend(chunk.iter().take(count)),
+            Ok(count @ 1..) => received.extend(chunk.iter().take(count)),
             _ => break,
         }
     }
-    let messages = told.as_chunks().0.iter();
+    let messages = received.as_chunks().0.iter();
     let mut last_first = messages.rev();
     last_first.find_map(|[kind, status]| match *kind {
         STARTED => Some(0),

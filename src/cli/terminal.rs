@@ -62,7 +62,7 @@ impl Screen {
     }
 }
 
-/// A line on standard error that tells what is being done, where that is a terminal; gone with the value.
+/// A line on standard error that shows what is being done, where that is a terminal; gone with the value.
 #[derive(Debug)]
 pub struct Progress {
     deed: &'static str,

@@ -21,7 +21,7 @@ pub(super) struct Directory {
     descriptor: OwnedFd,
     /// Its path without links.
     pub(super) path: String,
-    /// What tells it from another one of that path.
+    /// What distinguishes it from another one of that path.
     pub(super) place: Place,
 }
 
@@ -72,7 +72,7 @@ impl Directory {
         })
     }
 
-    /// The account that is noted in the directory `name` of root's own in it; nothing where none is.
+    /// The account that is recorded in the directory `name` of root's own in it; nothing where none is.
     pub(super) fn account_of(&self, name: &str) -> Result<Option<Account>> {
         let Some(directory) = self.open(name)? else {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Directory {
         result
     }
 
-    /// Gives the entry `name` a temporary name, and tells which.
+    /// Gives the entry `name` a temporary name, and returns which.
     pub(super) fn set_aside(&self, name: &str) -> Result<String> {
         let path = self.path_of(name);
         let aside = temporary_name().map_err(|errno| Error::from_errno("rename", &path, errno))?;

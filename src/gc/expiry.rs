@@ -285,7 +285,7 @@ impl StoreCollection<'_, '_> {
     }
 
     /// Removes what was set aside, or gives it its name back where it was used again after all. `mounts` is what is
-    /// mounted since it was set aside; nothing where that could not be told.
+    /// mounted since it was set aside; nothing where that could not be known.
     fn finish(&mut self, parent: &Directory, aside: Aside, mounts: Option<&Mounts>) -> Result<()> {
         let Aside { holder, name } = aside;
         let is_shown =

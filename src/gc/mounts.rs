@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_tells_what_is_shown_and_what_is_covered() {
+    fn a_table_says_what_is_shown_and_what_is_covered() {
         let mut mounts = Mounts::default();
         let roots = Viewer {
             pid: 1,

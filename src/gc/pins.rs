@@ -71,7 +71,7 @@ impl PinCollection<'_, '_> {
                 };
                 let pins = self.pins;
                 self.collector
-                    .dispose(leftover, || pins.remove_companions(&key));
+                    .dispose(leftover, || pins.remove_others(&key));
             }
         }
         Ok(())
@@ -112,7 +112,7 @@ impl PinCollection<'_, '_> {
         }
     }
 
-    /// The pins that are not in use, as far as the census tells.
+    /// The pins that are not in use, as far as the census shows.
     fn find_unused(
         &self,
         keys: impl IntoIterator<Item = PinKey>,

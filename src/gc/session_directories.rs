@@ -64,7 +64,7 @@ impl Collector<'_> {
         (origin != self.own).then_some(reason)
     }
 
-    /// Removes the very directory that is noted, and tells whether nothing is left of it.
+    /// Removes the very directory that is recorded, and returns whether nothing is left of it.
     fn collect_session_directory(&mut self, uid: u32, directory: &Shown, mounts: &Mounts) -> bool {
         let path = directory.path.as_str();
         match is_there(uid, directory) {
@@ -94,7 +94,7 @@ impl Collector<'_> {
     }
 }
 
-/// Whether the path leads to the directory that is noted: another one is none of the session's.
+/// Whether the path leads to the directory that is recorded: another one is none of the session's.
 fn is_there(uid: u32, directory: &Shown) -> Result<bool> {
     match Walker::new(Trust::User(uid))?.open(&directory.path, &[]) {
         Err(missing) if missing.is_missing() => Ok(false),

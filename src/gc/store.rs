@@ -112,7 +112,7 @@ impl StoreCollection<'_, '_> {
         Ok(())
     }
 
-    /// Removes the directory of a session that has ended, and tells whether it had.
+    /// Removes the directory of a session that has ended, and returns whether it had.
     fn collect_session(&mut self, directory: &Directory, entry: &Entry) -> bool {
         let Some(id) = SessionId::parse(&entry.name) else {
             return false;
@@ -150,7 +150,7 @@ impl StoreCollection<'_, '_> {
         Ok(())
     }
 
-    /// Removes what was being made in an owner's directory. The time of a user's directory tells when it was used
+    /// Removes what was being made in an owner's directory. The time of a user's directory shows when it was used
     /// last, so it stays what it is. A login that sets it has the user's lock.
     fn collect_inner_temporary(
         &mut self,

@@ -462,7 +462,7 @@ impl Drop for Alone {
         let Some(pidfd) = &self.0 else {
             return;
         };
-        // There is nobody in its namespace for whom it would have to wait.
+        // There is nobody in its namespace that it would have to wait for.
         if pidfd_send_signal(pidfd, Signal::KILL).is_ok() {
             let _ = wait_for(pidfd, PollFlags::IN, JOIN_TIMEOUT);
         }

@@ -88,7 +88,7 @@ fn leave_for_a_moment() -> Option<NamespaceGuard> {
     origin.map(|caller| caller.guard)
 }
 
-/// In the session's namespace. Their failure is told and no more: the session is over.
+/// In the session's namespace. Their failure is logged and no more: the session is over.
 fn run_hooks(opened: &Opened) {
     if is_there(opened) {
         opened

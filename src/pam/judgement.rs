@@ -95,7 +95,7 @@ pub(super) fn judge(
     })))
 }
 
-/// Whether the session begins in another namespace than the host's. Where that cannot be told, it gets its view: it
+/// Whether the session begins in another namespace than the host's. Where that cannot be known, it gets its view: it
 /// would otherwise be the host's, with other users' files.
 fn is_left_alone(login: &Login) -> bool {
     let Login { user, service, .. } = login;

@@ -1,4 +1,4 @@
-//! The whole story of a login: go back to where its session came from, read, gather, plan, enter, remember.
+//! The whole of a login: go back to where its session came from, read, gather, plan, enter, remember.
 
 use super::arguments::Arguments;
 use super::cached_plan::{self, PlanSummary};

@@ -31,7 +31,7 @@ pub(super) fn keep(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Re
     Ok(())
 }
 
-/// Whether some volume wants it. What is wrong with the policy is told when the session is opened.
+/// Whether some volume wants it. What is wrong with the policy is logged when the session is opened.
 fn is_wanted(arguments: &Arguments) -> bool {
     let loaded = Policy::load(&arguments.source);
     loaded.is_ok_and(|loaded| loaded.policy.wants_password())

@@ -39,7 +39,7 @@ pub(super) enum Others {
     Later,
 }
 
-/// Forgets an open session. Which others its thread has open is returned; none where that cannot be told.
+/// Forgets an open session. Which others its thread has open is returned; none where that cannot be known.
 pub(super) fn forget(id: &SessionId) -> Others {
     let Ok(mut open) = OPEN.try_lock() else {
         return Others::None;

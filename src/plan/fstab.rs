@@ -120,7 +120,7 @@ fn in_one_line(found: &Diagnostics) -> Error {
     Error::new(
         "use",
         format_args!("{}{}", first.file, place.unwrap_or_default()),
-        format_args!("{}{}", first.told(), more.unwrap_or_default()),
+        format_args!("{}{}", first.one_line(), more.unwrap_or_default()),
     )
 }
 

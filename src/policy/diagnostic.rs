@@ -64,7 +64,7 @@ const AFTER: usize = 80;
 impl Diagnostic {
     /// The message and the help, in one line that steers no terminal.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn one_line(&self) -> String {
         let help = self.help.iter().flat_map(|help| ["; ", help]);
         let said = std::iter::once(self.message.as_str()).chain(help);
         said.flat_map(str::chars).map(harmless).collect()
@@ -149,7 +149,7 @@ impl fmt::Display for Diagnostic {
         if self.severity == Severity::Warning {
             write!(f, " warning:")?;
         }
-        write!(f, " {}", self.told())
+        write!(f, " {}", self.one_line())
     }
 }
 

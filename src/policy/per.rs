@@ -1,4 +1,4 @@
-//! `per`: the owners of directories, each of whom has another one.
+//! `per`: the owners of directories, each with another one.
 
 use super::fields::Vocabulary;
 use super::template::Fact;

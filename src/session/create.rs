@@ -2,7 +2,7 @@
 
 use super::clock::now;
 use super::ending::Ending;
-use super::ledger::{CompanionRecord, NamespaceRecord, Shown};
+use super::ledger::{NamespaceRecord, OtherNamespaceRecord, Shown};
 use super::namespace::{Leave, Pinned, SessionNamespace};
 use super::origin::Origin;
 use super::pin::Pins;
@@ -16,7 +16,7 @@ use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::processor::Processors;
 
 /// Makes a namespace that can be pinned. A namespace can be bound only from an older one, and Linux 6.18 takes
-/// the numbers by which it tells that from a batch of each processor's: in a container, what is made on one
+/// the numbers by which it distinguishes that from a batch of each processor's: in a container, what is made on one
 /// processor looks older than the container itself, and what is made on another does not.
 pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace> {
     let session = create(creation)?;
@@ -156,7 +156,7 @@ fn record_of(
         .others
         .iter()
         .zip(session_guard.guard.left());
-    let companions = now_and_before.map(|(now, before)| CompanionRecord::of(now, before));
+    let others = now_and_before.map(|(now, before)| OtherNamespaceRecord::of(now, before));
     let PlannedSession {
         plan,
         digest,
@@ -172,7 +172,7 @@ fn record_of(
         origin: origin.place.namespace,
         origin_root: origin.place.root,
         root,
-        companions: companions.collect(),
+        companions: others.collect(),
         isolation: plan.isolation.words(),
         init: applied.init.map(|(process, _)| process),
         plan: Some(digest.clone()),

@@ -12,7 +12,7 @@ use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 ///
 /// # Errors
 ///
-/// It cannot be told: /proc is not mounted or does not tell of the first process, or the ledger cannot be read.
+/// It cannot be known: /proc is not mounted or does not show the first process, or the ledger cannot be read.
 pub fn find() -> Result<Option<Identity>> {
     find_strange(Namespace::own()?.identity())
 }

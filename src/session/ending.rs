@@ -1,4 +1,4 @@
-//! What ends with a session and lies where nobody looks for it: noted before anything else of the session can fail,
+//! What ends with a session and lies where nobody looks for it: recorded before anything else of the session can fail,
 //! so that `jns gc` finds it after a crash.
 
 use super::clock::now;
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
 use crate::login::SessionId;
 
-/// The longest name of a service in characters that is noted.
+/// The longest name of a service in characters that is recorded.
 const LONGEST: usize = 256;
 
 /// Directories that end with a session which is being opened.

@@ -151,9 +151,9 @@ impl Origin {
         record.user.clone_from(user);
         record.home.clone_from(home);
         let written = record.write(&self.runtime);
-        let noted = apply::note_change(&record.store, login.uid, user, home);
+        let changed = apply::note_change(&record.store, login.uid, user, home);
         written
-            .and(noted)
+            .and(changed)
             .unwrap_or_else(|error| log::warn!("{error}; what is noted of {user} is out of date"));
     }
 

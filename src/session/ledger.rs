@@ -60,7 +60,7 @@ pub struct NamespaceRecord {
     pub root: Root,
     /// The other namespaces that go with it and are not those that its first session came from.
     #[serde(default)]
-    pub companions: Vec<CompanionRecord>,
+    pub companions: Vec<OtherNamespaceRecord>,
     /// What is its own, by the keys and in the words of `[[isolate]]`.
     #[serde(default)]
     pub isolation: BTreeMap<String, String>,
@@ -106,7 +106,7 @@ pub struct NamespaceRecord {
 /// `ls -l /proc/PID/ns` shows. What they number lives at least as long as a process has both of the pair, or
 /// the pair is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CompanionRecord {
+pub struct OtherNamespaceRecord {
     /// Which kind it is of.
     pub kind: Kind,
     /// The namespace itself.
@@ -169,13 +169,13 @@ pub struct PolicyFile {
     pub sha256: Sha256,
 }
 
-impl CompanionRecord {
+impl OtherNamespaceRecord {
     /// That of a namespace that took the place of another one.
     #[must_use]
-    pub fn of(companion: &OtherNamespace, before: &OtherNamespace) -> Self {
+    pub fn of(other: &OtherNamespace, before: &OtherNamespace) -> Self {
         Self {
-            kind: companion.kind(),
-            inode: companion.inode(),
+            kind: other.kind(),
+            inode: other.inode(),
             origin: before.inode(),
         }
     }
@@ -246,16 +246,16 @@ impl NamespaceRecord {
             last_access: NOW,
             last_modification: NOW,
         };
-        let mut noted = None;
+        let mut touched = None;
         for instance in &self.instances {
             let holder = Path::new(&instance.path).parent();
             let in_store = |holder: &&Path| {
                 holder.starts_with(self.store.as_str()) && *holder != Path::new(self.store.as_str())
             };
             if let Some(holder) = holder.filter(in_store)
-                && noted != Some(holder)
+                && touched != Some(holder)
             {
-                noted = Some(holder);
+                touched = Some(holder);
                 let found = rustix::fs::openat2(
                     &top,
                     holder,

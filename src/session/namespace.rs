@@ -137,12 +137,12 @@ impl Leave {
     ///
     /// Something of it failed. When this process has ended, the namespace does without it.
     pub fn take(&self, session: &SessionId) -> Result<()> {
-        let told = match self {
+        let result = match self {
             Self::Kill(init) => init.kill(),
             Self::Tell(address) => init::leave(address, session.as_str()),
         };
         init::set_own_pid_for_children()?;
-        told
+        result
     }
 }
 

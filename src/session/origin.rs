@@ -2,7 +2,7 @@
 //! su(1) and sudo(8) open their sessions there and nothing stacks.
 
 use super::ancestors::first_and_ancestors;
-use super::ledger::{CompanionRecord, NamespaceRecord, SessionRecord};
+use super::ledger::{NamespaceRecord, OtherNamespaceRecord, SessionRecord};
 use super::pin::Pins;
 use super::pin_key::PinKey;
 use super::place::Place;
@@ -59,7 +59,7 @@ pub fn return_to_origin() -> Result<Option<Caller>> {
     let own = Session {
         namespace: Namespace::own()?,
         root: Root::own()?,
-        companions: kind::own_inodes(),
+        others: kind::own_inodes(),
     };
     check_descriptors(&own.namespace)?;
     let left = own.leave();
@@ -80,13 +80,13 @@ struct Session {
     namespace: Namespace,
     root: Root,
     /// The inode numbers of its IPC, UTS and network namespaces.
-    companions: [Option<u64>; 3],
+    others: [Option<u64>; 3],
 }
 
-/// What tells the namespaces of one process from those of another.
+/// What distinguishes the namespaces of one process from those of another.
 fn numbers(pid: u32) -> (Result<u64, Errno>, [Option<u64>; 3]) {
-    let companions = Kind::ALL.map(|kind| kind::inode(kind, Some(pid)));
-    (inode_of_process(pid), companions)
+    let others = Kind::ALL.map(|kind| kind::inode(kind, Some(pid)));
+    (inode_of_process(pid), others)
 }
 
 impl Session {
@@ -123,13 +123,13 @@ impl Session {
         let mut guard = leave_for(&candidate.mount).ok()?;
         let origin = candidate.mount.identity();
         let record = self.record_from(origin).ok().flatten()?;
-        for CompanionRecord {
+        for OtherNamespaceRecord {
             kind,
             inode,
             origin,
         } in &record.companions
         {
-            let own = Kind::ALL.iter().zip(self.companions);
+            let own = Kind::ALL.iter().zip(self.others);
             let is_left = own.into_iter().any(|own| own == (kind, Some(*inode)));
             let mut others = candidate.others.iter();
             let other = others.find(|other| (other.kind(), other.inode()) == (*kind, *origin));
@@ -167,8 +167,8 @@ impl Session {
 
 /// A user who leaves su(1) few descriptors must not decide by that where its session begins.
 fn check_descriptors(own: &Namespace) -> Result<()> {
-    let spare = (0..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(own, 0));
-    let enough = spare.collect::<Result<Vec<_>, _>>();
+    let copies = (0..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(own, 0));
+    let enough = copies.collect::<Result<Vec<_>, _>>();
     let failed = |errno| Error::from_errno("look for", "the namespace of before", errno);
     enough.map(drop).map_err(failed)
 }
@@ -218,11 +218,10 @@ impl Origin {
         let Place {
             namespace,
             root,
-            companions,
+            others,
         } = &self.place;
         let lasts = namespace.id.is_some() || inode_of_process(1) == Ok(namespace.inode);
-        let view =
-            || Sha256::of(format!("{plan} {namespace:?} {root:?} {companions:?}").as_bytes());
+        let view = || Sha256::of(format!("{plan} {namespace:?} {root:?} {others:?}").as_bytes());
         lasts.then(|| PinKey::new(uid, &view()))
     }
 }

@@ -7,7 +7,7 @@
 //! and never for "a process of that user": who prepares a namespace with a false `/etc/passwd` would own whoever
 //! joins it.
 
-use super::ledger::{CompanionRecord, NamespaceRecord};
+use super::ledger::{NamespaceRecord, OtherNamespaceRecord};
 use super::lock::Lock;
 use super::pin_key::PinKey;
 use super::runtime::Runtime;
@@ -88,22 +88,26 @@ impl Pins {
             return Ok(None);
         };
         let records = record.companions.iter();
-        let companions = records.map(|record| self.companion(key, record));
-        let companions: Option<Vec<OtherNamespace>> = companions.collect::<Result<_>>()?;
-        Ok(companions.map(|others| Namespaces { mount, others }))
+        let others = records.map(|record| self.open_other(key, record));
+        let others: Option<Vec<OtherNamespace>> = others.collect::<Result<_>>()?;
+        Ok(others.map(|others| Namespaces { mount, others }))
     }
 
-    fn companion(&self, key: &PinKey, record: &CompanionRecord) -> Result<Option<OtherNamespace>> {
-        let name = key.companion(record.kind);
+    fn open_other(
+        &self,
+        key: &PinKey,
+        record: &OtherNamespaceRecord,
+    ) -> Result<Option<OtherNamespace>> {
+        let name = key.other(record.kind);
         let Some(file) = self.open_pin(&name)? else {
             return Ok(None);
         };
         let found = OtherNamespace::from_file(record.kind, file);
-        let Some(companion) = found.filter(|found| found.inode() == record.inode) else {
+        let Some(other) = found.filter(|found| found.inode() == record.inode) else {
             return Ok(None);
         };
-        if companion.is_of_own_user_namespace() {
-            return Ok(Some(companion));
+        if other.is_of_own_user_namespace() {
+            return Ok(Some(other));
         }
         Err(foreign(&name))
     }
@@ -138,9 +142,9 @@ impl Pins {
     /// ([`Error::is_loop`]; outside the initial one, Linux 6.18 may take a younger one for an older). Nothing
     /// is bound then.
     pub fn bind(&self, key: &PinKey, namespaces: &Namespaces) -> Result<()> {
-        let mut companions = namespaces.others.iter();
-        let bound = companions
-            .try_for_each(|companion| self.bind_file(&key.companion(companion.kind()), companion))
+        let mut others = namespaces.others.iter();
+        let bound = others
+            .try_for_each(|other| self.bind_file(&key.other(other.kind()), other))
             .and_then(|()| self.bind_file(&key.to_string(), &namespaces.mount));
         bound.inspect_err(|_| {
             let _ = self.remove(key);
@@ -164,7 +168,7 @@ impl Pins {
     /// One cannot be unmounted or removed.
     pub fn remove(&self, key: &PinKey) -> Result<()> {
         self.remove_file(&key.to_string())?;
-        self.remove_companions(key)
+        self.remove_others(key)
     }
 
     /// Takes away what was left of a pin that is gone.
@@ -172,9 +176,9 @@ impl Pins {
     /// # Errors
     ///
     /// As [`Pins::remove`].
-    pub fn remove_companions(&self, key: &PinKey) -> Result<()> {
+    pub fn remove_others(&self, key: &PinKey) -> Result<()> {
         let mut kinds = Kind::ALL.into_iter();
-        kinds.try_for_each(|kind| self.remove_file(&key.companion(kind)))?;
+        kinds.try_for_each(|kind| self.remove_file(&key.other(kind)))?;
         self.remove_file(&key.init())
     }
 
@@ -212,7 +216,7 @@ impl Pins {
         let mut names = runtime.list(DIRECTORY)?;
         let is_pin = |name: &str| {
             PinKey::parse(name)
-                .or_else(|| PinKey::of_companion(name))
+                .or_else(|| PinKey::of_other(name))
                 .is_some()
         };
         names.retain(|name| !is_pin(name) && !is_temporary(name));
@@ -233,7 +237,7 @@ impl Pins {
             .collect();
         let mut keys: BTreeSet<PinKey> = names
             .iter()
-            .filter_map(|name| PinKey::of_companion(name))
+            .filter_map(|name| PinKey::of_other(name))
             .collect();
         keys.retain(|key| !present.contains(key));
         Ok(keys)

@@ -24,7 +24,7 @@ pub struct PinKey {
 }
 
 impl PinKey {
-    /// Names the pin of a namespace of the user `uid`; `view` is what tells it from that user's others.
+    /// Names the pin of a namespace of the user `uid`; `view` is what distinguishes it from that user's others.
     #[must_use]
     pub fn new(uid: u32, view: &Sha256) -> Self {
         Self {
@@ -65,14 +65,14 @@ impl PinKey {
     }
 
     /// The pin of the mount namespace that the pin `name` goes with; nothing for a name of another form.
-    pub(super) fn of_companion(name: &str) -> Option<Self> {
+    pub(super) fn of_other(name: &str) -> Option<Self> {
         let (key, kind) = name.rsplit_once('.')?;
         let is_kind = Kind::ALL.into_iter().any(|known| known.name() == kind);
         Self::parse(key).filter(|_| is_kind || kind == INIT)
     }
 
     /// The name of the pin of another namespace that goes with it.
-    pub(super) fn companion(&self, kind: Kind) -> String {
+    pub(super) fn other(&self, kind: Kind) -> String {
         format!("{self}.{}", kind.name())
     }
 
@@ -147,7 +147,7 @@ mod tests {
             (key.to_owned(), None),
             ("1000-0.ipc".to_owned(), None),
         ] {
-            let found = PinKey::of_companion(&name).map(|key| key.to_string());
+            let found = PinKey::of_other(&name).map(|key| key.to_string());
             assert_eq!(found.as_deref(), of, "{name}");
         }
     }

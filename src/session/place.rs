@@ -18,7 +18,7 @@ pub struct Place {
     pub(super) namespace: Identity,
     pub(super) root: Root,
     /// The inode numbers of its IPC, UTS and network namespaces.
-    pub(super) companions: [Option<u64>; 3],
+    pub(super) others: [Option<u64>; 3],
 }
 
 impl Place {
@@ -31,7 +31,7 @@ impl Place {
         Ok(Self {
             namespace: Namespace::own()?.identity(),
             root: Root::own()?,
-            companions: kind::own_inodes(),
+            others: kind::own_inodes(),
         })
     }
 
@@ -105,7 +105,7 @@ impl Place {
         if Root::own()? != self.root {
             return Err(failed("the root directory was another one, as in a chroot"));
         }
-        for (kind, inode) in Kind::ALL.into_iter().zip(self.companions) {
+        for (kind, inode) in Kind::ALL.into_iter().zip(self.others) {
             if kind::own_inode(kind) == inode {
                 continue;
             }

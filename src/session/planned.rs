@@ -16,7 +16,7 @@ pub struct PlannedSession<'s> {
     pub digest: &'s PlanDigest,
     /// Whose session it is.
     pub login: &'s Login,
-    /// For whom the plan's programs are run.
+    /// The user that the plan's programs are run for.
     pub subject: &'s Subject<'s>,
     /// The working directory.
     pub directory: &'s WorkingDirectory,

@@ -1,4 +1,4 @@
-//! For whom the programs of a plan are run.
+//! The user that the programs of a plan are run for.
 
 use crate::apply::Subject;
 use crate::error::Result;
@@ -9,7 +9,8 @@ use crate::login::{Login, has_account, supplementary};
 use crate::plan::{Helper, RunAs};
 use nix::unistd::Gid;
 
-/// For whom `helpers` are run. The user's groups are asked for, which can be slow, where the user runs one of them.
+/// The user that `helpers` are run for. The user's groups are asked for, which can be slow, where the user runs one of
+/// them.
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &PinKey) -> Re
         return Ok(());
     };
     let mut broken = Pins::list_broken(runtime)?.into_iter().filter(is_theirs);
-    broken.try_for_each(|key| pins.remove_companions(&key))?;
+    broken.try_for_each(|key| pins.remove_others(&key))?;
     let own = Namespace::own()?.identity();
     let keys = Pins::list(runtime)?.into_iter().filter(is_theirs);
     let mut candidates = Vec::new();

@@ -72,10 +72,10 @@ fn daemons(record: &NamespaceRecord) -> impl Iterator<Item = &Process> {
 }
 
 fn close_in(namespace: &Namespace, record: &NamespaceRecord) -> Result<()> {
-    let held: Vec<_> = daemons(record).filter_map(Process::open_pidfd).collect();
+    let pidfds: Vec<_> = daemons(record).filter_map(Process::open_pidfd).collect();
     let guard = leave_for(namespace)?;
     volume::close(&record.volumes);
     drop(guard);
-    volume::end(&held);
+    volume::end(&pidfds);
     Ok(())
 }

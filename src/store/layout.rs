@@ -381,7 +381,7 @@ mod tests {
         }
 
         #[test]
-        fn an_instance_tells_its_path(
+        fn an_instance_names_its_path(
             components in prop::collection::vec(component(), 1..5),
             label in prop::option::of("[a-z:%-]{0,9}"),
         ) {

@@ -1,31 +1,31 @@
-//! Commands that somebody runs as somebody else in their session: a name means the file that the person typing it
+//! Commands that somebody runs as somebody else in their session: a name means the file that the user who types it
 //! sees, and what root mounts is on the host.
 
-use crate::bed::{Bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only};
 
 /// A host in which alice may become anybody by sudo.
-fn machine() -> Result<Bed, String> {
-    let bed = Bed::make()?;
+fn machine() -> Result<Sandbox, String> {
+    let sandbox = Sandbox::make()?;
     for service in ["sshd", "su", "sudo", "sudo-i"] {
-        bed.protect_with(service, "required", "");
+        sandbox.protect_with(service, "required", "");
     }
-    bed.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
-    bed.sh("chmod 440 /etc/sudoers.d/all");
-    bed.start_sshd("");
-    Ok(bed)
+    sandbox.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    sandbox.sh("chmod 440 /etc/sudoers.d/all");
+    sandbox.start_sshd("");
+    Ok(sandbox)
 }
 
 macro_rules! machine {
     () => {{
         ours_only!("view for commands in somebody's session");
         match machine() {
-            Ok(bed) => bed,
-            Err(reason) => $crate::bed::skip!("{reason}"),
+            Ok(sandbox) => sandbox,
+            Err(reason) => $crate::sandbox::skip!("{reason}"),
         }
     }};
 }
 
-impl Bed {
+impl Sandbox {
     /// What a script prints in an ssh session of alice's. Each of its commands must succeed.
     #[track_caller]
     fn as_alice(&self, script: &str) -> String {
@@ -40,11 +40,11 @@ impl Bed {
 
 #[test]
 fn a_relative_name_means_the_callers_file() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh("mkdir -p /work/opt /tmp/work/opt; touch /work/opt/of-host /tmp/work/opt/of-host");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh("mkdir -p /work/opt /tmp/work/opt; touch /work/opt/of-host /tmp/work/opt/of-host");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "mkdir -p /tmp/work/opt /var/tmp/work; cd /tmp/work; touch opt/mine
          sudo -n pwd; sudo -n /bin/pwd
          sudo -n rm -rf opt; ls
@@ -57,20 +57,20 @@ fn a_relative_name_means_the_callers_file() {
         "/tmp/work\n/tmp/work\nby script: /tmp/work\nalice made\nalice .\n/var/tmp/work"
     );
     assert_eq!(
-        bed.sh("ls / | grep -x opt; ls /tmp/work/opt; stat -c %U / /tmp/work"),
+        sandbox.sh("ls / | grep -x opt; ls /tmp/work/opt; stat -c %U / /tmp/work"),
         "opt\nof-host\nroot\nroot"
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn an_absolute_name_means_the_callers_file() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.write("/srv/other", "echo of somebody else >/srv/ran");
-    bed.sh("install -o bob -m 755 /srv/other /tmp/install.sh");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.write("/srv/other", "echo of somebody else >/srv/ran");
+    sandbox.sh("install -o bob -m 755 /srv/other /tmp/install.sh");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "echo 'echo mine, as $(id -un)' >/tmp/install.sh; sudo -n sh /tmp/install.sh
          echo text >/tmp/f; sudo -n cp /tmp/f /etc/copied; cat /etc/copied
          mkdir /tmp/src; printf 'install:\\n\\tinstall -m 644 f /etc/made\\n' >/tmp/src/Makefile
@@ -79,42 +79,42 @@ fn an_absolute_name_means_the_callers_file() {
     );
     assert_eq!(seen, "mine, as root\ntext\n2\n2");
     assert_eq!(
-        bed.sh("cat /etc/copied; ls /srv/ran /dev/shm/tee 2>/dev/null || true"),
+        sandbox.sh("cat /etc/copied; ls /srv/ran /dev/shm/tee 2>/dev/null || true"),
         "text"
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn what_root_mounts_in_a_command_is_on_the_host() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh("mkdir -p /srv/by-admin /srv/later /tmp/covered /mnt/elsewhere");
-    let before = bed.state();
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh("mkdir -p /srv/by-admin /srv/later /tmp/covered /mnt/elsewhere");
+    let before = sandbox.state();
     let count = "grep -c ' /srv/by-admin ' /proc/self/mountinfo";
-    let seen = bed.as_alice(&format!(
+    let seen = sandbox.as_alice(&format!(
         "sudo -n mount -t tmpfs admin /srv/by-admin; {count}
          mkdir /tmp/m; sudo -n mount -t tmpfs -o mode=1777 inner /tmp/m; touch /tmp/m/below
          sudo -n ls /tmp/m; sudo -n umount /tmp/m; ls /tmp/m"
     ));
-    assert_eq!(bed.sh(count), "1", "on the host");
+    assert_eq!(sandbox.sh(count), "1", "on the host");
     assert_eq!(seen, "1\nbelow", "in the session");
     assert_eq!(
-        bed.sh("grep -c ' /tmp/m ' /proc/self/mountinfo || true"),
+        sandbox.sh("grep -c ' /tmp/m ' /proc/self/mountinfo || true"),
         "0"
     );
-    bed.as_alice("sudo -n umount /srv/by-admin");
-    assert_eq!(bed.sh(&format!("{count} || true")), "0", "on the host");
-    before.assert_nothing_left(&bed);
+    sandbox.as_alice("sudo -n umount /srv/by-admin");
+    assert_eq!(sandbox.sh(&format!("{count} || true")), "0", "on the host");
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn the_views_of_chains_are_those_of_their_targets() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh("touch /tmp/of-host");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh("touch /tmp/of-host");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "touch /tmp/of-alice; look='ls /tmp'
          echo sudo $(sudo -n $look)
          echo sudo -u bob $(sudo -n -u bob $look)
@@ -132,20 +132,20 @@ fn the_views_of_chains_are_those_of_their_targets() {
         "sudo of-alice\nsudo -u bob of-alice\nsudo -u system of-alice\nsudo sudo of-alice\nsudo su bob of-alice\n\
          sudo su - bob\nsudo su - of-host\nsudo -i of-host\nsudo -iu bob\nthree of-alice"
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// A name is not enough: what somebody else has called so on the other side is not where a command begins.
 #[test]
 fn the_working_directory_is_never_another_one_of_the_same_name() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh(
         "su - system -c 'mkdir -m 777 /tmp/build && touch /tmp/build/trap'; mkdir -p /tmp/of-root
          install -d -o bob /srv/of-bob; su - bob -c 'mkdir -p /tmp/build; touch /tmp/build/of-bob'",
     );
-    bed.sh("mkdir -m 755 /tmp/host-only; touch /tmp/host-only/of-host");
-    let before = bed.state();
+    sandbox.sh("mkdir -m 755 /tmp/host-only; touch /tmp/host-only/of-host");
+    let before = sandbox.state();
     for (directory, ways) in [
         (
             "/tmp/build",
@@ -181,7 +181,7 @@ fn the_working_directory_is_never_another_one_of_the_same_name() {
             } else {
                 format!("{way} bash -c '/bin/pwd; stat -L -c %i /proc/self/cwd'")
             };
-            let seen = bed.as_alice(&format!(
+            let seen = sandbox.as_alice(&format!(
                 "mkdir -p {directory}; cd {directory}; {way} >/var/tmp/seen; stat -L -c %i . >>/var/tmp/seen; cat /var/tmp/seen"
             ));
             let lines: Vec<&str> = seen.lines().collect();
@@ -191,34 +191,34 @@ fn the_working_directory_is_never_another_one_of_the_same_name() {
     }
     // From the host's view: the host's directory, which bob's view does not have at that path.
     assert_eq!(
-        bed.sh("cd /tmp/host-only && su bob -c 'ls; ls /tmp'"),
+        sandbox.sh("cd /tmp/host-only && su bob -c 'ls; ls /tmp'"),
         "of-host\nbuild"
     );
-    assert_eq!(bed.sh("cd /tmp/build && su bob -c 'ls'"), "trap");
-    assert_eq!(bed.sh("cd /home && su bob -c '/bin/pwd'"), "/home");
-    before.assert_nothing_left(&bed);
+    assert_eq!(sandbox.sh("cd /tmp/build && su bob -c 'ls'"), "trap");
+    assert_eq!(sandbox.sh("cd /home && su bob -c '/bin/pwd'"), "/home");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// One that was removed, that the target may not reach, and that leads elsewhere in the target's view.
 #[test]
 fn the_working_directory_is_kept_where_it_has_no_name() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.policy(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.policy(
         "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n[[bind]]\nsource = \"/srv/other\"\n\
          path = \"/srv/shown\"\nusers = [\"bob\"]\n[[private]]\npath = \"/srv/own\"\nstore = \"/srv/stores/{user}\"\n\
          parent = \"any\"\nusers = [\"alice\"]\nmode = \"700\"\nowner = \"{user}\"\n",
     );
-    bed.sh("mkdir -m 755 /srv/other /srv/shown /srv/own /srv/stores; touch /srv/other/of-bob /srv/shown/of-host");
-    bed.sh("mkdir -m 777 /srv/own/x; touch /srv/own/x/of-a-third");
-    let before = bed.state();
+    sandbox.sh("mkdir -m 755 /srv/other /srv/shown /srv/own /srv/stores; touch /srv/other/of-bob /srv/shown/of-host");
+    sandbox.sh("mkdir -m 777 /srv/own/x; touch /srv/own/x/of-a-third");
+    let before = sandbox.state();
     let inode = |directory: &str, command: &str| {
-        bed.as_alice(&format!(
+        sandbox.as_alice(&format!(
             "cd {directory}; stat -c %i .; {command} stat -c %i . || true"
         ))
     };
     for command in ["sudo -n", "sudo -n -u bob", "sudo -n -u system"] {
-        let removed = bed.as_alice(&format!(
+        let removed = sandbox.as_alice(&format!(
             "mkdir /tmp/gone; cd /tmp/gone; stat -c %i .; rmdir /tmp/gone; {command} stat -c %i ."
         ));
         let lines: Vec<&str> = removed.lines().collect();
@@ -227,50 +227,53 @@ fn the_working_directory_is_kept_where_it_has_no_name() {
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], lines[1], "one that leads elsewhere, by {command}");
         // The caller's own directory of that path, and not what the target sees there.
-        let seen = bed.as_alice(&format!(
+        let seen = sandbox.as_alice(&format!(
             "mkdir -p /srv/own/x; cd /srv/own/x; {command} bash -c 'ls -A; echo $(stat -c %i .)'; stat -c %i ."
         ));
         let lines: Vec<&str> = seen.lines().collect();
         assert_eq!(lines[0], lines[1], "{command}: {seen}");
     }
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn an_edit_by_sudoedit_is_the_file_afterwards() {
-    let bed = machine!();
-    needs!(bed, "sudo", "sudoedit");
-    bed.write("/srv/editor", "#!/bin/sh\necho edited >>\"$1\"\n");
-    bed.sh("chmod 755 /srv/editor");
-    let before = bed.state();
+    let sandbox = machine!();
+    needs!(sandbox, "sudo", "sudoedit");
+    sandbox.write("/srv/editor", "#!/bin/sh\necho edited >>\"$1\"\n");
+    sandbox.sh("chmod 755 /srv/editor");
+    let before = sandbox.state();
     for umask in ["022", "077"] {
-        bed.sh("printf 'first\\n' >/etc/edited; chmod 644 /etc/edited");
-        bed.as_alice(&format!(
+        sandbox.sh("printf 'first\\n' >/etc/edited; chmod 644 /etc/edited");
+        sandbox.as_alice(&format!(
             "umask {umask}; EDITOR=/srv/editor sudoedit -n /etc/edited"
         ));
         assert_eq!(
-            bed.sh("cat /etc/edited; stat -c '%a %U' /etc/edited; ls -A /var/tmp"),
+            sandbox.sh("cat /etc/edited; stat -c '%a %U' /etc/edited; ls -A /var/tmp"),
             "first\nedited\n644 root",
             "umask {umask}"
         );
-        assert_eq!(bed.as_alice("ls -A /var/tmp /tmp"), "/tmp:\n\n/var/tmp:");
+        assert_eq!(
+            sandbox.as_alice("ls -A /var/tmp /tmp"),
+            "/tmp:\n\n/var/tmp:"
+        );
     }
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn root_sees_what_is_hidden_from_its_caller_and_bob_finds_his_home() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.policy(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.policy(
         "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n\
          [[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n[[bind]]\nsource = \"/srv/a\"\npath = \"/srv/b\"\n\
          [[private]]\npath = \"/srv/not\"\ninherit = false\n[[hide]]\npath = \"/srv/yes\"\ninherit = true\n",
     );
-    bed.sh("mkdir /srv/a /srv/b /srv/not /srv/yes; touch /srv/a/bound /srv/b/of-host /srv/not/of-host /srv/yes/of-host");
-    bed.sh("touch /home/bob/of-bob /home/alice/of-alice");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    sandbox.sh("mkdir /srv/a /srv/b /srv/not /srv/yes; touch /srv/a/bound /srv/b/of-host /srv/not/of-host /srv/yes/of-host");
+    sandbox.sh("touch /home/bob/of-bob /home/alice/of-alice");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "touch /tmp/mine /srv/not/mine 2>/dev/null || true; ls /home; ls /srv/b
          echo root $(sudo -n ls /home /home/bob /srv/b /tmp /srv/not /srv/yes)
          echo bob $(sudo -n -u bob bash -c 'ls /home ~ /tmp /srv/b')",
@@ -281,29 +284,33 @@ fn root_sees_what_is_hidden_from_its_caller_and_bob_finds_his_home() {
          root /home: alice bob system /home/bob: of-bob /srv/b: of-host /srv/not: of-host /srv/yes: /tmp: mine\n\
          bob /home: bob /home/bob: of-bob /srv/b: bound /tmp: mine"
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// /dev/shm is a mount of its own, /home another one, and one directory lies inside another.
 #[test]
 fn directories_on_several_mounts_appear_nowhere_else() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.policy(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.policy(
         "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n[[private]]\npath = \"/tmp\"\n[[private]]\npath = \"/tmp/inner\"\n\
          create = true\n[[tmpfs]]\npath = \"/dev/shm\"\n[[private]]\npath = \"/home/shared\"\n[[private]]\npath = \"/srv/deep/er\"\n",
     );
-    bed.sh("mkdir -p /home/shared /srv/deep/er /srv/mounted; mount -t tmpfs deep /srv/deep; mkdir /srv/deep/er; chmod 1777 /home/shared /srv/deep/er");
+    sandbox.sh("mkdir -p /home/shared /srv/deep/er /srv/mounted; mount -t tmpfs deep /srv/deep; mkdir /srv/deep/er; chmod 1777 /home/shared /srv/deep/er");
     for propagation in ["shared", "private", "slave"] {
-        bed.sh(&format!("mount --make-r{propagation} /"));
-        let before = bed.state();
-        let host = bed.sh("cut -d' ' -f5- /proc/self/mountinfo | grep -v ^/run/jns | sort");
-        let first = bed.ssh("bob", "true");
-        assert!(first.succeeded(), "{propagation}: {}", bed.log().join("\n"));
-        let session = bed.start_session("bob");
+        sandbox.sh(&format!("mount --make-r{propagation} /"));
+        let before = sandbox.state();
+        let host = sandbox.sh("cut -d' ' -f5- /proc/self/mountinfo | grep -v ^/run/jns | sort");
+        let first = sandbox.ssh("bob", "true");
+        assert!(
+            first.succeeded(),
+            "{propagation}: {}",
+            sandbox.log().join("\n")
+        );
+        let session = sandbox.start_session("bob");
         let of_bob = session.run("cut -d' ' -f5 /proc/self/mountinfo").text();
         let all = "/tmp /tmp/inner /dev/shm /home/shared /srv/deep/er";
-        let seen = bed.as_alice(&format!(
+        let seen = sandbox.as_alice(&format!(
             "for d in {all}; do touch $d/mine; done
              sudo -n bash -c 'for d in {all}; do ls $d | tr \"\\n\" \" \"; done; cut -d\" \" -f5- /proc/1/mountinfo | grep -v ^/run/jns | sort >/run/during'
              sudo -n -u bob ls /home/shared; sudo -n rm /home/shared/mine; ls /home/shared"
@@ -314,7 +321,7 @@ fn directories_on_several_mounts_appear_nowhere_else() {
             "{propagation}"
         );
         assert_eq!(
-            bed.sh("cat /run/during; rm /run/during"),
+            sandbox.sh("cat /run/during; rm /run/during"),
             host,
             "the host's mounts, {propagation}"
         );
@@ -323,64 +330,64 @@ fn directories_on_several_mounts_appear_nowhere_else() {
             of_bob,
             "{propagation}"
         );
-        let told = bed
+        let is_reported = sandbox
             .log()
             .iter()
             .any(|line| line.contains("in this session stays in it"));
-        assert_eq!(told, propagation != "shared", "{propagation}");
+        assert_eq!(is_reported, propagation != "shared", "{propagation}");
         session.end();
-        bed.wait_for_logouts();
-        bed.collect_garbage();
-        before.assert_nothing_left(&bed);
+        sandbox.wait_for_logouts();
+        sandbox.collect();
+        before.assert_nothing_left(&sandbox);
     }
 }
 
 #[test]
 fn host_mounts_that_come_later_appear_in_a_command() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh("mkdir -p /srv/later /srv/file-later /tmp/covered; touch /srv/stop");
-    let before = bed.state();
-    bed.write(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh("mkdir -p /srv/later /srv/file-later /tmp/covered; touch /srv/stop");
+    let before = sandbox.state();
+    sandbox.write(
         "/srv/command",
         "touch /srv/levels-ready; while [ ! -e /srv/go ]; do sleep 0.05; done
          grep -c ' /srv/later ' /proc/self/mountinfo; ls /tmp; [ -e /srv/later/here ] && echo here",
     );
-    bed.sh("rm -f /srv/levels-ready /srv/go");
-    bed.write(
+    sandbox.sh("rm -f /srv/levels-ready /srv/go");
+    sandbox.write(
         "/srv/script",
         "touch /tmp/mine; sudo -n bash /srv/command >/srv/seen 2>&1",
     );
-    bed.sh(
+    sandbox.sh(
         "chmod 777 /srv; ssh -l alice localhost bash /srv/script </dev/null >/dev/null 2>&1 & true",
     );
-    bed.wait_until("[ -e /srv/levels-ready ]");
-    bed.sh("mount -t tmpfs later /srv/later; touch /srv/later/here; mount -t tmpfs over /tmp; touch /tmp/over /srv/go");
-    bed.wait_until("grep -q here /srv/seen");
-    assert_eq!(bed.sh("cat /srv/seen"), "1\nmine\nhere");
-    bed.sh("umount /tmp; umount /srv/later; rm /srv/seen /srv/go /srv/levels-ready");
-    before.assert_nothing_left(&bed);
+    sandbox.wait_until("[ -e /srv/levels-ready ]");
+    sandbox.sh("mount -t tmpfs later /srv/later; touch /srv/later/here; mount -t tmpfs over /tmp; touch /tmp/over /srv/go");
+    sandbox.wait_until("grep -q here /srv/seen");
+    assert_eq!(sandbox.sh("cat /srv/seen"), "1\nmine\nhere");
+    sandbox.sh("umount /tmp; umount /srv/later; rm /srv/seen /srv/go /srv/levels-ready");
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn what_a_command_leaves_running_keeps_the_directories_and_is_listed() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.sh("touch /tmp/of-host");
-    let before = bed.state();
-    bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.sh("touch /tmp/of-host");
+    let before = sandbox.state();
+    sandbox.as_alice(
         "touch /tmp/mine; sudo -n bash -c 'setsid sleep 4711 >/dev/null 2>&1 </dev/null &'",
     );
-    let pid = bed.sh("pgrep -f '^sleep 4711'");
-    assert_eq!(bed.sh(&format!("ls /proc/{pid}/root/tmp")), "mine");
-    let list = bed.sh("jns ps");
+    let pid = sandbox.sh("pgrep -f '^sleep 4711'");
+    assert_eq!(sandbox.sh(&format!("ls /proc/{pid}/root/tmp")), "mine");
+    let list = sandbox.sh("jns ps");
     assert!(list.contains("sleep") && list.contains("root"), "{list}");
     assert_eq!(
-        bed.sh("jns gc >/dev/null; ls /var/lib/jns/user/2001"),
+        sandbox.sh("jns gc >/dev/null; ls /var/lib/jns/user/2001"),
         "%account\ntmp\nvar-tmp"
     );
-    bed.sh("kill $(pgrep -f '^sleep 4711')");
-    before.assert_nothing_left(&bed);
+    sandbox.sh("kill $(pgrep -f '^sleep 4711')");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// From a session whose processes, network, root directory, volumes or layers are its own.
@@ -399,8 +406,8 @@ fn sessions_of_every_kind_pass_their_directories_on() {
             "[[private]]\npath = \"/srv/s\"\nper = \"session\"\n",
         ),
     ] {
-        let bed = machine!();
-        needs!(bed, "sudo");
+        let sandbox = machine!();
+        needs!(sandbox, "sudo");
         let settings = if rules.starts_with("[settings]") {
             rules.to_owned()
         } else {
@@ -411,14 +418,14 @@ fn sessions_of_every_kind_pass_their_directories_on() {
             "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n",
             1,
         );
-        bed.policy(&format!(
+        sandbox.policy(&format!(
             "{settings}[[private]]\npath = \"/tmp\"\n[[tmpfs]]\npath = \"/dev/shm\"\n"
         ));
-        // Layers cannot be on the overlay that a bed is.
-        bed.sh("mkdir -m 1777 /srv/s; touch /tmp/of-host; mkdir -p /var/lib/jns; mount -t tmpfs -o mode=700 store /var/lib/jns");
-        let before = bed.state();
-        let host = bed.sh("hostname; readlink /proc/self/ns/net");
-        let seen = bed.as_alice(
+        // Layers cannot be on the overlay that a sandbox is.
+        sandbox.sh("mkdir -m 1777 /srv/s; touch /tmp/of-host; mkdir -p /var/lib/jns; mount -t tmpfs -o mode=700 store /var/lib/jns");
+        let before = sandbox.state();
+        let host = sandbox.sh("hostname; readlink /proc/self/ns/net");
+        let seen = sandbox.as_alice(
             "touch /tmp/mine /dev/shm/mine; cd /tmp
              echo $(sudo -n ls . /tmp /dev/shm) $(sudo -n pwd)
              echo $(sudo -n -u bob ls . /tmp /dev/shm)
@@ -433,20 +440,20 @@ fn sessions_of_every_kind_pass_their_directories_on() {
             ),
             "{kind}"
         );
-        bed.wait_for_logouts();
-        before.assert_nothing_left(&bed);
+        sandbox.wait_for_logouts();
+        before.assert_nothing_left(&sandbox);
     }
 }
 
 /// Of a FUSE file system and of an fstab(5) entry with `user`.
 #[test]
 fn what_the_caller_mounted_is_found_by_commands() {
-    let bed = machine!();
-    needs!(bed, "sudo", "gocryptfs", "fusermount3");
-    bed.sh("mknod -m 666 /dev/fuse c 10 229; echo user_allow_other >/etc/fuse.conf; chmod 644 /etc/fuse.conf");
-    bed.sh("mkdir /srv/by-user; echo 'none /srv/by-user tmpfs user,size=1M,mode=1777 0 0' >>/etc/fstab");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo", "gocryptfs", "fusermount3");
+    sandbox.sh("mknod -m 666 /dev/fuse c 10 229; echo user_allow_other >/etc/fuse.conf; chmod 644 /etc/fuse.conf");
+    sandbox.sh("mkdir /srv/by-user; echo 'none /srv/by-user tmpfs user,size=1M,mode=1777 0 0' >>/etc/fstab");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "mkdir -p /tmp/.c ~/plain ~/.d ~/closed
          gocryptfs -q -init -extpass 'echo x' /tmp/.c; gocryptfs -q -allow_other -extpass 'echo x' /tmp/.c ~/plain
          gocryptfs -q -init -extpass 'echo x' ~/.d; gocryptfs -q -extpass 'echo x' ~/.d ~/closed
@@ -463,17 +470,17 @@ fn what_the_caller_mounted_is_found_by_commands() {
         "/home/alice/plain: fuse /srv/by-user: fstab\n/home/alice/plain fuse fuse\n/home/alice/closed\n\n\
          fstab fstab /srv/by-user"
     );
-    assert_eq!(bed.sh("ls /srv/by-user; ls /home/alice/plain"), "");
-    bed.sh("rm -f /run/mount/*"); // which mount(8) keeps
-    before.assert_nothing_left(&bed);
+    assert_eq!(sandbox.sh("ls /srv/by-user; ls /home/alice/plain"), "");
+    sandbox.sh("rm -f /run/mount/*"); // which mount(8) keeps
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn programs_that_take_names_or_sockets_from_others_find_them() {
-    let bed = machine!();
-    needs!(bed, "sudo", "dpkg-deb", "apt-get", "ssh-agent");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo", "dpkg-deb", "apt-get", "ssh-agent");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "mkdir -p /tmp/x/DEBIAN /tmp/x/opt; cd /tmp; echo packed >x/opt/packed-by-alice
          printf 'Package: packed-by-alice\\nVersion: 1\\nArchitecture: all\\nMaintainer: a\\nDescription: a\\n' >x/DEBIAN/control
          dpkg-deb -b x x.deb >/dev/null; chmod 755 x
@@ -482,20 +489,20 @@ fn programs_that_take_names_or_sockets_from_others_find_them() {
          sudo -n SSH_AUTH_SOCK=$SSH_AUTH_SOCK ssh-add -l | wc -l; kill $SSH_AGENT_PID",
     );
     assert_eq!(seen, "packed\n1");
-    bed.sh("dpkg -P packed-by-alice >/dev/null 2>&1");
-    before.assert_nothing_left(&bed);
+    sandbox.sh("dpkg -P packed-by-alice >/dev/null 2>&1");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// su asks for root's password, doas has a configuration of its own.
 #[test]
 fn other_programs_that_run_commands_do_the_same() {
-    let bed = machine!();
-    needs!(bed, "doas");
-    bed.protect("doas");
-    bed.write("/etc/doas.conf", "permit nopass alice\n");
-    bed.sh("chmod 600 /etc/doas.conf; touch /tmp/of-host");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "doas");
+    sandbox.protect("doas");
+    sandbox.write("/etc/doas.conf", "permit nopass alice\n");
+    sandbox.sh("chmod 600 /etc/doas.conf; touch /tmp/of-host");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "mkdir /tmp/work; cd /tmp/work; touch mine
          echo secret | su root -c 'pwd; ls; touch by-su' 2>/dev/null
          echo secret | su bob -c 'pwd; ls' 2>/dev/null
@@ -506,15 +513,15 @@ fn other_programs_that_run_commands_do_the_same() {
         seen,
         format!("/tmp/work\nmine\n{listed}\n{listed}\nby-su\nmine\nmine")
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// Each of its tasks is a command as somebody else, with files that it hands over below /var/tmp.
 #[test]
 fn a_playbook_becomes_others() {
-    let bed = machine!();
-    needs!(bed, "ansible-playbook", "setfacl");
-    bed.write(
+    let sandbox = machine!();
+    needs!(sandbox, "ansible-playbook", "setfacl");
+    sandbox.write(
         "/srv/play.yml",
         "- hosts: localhost
   connection: local
@@ -531,64 +538,65 @@ fn a_playbook_becomes_others() {
     - copy: { content: '{{ found.stdout }}', dest: /tmp/found }
 ",
     );
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "echo text of alice >/var/tmp/of-alice; export ANSIBLE_REMOTE_TMP=/var/tmp/ansible-alice ANSIBLE_LOCAL_TEMP=/var/tmp/local
          export LC_ALL=C.UTF-8; ansible-playbook -i localhost, /srv/play.yml >/tmp/log 2>&1 || cat /tmp/log
          cat /tmp/found; rm -rf ~/.ansible",
     );
     assert_eq!(seen, "text of alice");
     assert_eq!(
-        bed.sh("cat /etc/by-ansible /home/bob/by-ansible; stat -c ' %U' /home/bob/by-ansible"),
+        sandbox.sh("cat /etc/by-ansible /home/bob/by-ansible; stat -c ' %U' /home/bob/by-ansible"),
         "by rootby bob bob"
     );
-    bed.sh("rm -f /home/bob/by-ansible; rm -rf /home/bob/.ansible");
-    before.assert_nothing_left(&bed);
+    sandbox.sh("rm -f /home/bob/by-ansible; rm -rf /home/bob/.ansible");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// pam_namespace's way, but for the working directory.
 #[test]
 fn where_no_service_inherits_commands_are_as_logins() {
-    let bed = machine!();
-    needs!(bed, "sudo");
-    bed.policy("[settings]\ninherit = []\n[[private]]\npath = \"/tmp\"\n");
-    bed.sh("mkdir -m 777 /tmp/work; touch /tmp/work/of-host");
-    let before = bed.state();
-    let seen = bed.as_alice(
+    let sandbox = machine!();
+    needs!(sandbox, "sudo");
+    sandbox.policy("[settings]\ninherit = []\n[[private]]\npath = \"/tmp\"\n");
+    sandbox.sh("mkdir -m 777 /tmp/work; touch /tmp/work/of-host");
+    let before = sandbox.state();
+    let seen = sandbox.as_alice(
         "mkdir /tmp/work; cd /tmp/work; touch mine
          sudo -n ls /tmp/work; sudo -n ls; sudo -n -u bob bash -c 'ls /tmp; ls'",
     );
     assert_eq!(seen, "of-host\nmine\nmine");
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// Whoever fills what others use too, or stops what serves their files, is the one who notices.
 #[test]
-fn a_full_store_and_a_stopped_server_are_their_owners_trouble() {
-    let bed = machine!();
-    needs!(bed, "sudo", "gocryptfs", "fusermount3");
-    bed.sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /var/lib/jns");
-    bed.sh("mount -t tmpfs -o mode=700,size=1M,nr_inodes=200 store /var/lib/jns");
+fn a_full_store_and_a_stopped_server_concern_their_owners_alone() {
+    let sandbox = machine!();
+    needs!(sandbox, "sudo", "gocryptfs", "fusermount3");
+    sandbox.sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /var/lib/jns");
+    sandbox.sh("mount -t tmpfs -o mode=700,size=1M,nr_inodes=200 store /var/lib/jns");
     for user in ["alice", "bob"] {
-        bed.ssh(user, "true").text();
+        sandbox.ssh(user, "true").text();
     }
-    bed.ssh("alice", "cat /dev/zero >/tmp/fill 2>/dev/null; true");
-    bed.ssh(
+    sandbox.ssh("alice", "cat /dev/zero >/tmp/fill 2>/dev/null; true");
+    sandbox.ssh(
         "alice",
         "rm -f /tmp/fill; for i in {1..300}; do : >/tmp/f$i || break; done 2>/dev/null; true",
     );
     assert_eq!(
-        bed.ssh("bob", "touch /dev/shm/x; ls /dev/shm; sudo -n id -u")
+        sandbox
+            .ssh("bob", "touch /dev/shm/x; ls /dev/shm; sudo -n id -u")
             .text(),
         "x\n0"
     );
-    assert_eq!(bed.ssh("alice", "sudo -n id -u").text(), "0");
-    bed.ssh("alice", "rm -f /tmp/f*");
+    assert_eq!(sandbox.ssh("alice", "sudo -n id -u").text(), "0");
+    sandbox.ssh("alice", "rm -f /tmp/f*");
 
-    bed.as_alice("mkdir ~/.d ~/closed; gocryptfs -q -init -extpass 'echo x' ~/.d; gocryptfs -q -extpass 'echo x' ~/.d ~/closed");
-    bed.sh("pkill -STOP gocryptfs");
-    let seen = bed.as_alice("timeout 20 sudo -n id -u; timeout 20 sudo -n -u bob id -un");
+    sandbox.as_alice("mkdir ~/.d ~/closed; gocryptfs -q -init -extpass 'echo x' ~/.d; gocryptfs -q -extpass 'echo x' ~/.d ~/closed");
+    sandbox.sh("pkill -STOP gocryptfs");
+    let seen = sandbox.as_alice("timeout 20 sudo -n id -u; timeout 20 sudo -n -u bob id -un");
     assert_eq!(seen, "0\nbob");
-    assert_eq!(bed.sh("timeout 20 ssh bob@localhost id -un"), "bob");
-    bed.sh("pkill -CONT gocryptfs; pkill gocryptfs");
+    assert_eq!(sandbox.sh("timeout 20 ssh bob@localhost id -un"), "bob");
+    sandbox.sh("pkill -CONT gocryptfs; pkill gocryptfs");
 }

@@ -1,13 +1,13 @@
 //! Many logins at once, of one user and of many.
 
-use crate::bed::{Bed, bed, ours_only};
+use crate::sandbox::{Sandbox, ours_only, sandbox};
 use crate::shared::NAMESPACE;
 use std::collections::BTreeSet;
 
-/// The first of the ids of [`Bed::add_users`].
+/// The first of the ids of [`Sandbox::add_users`].
 const FIRST_ID: usize = 5000;
 
-impl Bed {
+impl Sandbox {
     /// Adds accounts named user0, user1 and so on.
     fn add_users(&self, count: usize) {
         let ids = 0..count;
@@ -62,58 +62,62 @@ fn at_once(width: usize, login: &str) -> String {
 }
 
 /// `width` logins of alice, twice: all of them are in one namespace.
-fn assert_crowd_meets(width: usize, serve: impl Fn(&Bed), login: &str) {
+fn assert_crowd_meets(width: usize, serve: impl Fn(&Sandbox), login: &str) {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    serve(&bed);
-    let before = bed.state();
-    let first = bed.sh(&at_once(width, login));
-    let later = bed.sh(&at_once(width, login));
+    let sandbox = sandbox!();
+    sandbox.share();
+    serve(&sandbox);
+    let before = sandbox.state();
+    let first = sandbox.sh(&at_once(width, login));
+    let later = sandbox.sh(&at_once(width, login));
 
     let all: Vec<_> = first.lines().chain(later.lines()).collect();
     let different: BTreeSet<_> = all.iter().collect();
-    assert_eq!(different.len(), 1, "{different:?}\n{:#?}", bed.log());
+    assert_eq!(different.len(), 1, "{different:?}\n{:#?}", sandbox.log());
     assert_eq!(all.len(), 2 * width);
-    assert_eq!(bed.pins(), 1);
-    bed.assert_nothing_locked();
-    bed.assert_no_complaint_logged();
+    assert_eq!(sandbox.pins(), 1);
+    sandbox.assert_nothing_locked();
+    sandbox.assert_no_complaint_logged();
     let files = "find /var/lib/jns -name 'of-alice-*' | wc -l";
-    assert_eq!(bed.sh(files), (2 * width).to_string(), "files in one /tmp");
-    before.assert_nothing_left(&bed);
+    assert_eq!(
+        sandbox.sh(files),
+        (2 * width).to_string(),
+        "files in one /tmp"
+    );
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn sixteen_logins_of_one_user_by_su_meet() {
-    assert_crowd_meets(16, |bed| bed.protect("su"), "su alice -c");
+    assert_crowd_meets(16, |sandbox| sandbox.protect("su"), "su alice -c");
 }
 
 #[test]
 fn sixty_four_logins_of_one_user_by_su_meet() {
-    assert_crowd_meets(64, |bed| bed.protect("su"), "su alice -c");
+    assert_crowd_meets(64, |sandbox| sandbox.protect("su"), "su alice -c");
 }
 
 #[test]
 fn sixteen_logins_of_one_user_by_ssh_meet() {
-    assert_crowd_meets(16, Bed::serve_ssh, "ssh -l alice localhost");
+    assert_crowd_meets(16, Sandbox::serve_ssh, "ssh -l alice localhost");
 }
 
 #[test]
 fn a_thousand_logins_of_a_hundred_users_meet_by_user() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    bed.add_users(100);
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    sandbox.add_users(100);
+    let before = sandbox.state();
 
     // Every user comes again before the first has come ten times.
-    let seen = bed.sh(&format!(
+    let seen = sandbox.sh(&format!(
         "for round in {{1..10}}; do for i in {{0..99}}; do echo user$i; done; done |
              xargs -P 16 -I USER su USER -c 'echo USER $({NAMESPACE}) $(touch /tmp/USER; ls /tmp)'"
     ));
     let lines: Vec<_> = seen.lines().collect();
-    assert_eq!(lines.len(), 1000, "{:#?}", bed.log());
+    assert_eq!(lines.len(), 1000, "{:#?}", sandbox.log());
     let different: BTreeSet<_> = lines.iter().collect();
     assert_eq!(
         different.len(),
@@ -130,37 +134,37 @@ fn a_thousand_logins_of_a_hundred_users_meet_by_user() {
             "in /tmp are the user's own files: {line}"
         );
     }
-    assert_eq!(bed.pins(), 100);
-    assert_eq!(bed.pins_of(&FIRST_ID.to_string()), 1);
-    bed.assert_nothing_locked();
-    bed.assert_no_complaint_logged();
-    before.assert_nothing_left(&bed);
+    assert_eq!(sandbox.pins(), 100);
+    assert_eq!(sandbox.pins_of(&FIRST_ID.to_string()), 1);
+    sandbox.assert_nothing_locked();
+    sandbox.assert_no_complaint_logged();
+    before.assert_nothing_left(&sandbox);
 }
 
 /// A pin for each plan: the policy changes while they come.
 #[test]
 fn logins_under_a_policy_that_changes_all_the_time_get_all_of_one_version() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    let before = sandbox.state();
     let version = |mode: &str| {
         format!(
             "[[tmpfs]]\npath = \"/srv\"\nmode = \"{mode}\"\n[[tmpfs]]\npath = \"/opt\"\nmode = \"{mode}\"\n"
         )
     };
-    bed.write("/root/0", version("0700"));
-    bed.write("/root/1", version("0711"));
+    sandbox.write("/root/0", version("0700"));
+    sandbox.write("/root/1", version("0711"));
     let policy = "/etc/security/jns.d/50-more.toml";
-    let seen = bed.sh(&format!(
+    let seen = sandbox.sh(&format!(
         "cp -p /root/0 {policy}
          (for i in {{1..200}}; do cp -p /root/$((i % 2)) /etc/new; mv /etc/new {policy}; sleep 0.01; done) &
          seq 200 |
              xargs -P 8 -I ROUND su alice -c 'echo $({NAMESPACE}) $(stat -c %a /srv /opt)'
          wait"
     ));
-    // How many namespaces there are of one version is not told: a login that makes one of the other version
+    // How many namespaces there are of one version is not known: a login that makes one of the other version
     // removes what nobody is in at that moment.
     let mut versions = BTreeSet::new();
     for line in seen.lines() {
@@ -170,6 +174,6 @@ fn logins_under_a_policy_that_changes_all_the_time_get_all_of_one_version() {
     }
     assert_eq!(seen.lines().count(), 200);
     assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["700", "711"]);
-    assert!((1..=2).contains(&bed.pins()), "{} pins", bed.pins());
-    before.assert_nothing_left(&bed);
+    assert!((1..=2).contains(&sandbox.pins()), "{} pins", sandbox.pins());
+    before.assert_nothing_left(&sandbox);
 }

@@ -1,12 +1,12 @@
 //! Sessions that begin in another mount namespace than the host's, as in a batch job or in a unit with `PrivateTmp=`.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 use crate::shared::NAMESPACE;
 
 /// A namespace of root's, in which `/tmp` is another one.
 const JOB: &str = "unshare -m --propagation private bash -c 'mount -t tmpfs job /tmp; touch /tmp/of-job; . /srv/in-job'";
 
-impl Bed {
+impl Sandbox {
     fn leave_alone(&self) {
         self.sh("mkdir -p /etc/security/jns.d");
         self.write(
@@ -29,52 +29,56 @@ impl Bed {
 #[test]
 fn a_session_in_a_job_is_covered_or_left_alone_as_the_policy_says() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    bed.protect("su");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
     let look = "su alice -c 'ls /tmp'";
-    assert_eq!(bed.in_job(look), "", "covered, as long as nothing is said");
-    assert!(!bed.says("left alone"));
+    assert_eq!(
+        sandbox.in_job(look),
+        "",
+        "covered, as long as nothing is said"
+    );
+    assert!(!sandbox.says("left alone"));
 
-    bed.leave_alone();
-    assert_eq!(bed.in_job(look), "of-job");
-    assert!(bed.says("session of alice by su: left alone in mnt:["));
+    sandbox.leave_alone();
+    assert_eq!(sandbox.in_job(look), "of-job");
+    assert!(sandbox.says("session of alice by su: left alone in mnt:["));
     let variables = "[[env]]\nset = { OF_SESSION = \"1\" }\n";
-    bed.write("/etc/security/jns.d/30-variables.toml", variables);
+    sandbox.write("/etc/security/jns.d/30-variables.toml", variables);
     let variable = "su alice -c 'echo ${OF_SESSION-none}'";
-    assert_eq!(bed.in_job(variable), "none", "no variable either");
-    assert_eq!(bed.sh(variable), "1", "on the host it is as always");
+    assert_eq!(sandbox.in_job(variable), "none", "no variable either");
+    assert_eq!(sandbox.sh(variable), "1", "on the host it is as always");
 }
 
 /// What the host's sessions get, and what those inside them do, depends on it in no way.
 #[test]
 fn sessions_of_the_host_and_inside_them_are_not_left_alone() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.leave_alone();
-    let host = bed.sh(NAMESPACE);
-    let seen = bed.nest(&[("su-l", "alice"), ("su-l", "bob"), ("su-l", "root")]);
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.leave_alone();
+    let host = sandbox.sh(NAMESPACE);
+    let seen = sandbox.nest(&[("su-l", "alice"), ("su-l", "bob"), ("su-l", "root")]);
     let names: Vec<_> = seen.iter().map(|seen| seen.view().0).collect();
     assert_ne!(names[0], host);
     assert_ne!(names[1], host);
     assert_ne!(names[0], names[1]);
     assert_eq!(names[2], host);
-    assert!(!bed.says("left alone"), "{:?}", bed.log());
+    assert!(!sandbox.says("left alone"), "{:?}", sandbox.log());
 }
 
-/// It was pinned there under another policy, and the host's logins have noted what the new one says.
+/// It was pinned there under another policy, and the host's logins have cached what the new one says.
 #[test]
 fn what_was_pinned_before_in_a_job_is_not_joined() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    bed.protect("su");
-    bed.share();
-    bed.write("/srv/leave", "[settings]\nelsewhere = \"leave\"\n");
-    let seen = bed.in_job(
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.share();
+    sandbox.write("/srv/leave", "[settings]\nelsewhere = \"leave\"\n");
+    let seen = sandbox.in_job(
         "su alice -c 'touch /tmp/of-session'
          su alice -c 'ls /tmp'
          cp /srv/leave /etc/security/jns.d/20-elsewhere.toml
-         # A policy that was changed this moment is not noted.
+         # A policy that was changed this moment is not cached.
          touch -d -1hour /etc/security/jns.d /etc/security/jns.d/*
          nsenter -t 1 -m su alice -c true
          nsenter -t 1 -m su alice -c true
@@ -83,19 +87,19 @@ fn what_was_pinned_before_in_a_job_is_not_joined() {
     assert_eq!(seen, "of-session\nof-job");
 }
 
-/// Where it cannot be told, nobody is left with other users' files.
+/// Where it cannot be known, nobody is left with other users' files.
 #[test]
 fn a_session_is_covered_where_proc_does_not_tell() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    bed.protect("su");
-    bed.leave_alone();
-    let seen = bed.in_job("mount -t tmpfs none /proc; su alice -c 'ls /tmp'");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.leave_alone();
+    let seen = sandbox.in_job("mount -t tmpfs none /proc; su alice -c 'ls /tmp'");
     assert_eq!(seen, "");
     assert!(
-        bed.says("whatever settings.elsewhere says"),
+        sandbox.says("whatever settings.elsewhere says"),
         "{:?}",
-        bed.log()
+        sandbox.log()
     );
 }
 
@@ -103,72 +107,72 @@ fn a_session_is_covered_where_proc_does_not_tell() {
 #[test]
 fn a_container_is_a_host_of_its_own() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    bed.protect("su");
-    bed.leave_alone();
-    bed.write(
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.leave_alone();
+    sandbox.write(
         "/srv/in-container",
         "touch /tmp/of-container; su alice -c 'ls /tmp'\n",
     );
-    let seen = bed.sh("unshare -mpf --mount-proc bash -c '. /srv/in-container; true'");
+    let seen = sandbox.sh("unshare -mpf --mount-proc bash -c '. /srv/in-container; true'");
     assert_eq!(seen, "");
-    assert!(!bed.says("left alone"));
+    assert!(!sandbox.says("left alone"));
 }
 
 #[test]
 fn explain_says_which_it_is() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    let explained = || bed.jns(&["explain", "alice"]).text();
+    let sandbox = sandbox!();
+    let explained = || sandbox.jns(&["explain", "alice"]).text();
     assert!(!explained().contains("elsewhere"));
-    bed.leave_alone();
+    sandbox.leave_alone();
     assert!(explained().contains("elsewhere leave: in another mount namespace"));
 }
 
 /// What a unit with `PrivateTmp=` comes to: nothing of the policy holds for the logins of the whole daemon.
 #[test]
-fn doctor_tells_of_daemons_whose_sessions_are_left_alone() {
+fn doctor_reports_daemons_whose_sessions_are_left_alone() {
     ours_only!("settings.elsewhere");
-    let bed = bed!();
-    needs!(bed, "sshd", "cron");
-    bed.protect("sshd");
-    bed.protect("cron");
-    bed.share();
-    bed.start_sshd("");
-    bed.sh("cron");
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    needs!(sandbox, "sshd", "cron");
+    sandbox.protect("sshd");
+    sandbox.protect("cron");
+    sandbox.share();
+    sandbox.start_sshd("");
+    sandbox.sh("cron");
+    let session = sandbox.start_session("alice");
     let warnings = || {
-        let told = bed.exec(&["jns", "doctor"]).stdout;
-        let lines = told.lines().map(str::trim).map(str::to_owned);
-        let is_told = |line: &String| line.contains("runs in a mount namespace of its own");
-        lines.filter(is_told).collect::<Vec<_>>()
+        let output = sandbox.exec(&["jns", "doctor"]).stdout;
+        let lines = output.lines().map(str::trim).map(str::to_owned);
+        let is_reported = |line: &String| line.contains("runs in a mount namespace of its own");
+        lines.filter(is_reported).collect::<Vec<_>>()
     };
-    bed.leave_alone();
+    sandbox.leave_alone();
     // What a daemon has become that has opened a session.
-    bed.sh("cp /bin/sleep /srv/cron");
-    let inside = bed.sh(&format!(
+    sandbox.sh("cp /bin/sleep /srv/cron");
+    let inside = sandbox.sh(&format!(
         "nsenter -t {} -m /srv/cron 1000 >/dev/null 2>&1 & echo $!",
         session.pid
     ));
-    bed.wait_until(&format!(
+    sandbox.wait_until(&format!(
         "[ $(cat /proc/{inside}/comm) = cron ] && [ $(readlink /proc/{inside}/ns/mnt) != $(readlink /proc/1/ns/mnt) ]"
     ));
     assert_eq!(warnings(), [""; 0], "that namespace is the session's");
-    bed.sh(&format!("kill {inside}"));
+    sandbox.sh(&format!("kill {inside}"));
     let ends = "kill $(cat /run/crond.pid); while pidof cron; do sleep .1; done >/dev/null; rm -f /run/crond.*";
-    bed.sh(ends);
-    bed.sh("unshare -m --propagation slave cron");
-    let pid = bed.sh("cat /run/crond.pid");
+    sandbox.sh(ends);
+    sandbox.sh("unshare -m --propagation slave cron");
+    let pid = sandbox.sh("cat /run/crond.pid");
     let expected = format!(
         "warning  cron, process {pid}, runs in a mount namespace of its own: with elsewhere = \"leave\", its sessions get \
          no view of theirs"
     );
     assert_eq!(warnings(), [expected]);
-    bed.sh("rm /etc/security/jns.d/20-elsewhere.toml");
+    sandbox.sh("rm /etc/security/jns.d/20-elsewhere.toml");
     assert_eq!(warnings(), [""; 0], "they are covered");
-    bed.leave_alone();
-    bed.sh("sed -i /pam_jns/d /etc/pam.d/cron");
+    sandbox.leave_alone();
+    sandbox.sh("sed -i /pam_jns/d /etc/pam.d/cron");
     assert_eq!(warnings(), [""; 0], "it does not call the module");
-    bed.sh(ends);
+    sandbox.sh(ends);
     session.end();
 }

@@ -1,13 +1,13 @@
 //! What `jns enter` gives, and what it refuses.
 
-use crate::bed::{Bed, Outcome, Terminal, bed, ours_only};
+use crate::sandbox::{Outcome, Sandbox, Terminal, ours_only, sandbox};
 use pam_jns::login::SessionId;
 use pam_jns::session::{Process, SessionRecord};
 
-/// What a process can tell about itself, but for what differs each time.
+/// What a process knows about itself, but for what differs each time.
 const SELF: &str = "id; /bin/pwd; ls /tmp; readlink /proc/self/ns/mnt";
 
-impl Bed {
+impl Sandbox {
     /// Runs the command as a user who has not logged in.
     fn jns_as(&self, user: &str, words: &[&str]) -> Outcome {
         let become_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"];
@@ -28,36 +28,36 @@ impl Bed {
 #[test]
 fn root_becomes_the_user_in_the_namespace_of_the_sessions() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let before = bed.state();
-    let session = bed.start_session("alice");
-    bed.ssh("alice", "touch /tmp/of-alice").text();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
+    sandbox.ssh("alice", "touch /tmp/of-alice").text();
 
-    let direct = bed.ssh("alice", &format!("cd /var; {SELF}")).text();
-    let entered = bed.sh(&format!("cd /var; jns enter alice -- bash -c '{SELF}'"));
+    let direct = sandbox.ssh("alice", &format!("cd /var; {SELF}")).text();
+    let entered = sandbox.sh(&format!("cd /var; jns enter alice -- bash -c '{SELF}'"));
     assert_eq!(entered, direct);
     let rights =
         "grep -E '^(Uid|Gid|Groups|Cap[IPEA])' /proc/self/status; ls /proc/self/fd | wc -l";
-    let direct = bed.ssh("alice", rights).text();
+    let direct = sandbox.ssh("alice", rights).text();
     let holding = "exec 7</root 8</etc/shadow 9</";
-    let entered = bed.sh(&format!(
+    let entered = sandbox.sh(&format!(
         "{holding}; jns enter alice -- bash -c \"{rights}\""
     ));
     assert_eq!(entered, direct);
     session.end();
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn nothing_of_the_callers_environment_comes_along() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
     let caller =
         "LD_PRELOAD= BASH_ENV=/root/x PATH=$PATH:/root SUDO_USER=x LC_ALL=C TERM=vt100 LANG=C";
-    let seen = bed.sh(&format!("{caller} jns enter alice -- env | sort"));
+    let seen = sandbox.sh(&format!("{caller} jns enter alice -- env | sort"));
     assert_eq!(
         seen,
         "HOME=/home/alice\nLANG=C\nLC_ALL=C\nLOGNAME=alice\nPATH=/usr/local/bin:/usr/bin:/bin\n\
@@ -69,33 +69,33 @@ fn nothing_of_the_callers_environment_comes_along() {
 #[test]
 fn of_several_shared_namespaces_it_is_the_newest() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
-    let older = bed.start_session("alice");
-    bed.wait_until(&format!(
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
+    let older = sandbox.start_session("alice");
+    sandbox.wait_until(&format!(
         "[ $(date +%s) -gt {} ]",
-        bed.only_session().opened
+        sandbox.only_session().opened
     ));
-    bed.policy("[[private]]\npath = \"/tmp\"\noptions = [\"noexec\"]\n");
-    let newer = bed.start_session("alice");
-    let expected = bed.sh(&format!("readlink /proc/{}/ns/mnt", newer.pid));
-    let entered = bed.jns(&["enter", "alice", "--", "readlink", "/proc/self/ns/mnt"]);
+    sandbox.policy("[[private]]\npath = \"/tmp\"\noptions = [\"noexec\"]\n");
+    let newer = sandbox.start_session("alice");
+    let expected = sandbox.sh(&format!("readlink /proc/{}/ns/mnt", newer.pid));
+    let entered = sandbox.jns(&["enter", "alice", "--", "readlink", "/proc/self/ns/mnt"]);
     assert_eq!(entered.stdout.trim_end(), expected);
     assert!(
         entered.stderr.contains("1 older shared namespace;"),
         "{entered:?}"
     );
-    bed.sh(&format!("kill {} {}", newer.pid, older.pid));
-    bed.wait_for_logouts();
+    sandbox.sh(&format!("kill {} {}", newer.pid, older.pid));
+    sandbox.wait_for_logouts();
 }
 
 #[test]
 fn the_working_directory_is_one_that_the_user_may_enter() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    bed.sh("mkdir -m 700 /srv/root; mkdir -m 755 /tmp/host-only");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("mkdir -m 700 /srv/root; mkdir -m 755 /tmp/host-only");
     let table = [
         ("/var/tmp", "/var/tmp"),
         ("/srv/root", "/home/alice"),
@@ -103,18 +103,18 @@ fn the_working_directory_is_one_that_the_user_may_enter() {
         ("/home/bob", "/home/alice"),
     ];
     for (from, expected) in table {
-        let seen = bed.sh(&format!("cd {from}; jns enter alice -- /bin/pwd"));
+        let seen = sandbox.sh(&format!("cd {from}; jns enter alice -- /bin/pwd"));
         assert_eq!(seen, expected, "from {from}");
     }
     session.end();
 }
 
 #[test]
-fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
+fn the_exit_status_is_the_commands_or_says_why_there_is_none() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
     let table = [
         ("alice -- bash -c 'exit 7'", "7"),
         ("alice -- bash -c 'kill -TERM $$'", "143"),
@@ -128,9 +128,14 @@ fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
         ("alice true", "2"),
     ];
     for (arguments, expected) in table {
-        bed.write("/srv/job", format!("jns enter {arguments}; echo $?"));
-        let seen = bed.sh("bash /srv/job 2>/srv/errors");
-        assert_eq!(seen, expected, "{arguments}: {}", bed.sh("cat /srv/errors"));
+        sandbox.write("/srv/job", format!("jns enter {arguments}; echo $?"));
+        let seen = sandbox.sh("bash /srv/job 2>/srv/errors");
+        assert_eq!(
+            seen,
+            expected,
+            "{arguments}: {}",
+            sandbox.sh("cat /srv/errors")
+        );
     }
     session.end();
 }
@@ -138,35 +143,35 @@ fn the_exit_status_is_the_commands_or_tells_why_there_is_none() {
 #[test]
 fn the_shell_is_a_login_shell_that_has_the_terminal() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let mut terminal = Terminal::open(&bed);
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let mut terminal = Terminal::open(&sandbox);
     let tty = terminal.name.clone();
     let job = "trap : INT; jns enter alice; echo shell ended with $?; \
                jns enter alice -- sleep 1000; echo command ended with $?; sleep 1000";
-    bed.write("/srv/job", job);
+    sandbox.write("/srv/job", job);
     // What a shell starts in the background ignores the interrupt, and so would whatever that becomes.
-    bed.sh(&format!(
+    sandbox.sh(&format!(
         "setsid -c env --default-signal=INT,QUIT bash /srv/job <{tty} >{tty} 2>&1 &"
     ));
     terminal.expect("$ ");
     terminal.send("echo $0 $- \"$(set -o | grep monitor)\"\n");
     terminal.expect("\r-bash ");
     terminal.expect("on\r\n");
-    bed.sh(&format!("stty -F {tty} rows 33 cols 144"));
+    sandbox.sh(&format!("stty -F {tty} rows 33 cols 144"));
     terminal.send("stty size\n");
     terminal.expect("\r33 144");
     terminal.expect("$ ");
     terminal.send("sleep 1001\n");
-    bed.wait_until("pgrep -f ^sleep.1001");
+    sandbox.wait_until("pgrep -f ^sleep.1001");
     terminal.send("\x03");
     terminal.expect("$ ");
     terminal.send("echo interrupted with $?\n");
     terminal.expect("interrupted with 130");
     terminal.send("exit 9\n");
     terminal.expect("shell ended with 9");
-    bed.wait_until("pgrep -u alice -f ^sleep.1000 | grep -vx $(cat /root/session)");
+    sandbox.wait_until("pgrep -u alice -f ^sleep.1000 | grep -vx $(cat /root/session)");
     terminal.send("\x03");
     terminal.expect("command ended with 130");
     session.end();
@@ -175,11 +180,11 @@ fn the_shell_is_a_login_shell_that_has_the_terminal() {
 #[test]
 fn root_stays_root_only_when_asked_to() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    bed.ssh("alice", "touch /tmp/of-alice").text();
-    let seen = bed.jns(&[
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    sandbox.ssh("alice", "touch /tmp/of-alice").text();
+    let seen = sandbox.jns(&[
         "enter",
         "--as-root",
         "alice",
@@ -191,7 +196,7 @@ fn root_stays_root_only_when_asked_to() {
     assert_eq!(seen.text(), "0\nof-alice");
     // What is under /run/jns is seen from the namespace that this one was made from.
     let nested = "jns ps --json | grep -c pinned; jns enter alice -- id -un";
-    let seen = bed.jns(&["enter", "--as-root", "alice", "--", "bash", "-c", nested]);
+    let seen = sandbox.jns(&["enter", "--as-root", "alice", "--", "bash", "-c", nested]);
     assert_eq!(seen.text(), "1\nalice");
     session.end();
 }
@@ -199,25 +204,25 @@ fn root_stays_root_only_when_asked_to() {
 #[test]
 fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh_under(
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under(
         "[settings]\nnamespace = \"session\"\n[[private]]\npath = \"/tmp\"\nper = \"session\"\n",
     );
-    let session = bed.start_session("alice");
-    let record = bed.only_session();
+    let session = sandbox.start_session("alice");
+    let record = sandbox.only_session();
     let prefix = record.id.as_str().get(..6).expect("it has 16 digits");
     session.run("touch /tmp/of-session").text();
 
-    for whom in [record.id.as_str(), prefix, "alice"] {
-        let seen = bed.jns(&["enter", whom, "--", "bash", "-c", "id -un; ls /tmp"]);
-        assert_eq!(seen.stdout, "alice\nof-session\n", "{whom}: {seen:?}");
+    for name in [record.id.as_str(), prefix, "alice"] {
+        let seen = sandbox.jns(&["enter", name, "--", "bash", "-c", "id -un; ls /tmp"]);
+        assert_eq!(seen.stdout, "alice\nof-session\n", "{name}: {seen:?}");
     }
     let other = SessionRecord {
         id: SessionId::parse(&format!("{prefix}0123456789")).expect("it is an id"),
         ..record.clone()
     };
-    bed.rewrite(&other);
-    let several = bed.jns(&["enter", prefix, "--", "true"]);
+    sandbox.rewrite(&other);
+    let several = sandbox.jns(&["enter", prefix, "--", "true"]);
     assert!(several.stderr.contains("several sessions"), "{several:?}");
     session.end();
 }
@@ -226,13 +231,13 @@ fn a_session_that_shares_no_namespace_is_entered_by_its_id() {
 #[test]
 fn a_session_whose_process_is_another_one_is_not_entered() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let record = bed.only_session();
-    bed.unpin(&record);
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let record = sandbox.only_session();
+    sandbox.unpin(&record);
     let with = |process: Process| {
-        bed.rewrite(&SessionRecord {
+        sandbox.rewrite(&SessionRecord {
             process,
             ..record.clone()
         });
@@ -242,53 +247,53 @@ fn a_session_whose_process_is_another_one_is_not_entered() {
         started: record.process.started + 1,
         ..record.process
     });
-    bed.assert_not_entered(&record, "is gone");
-    with(bed.process("1"));
-    bed.assert_not_entered(&record, "is in another one");
-    bed.rewrite(&record);
+    sandbox.assert_not_entered(&record, "is gone");
+    with(sandbox.process("1"));
+    sandbox.assert_not_entered(&record, "is in another one");
+    sandbox.rewrite(&record);
     session.kill_monitor();
-    bed.assert_not_entered(&record, "is gone");
+    sandbox.assert_not_entered(&record, "is gone");
     session.end();
     // Another process gets the very number, once no process group or session has it any more.
     let pid = record.process.pid;
     let last = pid - 1;
-    bed.wait_until(&format!(
+    sandbox.wait_until(&format!(
         "{{ echo {last} >/proc/sys/kernel/ns_last_pid
             sleep 1000 >/dev/null & [ $! = {pid} ] || ! kill $!; }}"
     ));
-    bed.assert_not_entered(&record, "is gone");
+    sandbox.assert_not_entered(&record, "is gone");
 }
 
 /// Who prepares a namespace with a false account database would own whoever enters it as root.
 #[test]
 fn a_namespace_that_a_user_has_made_is_never_entered() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let record = bed.only_session();
-    bed.unpin(&record);
-    bed.sh("setpriv --reuid alice --regid alice --clear-groups unshare -Um sleep 1002 >/dev/null 2>&1 &");
-    bed.wait_until("pgrep -f ^sleep.1002");
-    let trap = bed.sh("pgrep -f ^sleep.1002");
-    bed.rewrite(&SessionRecord {
-        process: bed.process(&trap),
-        namespace: bed.identity(&trap),
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let record = sandbox.only_session();
+    sandbox.unpin(&record);
+    sandbox.sh("setpriv --reuid alice --regid alice --clear-groups unshare -Um sleep 1002 >/dev/null 2>&1 &");
+    sandbox.wait_until("pgrep -f ^sleep.1002");
+    let trap = sandbox.sh("pgrep -f ^sleep.1002");
+    sandbox.rewrite(&SessionRecord {
+        process: sandbox.process(&trap),
+        namespace: sandbox.identity(&trap),
         ..record.clone()
     });
-    bed.assert_not_entered(&record, "of another user namespace");
+    sandbox.assert_not_entered(&record, "of another user namespace");
     session.end();
 }
 
 #[test]
 fn users_enter_their_own_namespace_and_nobody_elses() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    bed.ssh("alice", "touch /tmp/of-alice").text();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    sandbox.ssh("alice", "touch /tmp/of-alice").text();
 
-    let inside = bed.ssh(
+    let inside = sandbox.ssh(
         "alice",
         "jns enter alice -- bash -c 'ls /tmp; id -u; su bob -c true </dev/null'",
     );
@@ -296,7 +301,7 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
         (inside.stdout.as_str(), inside.status.code()),
         ("of-alice\n2001\n", Some(1))
     );
-    let outside = bed.jns_as(
+    let outside = sandbox.jns_as(
         "alice",
         &[
             "enter",
@@ -315,7 +320,7 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
         outside.stderr.contains("set-user-ID programs"),
         "{outside:?}"
     );
-    let by_bit = bed.jns_as(
+    let by_bit = sandbox.jns_as(
         "alice",
         &["enter", "alice", "--", "su", "root", "-c", "id -u"],
     );
@@ -324,7 +329,7 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
         "{by_bit:?}"
     );
 
-    let others = bed.jns_as("bob", &["enter", "alice", "--", "id"]);
+    let others = sandbox.jns_as("bob", &["enter", "alice", "--", "id"]);
     assert_eq!(others.status.code(), Some(125));
     assert!(
         others
@@ -332,7 +337,7 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
             .contains("only root can enter that of another user"),
         "{others:?}"
     );
-    let none = bed.jns_as("bob", &["enter", "bob", "--", "id"]);
+    let none = sandbox.jns_as("bob", &["enter", "bob", "--", "id"]);
     assert!(none.stderr.contains("`sudo jns enter bob`"), "{none:?}");
     session.end();
 }
@@ -340,12 +345,12 @@ fn users_enter_their_own_namespace_and_nobody_elses() {
 #[test]
 fn a_set_user_id_bit_opens_nothing() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    bed.sh("chmod u+s /usr/bin/jns");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("chmod u+s /usr/bin/jns");
     for arguments in [["enter", "alice", "--", "id"], ["enter", "bob", "--", "id"]] {
-        let outcome = bed.jns_as("bob", &arguments);
+        let outcome = sandbox.jns_as("bob", &arguments);
         assert_eq!(
             (outcome.status.code(), outcome.stdout.as_str()),
             (Some(125), "")
@@ -361,12 +366,13 @@ fn a_set_user_id_bit_opens_nothing() {
 #[test]
 fn the_log_says_who_ran_what_on_one_line() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let namespace = bed.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));
-    bed.sh("SUDO_USER='bob root' jns enter alice -- echo $'a\\n<86>sshd: \\e[2J' ok >/dev/null");
-    let log = bed.log();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let namespace = sandbox.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));
+    sandbox
+        .sh("SUDO_USER='bob root' jns enter alice -- echo $'a\\n<86>sshd: \\e[2J' ok >/dev/null");
+    let log = sandbox.log();
     let entries: Vec<&String> = log
         .iter()
         .filter(|line| line.contains("jns:enter"))

@@ -1,7 +1,7 @@
 //! The examples for /etc/pam.d. Those of programs that run here are what every other test uses
-//! ([`Bed::protect`]); the rest are opened by pamtester.
+//! ([`Sandbox::protect`]); the rest are opened by pamtester.
 
-use crate::bed::{Bed, Outcome, bed, needs, ours_only};
+use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
 use std::path::PathBuf;
 
 #[test]
@@ -18,13 +18,13 @@ fn gdm_password_gets_a_namespace() {
 #[track_caller]
 fn assert_opens(service: &str) {
     ours_only!("examples here");
-    let bed = bed!();
-    needs!(bed, "pamtester");
-    bed.protect(service);
-    let before = bed.state();
-    pamtester(&bed, service, "alice").text();
-    before.assert_nothing_left(&bed);
-    bed.assert_logins_logged(service, &["alice"]);
+    let sandbox = sandbox!();
+    needs!(sandbox, "pamtester");
+    sandbox.protect(service);
+    let before = sandbox.state();
+    pamtester(&sandbox, service, "alice").text();
+    before.assert_nothing_left(&sandbox);
+    sandbox.assert_logins_logged(service, &["alice"]);
 }
 
 /// An example without a test is one that nobody knows to work.
@@ -50,42 +50,43 @@ fn files(directory: &str) -> impl Iterator<Item = PathBuf> {
 
 #[test]
 fn pamtester_opens_and_closes_sessions() {
-    let bed = bed!();
-    needs!(bed, "pamtester");
-    bed.sh(
+    let sandbox = sandbox!();
+    needs!(sandbox, "pamtester");
+    sandbox.sh(
         "printf 'auth required pam_permit.so\naccount required pam_permit.so\n' >/etc/pam.d/plain",
     );
-    bed.protect("plain");
-    let before = bed.state();
+    sandbox.protect("plain");
+    let before = sandbox.state();
     for user in ["alice", "bob", "system", "alice"] {
-        pamtester(&bed, "plain", user).text();
+        pamtester(&sandbox, "plain", user).text();
     }
-    before.assert_nothing_left(&bed);
-    bed.assert_logins_logged("plain", &["alice", "bob", "alice"]);
+    before.assert_nothing_left(&sandbox);
+    sandbox.assert_logins_logged("plain", &["alice", "bob", "alice"]);
 }
 
-fn pamtester(bed: &Bed, service: &str, user: &str) -> Outcome {
-    bed.exec(&["pamtester", service, user, "open_session", "close_session"])
+fn pamtester(sandbox: &Sandbox, service: &str, user: &str) -> Outcome {
+    sandbox.exec(&["pamtester", service, user, "open_session", "close_session"])
 }
 
 /// What is left of a stack when the module's line is taken out, and the jump around it is not.
 #[test]
 fn a_jump_past_the_end_denies_root_and_the_doctor_finds_it() {
     ours_only!("doctor");
-    let bed = bed!();
-    needs!(bed, "pamtester");
-    bed.write(
+    let sandbox = sandbox!();
+    needs!(sandbox, "pamtester");
+    sandbox.write(
         "/etc/pam.d/plain",
         "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n\
          session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0\n",
     );
-    let opens = |user| pamtester(&bed, "plain", user).succeeded();
-    let is_told = || {
-        bed.run("jns doctor")
+    let opens = |user| pamtester(&sandbox, "plain", user).succeeded();
+    let is_reported = || {
+        sandbox
+            .run("jns doctor")
             .stdout
             .contains("uid = 0` jumps past the end")
     };
-    assert!(opens("alice") && !opens("root") && is_told());
-    bed.sh("echo session optional pam_permit.so >>/etc/pam.d/plain");
-    assert!(opens("alice") && opens("root") && !is_told());
+    assert!(opens("alice") && !opens("root") && is_reported());
+    sandbox.sh("echo session optional pam_permit.so >>/etc/pam.d/plain");
+    assert!(opens("alice") && opens("root") && !is_reported());
 }

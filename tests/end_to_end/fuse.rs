@@ -1,8 +1,8 @@
 //! Homes that root may not look at: a user's FUSE file system without `allow_root`.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
-impl Bed {
+impl Sandbox {
     /// Mounts an encrypted file system of alice's over her home, with a file in it.
     fn encrypt_home(&self) {
         self.sh("mknod -m 666 /dev/fuse c 10 229; install -d -o alice -g alice -m 700 /srv/cipher");
@@ -31,24 +31,24 @@ impl Bed {
 #[test]
 fn what_root_may_not_look_at_is_kept_and_covered_all_the_same() {
     ours_only!("rule that hides");
-    let bed = bed!();
-    needs!(bed, "gocryptfs", "setpriv");
-    bed.protect("su");
-    bed.encrypt_home();
+    let sandbox = sandbox!();
+    needs!(sandbox, "gocryptfs", "setpriv");
+    sandbox.protect("su");
+    sandbox.encrypt_home();
     let hide = "[[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n";
-    bed.assert_home(hide, "file\n\nalice");
-    let all = bed.sh("ls /home").replace('\n', " ");
+    sandbox.assert_home(hide, "file\n\nalice");
+    let all = sandbox.sh("ls /home").replace('\n', " ");
     let all = all.trim().replace(' ', "\n");
     for rule in [
         "[[tmpfs]]\npath = \"{home}\"\nmode = \"0700\"\nowner = \"{user}\"\n",
         "[[private]]\npath = \"{home}\"\n",
     ] {
-        bed.assert_home(rule, &format!("\n{all}"));
-        bed.assert_home(&format!("{hide}{rule}"), "\nalice");
+        sandbox.assert_home(rule, &format!("\n{all}"));
+        sandbox.assert_home(&format!("{hide}{rule}"), "\nalice");
     }
     // Nothing of the cover was mounted for others.
     assert_eq!(
-        bed.sh("setpriv --reuid alice --regid alice --init-groups cat /home/alice/file"),
+        sandbox.sh("setpriv --reuid alice --regid alice --init-groups cat /home/alice/file"),
         "mine"
     );
 }
@@ -80,65 +80,65 @@ const REASON: &str = "/home/alice is a FUSE file system that does not let root i
 macro_rules! machine {
     () => {{
         ours_only!("rule that hides");
-        let bed = bed!();
-        needs!(bed, "gocryptfs", "setpriv");
-        bed.protect("su");
-        bed.encrypt_home();
-        bed.sh("setpriv --reuid alice --regid alice --init-groups mkdir -p /home/alice/d/e; mkdir -p /home/bob/d/e");
-        bed
+        let sandbox = sandbox!();
+        needs!(sandbox, "gocryptfs", "setpriv");
+        sandbox.protect("su");
+        sandbox.encrypt_home();
+        sandbox.sh("setpriv --reuid alice --regid alice --init-groups mkdir -p /home/alice/d/e; mkdir -p /home/bob/d/e");
+        sandbox
     }};
 }
 
 #[test]
 fn a_rule_inside_of_what_root_may_not_look_at_says_so_and_can_be_optional() {
-    let bed = machine!();
+    let sandbox = machine!();
     for (rule, path) in INSIDE {
-        bed.policy(rule);
-        bed.sh("mkdir -p /home/bob/new");
-        let before = bed.log().len();
+        sandbox.policy(rule);
+        sandbox.sh("mkdir -p /home/bob/new");
+        let before = sandbox.log().len();
         assert!(
-            !bed.exec(&["su", "alice", "-c", "true"]).succeeded(),
+            !sandbox.exec(&["su", "alice", "-c", "true"]).succeeded(),
             "{rule}"
         );
-        let told = format!("cannot open {path}: {REASON} (/etc/security/jns.toml:1)");
-        let log = bed.log().split_off(before);
+        let message = format!("cannot open {path}: {REASON} (/etc/security/jns.toml:1)");
+        let log = sandbox.log().split_off(before);
         assert!(
-            log.iter().any(|line| line.contains(&told)),
+            log.iter().any(|line| line.contains(&message)),
             "{rule}: {log:?}"
         );
         // Nobody else is refused, nor is root.
         for other in ["bob", "root"] {
             assert!(
-                bed.exec(&["su", other, "-c", "true"]).succeeded(),
+                sandbox.exec(&["su", other, "-c", "true"]).succeeded(),
                 "{other} {rule}"
             );
         }
-        bed.policy(&format!(
+        sandbox.policy(&format!(
             "{rule}optional = true\n[[private]]\npath = \"/tmp\"\n"
         ));
-        bed.sh("touch /tmp/hosts");
-        let seen = bed.exec(&["su", "alice", "-c", "ls -A /tmp ~"]).text();
+        sandbox.sh("touch /tmp/hosts");
+        let seen = sandbox.exec(&["su", "alice", "-c", "ls -A /tmp ~"]).text();
         assert_eq!(seen, "/home/alice:\nd\nfile\n\n/tmp:", "{rule}");
     }
 }
 
 #[test]
 fn a_fuse_server_that_does_not_answer_keeps_its_user_alone_waiting() {
-    let bed = machine!();
+    let sandbox = machine!();
     // The one of this PID namespace, which is the sandbox's own.
-    bed.sh("kill -STOP $(pidof gocryptfs)");
+    sandbox.sh("kill -STOP $(pidof gocryptfs)");
     for (rule, _) in INSIDE {
-        bed.policy(&format!("[settings]\nexempt = []\n{rule}"));
+        sandbox.policy(&format!("[settings]\nexempt = []\n{rule}"));
         // It is refused without a question to the server.
         assert!(
-            !bed.exec(&["su", "alice", "-c", "true"]).succeeded(),
+            !sandbox.exec(&["su", "alice", "-c", "true"]).succeeded(),
             "{rule}"
         );
-        bed.policy(&format!("[settings]\nexempt = []\n{rule}optional = true\n"));
+        sandbox.policy(&format!("[settings]\nexempt = []\n{rule}optional = true\n"));
         for user in ["alice", "bob", "root"] {
-            let seen = bed.exec(&["su", user, "-c", "cd /; echo in"]);
+            let seen = sandbox.exec(&["su", user, "-c", "cd /; echo in"]);
             assert_eq!(seen.text(), "in", "{user} {rule}");
         }
     }
-    bed.sh("kill -CONT $(pidof gocryptfs)");
+    sandbox.sh("kill -CONT $(pidof gocryptfs)");
 }

@@ -1,6 +1,6 @@
 //! What sessions that were killed leave behind, and `jns gc`.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 /// Each session has a namespace and a /tmp of its own.
 const PER_SESSION: &str = "\
@@ -11,8 +11,8 @@ path = \"/tmp\"
 per = \"session\"
 ";
 
-impl Bed {
-    /// Runs `jns gc`, which must remove all it finds, and tells what it said.
+impl Sandbox {
+    /// Runs `jns gc`, which must remove all it finds, and returns what it printed.
     #[track_caller]
     pub fn gc(&self) -> String {
         self.exec(&["jns", "gc"]).text()
@@ -24,7 +24,7 @@ impl Bed {
                  grep /run/jns/ns/ /proc/self/mountinfo || true")
     }
 
-    /// Opens a session by su whose only process sleeps, and kills su as soon as that is so. Tells the pid of
+    /// Opens a session by su whose only process sleeps, and kills su as soon as that is so. Returns the pid of
     /// the process that sleeps.
     fn killed_session(&self, user: &str) -> String {
         self.sh(&format!(
@@ -45,88 +45,91 @@ impl Bed {
 #[test]
 fn a_killed_session_leaves_nothing_when_its_processes_have_ended() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    let pid = bed.killed_session("alice");
-    let said = bed.gc();
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    let pid = sandbox.killed_session("alice");
+    let said = sandbox.gc();
     assert!(
         said.contains("/run/jns/session/") && !said.contains("/run/jns/ns/"),
         "{said}"
     );
-    let inside = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
-    let joined = bed
+    let inside = sandbox.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let joined = sandbox
         .exec(&["su", "alice", "-c", "readlink /proc/self/ns/mnt"])
         .text();
     assert_eq!(joined, inside, "its process keeps the namespace for others");
 
-    bed.end(&pid);
-    assert!(bed.gc().contains("/run/jns/ns/2001-"));
-    assert_eq!(bed.traces(), "");
-    assert_eq!(bed.gc(), "");
-    bed.exec(&["su", "alice", "-c", "touch /tmp/new"]).text();
+    sandbox.end(&pid);
+    assert!(sandbox.gc().contains("/run/jns/ns/2001-"));
+    assert_eq!(sandbox.traces(), "");
+    assert_eq!(sandbox.gc(), "");
+    sandbox
+        .exec(&["su", "alice", "-c", "touch /tmp/new"])
+        .text();
 }
 
 #[test]
 fn directories_of_killed_sessions_go() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    bed.policy(PER_SESSION);
-    let pid = bed.killed_session("alice");
-    bed.gc();
-    bed.sh(&format!("nsenter -t {pid} -m touch /tmp/still"));
-    assert_eq!(bed.sh("ls /var/lib/jns/session | wc -l"), "1");
-    bed.end(&pid);
-    let would = bed.exec(&["jns", "gc", "--dry-run"]).text();
-    assert_eq!(would, bed.gc().replace("removed ", "would remove "));
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.policy(PER_SESSION);
+    let pid = sandbox.killed_session("alice");
+    sandbox.gc();
+    sandbox.sh(&format!("nsenter -t {pid} -m touch /tmp/still"));
+    assert_eq!(sandbox.sh("ls /var/lib/jns/session | wc -l"), "1");
+    sandbox.end(&pid);
+    let would = sandbox.exec(&["jns", "gc", "--dry-run"]).text();
+    assert_eq!(would, sandbox.gc().replace("removed ", "would remove "));
     assert!(would.contains("/var/lib/jns/session/"), "{would}");
-    assert_eq!(bed.traces(), "");
+    assert_eq!(sandbox.traces(), "");
 }
 
 #[test]
 fn a_tmux_server_keeps_its_view() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    needs!(bed, "tmux");
-    bed.policy(PER_SESSION);
-    bed.serve_ssh();
-    bed.ssh(
-        "alice",
-        "touch /tmp/mine; TMUX_TMPDIR=~ tmux new-session -d",
-    )
-    .text();
-    bed.wait_for_logouts();
-    let server = bed.sh("pgrep -u alice tmux");
-    bed.gc();
-    assert_eq!(bed.sh("ls /run/jns/namespace | wc -l"), "1");
-    bed.end(&server);
-    bed.gc();
-    assert_eq!(bed.traces(), "");
+    let sandbox = sandbox!();
+    needs!(sandbox, "tmux");
+    sandbox.policy(PER_SESSION);
+    sandbox.serve_ssh();
+    sandbox
+        .ssh(
+            "alice",
+            "touch /tmp/mine; TMUX_TMPDIR=~ tmux new-session -d",
+        )
+        .text();
+    sandbox.wait_for_logouts();
+    let server = sandbox.sh("pgrep -u alice tmux");
+    sandbox.gc();
+    assert_eq!(sandbox.sh("ls /run/jns/namespace | wc -l"), "1");
+    sandbox.end(&server);
+    sandbox.gc();
+    assert_eq!(sandbox.traces(), "");
 }
 
 /// Administrators who call it in a session of theirs are where pins are.
 #[test]
 fn it_works_from_inside_a_session() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    let pid = bed.killed_session("bob");
-    bed.end(&pid);
-    let alice = bed.killed_session("alice");
-    let said = bed.sh(&format!("nsenter -t {alice} -m jns gc"));
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    let pid = sandbox.killed_session("bob");
+    sandbox.end(&pid);
+    let alice = sandbox.killed_session("alice");
+    let said = sandbox.sh(&format!("nsenter -t {alice} -m jns gc"));
     assert!(said.contains("removed /run/jns/ns/2002-"), "{said}");
     assert!(!said.contains("/run/jns/ns/2001-"), "{said}");
-    bed.end(&alice);
+    sandbox.end(&alice);
 }
 
 #[test]
 fn collecting_all_the_time_harms_no_login() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    bed.sh("(until [ -e /root/stop ]; do jns gc --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.sh("(until [ -e /root/stop ]; do jns gc --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
     let logins = |script: &str| {
-        bed.sh(&format!(
+        sandbox.sh(&format!(
             "for i in {{1..100}}; do su alice -c '{script}' & [ $((i % 4)) -gt 0 ] || wait; done; wait"
         ))
     };
@@ -136,42 +139,42 @@ fn collecting_all_the_time_harms_no_login() {
         100,
         "{seen}"
     );
-    let pid = bed.killed_session("alice");
-    let inside = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let pid = sandbox.killed_session("alice");
+    let inside = sandbox.sh(&format!("readlink /proc/{pid}/ns/mnt"));
     let seen = logins("readlink /proc/self/ns/mnt");
     assert_eq!(
         seen.lines().filter(|line| *line == inside).count(),
         100,
         "{inside}: {seen}"
     );
-    bed.sh("touch /root/stop; while pgrep -x jns; do sleep 0.1; done");
-    assert_eq!(bed.sh("cat /root/failed"), "");
-    bed.end(&pid);
+    sandbox.sh("touch /root/stop; while pgrep -x jns; do sleep 0.1; done");
+    assert_eq!(sandbox.sh("cat /root/failed"), "");
+    sandbox.end(&pid);
 }
 
 /// Nothing else than the next login of the user has to come.
 #[test]
 fn who_kills_su_again_and_again_leaves_one_record() {
     ours_only!("ledger");
-    let bed = bed!();
-    bed.protect("su");
-    bed.killed_session("bob");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.killed_session("bob");
     for _ in 0..4 {
-        bed.killed_session("alice");
-        assert_eq!(bed.sh("ls /run/jns/session | wc -l"), "2");
+        sandbox.killed_session("alice");
+        assert_eq!(sandbox.sh("ls /run/jns/session | wc -l"), "2");
     }
     let open = "su alice -c 'echo $$ >~/pid; exec sleep 1000' </dev/null >/dev/null 2>&1 &
         until [ -s ~alice/pid ]; do sleep 0.1; done";
-    bed.sh(open);
-    bed.exec(&["su", "alice", "-c", "true"]).text();
-    let left = bed.sh("cat /run/jns/session/* | grep -h '\"user\"' | sort");
+    sandbox.sh(open);
+    sandbox.exec(&["su", "alice", "-c", "true"]).text();
+    let left = sandbox.sh("cat /run/jns/session/* | grep -h '\"user\"' | sort");
     assert_eq!(
         left.split_whitespace().collect::<String>(),
         "\"user\":\"alice\",\"user\":\"bob\","
     );
 }
 
-impl Bed {
+impl Sandbox {
     /// Takes alice's account away, and what of it the tests need with her home.
     fn delete_alice(&self) {
         self.sh("sed -i /^alice:/d /etc/passwd /etc/shadow");
@@ -181,23 +184,24 @@ impl Bed {
 #[test]
 fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    let pid = bed.killed_session("alice");
-    bed.delete_alice();
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    let pid = sandbox.killed_session("alice");
+    sandbox.delete_alice();
     let collect = ["jns", "gc", "--deleted-users"];
-    let told = bed.exec(&collect);
-    assert_eq!(told.status.code(), Some(1), "{told:#?}");
+    let output = sandbox.exec(&collect);
+    assert_eq!(output.status.code(), Some(1), "{output:#?}");
     let process = format!("process {pid} (sleep, uid 2001) ");
     assert!(
-        told.stderr
+        output
+            .stderr
             .contains("cannot remove /var/lib/jns/user/2001: "),
-        "{told:#?}"
+        "{output:#?}"
     );
-    assert!(told.stderr.contains(&process), "{told:#?}");
+    assert!(output.stderr.contains(&process), "{output:#?}");
 
-    bed.end(&pid);
-    let said = bed.exec(&collect).text();
+    sandbox.end(&pid);
+    let said = sandbox.exec(&collect).text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
 }
 
@@ -205,24 +209,24 @@ fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
 #[test]
 fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.protect("su");
-    let pid = bed.killed_session("alice");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    let pid = sandbox.killed_session("alice");
     let bob = "mkdir /tmp/bobs /tmp/bobs/user /tmp/bobs/user/2001 /tmp/bobs/x; \
                mount --bind /tmp/bobs/x /tmp/bobs/x; mount --bind /tmp/bobs/user/2001 /mnt; \
                touch /tmp/ready; exec sleep 1000";
-    bed.write("/srv/bob", bob);
-    bed.sh(&format!(
+    sandbox.write("/srv/bob", bob);
+    sandbox.sh(&format!(
         "nsenter -t {pid} -m setpriv --reuid 2002 --regid 2002 --clear-groups \
              unshare -Urm bash -e /srv/bob </dev/null >/dev/null 2>&1 &
          until nsenter -t {pid} -m [ -e /tmp/ready ]; do sleep 0.1; done"
     ));
-    bed.end(&pid);
-    bed.delete_alice();
-    let said = bed.exec(&["jns", "gc", "--deleted-users"]).text();
+    sandbox.end(&pid);
+    sandbox.delete_alice();
+    let said = sandbox.exec(&["jns", "gc", "--deleted-users"]).text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
     assert_eq!(
-        bed.sh("ls /var/lib/jns/user; pgrep -u bob sleep | wc -l"),
+        sandbox.sh("ls /var/lib/jns/user; pgrep -u bob sleep | wc -l"),
         "1"
     );
 }
@@ -231,25 +235,27 @@ fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
 #[test]
 fn an_account_that_was_given_the_id_of_another_joins_none_of_its_namespaces() {
     ours_only!("shared namespace");
-    let bed = bed!();
-    bed.protect("su");
-    let pid = bed.killed_session("alice");
-    let its = bed.sh(&format!("readlink /proc/{pid}/ns/mnt"));
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    let pid = sandbox.killed_session("alice");
+    let its = sandbox.sh(&format!("readlink /proc/{pid}/ns/mnt"));
     let namespace = |user: &str| {
-        bed.exec(&["su", user, "-c", "readlink /proc/self/ns/mnt"])
+        sandbox
+            .exec(&["su", user, "-c", "readlink /proc/self/ns/mnt"])
             .text()
     };
     let is_logged = || {
-        bed.log()
+        sandbox
+            .log()
             .iter()
             .any(|line| line.contains("the id 2001 of carol was alice's"))
     };
-    bed.sh("sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow");
+    sandbox.sh("sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow");
     assert_eq!(namespace("carol"), its, "renamed");
     assert!(!is_logged());
-    bed.sh("sed -i s/^carol:/alice:/ /etc/passwd /etc/shadow");
+    sandbox.sh("sed -i s/^carol:/alice:/ /etc/passwd /etc/shadow");
     assert_eq!(namespace("alice"), its, "renamed again");
-    bed.sh("mkdir /home/carol; chown 2001 /home/carol
+    sandbox.sh("mkdir /home/carol; chown 2001 /home/carol
          sed -i s/^alice:/carol:/ /etc/passwd /etc/shadow
          sed -i s-:/home/alice:-:/home/carol:- /etc/passwd");
     assert_ne!(namespace("carol"), its, "another account");

@@ -1,12 +1,12 @@
 //! Programs of the administrator's that are run for sessions.
 
-use crate::bed::{Bed, Subject, bed, ours_only};
+use crate::sandbox::{Sandbox, Subject, ours_only, sandbox};
 
-/// Notes what it is told and who it is.
+/// Writes down what it is given and who it is.
 const NOTE: &str =
-    "#!/bin/sh\necho \"$1 $(id -un) $JNS_USER $JNS_UID $JNS_SERVICE $JNS_PATH\" >>/srv/noted\n";
+    "#!/bin/sh\necho \"$1 $(id -un) $JNS_USER $JNS_UID $JNS_SERVICE $JNS_PATH\" >>/srv/written\n";
 
-impl Bed {
+impl Sandbox {
     /// Has a session of alice's, which two more join and leave before it ends. The policy is old enough for what it
     /// says to be remembered.
     pub fn join_a_session_twice(&self) {
@@ -21,29 +21,29 @@ impl Bed {
 
     fn take_notes(&self, policy: &str) {
         self.write("/srv/note", NOTE);
-        self.sh("chmod 755 /srv/note && : >/srv/noted && chmod 666 /srv/noted");
+        self.sh("chmod 755 /srv/note && : >/srv/written && chmod 666 /srv/written");
         self.policy(policy);
         self.protect("su");
     }
 
-    /// What was noted since the last time.
+    /// What was written since the last time.
     fn notes(&self) -> String {
-        self.sh("cat /srv/noted; : >/srv/noted")
+        self.sh("cat /srv/written; : >/srv/written")
     }
 }
 
 #[test]
-fn they_are_run_at_their_moments_and_told_for_whom() {
+fn they_are_run_at_their_moments_and_given_the_user() {
     ours_only!("hooks");
-    let bed = bed!();
-    bed.take_notes(
+    let sandbox = sandbox!();
+    sandbox.take_notes(
         "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/note\", \"instance\"]\n\
          [[private]]\npath = \"/var/tmp\"\nper = \"session\"\n\
          [[hook]]\nwhen = \"created\"\nrun = [\"/srv/note\", \"created\"]\n\
          [[hook]]\nwhen = \"open\"\nas = \"user\"\nrun = [\"/srv/note\", \"open-{user}\"]\n\
          [[hook]]\nwhen = \"close\"\nrun = [\"/srv/note\", \"close\"]\n",
     );
-    let uid = bed.sh("id -u alice");
+    let uid = sandbox.sh("id -u alice");
     let of = |path: &str| format!("root alice {uid} su {path}").trim_end().to_owned();
     for created in [
         vec![
@@ -52,52 +52,52 @@ fn they_are_run_at_their_moments_and_told_for_whom() {
         ],
         vec![],
     ] {
-        assert!(bed.su("alice", "true").succeeded());
+        assert!(sandbox.su("alice", "true").succeeded());
         let session = [
             format!("created {}", of("/var/tmp")),
             format!("open-alice alice alice {uid} su"),
             format!("close {}", of("")),
         ];
         let expected = [created, session.to_vec()].concat();
-        let noted = bed.notes();
-        let noted: Vec<&str> = noted.lines().map(str::trim_end).collect();
-        assert_eq!(noted, expected);
+        let written = sandbox.notes();
+        let written: Vec<&str> = written.lines().map(str::trim_end).collect();
+        assert_eq!(written, expected);
     }
 }
 
 #[test]
 fn those_that_open_and_close_are_run_for_sessions_that_join_too() {
     ours_only!("hooks");
-    let bed = bed!();
-    bed.take_notes(
+    let sandbox = sandbox!();
+    sandbox.take_notes(
         "[settings]\nnamespace = \"user\"\n[[private]]\npath = \"/tmp\"\n\
          [[hook]]\nwhen = \"created\"\nrun = [\"/srv/note\", \"created\"]\n\
          [[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\", \"open\"]\n\
          [[hook]]\nwhen = \"close\"\nrun = [\"/srv/note\", \"close\"]\n",
     );
-    bed.join_a_session_twice();
-    bed.wait_until("[ $(grep -c close /srv/noted) = 3 ]");
-    let words = bed.sh("cut -d' ' -f1 /srv/noted | tr '\\n' ' '");
+    sandbox.join_a_session_twice();
+    sandbox.wait_until("[ $(grep -c close /srv/written) = 3 ]");
+    let words = sandbox.sh("cut -d' ' -f1 /srv/written | tr '\\n' ' '");
     assert_eq!(words.trim(), "created open open close open close close");
 }
 
 #[test]
 fn an_instance_whose_program_failed_never_was_there() {
     ours_only!("hooks");
-    let bed = bed!();
+    let sandbox = sandbox!();
     let fails = "[\"/bin/sh\", \"-c\", \"mkdir -p $JNS_PATH/a/b; echo > $JNS_INSTANCE/c; exit 4\"]";
     for policy in [
         format!("[[private]]\npath = \"/tmp\"\nhook = {fails}\n"),
         format!("[[private]]\npath = \"/tmp\"\n[[hook]]\nwhen = \"created\"\nrun = {fails}\n"),
         format!("[[private]]\npath = \"/tmp\"\nper = \"session\"\nhook = {fails}\n"),
     ] {
-        bed.take_notes(&policy);
-        let before = bed.state();
-        assert!(!bed.su("alice", "true").succeeded());
-        bed.assert_reason_logged(&["cannot run /bin/sh: its exit status is 4", "jns.toml:"]);
-        before.assert_nothing_left(&bed);
+        sandbox.take_notes(&policy);
+        let before = sandbox.state();
+        assert!(!sandbox.su("alice", "true").succeeded());
+        sandbox.assert_reason_logged(&["cannot run /bin/sh: its exit status is 4", "jns.toml:"]);
+        before.assert_nothing_left(&sandbox);
         assert_eq!(
-            bed.sh("find /var/lib/jns -mindepth 2 2>/dev/null | wc -l"),
+            sandbox.sh("find /var/lib/jns -mindepth 2 2>/dev/null | wc -l"),
             "0"
         );
     }
@@ -106,17 +106,20 @@ fn an_instance_whose_program_failed_never_was_there() {
 #[test]
 fn what_a_program_puts_into_a_new_instance_is_there() {
     ours_only!("hooks");
-    let bed = bed!();
+    let sandbox = sandbox!();
     let puts = "[\"/bin/sh\", \"-c\", \"echo one > $JNS_PATH/one; echo two > $JNS_INSTANCE/two\"]";
-    bed.take_notes(&format!("[[private]]\npath = \"/tmp\"\nhook = {puts}\n"));
-    assert_eq!(bed.su("alice", "cat /tmp/one /tmp/two").text(), "one\ntwo");
-    assert_eq!(bed.su("alice", "ls /tmp").text(), "one\ntwo");
+    sandbox.take_notes(&format!("[[private]]\npath = \"/tmp\"\nhook = {puts}\n"));
+    assert_eq!(
+        sandbox.su("alice", "cat /tmp/one /tmp/two").text(),
+        "one\ntwo"
+    );
+    assert_eq!(sandbox.su("alice", "ls /tmp").text(), "one\ntwo");
 }
 
 #[test]
-fn a_failure_denies_or_is_told_as_the_rule_says() {
+fn a_failure_denies_or_is_logged_as_the_rule_says() {
     ours_only!("hooks");
-    let bed = bed!();
+    let sandbox = sandbox!();
     for sharing in ["user", "session"] {
         for (when, failure, let_in) in [
             ("open", "deny", false),
@@ -124,19 +127,19 @@ fn a_failure_denies_or_is_told_as_the_rule_says() {
             ("created", "warn", true),
             ("close", "deny", true),
         ] {
-            bed.sh("jns gc && rm -rf /var/lib/jns/* /run/jns/stamp");
-            bed.take_notes(&format!(
+            sandbox.sh("jns gc && rm -rf /var/lib/jns/* /run/jns/stamp");
+            sandbox.take_notes(&format!(
                 "[settings]\nnamespace = \"{sharing}\"\n[[private]]\npath = \"/tmp\"\n\
                  [[hook]]\nwhen = \"{when}\"\nrun = [\"/bin/false\"]\non_failure = \"{failure}\"\n"
             ));
-            let told = bed.log().len();
-            let entered = bed.su("alice", "true").succeeded();
+            let before = sandbox.log().len();
+            let entered = sandbox.su("alice", "true").succeeded();
             assert_eq!(entered, let_in, "{sharing} {when} {failure}");
-            let log = bed.log().split_off(told);
+            let log = sandbox.log().split_off(before);
             let failed = "cannot run /bin/false: its exit status is 1";
             assert!(log.iter().any(|line| line.contains(failed)), "{log:?}");
             // A login that was denied leaves no namespace for others.
-            assert!(let_in || bed.pins() == 0, "{sharing} {when} {failure}");
+            assert!(let_in || sandbox.pins() == 0, "{sharing} {when} {failure}");
         }
     }
 }
@@ -144,12 +147,12 @@ fn a_failure_denies_or_is_told_as_the_rule_says() {
 #[test]
 fn a_program_of_roots_that_others_may_write_is_not_run() {
     ours_only!("hooks");
-    let bed = bed!();
-    bed.take_notes("[[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\"]\n");
-    bed.sh("chmod 777 /srv/note");
-    assert!(!bed.su("alice", "true").succeeded());
-    bed.assert_reason_logged(&["cannot run /srv/note: ", "others than root may write to it"]);
-    assert_eq!(bed.notes(), "");
+    let sandbox = sandbox!();
+    sandbox.take_notes("[[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\"]\n");
+    sandbox.sh("chmod 777 /srv/note");
+    assert!(!sandbox.su("alice", "true").succeeded());
+    sandbox.assert_reason_logged(&["cannot run /srv/note: ", "others than root may write to it"]);
+    assert_eq!(sandbox.notes(), "");
 }
 
 /// Does in the host's view what a process of alice's could do there, and then what a program of root's might.
@@ -166,9 +169,9 @@ done
 #[test]
 fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
     ours_only!("hooks");
-    let bed = bed!();
-    bed.write("/srv/lured", LURED);
-    bed.sh("chmod 755 /srv/lured; su alice -c 'mkdir ~/work'");
+    let sandbox = sandbox!();
+    sandbox.write("/srv/lured", LURED);
+    sandbox.sh("chmod 755 /srv/lured; su alice -c 'mkdir ~/work'");
     let work = "[[private]]\npath = \"/home/{user}/work\"\n";
     let stored = "[[private]]\npath = \"/tmp\"\nmode = \"700\"\nowner = \"{user}\"\n\
                   store = \"/home/{user}/work/mine\"\n";
@@ -178,14 +181,14 @@ fn root_runs_nothing_for_an_instance_that_the_user_could_exchange() {
         format!("{work}{hook}"),
         format!("{stored}{hook}"),
     ] {
-        bed.take_notes(&policy);
-        let login = bed.su("alice", "true");
-        assert_eq!(bed.sh("ls /srv | grep made-by || true"), "", "{policy}");
+        sandbox.take_notes(&policy);
+        let login = sandbox.su("alice", "true");
+        assert_eq!(sandbox.sh("ls /srv | grep made-by || true"), "", "{policy}");
         assert!(!login.succeeded(), "{policy}");
-        bed.assert_reason_logged(&["in a directory of the user's", "jns.toml:"]);
+        sandbox.assert_reason_logged(&["in a directory of the user's", "jns.toml:"]);
     }
-    bed.take_notes(&format!("{work}{hook}as = \"user\"\n"));
-    assert_eq!(bed.su("alice", "ls ~/work").text(), "made-by-alice");
+    sandbox.take_notes(&format!("{work}{hook}as = \"user\"\n"));
+    assert_eq!(sandbox.su("alice", "ls ~/work").text(), "made-by-alice");
 }
 
 /// What a caller of su gives it, so that a shell or a program that it names does something else: each of them makes
@@ -198,80 +201,80 @@ const HOSTILE: &str = "env PATH=/home/alice/bin:$PATH BASH_ENV=/home/alice/evil 
 #[test]
 fn nothing_of_the_callers_reaches_a_program_of_roots() {
     const ROOT: &str = "uid=0(root) gid=0(root) groups=0(root)";
-    let bed = bed!();
-    let script = "#!/bin/bash\nid >>/srv/told; ls / >>/srv/told\nenv -u PWD >>/srv/told\n\
-                  { id; pwd -P; /bin/ls -l /proc/$$/fd; } >>/srv/held\n";
-    bed.sh("mkdir /home/alice/bin");
+    let sandbox = sandbox!();
+    let script = "#!/bin/bash\nid >>/srv/written; ls / >>/srv/written\nenv -u PWD >>/srv/written\n\
+                  { id; pwd -P; /bin/ls -l /proc/$$/fd; } >>/srv/state\n";
+    sandbox.sh("mkdir /home/alice/bin");
     for path in ["/srv/prepare", "/etc/security/namespace.init"] {
-        bed.write(path, script);
+        sandbox.write(path, script);
     }
-    bed.write(
+    sandbox.write(
         "/home/alice/bin/id",
         "#!/bin/sh\n/usr/bin/touch /srv/lured\n",
     );
-    bed.write("/home/alice/evil", "/usr/bin/touch /srv/lured\n");
-    bed.sh("chmod 755 /srv/prepare /etc/security/namespace.init /home/alice/bin/id");
+    sandbox.write("/home/alice/evil", "/usr/bin/touch /srv/lured\n");
+    sandbox.sh("chmod 755 /srv/prepare /etc/security/namespace.init /home/alice/bin/id");
     let call = |command: &str| {
         let caller = "cd /home/alice; exec 7<evil 200</home/alice <evil";
-        bed.sh(&format!("{caller}; {HOSTILE} {command}"));
+        sandbox.sh(&format!("{caller}; {HOSTILE} {command}"));
     };
     call("/srv/prepare");
-    let held = bed.sh("cat /srv/held; rm /srv/lured /srv/told /srv/held");
+    let state = sandbox.sh("cat /srv/state; rm /srv/lured /srv/written /srv/state");
     for bait in [
         "/home/alice\n",
         "0 -> /home/alice/evil",
         "200 -> /home/alice\n",
         "7 -> /home/alice/evil",
     ] {
-        assert!(held.contains(bait), "{bait}: {held}");
+        assert!(state.contains(bait), "{bait}: {state}");
     }
 
     let run = "run = [\"/srv/prepare\"]";
-    bed.policy(&format!(
+    sandbox.policy(&format!(
         "[[private]]\npath = \"/tmp\"\nhook = [\"/srv/prepare\"]\ninit = \"/srv/prepare\"\n\
          [[tmpfs]]\npath = \"/dev/shm\"\ninit = \"/srv/prepare\"\n\
          [[hook]]\nwhen = \"created\"\n{run}\n[[hook]]\nwhen = \"open\"\n{run}\n\
          [[hook]]\nwhen = \"close\"\n{run}\n"
     ));
-    bed.protect("su");
+    sandbox.protect("su");
     call("su alice -c true");
-    let (told, held) = (bed.sh("cat /srv/told"), bed.sh("cat /srv/held"));
+    let (written, state) = (sandbox.sh("cat /srv/written"), sandbox.sh("cat /srv/state"));
     let runs = |text: &str| text.lines().filter(|line| *line == ROOT).count();
-    match bed.subject {
+    match sandbox.subject {
         Subject::Ours => {
-            assert_eq!((runs(&told), runs(&held)), (6, 6), "{told}{held}");
-            assert!(!held.contains("/home/alice"), "{held}");
+            assert_eq!((runs(&written), runs(&state)), (6, 6), "{written}{state}");
+            assert!(!state.contains("/home/alice"), "{state}");
         }
-        Subject::Theirs => assert!(told.contains("uid=0(root)"), "{told}"),
+        Subject::Theirs => assert!(written.contains("uid=0(root)"), "{written}"),
     }
     assert!(
-        !told.contains("HOSTILE") && !told.contains("/home/alice"),
-        "{told}"
+        !written.contains("HOSTILE") && !written.contains("/home/alice"),
+        "{written}"
     );
-    bed.sh("[ ! -e /srv/lured ]");
+    sandbox.sh("[ ! -e /srv/lured ]");
 }
 
 /// What a program may do depends on them, whether the policy names a group or not.
 #[test]
 fn a_program_of_the_users_has_all_the_users_groups_and_roots_has_none() {
     ours_only!("hooks");
-    let bed = bed!();
+    let sandbox = sandbox!();
     let hook = |when: &str, who: &str| {
         format!(
             "[[hook]]\nwhen = \"{when}\"\nas = \"{who}\"\n\
-             run = [\"/bin/sh\", \"-c\", \"echo {when}: $(id -G) >>/srv/noted\"]\n"
+             run = [\"/bin/sh\", \"-c\", \"echo {when}: $(id -G) >>/srv/written\"]\n"
         )
     };
     let hooks = ["created", "open", "close"].map(|when| hook(when, "user") + &hook(when, "root"));
-    bed.take_notes(&format!("[[private]]\npath = \"/tmp\"\n{}", hooks.concat()));
-    bed.sh("touch -d yesterday /etc/security/jns.toml");
+    sandbox.take_notes(&format!("[[private]]\npath = \"/tmp\"\n{}", hooks.concat()));
+    sandbox.sh("touch -d yesterday /etc/security/jns.toml");
     let (created, rest) = (
         "created: 2001 2100\ncreated: 0\n",
         "open: 2001 2100\nopen: 0\nclose: 2001 2100\nclose: 0",
     );
     // The second session joins without a look at the policy.
     for expected in [format!("{created}{rest}"), rest.to_owned(), rest.to_owned()] {
-        bed.su("alice", "true").text();
-        assert_eq!(bed.notes(), expected);
+        sandbox.su("alice", "true").text();
+        assert_eq!(sandbox.notes(), expected);
     }
 }

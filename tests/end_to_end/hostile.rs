@@ -1,7 +1,7 @@
 //! What people can give su and ssh to read: names, arguments and variables that steer terminals, forge records or
 //! lead elsewhere. What comes of it is what comes of it without the module, whose records stay lines.
 
-use crate::bed::{Bed, Outcome, Subject, Terminal, bed, ours_only};
+use crate::sandbox::{Outcome, Sandbox, Subject, Terminal, ours_only, sandbox};
 use crate::shared::NAMESPACE;
 use pam_jns::error::steers;
 use pam_jns::session::SessionRecord;
@@ -54,7 +54,7 @@ fn heard(outcome: Outcome) -> (Option<i32>, String, String) {
     (outcome.status.code(), outcome.stdout, outcome.stderr)
 }
 
-impl Bed {
+impl Sandbox {
     /// Starts an sshd that takes all variables, and bears with a client that knows no name.
     fn start_patient_sshd(&self, options: &str) {
         let penalties = "! /usr/sbin/sshd -T 2>/dev/null | grep -qi ^persourcepenalties || echo -o PerSourcePenalties=no";
@@ -124,8 +124,8 @@ impl Bed {
 
 #[test]
 fn a_name_that_nobody_has_is_refused_as_without_the_module() {
-    let bed = bed!();
-    bed.start_patient_sshd("");
+    let sandbox = sandbox!();
+    sandbox.start_patient_sshd("");
     let script = |word: &&[u8]| {
         let (name, ssh) = (quoted(word), ssh_as(word));
         format!(
@@ -133,17 +133,17 @@ fn a_name_that_nobody_has_is_refused_as_without_the_module() {
              {ssh} id"
         )
     };
-    bed.assert_same_with_the_module(&WORDS.iter().map(script).collect::<Vec<_>>());
+    sandbox.assert_same_with_the_module(&WORDS.iter().map(script).collect::<Vec<_>>());
     let reached = |line: &&String| line.contains(": Invalid user ");
-    let log = bed.log();
+    let log = sandbox.log();
     assert!(log.iter().filter(reached).count() > WORDS.len(), "{log:#?}");
 }
 
 #[test]
 fn arguments_mean_what_they_mean_without_the_module() {
-    let bed = bed!();
-    bed.start_patient_sshd("");
-    bed.sh("printf '%s:x:%s:\\n' 'DOMAIN\\user' 2200 größe 2201 >>/etc/group");
+    let sandbox = sandbox!();
+    sandbox.start_patient_sshd("");
+    sandbox.sh("printf '%s:x:%s:\\n' 'DOMAIN\\user' 2200 größe 2201 >>/etc/group");
     let script = |word: &&[u8]| {
         let word = quoted(word);
         let calls = [
@@ -154,10 +154,10 @@ fn arguments_mean_what_they_mean_without_the_module() {
             format!("su alice -c 'printf %q \"$0$*\"' {word} {word}"),
             format!("ssh -o BatchMode=yes alice@localhost {word}"),
         ];
-        let told = calls.map(|call| format!("{call}\necho \" $?\""));
-        told.join("\n")
+        let commands = calls.map(|call| format!("{call}\necho \" $?\""));
+        commands.join("\n")
     };
-    bed.assert_same_with_the_module(&WORDS.iter().map(script).collect::<Vec<_>>());
+    sandbox.assert_same_with_the_module(&WORDS.iter().map(script).collect::<Vec<_>>());
 }
 
 /// What the loader, the C library, shells, Rust and the module itself might read.
@@ -199,17 +199,17 @@ const VARIABLES: &[&[u8]] = &[
     b"..=/",
 ];
 
-/// Tells all variables but those that differ from one ssh session to the next.
-const TELL: &str =
+/// Prints all variables but those that differ from one ssh session to the next.
+const PRINT: &str =
     "/usr/bin/env -0 | /usr/bin/sort -z | /usr/bin/grep -azv ^SSH_ | /usr/bin/tr \\\\0 \\\\n";
 
 #[test]
 fn variables_reach_the_session_as_without_the_module_and_nothing_of_its_own() {
-    let bed = bed!();
-    bed.write("/home/alice/evil", "/usr/bin/touch /home/alice/lured\n");
-    bed.policy(
+    let sandbox = sandbox!();
+    sandbox.write("/home/alice/evil", "/usr/bin/touch /home/alice/lured\n");
+    sandbox.policy(
         "[settings]\nexempt = [\"root\"]\n[[private]]\npath = \"/tmp\"\n\
-         [[hook]]\nwhen = \"open\"\nrun = [\"/bin/sh\", \"-c\", \"env >>/srv/told\"]\n",
+         [[hook]]\nwhen = \"open\"\nrun = [\"/bin/sh\", \"-c\", \"env >>/srv/written\"]\n",
     );
     let environment: Vec<_> = VARIABLES.iter().map(|word| quoted(word)).collect();
     let with = format!("env HOME=$'/root\\x1b' {}", environment.join(" "));
@@ -217,31 +217,31 @@ fn variables_reach_the_session_as_without_the_module_and_nothing_of_its_own() {
     let file: Vec<_> = without_newlines
         .map(|word| [word, &b"\n"[..]].concat())
         .collect();
-    bed.write("/home/bob/.ssh/environment", file.concat());
-    bed.write("/root/secret", "secret\n");
-    bed.sh("touch /srv/told; chmod 644 /root/secret; chmod 711 /root");
-    bed.start_patient_sshd("-o PermitUserEnvironment=yes -o AcceptEnv=*");
+    sandbox.write("/home/bob/.ssh/environment", file.concat());
+    sandbox.write("/root/secret", "secret\n");
+    sandbox.sh("touch /srv/written; chmod 644 /root/secret; chmod 711 /root");
+    sandbox.start_patient_sshd("-o PermitUserEnvironment=yes -o AcceptEnv=*");
 
     let as_alice = "setpriv --reuid alice --regid alice --init-groups --reset-env";
     let su = "/usr/bin/su";
     let ssh = "/usr/bin/ssh -o BatchMode=yes -o SendEnv=*";
     let scripts = [
-        format!("{with} {su} alice -c '{TELL}'"),
-        format!("{with} {su} - alice -c '{TELL}'"),
-        format!("{with} {su} -p -s /bin/bash alice -c '{TELL}'"),
-        format!("{as_alice} {with} {su} bob -c '{TELL}' </root/secret"),
-        format!("{as_alice} {with} {su} - bob -c '{TELL}' </root/secret"),
-        format!("{with} {ssh} alice@localhost '{TELL}'"),
-        format!("{with} {ssh} bob@localhost '{TELL}'"),
+        format!("{with} {su} alice -c '{PRINT}'"),
+        format!("{with} {su} - alice -c '{PRINT}'"),
+        format!("{with} {su} -p -s /bin/bash alice -c '{PRINT}'"),
+        format!("{as_alice} {with} {su} bob -c '{PRINT}' </root/secret"),
+        format!("{as_alice} {with} {su} - bob -c '{PRINT}' </root/secret"),
+        format!("{with} {ssh} alice@localhost '{PRINT}'"),
+        format!("{with} {ssh} bob@localhost '{PRINT}'"),
     ];
     // Programs of one pipe complain of the same at the same time.
     let scripts = scripts.map(|script| format!("{{ {script}; echo $?; }} 2>&1 | sort"));
-    bed.assert_same_with_the_module(&scripts);
+    sandbox.assert_same_with_the_module(&scripts);
 
-    let told = bed.sh("cat /srv/told");
-    let users = told.lines().filter(|line| line.starts_with("JNS_USER="));
+    let written = sandbox.sh("cat /srv/written");
+    let users = written.lines().filter(|line| line.starts_with("JNS_USER="));
     let users: Vec<_> = users.collect();
-    if bed.subject == Subject::Ours {
+    if sandbox.subject == Subject::Ours {
         let [alice, bob] = ["JNS_USER=alice", "JNS_USER=bob"];
         assert_eq!(users, [alice, alice, alice, bob, bob, alice, bob]);
         let is_known = |line: &str| {
@@ -254,7 +254,7 @@ fn variables_reach_the_session_as_without_the_module_and_nothing_of_its_own() {
             ];
             known.iter().any(|start| line.starts_with(start))
         };
-        assert!(told.lines().all(is_known), "{told}");
+        assert!(written.lines().all(is_known), "{written}");
     }
 }
 
@@ -278,7 +278,7 @@ const NAMES: &[&[u8]] = &[
 /// Names that are more than a component, or none.
 const UNUSABLE: &[&[u8]] = &[b"..", b"../bob", b"a/b", &[b'n'; 256]];
 
-/// Tells who one is, and notes in the home what one sees of others' files.
+/// Prints who one is, and writes down in the home what one sees of others' files.
 const LOOK: &str =
     "id -u; pwd; { readlink /proc/self/ns/mnt; ls -A /tmp; } >>~/seen; touch /tmp/of-$UID";
 
@@ -292,17 +292,17 @@ fn logins(name: &[u8]) -> [String; 2] {
 
 #[test]
 fn accounts_with_odd_names_log_in_and_have_directories_of_their_own() {
-    let bed = bed!();
-    let more = match bed.subject {
-        Subject::Ours => UNUSABLE, // of whom the built-in policy uses the id
+    let sandbox = sandbox!();
+    let more = match sandbox.subject {
+        Subject::Ours => UNUSABLE, // whose id the built-in policy uses
         Subject::Theirs => &[],
     };
     let accounts: Vec<_> = (3000..).zip(NAMES.iter().chain(more)).collect();
     for (uid, name) in &accounts {
-        bed.account(name, *uid, &format!("/home/odd-{uid}"));
+        sandbox.account(name, *uid, &format!("/home/odd-{uid}"));
     }
-    bed.start_patient_sshd("");
-    let hear = |name: &[u8]| logins(name).map(|login| heard(bed.run(&login)));
+    sandbox.start_patient_sshd("");
+    let hear = |name: &[u8]| logins(name).map(|login| heard(sandbox.run(&login)));
     let without: Vec<_> = accounts.iter().map(|(_, name)| hear(name)).collect();
     for ((_, name), [su, ssh]) in accounts.iter().zip(&without).take(NAMES.len()) {
         assert_eq!(su.0, Some(0), "{su:?}");
@@ -310,15 +310,15 @@ fn accounts_with_odd_names_log_in_and_have_directories_of_their_own() {
         let is_clear = !name.contains(&b'%');
         assert!(ssh.0 == Some(0) || !is_clear, "{ssh:?}");
     }
-    bed.protect("su");
-    bed.protect("sshd");
-    bed.sh("rm -f /tmp/of-* /home/odd-*/seen; touch /tmp/of-host");
-    let (before, files) = (bed.state(), bed.sh(FILES));
+    sandbox.protect("su");
+    sandbox.protect("sshd");
+    sandbox.sh("rm -f /tmp/of-* /home/odd-*/seen; touch /tmp/of-host");
+    let (before, files) = (sandbox.state(), sandbox.sh(FILES));
 
     for ((uid, name), without) in accounts.iter().zip(without) {
-        let (case, since) = (String::from_utf8_lossy(name), bed.log().len());
+        let (case, since) = (String::from_utf8_lossy(name), sandbox.log().len());
         assert_eq!(hear(name), without, "{case:?}");
-        let seen = bed.sh(&format!(
+        let seen = sandbox.sh(&format!(
             "cat /home/odd-{uid}/seen; rm /home/odd-{uid}/seen"
         ));
         let logins = without.iter().filter(|login| login.0 == Some(0)).count();
@@ -327,15 +327,15 @@ fn accounts_with_odd_names_log_in_and_have_directories_of_their_own() {
             .filter(|line| line.starts_with("mnt:"))
             .collect();
         assert_eq!(views.len(), logins, "{case:?}: {seen}");
-        assert!(!views.contains(&bed.sh(NAMESPACE).as_str()), "{case:?}");
+        assert!(!views.contains(&sandbox.sh(NAMESPACE).as_str()), "{case:?}");
         let seen: Vec<_> = seen
             .lines()
             .filter(|line| !line.starts_with("mnt:"))
             .collect();
         let own = format!("of-{uid}");
         assert_eq!(seen, vec![own.as_str(); logins - 1], "{case:?}");
-        let records = bed.records(since);
-        if bed.subject == Subject::Ours {
+        let records = sandbox.records(since);
+        if sandbox.subject == Subject::Ours {
             assert_eq!(records.len(), logins, "{case:?}: {records:#?}");
             assert!(
                 records.iter().all(|line| line.starts_with("<86>")),
@@ -343,8 +343,8 @@ fn accounts_with_odd_names_log_in_and_have_directories_of_their_own() {
             );
         }
     }
-    before.assert_nothing_left(&bed);
-    bed.assert_files(&files);
+    before.assert_nothing_left(&sandbox);
+    sandbox.assert_files(&files);
 }
 
 /// Instances, arguments, variables and records that have the user's name.
@@ -358,68 +358,69 @@ store = \"/srv/named/{user}\"
 set = { WHO = \"{user}\" }
 [[hook]]
 when = \"open\"
-run = [\"/bin/sh\", \"-c\", 'printf \"%s|%s|\" \"$0\" \"$JNS_USER\" >/srv/told', \"{user}\"]
+run = [\"/bin/sh\", \"-c\", 'printf \"%s|%s|\" \"$0\" \"$JNS_USER\" >/srv/written', \"{user}\"]
 ";
 
 #[test]
 fn a_name_that_leads_elsewhere_is_refused_where_it_is_part_of_a_path() {
     ours_only!("templates");
-    let bed = bed!();
+    let sandbox = sandbox!();
     let accounts: Vec<_> = (3000..).zip(NAMES.iter().chain(UNUSABLE)).collect();
     for (uid, name) in &accounts {
-        bed.account(name, *uid, &format!("/home/odd-{uid}"));
+        sandbox.account(name, *uid, &format!("/home/odd-{uid}"));
     }
-    bed.account(b"b\xe4r", 2900, "/home/latin");
-    bed.sh("mkdir -m 700 /srv/named; touch /srv/told");
-    bed.policy(NAMED);
-    bed.protect("su");
-    let before = bed.state();
-    let log_in = |name: &[u8]| bed.run(&format!("su -- {} -c 'printf %s \"$WHO\"'", quoted(name)));
+    sandbox.account(b"b\xe4r", 2900, "/home/latin");
+    sandbox.sh("mkdir -m 700 /srv/named; touch /srv/written");
+    sandbox.policy(NAMED);
+    sandbox.protect("su");
+    let before = sandbox.state();
+    let log_in =
+        |name: &[u8]| sandbox.run(&format!("su -- {} -c 'printf %s \"$WHO\"'", quoted(name)));
 
     for name in NAMES {
-        let (case, since) = (String::from_utf8_lossy(name), bed.log().len());
+        let (case, since) = (String::from_utf8_lossy(name), sandbox.log().len());
         assert_eq!(log_in(name).text(), case, "{case:?}");
-        assert_eq!(bed.sh("cat /srv/told"), format!("{case}|{case}|"));
-        assert_eq!(bed.records(since).len(), 1, "{case:?}");
+        assert_eq!(sandbox.sh("cat /srv/written"), format!("{case}|{case}|"));
+        assert_eq!(sandbox.records(since).len(), 1, "{case:?}");
     }
     for name in UNUSABLE.iter().chain([&&b"b\xe4r"[..]]) {
-        let (case, since) = (String::from_utf8_lossy(name), bed.log().len());
+        let (case, since) = (String::from_utf8_lossy(name), sandbox.log().len());
         let login = log_in(name);
         assert!(
             !login.succeeded() && login.stdout.is_empty(),
             "{case:?}: {login:?}"
         );
-        let records = bed.records(since);
+        let records = sandbox.records(since);
         let [refusal] = records.as_slice() else {
             panic!("{case:?}: {records:#?}");
         };
         assert!(refusal.starts_with("<83>"), "{refusal:?}");
     }
-    let made = bed.sh("find /srv -mindepth 2 -maxdepth 2 -printf '%f\\0' | sort -z");
+    let made = sandbox.sh("find /srv -mindepth 2 -maxdepth 2 -printf '%f\\0' | sort -z");
     let mut names: Vec<_> = NAMES
         .iter()
         .map(|name| [name, &b"\0"[..]].concat())
         .collect();
     names.sort();
     assert_eq!(made, String::from_utf8_lossy(&names.concat()));
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// The policy's principals are names.
 #[test]
 fn another_name_of_roots_is_judged_by_that_name() {
     ours_only!("exemption by name alone");
-    let bed = bed!();
-    bed.account(b"toor", 0, "/home/toor");
-    bed.serve_ssh();
-    bed.protect("su");
-    let host = bed.sh(NAMESPACE);
-    assert_ne!(bed.su("toor", NAMESPACE).text(), host);
-    bed.sh("[ -d /var/lib/jns/user/0/tmp ]");
-    assert_eq!(bed.su("root", NAMESPACE).text(), host);
-    assert_ne!(bed.ssh("toor", NAMESPACE).text(), host);
-    bed.policy("[settings]\nexempt = [\"uid:0\"]\n[[private]]\npath = \"/tmp\"\n");
-    assert_eq!(bed.su("toor", NAMESPACE).text(), host);
+    let sandbox = sandbox!();
+    sandbox.account(b"toor", 0, "/home/toor");
+    sandbox.serve_ssh();
+    sandbox.protect("su");
+    let host = sandbox.sh(NAMESPACE);
+    assert_ne!(sandbox.su("toor", NAMESPACE).text(), host);
+    sandbox.sh("[ -d /var/lib/jns/user/0/tmp ]");
+    assert_eq!(sandbox.su("root", NAMESPACE).text(), host);
+    assert_ne!(sandbox.ssh("toor", NAMESPACE).text(), host);
+    sandbox.policy("[settings]\nexempt = [\"uid:0\"]\n[[private]]\npath = \"/tmp\"\n");
+    assert_eq!(sandbox.su("toor", NAMESPACE).text(), host);
 }
 
 /// Rules that look at what a client says of itself.
@@ -436,8 +437,8 @@ set = { HOST = \"odd\" }
 rhosts = [\"*\\u001b*\"]
 ";
 
-impl Bed {
-    /// Waits for the session in which a script sleeps, and asserts that the command and the log tell of it as of every
+impl Sandbox {
+    /// Waits for the session in which a script sleeps, and asserts that the command and the log show it like every
     /// other.
     #[track_caller]
     fn only_tame_session(&self, since: usize) -> SessionRecord {
@@ -455,18 +456,18 @@ impl Bed {
 #[test]
 fn the_name_of_a_terminal_is_text() {
     ours_only!("record of sessions");
-    let bed = bed!();
-    bed.account(b"odd\x1b[2J<86>%s%n{user}", 3000, "/home/odd");
-    bed.policy(CURIOUS);
-    bed.protect("su");
+    let sandbox = sandbox!();
+    sandbox.account(b"odd\x1b[2J<86>%s%n{user}", 3000, "/home/odd");
+    sandbox.policy(CURIOUS);
+    sandbox.protect("su");
     let directory = "/srv/odd\x1b[2J\n<86>pam_jns[1]: (su:open) forged%n{user}";
     let place = quoted(directory.as_bytes());
-    bed.sh(&format!("mkdir {place}; mount --bind /dev/pts {place}"));
-    let mut terminal = Terminal::open(&bed);
+    sandbox.sh(&format!("mkdir {place}; mount --bind /dev/pts {place}"));
+    let mut terminal = Terminal::open(&sandbox);
     let number = terminal.name.trim_start_matches("/dev/pts/").to_owned();
-    let since = bed.log().len();
+    let since = sandbox.log().len();
 
-    bed.sh(&format!(
+    sandbox.sh(&format!(
         "chown 3000 {place}/{number}
          setpriv --reuid 3000 --regid 3000 --clear-groups --reset-env setsid -c \
              su alice -c 'echo $TERMINAL >/tmp/seen; exec sleep 1000' \
@@ -474,27 +475,27 @@ fn the_name_of_a_terminal_is_text() {
     ));
     terminal.expect("assword:");
     terminal.send("secret\n");
-    let session = bed.only_tame_session(since);
+    let session = sandbox.only_tame_session(since);
     assert_eq!(session.tty, Some(format!("{directory}/{number}")));
-    assert_eq!(bed.sh("cat /var/lib/jns/user/2001/tmp/seen"), "odd");
+    assert_eq!(sandbox.sh("cat /var/lib/jns/user/2001/tmp/seen"), "odd");
 }
 
 /// As its owner has it, who can be the user.
 #[test]
 fn the_name_of_a_host_is_text() {
     ours_only!("record of sessions");
-    let bed = bed!();
-    bed.sh("sed '1i 127.0.0.1 odd\\x1b[31m<86>pam_jns[1]:%n{user}' /etc/hosts >/srv/hosts; cp /srv/hosts /etc/hosts");
-    bed.policy(CURIOUS);
-    bed.protect("sshd");
-    bed.start_patient_sshd("-o UseDNS=yes");
-    let since = bed.log().len();
+    let sandbox = sandbox!();
+    sandbox.sh("sed '1i 127.0.0.1 odd\\x1b[31m<86>pam_jns[1]:%n{user}' /etc/hosts >/srv/hosts; cp /srv/hosts /etc/hosts");
+    sandbox.policy(CURIOUS);
+    sandbox.protect("sshd");
+    sandbox.start_patient_sshd("-o UseDNS=yes");
+    let since = sandbox.log().len();
 
-    bed.sh("ssh -o BatchMode=yes bob@localhost 'echo $HOST >/tmp/seen; exec sleep 1000' >/srv/ssh 2>&1 &");
-    let session = bed.only_tame_session(since);
+    sandbox.sh("ssh -o BatchMode=yes bob@localhost 'echo $HOST >/tmp/seen; exec sleep 1000' >/srv/ssh 2>&1 &");
+    let session = sandbox.only_tame_session(since);
     assert_eq!(
         session.rhost.as_deref(),
         Some("odd\x1b[31m<86>pam_jns[1]:%n{user}")
     );
-    assert_eq!(bed.sh("cat /var/lib/jns/user/2002/tmp/seen"), "odd");
+    assert_eq!(sandbox.sh("cat /var/lib/jns/user/2002/tmp/seen"), "odd");
 }

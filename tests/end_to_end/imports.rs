@@ -1,42 +1,44 @@
 //! Policies that `jns import` has made, and the logins that they are for.
 
-use crate::bed::{Bed, bed, ours_only};
+use crate::sandbox::{Sandbox, ours_only, sandbox};
 
-impl Bed {
+impl Sandbox {
     /// Makes what `jns import WORDS` prints the policy, and starts sshd under it. Gives what it could not carry.
     fn serve_ssh_under_import(&self, words: &str) -> String {
-        let told = self.sh(&format!(
+        let printed = self.sh(&format!(
             "jns import {words} 2>&1 >/etc/security/jns.toml; jns check >&2"
         ));
         self.serve_ssh();
-        told
+        printed
     }
 }
 
 #[test]
 fn an_fstab_with_binds_is_what_logins_see() {
     ours_only!("import");
-    let bed = bed!();
-    bed.write(
+    let sandbox = sandbox!();
+    sandbox.write(
         "/etc/logins.fstab",
         "/srv/data /data    none  bind,ro,X-mount.mkdir\n\
          tmpfs     /scratch tmpfs size=1M,nosuid,nodev\n\
          server:/e /net     nfs   rw\n",
     );
-    bed.sh("mkdir /srv/data /scratch && echo shared >/srv/data/file && touch /scratch/of-the-host");
-    let told = bed.serve_ssh_under_import("fstab /etc/logins.fstab");
-    assert!(
-        told.starts_with("/etc/logins.fstab:3: left out: "),
-        "{told}"
+    sandbox.sh(
+        "mkdir /srv/data /scratch && echo shared >/srv/data/file && touch /scratch/of-the-host",
     );
-    let seen = bed.ssh(
+    let printed = sandbox.serve_ssh_under_import("fstab /etc/logins.fstab");
+    assert!(
+        printed.starts_with("/etc/logins.fstab:3: left out: "),
+        "{printed}"
+    );
+    let seen = sandbox.ssh(
         "alice",
         "cat /data/file; touch /data/x; ls /scratch; findmnt -rno SIZE /scratch",
     );
     assert_eq!(seen.stdout, "shared\n1M\n", "{seen:#?}");
     assert!(seen.stderr.contains("Read-only"), "{seen:#?}");
     assert_eq!(
-        bed.sh("ls -A /data /scratch"),
+        sandbox.sh("ls -A /data /scratch"),
         "/data:\n\n/scratch:\nof-the-host"
     );
 }
@@ -45,15 +47,15 @@ fn an_fstab_with_binds_is_what_logins_see() {
 #[test]
 fn files_in_pam_tmpdirs_directories_stay_where_they_are() {
     ours_only!("import");
-    let bed = bed!();
-    bed.sh(
+    let sandbox = sandbox!();
+    sandbox.sh(
         "mkdir -m 0711 /tmp/user && uid=$(id -u alice) && mkdir -m 0700 /tmp/user/$uid
          echo draft >/tmp/user/$uid/letter && chown -R alice /tmp/user/$uid",
     );
-    let told = bed.serve_ssh_under_import("pam_tmpdir");
-    assert!(told.contains("d /tmp/user 0711 root root"), "{told}");
+    let printed = sandbox.serve_ssh_under_import("pam_tmpdir");
+    assert!(printed.contains("d /tmp/user 0711 root root"), "{printed}");
     let show = "cat $TMPDIR/letter; [ $TMP$TEMP = $TEMPDIR$TMPDIR ]; echo $?; echo $TMP; echo $UID";
-    let text = bed.ssh("alice", show).text();
+    let text = sandbox.ssh("alice", show).text();
     let lines: Vec<&str> = text.lines().collect();
     let [letter, same, place, uid] = lines[..] else {
         panic!("{text}");
@@ -63,24 +65,27 @@ fn files_in_pam_tmpdirs_directories_stay_where_they_are() {
         ("draft", "0", &*format!("/tmp/user/{uid}"))
     );
     // Others have theirs, made at the first login, and what is made there is where it was on the host.
-    let made = bed.ssh(
+    let made = sandbox.ssh(
         "bob",
         "mktemp; stat -c '%a %U' $TMPDIR; ls $TMPDIR/../$(id -u alice)",
     );
     assert!(made.stdout.ends_with("700 bob\n"), "{made:#?}");
     assert!(made.stderr.contains("Permission denied"), "{made:#?}");
     let file = made.stdout.lines().next().unwrap_or_default();
-    assert_eq!(bed.sh(&format!("stat -c %U {file}")), "bob");
+    assert_eq!(sandbox.sh(&format!("stat -c %U {file}")), "bob");
 }
 
 /// Without the directory that holds them, users get in, as with pam_tmpdir.
 #[test]
 fn nobody_is_kept_out_where_the_directory_is_missing() {
     ours_only!("import");
-    let bed = bed!();
-    bed.serve_ssh_under_import("pam_tmpdir");
-    assert_eq!(bed.ssh("alice", "echo in; ls -d /tmp/user").stdout, "in\n");
-    let log = bed.log();
-    let told = |line: &String| line.contains("/tmp/user/") && line.contains("left out");
-    assert!(log.iter().any(told), "{log:#?}");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under_import("pam_tmpdir");
+    assert_eq!(
+        sandbox.ssh("alice", "echo in; ls -d /tmp/user").stdout,
+        "in\n"
+    );
+    let log = sandbox.log();
+    let is_reported = |line: &String| line.contains("/tmp/user/") && line.contains("left out");
+    assert!(log.iter().any(is_reported), "{log:#?}");
 }

@@ -1,7 +1,7 @@
-//! What a login gets, end to end: real programs open real sessions in a throw-away root, a [`bed::Bed`].
+//! What a login gets, end to end: real programs open real sessions in a throw-away root, a [`sandbox::Sandbox`].
 //!
 //! `JNS_UNDER_TEST=theirs` runs the same scenarios against pam_namespace, as a check of the tests
-//! themselves; `JNS_BED=debian13` runs them in Debian 13's userland. They need root, and `tests/packages`.
+//! themselves; `JNS_SANDBOX=debian13` runs them in Debian 13's userland. They need root, and `tests/packages`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,7 +17,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod bed;
 mod changes;
 mod commands;
 mod console;
@@ -50,6 +49,7 @@ mod roots;
 mod rules;
 mod run;
 mod runtime_attacks;
+mod sandbox;
 mod shared;
 mod shown;
 mod ssh;

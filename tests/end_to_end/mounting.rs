@@ -1,6 +1,6 @@
 //! A module that mounts for the session: pam_mount behind pam_jns, where it belongs, and before it.
 
-use crate::bed::{Bed, bed, ours_only, skip};
+use crate::sandbox::{Sandbox, ours_only, sandbox, skip};
 
 /// A directory of the host's that alice's sessions have in their home.
 const CONFIGURATION: &str = "\
@@ -17,7 +17,7 @@ const LINE: &str = "session optional pam_mount.so disable_interactive";
 /// The module's line in the example for sshd.
 const OURS: &str = "^session .*pam_jns.so";
 
-impl Bed {
+impl Sandbox {
     /// Serves ssh with both modules, pam_mount's line where a sed(1) script puts it.
     fn serve_ssh_with_volumes(&self, put: &str) {
         self.write("/etc/security/pam_mount.conf.xml", CONFIGURATION);
@@ -39,56 +39,57 @@ impl Bed {
     }
 }
 
-/// A bed that has pam_mount.
-macro_rules! bed_with_pam_mount {
+/// A sandbox that has pam_mount.
+macro_rules! sandbox_with_pam_mount {
     () => {{
         ours_only!("finding about other modules");
-        let bed = bed!();
-        if !bed.has_pam_mount() {
+        let sandbox = sandbox!();
+        if !sandbox.has_pam_mount() {
             skip!("pam_mount is not installed");
         }
-        bed
+        sandbox
     }};
 }
 
 #[test]
 fn what_pam_mount_mounts_behind_the_module_is_the_sessions_alone() {
-    let bed = bed_with_pam_mount!();
-    bed.serve_ssh_with_volumes(&format!("$a{LINE}"));
-    let before = bed.state();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox_with_pam_mount!();
+    sandbox.serve_ssh_with_volumes(&format!("$a{LINE}"));
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
     session.run("touch /home/alice/vault/first").text();
     assert_eq!(
-        bed.ssh("alice", "ls vault; touch vault/second").text(),
+        sandbox.ssh("alice", "ls vault; touch vault/second").text(),
         "first"
     );
-    assert_eq!(bed.volumes_on_host(), "0");
+    assert_eq!(sandbox.volumes_on_host(), "0");
     assert_eq!(session.run("ls /home/alice/vault").text(), "first\nsecond");
     session.end();
-    assert_eq!(bed.volumes_on_host(), "0");
-    assert_eq!(bed.sh("ls -A ~alice/vault"), "");
+    assert_eq!(sandbox.volumes_on_host(), "0");
+    assert_eq!(sandbox.sh("ls -A ~alice/vault"), "");
 
-    assert_eq!(bed.ssh("alice", "ls vault").text(), "first\nsecond");
-    assert_eq!(bed.volumes_on_host(), "0");
-    bed.sh("rm -rf /run/pam_mount");
-    before.assert_nothing_left(&bed);
-    let told = bed.run("jns doctor");
-    assert!(!told.stdout.contains("pam_mount"), "{told:?}");
+    assert_eq!(sandbox.ssh("alice", "ls vault").text(), "first\nsecond");
+    assert_eq!(sandbox.volumes_on_host(), "0");
+    sandbox.sh("rm -rf /run/pam_mount");
+    before.assert_nothing_left(&sandbox);
+    let output = sandbox.run("jns doctor");
+    assert!(!output.stdout.contains("pam_mount"), "{output:?}");
 }
 
 /// Its unmounting is done in the session's namespace: the host's mount stays.
 #[test]
 fn what_pam_mount_mounts_before_the_module_is_found_by_the_doctor() {
-    let bed = bed_with_pam_mount!();
-    bed.serve_ssh_with_volumes(&format!("/{OURS}/i{LINE}"));
-    let told = bed.run("jns doctor");
+    let sandbox = sandbox_with_pam_mount!();
+    sandbox.serve_ssh_with_volumes(&format!("/{OURS}/i{LINE}"));
+    let output = sandbox.run("jns doctor");
     assert!(
-        told.stdout
+        output
+            .stdout
             .contains("sshd: pam_mount stands before pam_jns"),
-        "{told:?}"
+        "{output:?}"
     );
-    let session = bed.start_session("alice");
-    assert_eq!(bed.volumes_on_host(), "1");
+    let session = sandbox.start_session("alice");
+    assert_eq!(sandbox.volumes_on_host(), "1");
     session.end();
-    assert_eq!(bed.volumes_on_host(), "1", "what the finding is about");
+    assert_eq!(sandbox.volumes_on_host(), "1", "what the finding is about");
 }

@@ -1,6 +1,6 @@
 //! `su -` and `sudo -i` inside sessions: each gives what a direct login of its target gives, and nothing stacks.
 
-use crate::bed::{Bed, Outcome, bed, needs, ours_only};
+use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
 use crate::shared::NAMESPACE;
 
 /// Where the scripts of a chain of logins are, and what they saw.
@@ -10,7 +10,7 @@ const LEVELS: &str = "/srv/levels";
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     namespace: String,
-    companions: [String; 3],
+    others: [String; 3],
     directory: String,
     mounts: Vec<String>,
 }
@@ -21,7 +21,7 @@ impl Seen {
 
     /// All but the working directory, which is the caller's where it can be.
     pub fn view(&self) -> (&str, &[String; 3], &[String]) {
-        (&self.namespace, &self.companions, &self.mounts)
+        (&self.namespace, &self.others, &self.mounts)
     }
 
     fn of(text: &str) -> Self {
@@ -31,13 +31,13 @@ impl Seen {
                 .next()
                 .unwrap_or_else(|| panic!("a line more: {text}"))
         };
-        let (namespace, companions) = (next(), [next(), next(), next()]);
+        let (namespace, others) = (next(), [next(), next(), next()]);
         let directory = next();
         let mut mounts: Vec<_> = lines.map(|line| without_ids(&line)).collect();
         mounts.sort();
         Self {
             namespace,
-            companions,
+            others,
             directory,
             mounts,
         }
@@ -54,8 +54,8 @@ fn without_ids(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-impl Bed {
-    /// A bed for chains of logins: every service asks the module, for root too, and sudo asks nobody for a
+impl Sandbox {
+    /// A sandbox for chains of logins: every service asks the module, for root too, and sudo asks nobody for a
     /// password.
     pub fn prepare_for_nesting(&self) {
         for service in ["sshd", "su", "sudo", "sudo-i"] {
@@ -108,7 +108,7 @@ impl Bed {
 
 /// Whether the kernel numbers namespaces for good (Linux 6.11).
 fn are_numbered() -> bool {
-    crate::bed::numbers::own().is_some()
+    crate::sandbox::numbers::own().is_some()
 }
 
 /// With namespaces that logins share, and with those of a session alone: without numbers, the latter are kept.
@@ -131,30 +131,33 @@ fn way_in((way, user): (&str, &str), level: usize) -> String {
 
 #[test]
 fn su_to_root_inside_a_session_gives_the_hosts_view() {
-    ours_only!("return to the host's view, unless told to unmount");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.sh(&Bed::marking("host"));
-    let before = bed.state();
+    ours_only!("return to the host's view, unless asked to unmount");
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.sh(&Sandbox::marking("host"));
+    let before = sandbox.state();
 
-    let su_root = format!("echo secret | su - root -c '{}'", Bed::list());
-    assert_eq!(bed.ssh("alice", &su_root).text(), Bed::listing("of-host"));
-    before.assert_nothing_left(&bed);
+    let su_root = format!("echo secret | su - root -c '{}'", Sandbox::list());
+    assert_eq!(
+        sandbox.ssh("alice", &su_root).text(),
+        Sandbox::listing("of-host")
+    );
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn nested_logins_see_what_direct_ones_see() {
     for is_shared in ways_of_sharing() {
-        let bed = bed!();
+        let sandbox = sandbox!();
         ours_only!("way back from a session");
-        needs!(bed, "sudo");
-        bed.prepare_for_nesting();
+        needs!(sandbox, "sudo");
+        sandbox.prepare_for_nesting();
         if is_shared {
-            bed.share();
+            sandbox.share();
         } else {
-            bed.share_nothing();
+            sandbox.share_nothing();
         }
-        let before = bed.state();
+        let before = sandbox.state();
 
         let chain = [
             ("ssh", "alice"),
@@ -162,9 +165,9 @@ fn nested_logins_see_what_direct_ones_see() {
             ("sudo-i", "root"),
             ("su-l", "alice"),
         ];
-        let nested = bed.nest(&chain);
+        let nested = sandbox.nest(&chain);
         for ((_, user), seen) in chain.iter().zip(&nested) {
-            let direct = bed.nest(&[("su-l", user)]).pop().unwrap();
+            let direct = sandbox.nest(&[("su-l", user)]).pop().unwrap();
             assert_eq!(seen.mounts, direct.mounts, "{user}, shared: {is_shared}");
             if is_shared || *user == "root" {
                 assert_eq!(seen.namespace, direct.namespace, "{user}");
@@ -172,94 +175,95 @@ fn nested_logins_see_what_direct_ones_see() {
         }
         assert_eq!(
             nested[2].namespace,
-            bed.sh(NAMESPACE),
+            sandbox.sh(NAMESPACE),
             "root is back on the host"
         );
-        before.assert_nothing_left(&bed);
+        before.assert_nothing_left(&sandbox);
     }
 }
 
 #[test]
 fn nothing_stacks_however_deep() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    bed.prepare_for_nesting();
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
     for is_shared in ways_of_sharing() {
         if is_shared {
-            bed.share();
+            sandbox.share();
         } else {
-            bed.share_nothing();
+            sandbox.share_nothing();
         }
-        let before = bed.state();
+        let before = sandbox.state();
         let chain: Vec<_> = (0..20)
             .map(|level| ("su-l", if level % 2 == 0 { "alice" } else { "bob" }))
             .collect();
-        let seen = bed.nest(&chain);
+        let seen = sandbox.nest(&chain);
         for level in 2..chain.len() {
             assert_eq!(seen[level].mounts, seen[level - 2].mounts, "level {level}");
         }
         let namespaces: std::collections::BTreeSet<_> =
             seen.iter().map(|seen| &seen.namespace).collect();
         assert_eq!(namespaces.len(), if is_shared { 2 } else { 20 });
-        before.assert_nothing_left(&bed);
+        before.assert_nothing_left(&sandbox);
     }
 }
 
 #[test]
 fn what_root_mounts_after_sudo_is_on_the_host_and_in_every_session() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    needs!(bed, "sudo");
-    bed.share();
-    bed.prepare_for_nesting();
-    bed.sh("mkdir /srv/by-admin");
-    let before = bed.state();
-    let (of_alice, of_bob) = (bed.start_session("alice"), bed.start_session("bob"));
+    let sandbox = sandbox!();
+    needs!(sandbox, "sudo");
+    sandbox.share();
+    sandbox.prepare_for_nesting();
+    sandbox.sh("mkdir /srv/by-admin");
+    let before = sandbox.state();
+    let (of_alice, of_bob) = (sandbox.start_session("alice"), sandbox.start_session("bob"));
 
-    bed.sudo_in_session("mount -t tmpfs of-admin /srv/by-admin")
+    sandbox
+        .sudo_in_session("mount -t tmpfs of-admin /srv/by-admin")
         .text();
     let is_there = "grep -c \" /srv/by-admin .*of-admin\" /proc/self/mountinfo";
-    assert_eq!(bed.sh(is_there), "1", "on the host");
+    assert_eq!(sandbox.sh(is_there), "1", "on the host");
     for session in [&of_alice, &of_bob] {
         let seen = session.run(&format!("bash -c '{is_there}'")).text();
         assert_eq!(seen, "1", "in a session from before");
     }
-    assert_eq!(bed.ssh("bob", is_there).text(), "1", "in a later one");
-    bed.sudo_in_session("umount /srv/by-admin").text();
-    bed.sh(&format!("kill {}", of_bob.pid));
+    assert_eq!(sandbox.ssh("bob", is_there).text(), "1", "in a later one");
+    sandbox.sudo_in_session("umount /srv/by-admin").text();
+    sandbox.sh(&format!("kill {}", of_bob.pid));
     of_alice.end();
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// Without a number or a pin, another namespace may have got the inode of the one that was made.
 #[test]
 fn a_namespace_that_cannot_be_known_again_is_not_left() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.share_nothing();
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.share_nothing();
+    let before = sandbox.state();
 
-    let seen = bed.nest(&[("su-l", "alice"), ("su-l", "root")]);
+    let seen = sandbox.nest(&[("su-l", "alice"), ("su-l", "root")]);
     let is_kept = seen[0].namespace == seen[1].namespace;
     assert_eq!(is_kept, !are_numbered(), "root sees what the session does");
-    let is_left = seen[1].namespace == bed.sh(NAMESPACE);
+    let is_left = seen[1].namespace == sandbox.sh(NAMESPACE);
     assert_eq!(is_left, are_numbered(), "root is back on the host");
     let reason = "cannot leave mnt:[";
-    let is_told = bed.log().iter().any(|line| line.contains(reason));
-    assert_eq!(is_told, is_kept, "the log says so");
-    before.assert_nothing_left(&bed);
+    let is_reported = sandbox.log().iter().any(|line| line.contains(reason));
+    assert_eq!(is_reported, is_kept, "the log says so");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// Logins come back to the host, so what was mounted in the caller's view does not follow them; their commands find it.
 #[test]
 fn what_root_mounts_inside_a_session_stays_there() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.sh("mkdir /srv/inner");
-    let before = bed.state();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.sh("mkdir /srv/inner");
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
     session.run("mount -t tmpfs inner /srv/inner").text();
     session.run("touch /srv/inner/here").text();
 
@@ -273,7 +277,7 @@ fn what_root_mounts_inside_a_session_stays_there() {
         assert_eq!(look("su"), "here", "what {user} sees in a command");
     }
     session.end();
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// What confines the caller, besides the session.
@@ -296,52 +300,55 @@ const CONFINED: &[(&str, &str)] = &[
 #[test]
 fn who_is_confined_by_something_else_stays_confined() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.share();
-    bed.sh("mkdir /srv/jail && mount --rbind / /srv/jail && mount --make-rprivate /srv/jail");
-    bed.sh("mount -t tmpfs jail /srv/jail/opt");
-    bed.sh("touch /srv/jail/opt/in-jail");
-    let before = bed.state();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.share();
+    sandbox.sh("mkdir /srv/jail && mount --rbind / /srv/jail && mount --make-rprivate /srv/jail");
+    sandbox.sh("mount -t tmpfs jail /srv/jail/opt");
+    sandbox.sh("touch /srv/jail/opt/in-jail");
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
 
     for (what, confine) in CONFINED {
         for user in ["root", "bob", "alice"] {
             let script = format!("{confine} \"su {user} -c \\\"ls /opt\\\"\"");
-            bed.write("/srv/script", &script);
-            let of_host = bed.sh("bash /srv/script");
+            sandbox.write("/srv/script", &script);
+            let of_host = sandbox.sh("bash /srv/script");
             assert_eq!(of_host, "in-jail", "{user} by su in {what} on the host");
             let inside = session.run("bash /srv/script").text();
             assert_eq!(inside, "in-jail", "{user} by su in {what} in a session");
         }
     }
-    let direct = bed.ssh("alice", "ls /opt").text();
+    let direct = sandbox.ssh("alice", "ls /opt").text();
     assert!(
         !direct.contains("in-jail"),
         "the shared namespace is {direct}"
     );
     session.end();
-    // Only who sees all processes, which is nobody in a bed, knows that what the sandboxes made is garbage.
-    bed.sh("jns gc; find /run/jns/ns -type f -perm 0 -delete; rm -f /run/jns/namespace/*");
-    before.assert_nothing_left(&bed);
+    // Only who sees all processes, which is nobody in a test's sandbox, knows that what those of the user made is left
+    // over.
+    sandbox.sh("jns gc; find /run/jns/ns -type f -perm 0 -delete; rm -f /run/jns/namespace/*");
+    before.assert_nothing_left(&sandbox);
 }
 
 /// A copy of the host's namespace shows the files of its pins, and nothing that is bound to them.
 #[test]
 fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
     ours_only!("pins");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.share();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.share();
+    let session = sandbox.start_session("alice");
     let first = session.run(NAMESPACE).text();
-    bed.su("bob", "true").text();
-    bed.sh("unshare -m touch -d '-1 hour' /run/jns/ns/*");
+    sandbox.su("bob", "true").text();
+    sandbox.sh("unshare -m touch -d '-1 hour' /run/jns/ns/*");
 
-    bed.sh("unshare -m bash -c 'su alice -c true; su bob -c true; jns gc; jns gc --older-than 1s'");
-    bed.sh("unshare -m su alice -c true");
-    assert_eq!(bed.ssh("alice", NAMESPACE).text(), first);
-    bed.sh("for pin in /run/jns/ns/2002-*; do umount $pin && break; done");
+    sandbox.sh(
+        "unshare -m bash -c 'su alice -c true; su bob -c true; jns gc; jns gc --older-than 1s'",
+    );
+    sandbox.sh("unshare -m su alice -c true");
+    assert_eq!(sandbox.ssh("alice", NAMESPACE).text(), first);
+    sandbox.sh("for pin in /run/jns/ns/2002-*; do umount $pin && break; done");
     session.end();
 }
 
@@ -349,13 +356,13 @@ fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
 #[test]
 fn su_in_a_users_own_user_namespace_leads_nowhere() {
     ours_only!("way back from a session");
-    let bed = bed!();
-    bed.prepare_for_nesting();
-    bed.share();
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.prepare_for_nesting();
+    sandbox.share();
+    let before = sandbox.state();
     let script = "unshare -Urm bash -c '
         readlink /proc/self/ns/mnt; su root -c \"readlink /proc/self/ns/mnt; ls -A /run/jns\" </dev/null'";
-    let seen = bed
+    let seen = sandbox
         .ssh("alice", &format!("{script} 2>/dev/null; true"))
         .text();
     let lines: Vec<_> = seen.lines().collect();
@@ -363,5 +370,5 @@ fn su_in_a_users_own_user_namespace_leads_nowhere() {
         lines.len() == 1 || lines.len() == 2 && lines[0] == lines[1],
         "{seen}"
     );
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }

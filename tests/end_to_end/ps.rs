@@ -1,10 +1,10 @@
-//! What `jns ps` tells of sessions that are open, over, or left over.
+//! What `jns ps` prints of sessions that are open, over, or left over.
 
-use crate::bed::{Bed, bed, ours_only};
+use crate::sandbox::{Sandbox, ours_only, sandbox};
 use pam_jns::session::{Process, SessionRecord};
 use serde_json::Value;
 
-impl Bed {
+impl Sandbox {
     /// What `jns ps --json` prints.
     #[track_caller]
     fn list_sessions(&self, more: &[&str]) -> Value {
@@ -38,16 +38,22 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn a_session_is_listed_in_its_namespace() {
     ours_only!("command");
-    let bed = bed!();
-    assert_eq!(bed.jns(&["ps"]).text(), "no namespaces: no session has one");
-    bed.serve_ssh();
-    assert_eq!(bed.jns(&["ps"]).text(), "no namespaces: no session has one");
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    assert_eq!(
+        sandbox.jns(&["ps"]).text(),
+        "no namespaces: no session has one"
+    );
+    sandbox.serve_ssh();
+    assert_eq!(
+        sandbox.jns(&["ps"]).text(),
+        "no namespaces: no session has one"
+    );
+    let session = sandbox.start_session("alice");
     session
         .run("dd if=/dev/zero of=/dev/shm/file bs=1M count=3")
         .text();
 
-    let namespace = bed.only_namespace();
+    let namespace = sandbox.only_namespace();
     let documented = [
         "caller",
         "disk",
@@ -67,8 +73,8 @@ fn a_session_is_listed_in_its_namespace() {
         "sessions",
     ];
     assert_eq!(keys(&namespace), documented);
-    let name = bed.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));
-    let inside = bed.sh(&format!(
+    let name = sandbox.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));
+    let inside = sandbox.sh(&format!(
         "stat -L -c %i /proc/[0-9]*/ns/mnt | grep -c {}",
         namespace["inode"]
     ));
@@ -86,7 +92,7 @@ fn a_session_is_listed_in_its_namespace() {
         "config", "id", "open", "opened", "pid", "plan", "rhost", "service", "stale", "tty",
     ];
     assert_eq!(keys(listed), documented);
-    let record = bed.only_session();
+    let record = sandbox.only_session();
     for (key, expected) in [
         ("id", Value::from(record.id.as_str())),
         ("service", "sshd".into()),
@@ -103,28 +109,28 @@ fn a_session_is_listed_in_its_namespace() {
 #[test]
 fn the_list_can_be_of_one_user() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
     let number = |user| {
-        let list = bed.list_sessions(&[user]);
+        let list = sandbox.list_sessions(&[user]);
         list["users"].as_array().expect("a list").len()
     };
     assert_eq!((number("alice"), number("bob")), (1, 0));
-    let unknown = bed.jns(&["ps", "no-such-user"]);
+    let unknown = sandbox.jns(&["ps", "no-such-user"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stderr.contains("no such account"), "{unknown:?}");
     session.end();
 }
 
 #[test]
-fn what_is_over_is_told_from_what_is_left_over() {
+fn what_is_over_is_distinguished_from_what_is_left_over() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let record = bed.only_session();
-    bed.rewrite(&SessionRecord {
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let record = sandbox.only_session();
+    sandbox.rewrite(&SessionRecord {
         process: Process {
             started: record.process.started + 1,
             ..record.process
@@ -132,19 +138,19 @@ fn what_is_over_is_told_from_what_is_left_over() {
         ..record.clone()
     });
     assert_eq!(
-        bed.only_namespace()["sessions"][0]["open"],
+        sandbox.only_namespace()["sessions"][0]["open"],
         false,
         "another process"
     );
-    bed.rewrite(&record);
-    assert_eq!(bed.only_namespace()["sessions"][0]["open"], true);
+    sandbox.rewrite(&record);
+    assert_eq!(sandbox.only_namespace()["sessions"][0]["open"], true);
 
     session.kill_monitor();
     session.end();
-    let namespace = bed.only_namespace();
+    let namespace = sandbox.only_namespace();
     assert_eq!(namespace["processes"], 0);
     assert_eq!(namespace["sessions"][0]["open"], false);
-    let text = bed.jns(&["ps"]).text();
+    let text = sandbox.jns(&["ps"]).text();
     assert!(
         text.contains("  unused  ") && text.ends_with("left over"),
         "{text}"
@@ -154,10 +160,10 @@ fn what_is_over_is_told_from_what_is_left_over() {
 #[test]
 fn a_session_of_an_older_policy_is_stale() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
-    let session = bed.start_session("alice");
-    let stale = || bed.only_namespace()["sessions"][0]["stale"].clone();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under("[[private]]\npath = \"/tmp\"\n");
+    let session = sandbox.start_session("alice");
+    let stale = || sandbox.only_namespace()["sessions"][0]["stale"].clone();
     let policies = [
         (
             "# moved\n\n[[private]]\npath = \"/tmp\"\n",
@@ -174,11 +180,11 @@ fn a_session_of_an_older_policy_is_stale() {
         ("[[private]]\npaht = \"/tmp\"\n", Value::Null),
     ];
     for (policy, expected) in policies {
-        bed.policy(policy);
+        sandbox.policy(policy);
         assert_eq!(stale(), expected, "{policy}");
     }
-    bed.policy("");
-    let text = bed.jns(&["ps"]).text();
+    sandbox.policy("");
+    let text = sandbox.jns(&["ps"]).text();
     assert!(text.ends_with("policy changed since"), "{text}");
     session.end();
 }
@@ -187,10 +193,10 @@ fn a_session_of_an_older_policy_is_stale() {
 #[test]
 fn a_directory_of_the_sessions_own_makes_no_session_stale() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh_under("[[private]]\npath = \"/tmp\"\nper = \"session\"\n");
-    let session = bed.start_session("alice");
-    let namespace = bed.only_namespace();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under("[[private]]\npath = \"/tmp\"\nper = \"session\"\n");
+    let session = sandbox.start_session("alice");
+    let namespace = sandbox.only_namespace();
     assert_eq!(namespace["sessions"][0]["stale"], false, "{namespace:#}");
     assert_eq!(namespace["pinned"], false);
     session.end();
@@ -199,14 +205,14 @@ fn a_directory_of_the_sessions_own_makes_no_session_stale() {
 #[test]
 fn what_the_disk_holds_is_counted_when_asked() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
     session
         .run("dd if=/dev/zero of=/tmp/file bs=1M count=2")
         .text();
     session.run("ln -s / /tmp/link").text();
-    let list = bed.list_sessions(&["--space"]);
+    let list = sandbox.list_sessions(&["--space"]);
     let disk = &list["users"][0]["namespaces"][0]["disk"];
     let used = disk.as_array().expect("a list").iter().map(|directory| {
         assert_eq!(directory["complete"], true, "{directory}");
@@ -221,38 +227,38 @@ fn what_the_disk_holds_is_counted_when_asked() {
 #[test]
 fn text_from_outside_does_not_steer_the_terminal() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let record = bed.only_session();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let record = sandbox.only_session();
     let hostile = "\u{1b}[2J\u{9b}31m\r\nroot (0)\u{202e}".to_owned();
-    bed.rewrite(&SessionRecord {
+    sandbox.rewrite(&SessionRecord {
         tty: Some(hostile.clone()),
         rhost: Some(hostile.clone()),
         service: hostile.clone(),
         ..record
     });
-    let text = bed.jns(&["ps"]).text();
+    let text = sandbox.jns(&["ps"]).text();
     assert_eq!(text.lines().count(), 4, "{text}");
     let quiet = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
     assert!(text.chars().all(quiet), "{text:?}");
-    assert_eq!(bed.only_namespace()["sessions"][0]["rhost"], hostile);
+    assert_eq!(sandbox.only_namespace()["sessions"][0]["rhost"], hostile);
     session.end();
 }
 
 #[test]
 fn a_record_that_cannot_be_read_hides_no_other() {
     ours_only!("command");
-    let bed = bed!();
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    bed.sh("cd /run/jns/session; echo '{' >00; mkfifo 01; ln -s 00 02; mkdir 03; touch .jns-1; chown alice 00");
-    let list = bed.jns(&["ps"]);
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("cd /run/jns/session; echo '{' >00; mkfifo 01; ln -s 00 02; mkdir 03; touch .jns-1; chown alice 00");
+    let list = sandbox.jns(&["ps"]);
     assert_eq!(list.status.code(), Some(1));
     assert!(list.stdout.contains(" sshd "), "{list:?}");
     assert_eq!(list.stderr.lines().count(), 4, "{list:?}");
-    let told = list.stderr.lines().zip(["00", "01", "02", "03"]);
-    for (line, name) in told {
+    let lines = list.stderr.lines().zip(["00", "01", "02", "03"]);
+    for (line, name) in lines {
         let expected = format!("jns: cannot read /run/jns/session/{name}: ");
         assert!(line.starts_with(&expected), "{line}");
     }

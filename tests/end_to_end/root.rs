@@ -1,8 +1,8 @@
 //! For uid 0 nothing denies: whatever is wrong with the policy, the store, the machine or the module's arguments, root
 //! has a session, with `session required pam_jns.so` as the only line. The same denies users.
 
-use crate::bed::{Bed, needs, ours_only};
 use crate::console::log_in;
+use crate::sandbox::{Sandbox, needs, ours_only};
 
 /// Every kind of rule, and what only imported policies have.
 const KINDS: &str = r#"[settings]
@@ -192,72 +192,73 @@ more_ways() {
 
 /// A host in which alice has a session, and a file at a path where the host has another one. Sessions are opened by
 /// the module and nothing else.
-fn machine() -> Result<Bed, String> {
-    let bed = Bed::make()?;
+fn machine() -> Result<Sandbox, String> {
+    let sandbox = Sandbox::make()?;
     for service in ["sshd", "su", "sudo", "sudo-i", "login", "cron"] {
-        bed.protect_with(service, "required", "");
+        sandbox.protect_with(service, "required", "");
     }
-    bed.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
-    bed.sh("chmod 440 /etc/sudoers.d/all; mkdir /tmp/work; echo host >/tmp/work/f");
-    bed.write("/srv/ways", WAYS);
-    bed.start_sshd("");
-    bed.ssh("alice", "mkdir /tmp/work; echo mine >/tmp/work/f")
+    sandbox.write("/etc/sudoers.d/all", "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n");
+    sandbox.sh("chmod 440 /etc/sudoers.d/all; mkdir /tmp/work; echo host >/tmp/work/f");
+    sandbox.write("/srv/ways", WAYS);
+    sandbox.start_sshd("");
+    sandbox
+        .ssh("alice", "mkdir /tmp/work; echo mine >/tmp/work/f")
         .text();
-    Ok(bed)
+    Ok(sandbox)
 }
 
 macro_rules! machine {
     () => {{
         ours_only!("promise to root");
         match machine() {
-            Ok(bed) => {
-                needs!(bed, "sudo");
-                bed
+            Ok(sandbox) => {
+                needs!(sandbox, "sudo");
+                sandbox
             }
-            Err(reason) => $crate::bed::skip!("{reason}"),
+            Err(reason) => $crate::sandbox::skip!("{reason}"),
         }
     }};
 }
 
 #[test]
 fn the_first_broken_policies_deny_root_nothing() {
-    let bed = machine!();
-    try_policies(&bed, 0);
+    let sandbox = machine!();
+    try_policies(&sandbox, 0);
 }
 
 #[test]
 fn the_second_broken_policies_deny_root_nothing() {
-    let bed = machine!();
-    try_policies(&bed, 1);
+    let sandbox = machine!();
+    try_policies(&sandbox, 1);
 }
 
 #[test]
 fn the_third_broken_policies_deny_root_nothing() {
-    let bed = machine!();
-    try_policies(&bed, 2);
+    let sandbox = machine!();
+    try_policies(&sandbox, 2);
 }
 
 #[test]
 fn the_fourth_broken_policies_deny_root_nothing() {
-    let bed = machine!();
-    try_policies(&bed, 3);
+    let sandbox = machine!();
+    try_policies(&sandbox, 3);
 }
 
 /// Every root's session succeeds, what is wrong is logged as an error, and alice is denied where something is.
-fn try_policies(bed: &Bed, part: u64) {
-    let session = bed.start_session("alice");
-    bed.sh("mkdir /srv/policies");
+fn try_policies(sandbox: &Sandbox, part: u64) {
+    let session = sandbox.start_session("alice");
+    sandbox.sh("mkdir /srv/policies");
     let mut numbers = Numbers(part);
     let numbered = (part * POLICIES..(part + 1) * POLICIES).collect::<Vec<_>>();
     for number in &numbered {
-        bed.write(&format!("/srv/policies/{number}"), broken(&mut numbers));
-        bed.write(&format!("/srv/policies/{number}.form"), form(*number));
+        sandbox.write(&format!("/srv/policies/{number}"), broken(&mut numbers));
+        sandbox.write(&format!("/srv/policies/{number}.form"), form(*number));
     }
     let mut denied = 0;
     for some in numbered.chunks(25) {
         let some: Vec<String> = some.iter().map(u64::to_string).collect();
         let (first, last) = (&some[0], &some[some.len() - 1]);
-        let seen = bed.sh(&format!(
+        let seen = sandbox.sh(&format!(
             "A={}; set +e; . /srv/ways
              for n in {{{first}..{last}}}; do
                  rm -rf $P; cp /srv/policies/$n $P; chmod 644 $P; . /srv/policies/$n.form
@@ -269,7 +270,7 @@ fn try_policies(bed: &Bed, part: u64) {
              done; rm -rf $P",
             session.pid
         ));
-        denied += judge(bed, &seen);
+        denied += judge(sandbox, &seen);
     }
     eprintln!("{POLICIES} policies, {denied} of them with mistakes");
     assert!(denied > POLICIES / 3, "{denied}");
@@ -277,18 +278,18 @@ fn try_policies(bed: &Bed, part: u64) {
 }
 
 /// What a run of the loop printed; how many policies had mistakes.
-fn judge(bed: &Bed, seen: &str) -> u64 {
+fn judge(sandbox: &Sandbox, seen: &str) -> u64 {
     let (results, problems): (Vec<&str>, Vec<&str>) =
         seen.lines().partition(|line| line.starts_with("= "));
     assert_eq!(problems, [""; 0]);
-    let log = bed.log();
+    let log = sandbox.log();
     let mut denied = 0;
     for result in results {
         let words: Vec<&str> = result.split(' ').collect();
         let [_, number, checked, status, namespace, host] = words[..] else {
             panic!("{result}");
         };
-        let policy = || std::fs::read_to_string(bed.path(&format!("/srv/policies/{number}")));
+        let policy = || std::fs::read_to_string(sandbox.path(&format!("/srv/policies/{number}")));
         if checked == "0" {
             continue;
         }
@@ -296,19 +297,19 @@ fn judge(bed: &Bed, seen: &str) -> u64 {
         assert_ne!(status, "0", "alice is let in: {result}\n{:?}", policy());
         assert_ne!(namespace, host, "alice has the host's view: {result}");
         let begins = format!(": {number} begins");
-        let mut told = log
+        let mut lines = log
             .iter()
             .skip_while(|line| !line.contains(&begins))
             .skip(1);
-        let told = told.by_ref().take_while(|line| !line.ends_with(" begins"));
-        let errors = told.filter(|line| line.starts_with("<83>") && line.contains("pam_jns"));
+        let lines = lines.by_ref().take_while(|line| !line.ends_with(" begins"));
+        let errors = lines.filter(|line| line.starts_with("<83>") && line.contains("pam_jns"));
         assert!(errors.count() >= 6, "{result}\n{:?}", policy());
     }
     denied
 }
 
 /// What is wrong beside the policy's text: what it is called, and scripts that bring it about and end it.
-const TROUBLES: &[(&str, &str, &str)] = &[
+const DEFECTS: &[(&str, &str, &str)] = &[
     (
         "a missing store's parent",
         "sed -i 's|^exempt|store = \"/srv/missing/store\"\\n&|' $P",
@@ -386,32 +387,32 @@ const FOR_ROOT: &str = "[settings]\nexempt = []\n[[private]]\npath = \"/tmp\"\nm
 
 #[test]
 fn nothing_that_is_wrong_with_the_machine_denies_root() {
-    let bed = machine!();
-    let session = bed.start_session("alice");
-    bed.write("/srv/for-root", FOR_ROOT);
-    for (trouble, begin, end) in TROUBLES {
-        let errors = |bed: &Bed| {
-            let log = bed.log().into_iter();
+    let sandbox = machine!();
+    let session = sandbox.start_session("alice");
+    sandbox.write("/srv/for-root", FOR_ROOT);
+    for (defect, begin, end) in DEFECTS {
+        let errors = |sandbox: &Sandbox| {
+            let log = sandbox.log().into_iter();
             let log = log.filter(|line| line.starts_with("<83>") && line.contains("pam_jns"));
             log.collect::<Vec<_>>()
         };
-        let before = errors(&bed).len();
-        let begun = bed.run(&format!(
+        let before = errors(&sandbox).len();
+        let begun = sandbox.run(&format!(
             "A={}; . /srv/ways; cp /srv/for-root $P; {begin}; more_ways",
             session.pid
         ));
-        let by_ssh = bed.ssh("root", "readlink /proc/self/ns/mnt");
-        let denied = bed.ssh("alice", "echo let in");
-        bed.sh(&format!("P=/etc/security/jns.toml; {end}; rm -f $P"));
-        let told = errors(&bed).split_off(before);
-        assert_eq!(begun.text(), "", "{trouble}\n{told:#?}");
+        let by_ssh = sandbox.ssh("root", "readlink /proc/self/ns/mnt");
+        let denied = sandbox.ssh("alice", "echo let in");
+        sandbox.sh(&format!("P=/etc/security/jns.toml; {end}; rm -f $P"));
+        let logged = errors(&sandbox).split_off(before);
+        assert_eq!(begun.text(), "", "{defect}\n{logged:#?}");
         assert_eq!(
             by_ssh.text(),
-            bed.sh("readlink /proc/1/ns/mnt"),
-            "{trouble}"
+            sandbox.sh("readlink /proc/1/ns/mnt"),
+            "{defect}"
         );
-        assert!(!denied.stdout.contains("let in"), "{trouble}: {denied:#?}");
-        assert!(told.len() >= 9, "{trouble}: {told:#?}");
+        assert!(!denied.stdout.contains("let in"), "{defect}: {denied:#?}");
+        assert!(logged.len() >= 9, "{defect}: {logged:#?}");
     }
     session.end();
 }
@@ -419,12 +420,12 @@ fn nothing_that_is_wrong_with_the_machine_denies_root() {
 /// The view of a command is that of its caller then, and the host's in a login, as the policy says it.
 #[test]
 fn a_policy_says_also_for_failures_what_a_command_is() {
-    let bed = machine!();
-    let session = bed.start_session("alice");
+    let sandbox = machine!();
+    let session = sandbox.start_session("alice");
     let rule = "[[private]]\npath = \"/srv/missing\"\n";
     let seen = |settings: &str| {
-        bed.policy(&format!("[settings]\nexempt = []\n{settings}\n{rule}"));
-        let seen = bed.run(&format!(
+        sandbox.policy(&format!("[settings]\nexempt = []\n{settings}\n{rule}"));
+        let seen = sandbox.run(&format!(
             "A={}; . /srv/ways; echo $(alice sudo -n cat /tmp/work/f) $(alice sudo -n pwd) \
              $(in_session su - -c 'cat /tmp/work/f')",
             session.pid
@@ -439,10 +440,10 @@ fn a_policy_says_also_for_failures_what_a_command_is() {
 
 #[test]
 fn a_process_with_fewer_rights_lets_root_in() {
-    let bed = machine!();
-    let session = bed.start_session("alice");
+    let sandbox = machine!();
+    let session = sandbox.start_session("alice");
     for policy in [FOR_ROOT, "[[private]]\npath = \"/tmp\"\n", "[[private"] {
-        bed.policy(policy);
+        sandbox.policy(policy);
         for lacking in [
             "sys_admin",
             "sys_chroot",
@@ -451,7 +452,7 @@ fn a_process_with_fewer_rights_lets_root_in() {
             "chown",
             "sys_admin,-sys_chroot,-dac_override,-dac_read_search,-chown,-fowner,-sys_ptrace",
         ] {
-            let seen = bed.run(&format!(
+            let seen = sandbox.run(&format!(
                 "A={}; . /srv/ways; without() {{ setpriv --bounding-set -{lacking} --inh-caps -{lacking} \"$@\"; }}
                  on_host() {{ local name=$1; shift; \"$@\" >/dev/null 2>/srv/err || echo \"$name: $(cat /srv/err)\"; }}
                  on_host su without su -c true; on_host 'su -' without su - -c true
@@ -461,7 +462,7 @@ fn a_process_with_fewer_rights_lets_root_in() {
             assert_eq!(seen.text(), "", "without {lacking} under {policy}");
         }
         // Without /proc.
-        let seen = bed.run(
+        let seen = sandbox.run(
             "unshare -m --propagation private sh -c 'umount -l /proc; su -c true && su - -c true' 2>&1",
         );
         assert_eq!(seen.text(), "", "under {policy}");
@@ -472,20 +473,20 @@ fn a_process_with_fewer_rights_lets_root_in() {
 /// With as many descriptors as su(1) needs without the module, it works with it.
 #[test]
 fn few_descriptors_let_root_in() {
-    let bed = machine!();
-    let session = bed.start_session("alice");
-    bed.sh("cp /etc/pam.d/su /srv/su; sed -i /pam_jns/d /etc/pam.d/su");
+    let sandbox = machine!();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("cp /etc/pam.d/su /srv/su; sed -i /pam_jns/d /etc/pam.d/su");
     let script = format!(
         "A={}; . /srv/ways
          for n in {{3..40}}; do (ulimit -n $n; su -c true; su - -c true; in_session su -c true) >/dev/null 2>&1 </dev/null &&
              echo $n; done; true",
         session.pid
     );
-    let works = bed.sh(&script);
-    bed.sh("cp /srv/su /etc/pam.d/su");
+    let works = sandbox.sh(&script);
+    sandbox.sh("cp /srv/su /etc/pam.d/su");
     for policy in [FOR_ROOT, "[[private]]\npath = \"/tmp\"\n", "[[private"] {
-        bed.policy(policy);
-        assert_eq!(bed.sh(&script), works, "under {policy}");
+        sandbox.policy(policy);
+        assert_eq!(sandbox.sh(&script), works, "under {policy}");
     }
     eprintln!("descriptors: {}", works.replace('\n', " "));
     session.end();
@@ -493,39 +494,39 @@ fn few_descriptors_let_root_in() {
 
 #[test]
 fn a_login_on_a_terminal_and_jobs_are_roots_under_a_broken_policy() {
-    let bed = machine!();
-    needs!(bed, "login", "cron");
-    bed.sh("touch /run/utmp");
-    let host = bed.sh("readlink /proc/1/ns/mnt");
+    let sandbox = machine!();
+    needs!(sandbox, "login", "cron");
+    sandbox.sh("touch /run/utmp");
+    let host = sandbox.sh("readlink /proc/1/ns/mnt");
     let jobs: String = (0..20)
         .map(|number| format!("* * * * * root readlink /proc/self/ns/mnt >/var/lib/job-{number}\n"))
         .collect();
-    bed.policy(&format!("{FOR_ROOT}unknown = true\n"));
+    sandbox.policy(&format!("{FOR_ROOT}unknown = true\n"));
     let jobs = format!("{jobs}* * * * * alice touch /home/alice/job\n");
-    bed.write("/etc/cron.d/jobs", jobs);
-    bed.sh("cron");
+    sandbox.write("/etc/cron.d/jobs", jobs);
+    sandbox.sh("cron");
     for policy in ["[[private", "\0", FOR_ROOT] {
-        bed.sh("chown root /etc/security/jns.toml");
-        bed.policy(&format!("{policy}\nunknown = true\n"));
-        let seen = log_in(&bed, "root", "readlink /proc/self/ns/mnt");
+        sandbox.sh("chown root /etc/security/jns.toml");
+        sandbox.policy(&format!("{policy}\nunknown = true\n"));
+        let seen = log_in(&sandbox, "root", "readlink /proc/self/ns/mnt");
         assert_eq!(seen.text(), host, "{policy:?}");
     }
-    bed.wait_until("[ $(cat /var/lib/job-* 2>/dev/null | wc -l) = 20 ]");
-    bed.sh("kill $(cat /run/crond.pid) && rm /run/crond.*");
-    assert_eq!(bed.sh("sort -u /var/lib/job-*"), host);
-    assert_eq!(bed.sh("ls /home/alice"), "", "alice's job is denied");
+    sandbox.wait_until("[ $(cat /var/lib/job-* 2>/dev/null | wc -l) = 20 ]");
+    sandbox.sh("kill $(cat /run/crond.pid) && rm /run/crond.*");
+    assert_eq!(sandbox.sh("sort -u /var/lib/job-*"), host);
+    assert_eq!(sandbox.sh("ls /home/alice"), "", "alice's job is denied");
 }
 
 /// A user's directory over programs: root's own session does not believe it, and is none that root is denied.
 #[test]
 fn a_users_directory_where_root_believes_what_it_finds_is_not_shown_to_root() {
-    let bed = machine!();
-    bed.sh(
+    let sandbox = machine!();
+    sandbox.sh(
         "mkdir -p /usr/local/bin /srv/hers /srv/teams; chown alice /srv/hers; chgrp alice /srv/teams; chmod 775 /srv/teams
          ln -s /bin/echo /srv/hers/jns-program; ln -s /bin/echo /srv/teams/jns-program",
     );
     let look = "su -c '[ ! -e /usr/local/bin/jns-program ] && readlink /proc/self/ns/mnt'";
-    let host = bed.sh("readlink /proc/1/ns/mnt");
+    let host = sandbox.sh("readlink /proc/1/ns/mnt");
     for (settings, rule, writer, source) in [
         ("exempt = []", "", "uid 2001", "/srv/hers"),
         ("exempt = []", "users = [\"root\"]", "uid 2001", "/srv/hers"),
@@ -535,43 +536,44 @@ fn a_users_directory_where_root_believes_what_it_finds_is_not_shown_to_root() {
         let rule = format!(
             "[settings]\n{settings}\n[[bind]]\nsource = \"{source}\"\npath = \"/usr/local/bin\"\n{rule}\n"
         );
-        bed.policy(&rule);
-        let before = bed.log().len();
-        assert_eq!(bed.run(look).text(), host, "{rule}");
-        let checked = bed.exec(&["jns", "check"]);
-        let told = format!(
+        sandbox.policy(&rule);
+        let before = sandbox.log().len();
+        assert_eq!(sandbox.run(look).text(), host, "{rule}");
+        let checked = sandbox.exec(&["jns", "check"]);
+        let message = format!(
             "{writer} may write to {source}, and at /usr/local/bin root believes what is there"
         );
         assert!(!checked.succeeded(), "{rule}");
-        assert!(checked.stdout.contains(&told), "{checked:#?}");
+        assert!(checked.stdout.contains(&message), "{checked:#?}");
         if settings != "exempt = []" {
             continue;
         }
-        let told = format!(
+        let message = format!(
             "cannot cover /usr/local/bin: somebody else than root may write to {source}, and root believes what is there"
         );
-        let log = bed.log().split_off(before);
+        let log = sandbox.log().split_off(before);
         assert!(
             log.iter()
-                .any(|line| line.starts_with("<83>") && line.contains(&told)),
+                .any(|line| line.starts_with("<83>") && line.contains(&message)),
             "{log:#?}"
         );
-        let explained = bed.exec(&["jns", "explain", "root", "--service", "su"]);
+        let explained = sandbox.exec(&["jns", "explain", "root", "--service", "su"]);
         assert!(!explained.succeeded(), "{explained:#?}");
-        let told = format!("root has the host's view, since the plan fails: {told}");
-        assert!(explained.stdout.contains(&told), "{explained:#?}");
+        let message = format!("root has the host's view, since the plan fails: {message}");
+        assert!(explained.stdout.contains(&message), "{explained:#?}");
     }
     // A service's directory is no user's: logins get it, and nothing is wrong with the policy.
-    bed.sh("chown system /srv/hers");
+    sandbox.sh("chown system /srv/hers");
     let exempt = "[settings]\nexempt = [\"root\", \"uid:1-999\"]\n";
-    bed.policy(&format!(
+    sandbox.policy(&format!(
         "{exempt}[[bind]]\nsource = \"/srv/hers\"\npath = \"/usr/local/bin\"\n"
     ));
-    bed.exec(&["jns", "check"]).text();
-    bed.exec(&["su", "alice", "-c", "[ -e /usr/local/bin/jns-program ]"])
+    sandbox.exec(&["jns", "check"]).text();
+    sandbox
+        .exec(&["su", "alice", "-c", "[ -e /usr/local/bin/jns-program ]"])
         .text();
     // Root's own /tmp is as before.
-    bed.policy(FOR_ROOT);
-    bed.exec(&["jns", "check"]).text();
-    assert_ne!(bed.sh("su -c 'readlink /proc/self/ns/mnt'"), host);
+    sandbox.policy(FOR_ROOT);
+    sandbox.exec(&["jns", "check"]).text();
+    assert_ne!(sandbox.sh("su -c 'readlink /proc/self/ns/mnt'"), host);
 }

@@ -1,8 +1,8 @@
 //! Sessions that live in another root directory.
 
-use crate::bed::{Bed, bed, needs, ours_only, skip};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox, skip};
 
-/// The bed's programs once more, in a root with accounts and a configuration of its own.
+/// The sandbox's programs once more, in a root with accounts and a configuration of its own.
 const FSTAB: &str = "\
 # The programs, which nobody may change.
 /usr        /usr        none   bind,ro
@@ -17,7 +17,7 @@ LABEL=later /media      vfat   noauto
 const POLICY: &str = "[settings]\nexempt = [\"root\"]\n\
     [[root]]\npath = \"/srv/root\"\nfstab = \"/etc/jns.fstab\"\n";
 
-impl Bed {
+impl Sandbox {
     /// Makes the root directory, and a policy by which everybody but root lives in it.
     fn settle_in_root(&self) {
         self.write("/etc/jns.fstab", FSTAB);
@@ -34,10 +34,10 @@ impl Bed {
 #[test]
 fn a_login_by_ssh_lives_in_the_root() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
-    bed.serve_ssh();
-    let seen = bed.ssh(
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    let seen = sandbox.ssh(
         "alice",
         "cat /etc/hostname; ls -d /srv /etc/of-the-host /var/a*; pwd; ps -o comm= -p $$; \
          touch /usr/x; findmnt -no OPTIONS /usr; findmnt -no SIZE /tmp",
@@ -52,17 +52,17 @@ fn a_login_by_ssh_lives_in_the_root() {
     ] {
         assert!(err.contains(missing), "{missing} {seen:#?}");
     }
-    bed.wait_for_logouts();
-    let log = bed.log().join("\n");
+    sandbox.wait_for_logouts();
+    let log = sandbox.log().join("\n");
     assert!(
         log.contains("/mnt left out: cannot open /dev/none"),
         "{log}"
     );
     // sshd says so itself, by a socket that it opens in the root.
     assert!(log.contains("session closed for user alice"), "{log}");
-    assert_eq!(bed.sh("ls /srv/root/var"), "a b\nlog");
+    assert_eq!(sandbox.sh("ls /srv/root/var"), "a b\nlog");
     assert_eq!(
-        bed.sh("cat /etc/hostname; ls /run/jns/session"),
+        sandbox.sh("cat /etc/hostname; ls /run/jns/session"),
         "of-the-host"
     );
 }
@@ -70,22 +70,26 @@ fn a_login_by_ssh_lives_in_the_root() {
 #[test]
 fn terminals_work_in_the_root() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    needs!(bed, "script");
-    bed.settle_in_root();
-    bed.serve_ssh();
-    bed.protect("su");
-    let told = "tty; stat -c %U $(tty); script -qc tty /dev/null";
+    let sandbox = sandbox!();
+    needs!(sandbox, "script");
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.protect("su");
+    let commands = "tty; stat -c %U $(tty); script -qc tty /dev/null";
     for login in [
-        ["ssh", "-tt", "alice@localhost", told].as_slice(),
+        ["ssh", "-tt", "alice@localhost", commands].as_slice(),
         &[
             "script",
             "-qc",
-            &format!("su alice -c '{told}'"),
+            &format!("su alice -c '{commands}'"),
             "/dev/null",
         ],
     ] {
-        let seen = bed.exec(login).text().replace('\r', "").replace("^@", "");
+        let seen = sandbox
+            .exec(login)
+            .text()
+            .replace('\r', "")
+            .replace("^@", "");
         let lines: Vec<&str> = seen.lines().collect();
         let [tty, owner, inner] = lines.as_slice() else {
             panic!("{login:?}: {seen}");
@@ -101,40 +105,40 @@ fn terminals_work_in_the_root() {
 #[test]
 fn sftp_serves_the_root() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
-    bed.serve_ssh();
-    bed.sh("echo 'get /etc/hostname /root/got' | sftp -q -b - alice@localhost");
-    assert_eq!(bed.sh("cat /root/got"), "of-the-root");
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.sh("echo 'get /etc/hostname /root/got' | sftp -q -b - alice@localhost");
+    assert_eq!(sandbox.sh("cat /root/got"), "of-the-root");
 }
 
 #[test]
 fn su_to_root_gets_the_host_back() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
-    bed.serve_ssh();
-    bed.protect("su");
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.protect("su");
     // The stack of the root's own su, in which the session begins.
-    bed.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su");
-    bed.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su-l");
+    sandbox.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su");
+    sandbox.sh("cp /etc/pam.d/su /srv/root/etc/pam.d/su-l");
     let su =
         |user: &str, script: &str| format!("echo secret | su - {user} -c '{script}' 2>/dev/null");
     let look = "cat /etc/hostname; ls -d /srv/root";
-    let seen = bed.ssh("alice", &su("root", look)).text();
+    let seen = sandbox.ssh("alice", &su("root", look)).text();
     assert_eq!(seen, "of-the-host\n/srv/root");
     // A command is on the host as well, in the directory that it was called in.
     let command = format!("echo secret | su root -c '{look}; pwd' 2>/dev/null");
-    let seen = bed.ssh("alice", &command).text();
+    let seen = sandbox.ssh("alice", &command).text();
     assert_eq!(seen, "of-the-host\n/srv/root\n/home/alice");
-    let seen = bed.ssh(
+    let seen = sandbox.ssh(
         "alice",
         &su(
             "bob",
             "cat /etc/hostname; id -un; grep -c . /proc/self/mountinfo",
         ),
     );
-    let direct = bed.ssh(
+    let direct = sandbox.ssh(
         "bob",
         "cat /etc/hostname; id -un; grep -c . /proc/self/mountinfo",
     );
@@ -144,41 +148,41 @@ fn su_to_root_gets_the_host_back() {
 #[test]
 fn logins_share_the_root_until_its_fstab_changes() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
-    bed.serve_ssh();
-    bed.protect("su");
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.protect("su");
     let look = "readlink /proc/self/ns/mnt; touch /dev/shm/x; ls /dev/shm; cat /etc/hostname";
-    let first = bed.ssh("alice", look).text();
-    assert_eq!(bed.su("alice", look).text(), first);
+    let first = sandbox.ssh("alice", look).text();
+    assert_eq!(sandbox.su("alice", look).text(), first);
     assert_eq!(
-        bed.sh(&format!("jns enter alice -- bash -c '{look}'")),
+        sandbox.sh(&format!("jns enter alice -- bash -c '{look}'")),
         first
     );
-    assert!(bed.sh("jns ps").contains("alice"));
-    bed.write("/etc/jns.fstab", FSTAB.replace("size=1M", "size=2M"));
-    assert_eq!(bed.ssh("alice", "findmnt -rno SIZE /tmp").text(), "2M");
+    assert!(sandbox.sh("jns ps").contains("alice"));
+    sandbox.write("/etc/jns.fstab", FSTAB.replace("size=1M", "size=2M"));
+    assert_eq!(sandbox.ssh("alice", "findmnt -rno SIZE /tmp").text(), "2M");
 }
 
 #[test]
 fn what_ends_with_a_session_ends_in_the_root_too() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
     let rules = "[[private]]\npath = \"/tmp\"\nper = \"session\"\n\
                  [[private]]\npath = \"/var/log\"\n";
-    bed.policy(&format!("{POLICY}{rules}"));
-    bed.serve_ssh();
-    bed.protect("su");
-    let before = bed.state();
+    sandbox.policy(&format!("{POLICY}{rules}"));
+    sandbox.serve_ssh();
+    sandbox.protect("su");
+    let before = sandbox.state();
     for _ in 0..2 {
         let look = "touch /tmp/mine; ls /tmp; ls -d /var/lib/jns";
-        assert_eq!(bed.ssh("alice", look).stdout, "mine\n");
-        assert_eq!(bed.su("alice", look).stdout, "mine\n");
+        assert_eq!(sandbox.ssh("alice", look).stdout, "mine\n");
+        assert_eq!(sandbox.su("alice", look).stdout, "mine\n");
     }
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
     assert_eq!(
-        bed.sh("ls /var/lib/jns/user/2001 /var/lib/jns/session"),
+        sandbox.sh("ls /var/lib/jns/user/2001 /var/lib/jns/session"),
         "/var/lib/jns/session:\n\n/var/lib/jns/user/2001:\n%account\nvar-log"
     );
 }
@@ -186,12 +190,12 @@ fn what_ends_with_a_session_ends_in_the_root_too() {
 #[test]
 fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    bed.settle_in_root();
-    bed.serve_ssh();
-    bed.ssh("alice", "true").text();
-    bed.wait_for_logouts();
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.ssh("alice", "true").text();
+    sandbox.wait_for_logouts();
+    let before = sandbox.state();
     for (fstab, reason) in [
         (
             "tmpfs tmp tmpfs\n",
@@ -206,12 +210,12 @@ fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
             "cannot open /none: No such file or directory (/etc/jns.fstab:2)",
         ),
     ] {
-        bed.write("/etc/jns.fstab", fstab);
-        assert!(!bed.ssh("alice", "true").succeeded(), "{fstab}");
-        before.assert_nothing_left(&bed);
-        let log = bed.log().join("\n");
+        sandbox.write("/etc/jns.fstab", fstab);
+        assert!(!sandbox.ssh("alice", "true").succeeded(), "{fstab}");
+        before.assert_nothing_left(&sandbox);
+        let log = sandbox.log().join("\n");
         assert!(log.contains(reason), "{reason}\n{log}");
-        let explained = bed.run("jns check; jns explain alice sshd");
+        let explained = sandbox.run("jns check; jns explain alice sshd");
         let by_text = format!("{}{}", explained.stdout, explained.stderr);
         assert_eq!(
             by_text.contains("a path must be absolute"),
@@ -219,10 +223,11 @@ fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
             "{by_text}"
         );
     }
-    bed.sh("chmod 666 /etc/jns.fstab");
-    assert!(!bed.ssh("alice", "true").succeeded());
+    sandbox.sh("chmod 666 /etc/jns.fstab");
+    assert!(!sandbox.ssh("alice", "true").succeeded());
     assert!(
-        bed.log()
+        sandbox
+            .log()
             .join("\n")
             .contains("cannot read /etc/jns.fstab: its mode is 0666")
     );
@@ -232,25 +237,25 @@ fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
 #[test]
 fn a_login_lives_in_another_debian() {
     ours_only!("[[root]]");
-    let bed = bed!();
-    if let Err(reason) = bed.show_debian13("/srv/trixie") {
+    let sandbox = sandbox!();
+    if let Err(reason) = sandbox.show_debian13("/srv/trixie") {
         skip!("{reason}");
     }
-    bed.write(
+    sandbox.write(
         "/etc/jns.fstab",
         "proc  /proc proc  defaults 0 0\n\
          sysfs /sys  sysfs ro,nosuid,nodev,noexec 0 0\n\
          /home /home none  bind 0 0\n",
     );
-    bed.policy(
+    sandbox.policy(
         "[settings]\nexempt = [\"root\"]\n\
          [[root]]\npath = \"/srv/trixie\"\nfstab = \"/etc/jns.fstab\"\n\
          [[private]]\npath = \"/tmp\"\n\
          [[isolate]]\nprocesses = \"own\"\nipc = \"own\"\nhostname = \"test\"\n",
     );
-    bed.serve_ssh();
-    let before = bed.state();
-    let seen = bed.ssh(
+    sandbox.serve_ssh();
+    let before = sandbox.state();
+    let seen = sandbox.ssh(
         "alice",
         "cut -d. -f1 /etc/debian_version; hostname; dpkg --print-architecture >/tmp/x && ls /tmp; \
          ps -p 1 -o comm=; ps -e -o comm= | grep -c sshd; setsid sleep 4242 >/dev/null 2>&1 & \
@@ -262,10 +267,15 @@ fn a_login_lives_in_another_debian() {
     );
     // Its own su, in which nobody has named the module, stays there.
     let inner = "echo secret | su bob -c \"cut -d. -f1 /etc/debian_version; id -un\" 2>/dev/null";
-    assert_eq!(bed.ssh("alice", inner).text(), "13\nbob");
-    let tty = bed.exec(&["ssh", "-tt", "alice@localhost", "tty"]).text();
+    assert_eq!(sandbox.ssh("alice", inner).text(), "13\nbob");
+    let tty = sandbox
+        .exec(&["ssh", "-tt", "alice@localhost", "tty"])
+        .text();
     assert!(tty.starts_with("/dev/pts/"), "{tty}");
-    before.assert_nothing_left(&bed);
-    assert!(!bed.run("pgrep -x sleep").succeeded());
-    assert_eq!(bed.sh("hostname; ls /srv/trixie/tmp | wc -l"), "bed\n0");
+    before.assert_nothing_left(&sandbox);
+    assert!(!sandbox.run("pgrep -x sleep").succeeded());
+    assert_eq!(
+        sandbox.sh("hostname; ls /srv/trixie/tmp | wc -l"),
+        "sandbox\n0"
+    );
 }

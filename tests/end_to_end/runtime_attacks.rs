@@ -1,6 +1,6 @@
 //! `/run/jns` and what lies in it, forged; and users who hold on to whatever they can.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 use crate::shared::NAMESPACE;
 
 /// What the first login finds at, or in, `/run/jns`. Nobody but root can put it there; a package's or an
@@ -69,7 +69,7 @@ const FORGERIES: &[(&str, &str)] = &[
         "install -d -m 700 /run/jns; mkfifo /run/jns/session /run/jns/namespace /run/jns/stamp",
     ),
     (
-        "stamps that are a user's",
+        "cached plans that are a user's",
         "install -d -m 700 /run/jns; install -d -o alice -m 777 /run/jns/stamp",
     ),
     (
@@ -78,7 +78,7 @@ const FORGERIES: &[(&str, &str)] = &[
     ),
 ];
 
-impl Bed {
+impl Sandbox {
     /// Asserts that alice's login is in a view of her own and not in the namespace `forged`, or is refused
     /// with a reason in the log. Nothing in her home directory is touched.
     #[track_caller]
@@ -114,17 +114,21 @@ impl Bed {
 #[test]
 fn a_forged_runtime_directory_is_not_followed() {
     ours_only!("runtime directory");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    bed.sh("touch /tmp/of-host; su alice -c 'mkdir -m 700 ~/forged; echo text >~/target'");
-    bed.forget_runtime();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    sandbox.sh("touch /tmp/of-host; su alice -c 'mkdir -m 700 ~/forged; echo text >~/target'");
+    sandbox.forget_runtime();
     for (what, forge) in FORGERIES {
-        bed.sh(forge);
-        bed.assert_not_lured(what, "");
-        bed.forget_runtime();
+        sandbox.sh(forge);
+        sandbox.assert_not_lured(what, "");
+        sandbox.forget_runtime();
     }
-    assert_eq!(bed.su("alice", "ls /tmp").text(), "", "once it is mended");
+    assert_eq!(
+        sandbox.su("alice", "ls /tmp").text(),
+        "",
+        "once it is mended"
+    );
 }
 
 /// What is bound to alice's pin in place of her namespace.
@@ -148,136 +152,148 @@ const FALSE_PINS: &[(&str, &str)] = &[
 #[test]
 fn a_pin_that_is_something_else_is_not_joined() {
     ours_only!("pins");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    bed.sh("touch /tmp/of-host; echo text >/home/alice/target");
-    bed.su("alice", "true").text();
-    let pin = format!("/run/jns/ns/{}", bed.sh("ls /run/jns/ns"));
-    let forged = sandbox_of_alice(&bed);
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    sandbox.sh("touch /tmp/of-host; echo text >/home/alice/target");
+    sandbox.su("alice", "true").text();
+    let pin = format!("/run/jns/ns/{}", sandbox.sh("ls /run/jns/ns"));
+    let forged = sandbox_of_alice(&sandbox);
     for (what, forge) in FALSE_PINS {
-        bed.sh(&format!(
+        sandbox.sh(&format!(
             "pin={pin}; umount $pin 2>/dev/null || true; [ -f $pin ] || (rm -rf $pin; touch $pin); {forge}"
         ));
-        bed.assert_not_lured(what, &forged);
+        sandbox.assert_not_lured(what, &forged);
     }
 }
 
 /// A namespace that alice has prepared with a false account database, and a process of hers in it. Its pid
 /// is in her home directory; the name of the namespace is returned.
-fn sandbox_of_alice(bed: &Bed) -> String {
+fn sandbox_of_alice(sandbox: &Sandbox) -> String {
     let script = "sed s/2001:2001/0:0/ /etc/passwd >~/passwd; echo false >~/false
         unshare -Urm setsid bash -c '
             mount --bind ~/passwd /etc/passwd; echo $$ >~/pid.new; mv ~/pid.new ~/pid; exec sleep 1000
         ' </dev/null >/dev/null 2>&1 &";
-    bed.write("/srv/sandbox", script);
-    bed.sh(
-        "setpriv --reuid alice --regid alice --init-groups env HOME=/home/alice bash /srv/sandbox",
+    sandbox.write("/srv/nested", script);
+    sandbox.sh(
+        "setpriv --reuid alice --regid alice --init-groups env HOME=/home/alice bash /srv/nested",
     );
-    bed.wait_until("[ -s /home/alice/pid ]");
-    bed.sh("readlink /proc/$(cat /home/alice/pid)/ns/mnt")
+    sandbox.wait_until("[ -s /home/alice/pid ]");
+    sandbox.sh("readlink /proc/$(cat /home/alice/pid)/ns/mnt")
 }
 
 /// Others look for "a process of that user" and go where it is.
 #[test]
 fn a_login_never_lands_in_a_namespace_that_the_user_prepared() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    bed.serve_ssh();
-    bed.protect("su");
-    let forged = sandbox_of_alice(&bed);
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.serve_ssh();
+    sandbox.protect("su");
+    let forged = sandbox_of_alice(&sandbox);
     for _ in 0..3 {
-        for seen in [bed.ssh("alice", NAMESPACE), bed.su("alice", NAMESPACE)] {
+        for seen in [
+            sandbox.ssh("alice", NAMESPACE),
+            sandbox.su("alice", NAMESPACE),
+        ] {
             assert_ne!(seen.text(), forged);
         }
         let who = "id -u; grep ^alice: /etc/passwd";
-        let seen = bed.ssh("alice", who).text();
+        let seen = sandbox.ssh("alice", who).text();
         assert!(seen.starts_with("2001\nalice:x:2001:"), "{seen}");
-        bed.sh("for pin in /run/jns/ns/*; do umount $pin; rm $pin; done");
+        sandbox.sh("for pin in /run/jns/ns/*; do umount $pin; rm $pin; done");
     }
 }
 
 #[test]
 fn a_user_can_open_nothing_of_the_runtime_directory() {
     ours_only!("runtime directory");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    bed.su("alice", "true").text();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    sandbox.su("alice", "true").text();
     let session = "ls -A /run/jns; ls /run/jns/ns; : </run/jns/lock/2001; : >>/run/jns/lock/2001
         cd /run/jns; mkdir /run/jns/x; rmdir /run/jns/stamp; mv /run/jns /run/other
         flock -n /run/jns/lock/2001 echo locked; unshare -Urm ls -A /run/jns; echo end";
-    let seen = bed.run(&format!("su alice -c '{session}' 2>&1"));
+    let seen = sandbox.run(&format!("su alice -c '{session}' 2>&1"));
     let refused = |line: &&str| line.contains("ermission denied") || line.contains("not permitted");
     let seen = seen.text();
     let lines: Vec<_> = seen.lines().filter(|line| !refused(line)).collect();
     assert_eq!(lines, ["end"], "{seen}");
     // Descriptors of the module's are not handed to the session.
-    let inherited = bed.su("alice", "ls -l /proc/self/fd").text();
+    let inherited = sandbox.su("alice", "ls -l /proc/self/fd").text();
     assert!(
         !inherited.contains("jns") && !inherited.contains("mnt:"),
         "{inherited}"
     );
-    bed.su("alice", "true").text();
+    sandbox.su("alice", "true").text();
 }
 
 #[test]
 fn a_thousand_processes_that_never_end_do_no_harm() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    needs!(bed, "tmux");
-    bed.share();
-    bed.protect("su");
-    let before = bed.state();
-    let first = bed.su("alice", NAMESPACE).text();
-    bed.su(
-        "alice",
-        "for i in {1..950}; do setsid -f sleep 100000 </dev/null >/dev/null 2>&1; done
+    let sandbox = sandbox!();
+    needs!(sandbox, "tmux");
+    sandbox.share();
+    sandbox.protect("su");
+    let before = sandbox.state();
+    let first = sandbox.su("alice", NAMESPACE).text();
+    sandbox
+        .su(
+            "alice",
+            "for i in {1..950}; do setsid -f sleep 100000 </dev/null >/dev/null 2>&1; done
          for i in {1..50}; do tmux -L server-$i new-session -d sleep 100000; done",
-    )
-    .text();
+        )
+        .text();
 
-    bed.collect_garbage();
-    assert_eq!(bed.pins(), 1, "a namespace with processes stays");
-    assert_eq!(bed.su("alice", NAMESPACE).text(), first);
-    let sessions = bed.su("alice", "tmux -L server-50 list-sessions | wc -l");
+    sandbox.collect();
+    assert_eq!(sandbox.pins(), 1, "a namespace with processes stays");
+    assert_eq!(sandbox.su("alice", NAMESPACE).text(), first);
+    let sessions = sandbox.su("alice", "tmux -L server-50 list-sessions | wc -l");
     assert_eq!(sessions.text(), "1");
-    assert_eq!(bed.su("alice", "pgrep -cx sleep").text(), "1000");
-    bed.su("alice", "pkill -x sleep; pkill tmux; true").text();
-    before.assert_nothing_left(&bed);
-    assert_eq!(bed.pins(), 0);
+    assert_eq!(sandbox.su("alice", "pgrep -cx sleep").text(), "1000");
+    sandbox
+        .su("alice", "pkill -x sleep; pkill tmux; true")
+        .text();
+    before.assert_nothing_left(&sandbox);
+    assert_eq!(sandbox.pins(), 0);
 }
 
 /// Who stops a su that they started keeps its lock: others wait for two seconds at most and go on without.
 #[test]
 fn a_lock_that_is_never_given_back_keeps_nobody_out() {
     ours_only!("lock");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    bed.su("alice", "true").text();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    sandbox.su("alice", "true").text();
     for (kind, lock) in [("-s", "2001"), ("-x", "2001"), ("-x", "pins")] {
         for pinned in [true, false] {
             if !pinned {
-                bed.sh("for pin in /run/jns/ns/*; do umount $pin; rm $pin; done");
+                sandbox.sh("for pin in /run/jns/ns/*; do umount $pin; rm $pin; done");
             }
-            bed.sh(&format!(
+            sandbox.sh(&format!(
                 "install -m 600 /dev/null /run/jns/lock/{lock}
                  flock {kind} /run/jns/lock/{lock} sleep 100000 </dev/null >/dev/null 2>&1 &"
             ));
-            bed.wait_until(&format!("! flock -n -x /run/jns/lock/{lock} true"));
-            let seen = bed.run("timeout 80 su alice -c 'ls /tmp /dev/shm'");
+            sandbox.wait_until(&format!("! flock -n -x /run/jns/lock/{lock} true"));
+            let seen = sandbox.run("timeout 80 su alice -c 'ls /tmp /dev/shm'");
             let case = format!("{kind} {lock}, pinned: {pinned}");
             assert_eq!(seen.text(), "/dev/shm:\n\n/tmp:", "{case}");
-            assert!(bed.run("timeout 80 su bob -c true").succeeded(), "{case}");
-            bed.sh("pkill -x sleep; ! pgrep -x flock || sleep 0.1");
-            bed.su("alice", "true").text();
+            assert!(
+                sandbox.run("timeout 80 su bob -c true").succeeded(),
+                "{case}"
+            );
+            sandbox.sh("pkill -x sleep; ! pgrep -x flock || sleep 0.1");
+            sandbox.su("alice", "true").text();
         }
     }
-    bed.wait_until("! pgrep -x flock");
-    bed.assert_nothing_locked();
-    let later = [bed.su("alice", NAMESPACE), bed.su("alice", NAMESPACE)];
+    sandbox.wait_until("! pgrep -x flock");
+    sandbox.assert_nothing_locked();
+    let later = [
+        sandbox.su("alice", NAMESPACE),
+        sandbox.su("alice", NAMESPACE),
+    ];
     let later = later.map(|seen| seen.text());
     assert_eq!(later[0], later[1], "afterwards they meet again");
 }

@@ -1,7 +1,7 @@
 //! One namespace for all logins of a user: who is in it, how long it stays, and when there is another one.
 
-use crate::bed::numbers::{Number, are_disordered, processor};
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::numbers::{Number, are_disordered, processor};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 /// The name of the namespace that a command runs in.
 pub const NAMESPACE: &str = "readlink /proc/self/ns/mnt";
@@ -18,7 +18,7 @@ path = \"/dev/shm\"
 medium = \"memory\"
 ";
 
-impl Bed {
+impl Sandbox {
     /// Lets all logins of a user share one namespace.
     pub fn share(&self) {
         self.share_by("user");
@@ -36,7 +36,7 @@ impl Bed {
     }
 
     /// Runs a script in a session of su.
-    pub fn su(&self, user: &str, script: &str) -> crate::bed::Outcome {
+    pub fn su(&self, user: &str, script: &str) -> crate::sandbox::Outcome {
         self.exec(&["su", user, "-c", script])
     }
 
@@ -59,23 +59,23 @@ const WHERE: &str = "readlink /proc/self/ns/mnt; ls /dev/shm; grep -c . /proc/se
 #[test]
 fn every_way_in_leads_to_one_namespace() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    needs!(bed, "cron", "atd", "at", "sudo");
-    bed.share();
-    bed.serve_ssh();
+    let sandbox = sandbox!();
+    needs!(sandbox, "cron", "atd", "at", "sudo");
+    sandbox.share();
+    sandbox.serve_ssh();
     for service in ["su", "runuser", "sudo", "cron", "atd"] {
-        bed.protect(service);
+        sandbox.protect(service);
     }
-    let before = bed.state();
-    bed.write("/srv/where", WHERE);
-    let session = bed.start_session("alice");
-    let seen = bed.ssh("alice", "touch /dev/shm/by-the-first; bash /srv/where");
+    let before = sandbox.state();
+    sandbox.write("/srv/where", WHERE);
+    let session = sandbox.start_session("alice");
+    let seen = sandbox.ssh("alice", "touch /dev/shm/by-the-first; bash /srv/where");
     let seen = seen.text();
 
     let job = "* * * * * alice bash /srv/where >~/by-cron.part 2>&1; mv ~/by-cron.part ~/by-cron\n";
-    bed.write("/etc/cron.d/job", job);
-    bed.sh("cron; atd");
-    bed.sh(
+    sandbox.write("/etc/cron.d/job", job);
+    sandbox.sh("cron; atd");
+    sandbox.sh(
         "setpriv --reuid alice --regid alice --init-groups env HOME=/home/alice bash -c '
             cd; echo \"bash /srv/where >part 2>&1; mv part by-at\" | at -M now' 2>/dev/null",
     );
@@ -84,139 +84,141 @@ fn every_way_in_leads_to_one_namespace() {
         "runuser alice -c",
         "sudo -n -u alice bash -c",
     ] {
-        let found = bed.sh(&format!("{way} 'bash /srv/where'"));
+        let found = sandbox.sh(&format!("{way} 'bash /srv/where'"));
         assert_eq!(found, seen, "by {way}");
     }
     for by in ["by-at", "by-cron"] {
-        bed.wait_until(&format!("[ -e /home/alice/{by} ]"));
-        assert_eq!(bed.sh(&format!("cat /home/alice/{by}")), seen, "{by}");
+        sandbox.wait_until(&format!("[ -e /home/alice/{by} ]"));
+        assert_eq!(sandbox.sh(&format!("cat /home/alice/{by}")), seen, "{by}");
     }
     let of_the_session = session.run("bash /srv/where").text();
     assert_eq!(of_the_session, seen, "the session from before them all");
     assert_ne!(
-        bed.ssh("bob", NAMESPACE).text(),
+        sandbox.ssh("bob", NAMESPACE).text(),
         session.run(NAMESPACE).text()
     );
 
-    bed.sh("kill $(cat /run/crond.pid) $(cat /run/atd.pid); rm -f /run/crond.* /run/atd.*");
+    sandbox.sh("kill $(cat /run/crond.pid) $(cat /run/atd.pid); rm -f /run/crond.* /run/atd.*");
     session.end();
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn sessions_have_namespaces_of_their_own_where_the_policy_says_so() {
-    let bed = bed!();
-    bed.protect("su");
-    if bed.subject == crate::bed::Subject::Ours {
-        bed.share_nothing();
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    if sandbox.subject == crate::sandbox::Subject::Ours {
+        sandbox.share_nothing();
     }
-    let before = bed.state();
-    bed.sh("su alice -c 'echo $$ >~/pid; exec sleep 1000' & echo $! >/root/su");
-    bed.wait_until("[ -s ~alice/pid ]");
-    let first = bed.sh("readlink /proc/$(cat ~alice/pid)/ns/mnt");
-    assert_ne!(bed.su("alice", NAMESPACE).text(), first);
-    bed.sh("kill $(cat ~alice/pid) && rm ~alice/pid");
-    bed.wait_until("! [ -e /proc/$(cat /root/su) ]");
-    before.assert_nothing_left(&bed);
+    let before = sandbox.state();
+    sandbox.sh("su alice -c 'echo $$ >~/pid; exec sleep 1000' & echo $! >/root/su");
+    sandbox.wait_until("[ -s ~alice/pid ]");
+    let first = sandbox.sh("readlink /proc/$(cat ~alice/pid)/ns/mnt");
+    assert_ne!(sandbox.su("alice", NAMESPACE).text(), first);
+    sandbox.sh("kill $(cat ~alice/pid) && rm ~alice/pid");
+    sandbox.wait_until("! [ -e /proc/$(cat /root/su) ]");
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn what_is_in_memory_stays_from_one_login_to_the_next() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    let before = bed.state();
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    let before = sandbox.state();
 
-    let first = bed.su("alice", &format!("touch /dev/shm/kept; {NAMESPACE}"));
-    let later = bed.su("alice", &format!("{NAMESPACE}; ls /dev/shm"));
+    let first = sandbox.su("alice", &format!("touch /dev/shm/kept; {NAMESPACE}"));
+    let later = sandbox.su("alice", &format!("{NAMESPACE}; ls /dev/shm"));
     assert_eq!(later.text(), format!("{}\nkept", first.text()));
-    assert_eq!(bed.pins(), 1);
+    assert_eq!(sandbox.pins(), 1);
 
-    before.assert_nothing_left(&bed); // it collects the garbage
-    assert_eq!(bed.pins(), 0);
-    assert_eq!(bed.su("alice", "ls /dev/shm").text(), "");
+    before.assert_nothing_left(&sandbox); // it runs the collector
+    assert_eq!(sandbox.pins(), 0);
+    assert_eq!(sandbox.su("alice", "ls /dev/shm").text(), "");
 }
 
 /// What makes a session's plan its own makes its namespace its own.
 #[test]
 fn a_rule_for_the_session_gives_it_a_namespace_of_its_own() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.serve_ssh_under(PER_SESSION);
-    let before = bed.state();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh_under(PER_SESSION);
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
     session.run("touch /tmp/of-the-first").text();
 
-    let other = bed.ssh("alice", &format!("{NAMESPACE}; ls /tmp")).text();
+    let other = sandbox
+        .ssh("alice", &format!("{NAMESPACE}; ls /tmp"))
+        .text();
     assert!(!other.contains("of-the-first"), "{other}");
     assert_ne!(other.trim(), session.run(NAMESPACE).text());
-    assert_eq!(bed.sh("ls /var/lib/jns/session | wc -l"), "1");
+    assert_eq!(sandbox.sh("ls /var/lib/jns/session | wc -l"), "1");
     session.end();
-    assert_eq!(bed.sh("ls /var/lib/jns/session | wc -l"), "0");
-    before.assert_nothing_left(&bed);
-    assert_eq!(bed.pins(), 0);
+    assert_eq!(sandbox.sh("ls /var/lib/jns/session | wc -l"), "0");
+    before.assert_nothing_left(&sandbox);
+    assert_eq!(sandbox.pins(), 0);
 }
 
 #[test]
 fn two_hundred_logins_find_the_same_namespace() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.share();
-    bed.protect("su");
-    let found = bed.sh(&format!(
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    let found = sandbox.sh(&format!(
         "for i in {{1..200}}; do su alice -c '{NAMESPACE}'; done | sort -u"
     ));
-    assert_eq!(found.lines().count(), 1, "{found}\n{:#?}", bed.log());
+    assert_eq!(found.lines().count(), 1, "{found}\n{:#?}", sandbox.log());
 }
 
-/// A bed in which the kernel takes new namespaces for older than the bed, unless they are made on the right
+/// A sandbox in which the kernel takes new namespaces for older than the sandbox, unless they are made on the right
 /// processor.
-macro_rules! disordered_bed {
+macro_rules! disordered_sandbox {
     () => {{
         if !are_disordered() {
             eprintln!("NOT APPLICABLE: this kernel numbers namespaces in their order");
             return;
         }
-        match Bed::make_numbered(Number::Highest) {
-            Ok(bed) => bed,
-            Err(reason) => crate::bed::skip!("{reason}"),
+        match Sandbox::make_numbered(Number::Highest) {
+            Ok(sandbox) => sandbox,
+            Err(reason) => crate::sandbox::skip!("{reason}"),
         }
     }};
 }
 
 #[test]
 fn logins_on_all_processors_meet_where_namespaces_look_older() {
-    let bed = disordered_bed!();
+    let sandbox = disordered_sandbox!();
     ours_only!("namespace that logins share");
-    bed.share();
-    bed.protect("su");
+    sandbox.share();
+    sandbox.protect("su");
     let processors = "grep Cpus_allowed: /proc/self/status";
-    let before = bed.sh(processors);
+    let before = sandbox.sh(processors);
     for _ in 0..20 {
-        let found = bed.sh(&format!(
+        let found = sandbox.sh(&format!(
             "for i in {{1..4}}; do su alice -c '{NAMESPACE}; {processors}'; done | sort -u"
         ));
         let lines: Vec<_> = found.lines().collect();
-        assert_eq!(lines.len(), 2, "{found}\n{:#?}", bed.log());
+        assert_eq!(lines.len(), 2, "{found}\n{:#?}", sandbox.log());
         assert_eq!(lines[0], before, "where the session may run");
-        bed.collect_garbage();
-        assert_eq!(bed.pins(), 0);
+        sandbox.collect();
+        assert_eq!(sandbox.pins(), 0);
     }
 }
 
 /// Where the kernel takes the new namespace for an older one, it cannot be bound to a file.
 #[test]
 fn a_namespace_that_cannot_be_pinned_is_the_sessions_own() {
-    let bed = disordered_bed!();
+    let sandbox = disordered_sandbox!();
     ours_only!("namespace that logins share");
-    bed.share();
-    bed.protect("su");
-    let before = bed.state();
+    sandbox.share();
+    sandbox.protect("su");
+    let before = sandbox.state();
     let lowest = processor(Number::Lowest);
     let login = |script: &str| {
         let script = format!("taskset -c {lowest} su alice -c '{script}'");
-        bed.sh(&script)
+        sandbox.sh(&script)
     };
     login("touch /tmp/of-alice /dev/shm/of-alice");
     let first = login("sleep 1000 & readlink /proc/self/ns/mnt");
@@ -226,7 +228,7 @@ fn a_namespace_that_cannot_be_pinned_is_the_sessions_own() {
         second.ends_with("\n/dev/shm:\n\n/tmp:\nof-alice"),
         "{second}"
     );
-    assert_eq!(bed.pins(), 0);
-    bed.sh("pkill -x sleep");
-    before.assert_nothing_left(&bed);
+    assert_eq!(sandbox.pins(), 0);
+    sandbox.sh("pkill -x sleep");
+    before.assert_nothing_left(&sandbox);
 }

@@ -1,13 +1,13 @@
 //! What a shared namespace shows stays true: entries that are kept, and mounts that are made later inside.
 
-use crate::bed::{Bed, bed, needs, ours_only};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 /// A rule for `/tmp` that keeps entries.
 fn keeping(keep: &str) -> String {
     format!("[[private]]\npath = \"/tmp\"\nkeep = [{keep}]\n")
 }
 
-impl Bed {
+impl Sandbox {
     /// What alice sees in /tmp at her next login.
     #[track_caller]
     fn tmp_of_alice(&self) -> String {
@@ -37,27 +37,27 @@ impl Bed {
 #[test]
 fn a_login_never_sees_a_kept_directory_that_is_gone() {
     ours_only!("entries that are kept");
-    let bed = bed!();
-    bed.serve_ssh();
-    bed.protect("su");
-    bed.sh("mkdir -m 1777 /tmp/.X11-unix && touch /tmp/.X11-unix/X0");
-    let session = bed.start_session("alice");
-    assert_eq!(bed.tmp_of_alice(), "./.X11-unix\n./.X11-unix/X0");
-    let first = bed.su("alice", crate::shared::NAMESPACE).text();
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    sandbox.protect("su");
+    sandbox.sh("mkdir -m 1777 /tmp/.X11-unix && touch /tmp/.X11-unix/X0");
+    let session = sandbox.start_session("alice");
+    assert_eq!(sandbox.tmp_of_alice(), "./.X11-unix\n./.X11-unix/X0");
+    let first = sandbox.su("alice", crate::shared::NAMESPACE).text();
 
-    bed.sh("rm -r /tmp/.X11-unix && mkdir -m 1777 /tmp/.X11-unix && touch /tmp/.X11-unix/X1");
-    assert_eq!(bed.tmp_of_alice(), "./.X11-unix\n./.X11-unix/X1");
-    let second = bed.su("alice", crate::shared::NAMESPACE).text();
+    sandbox.sh("rm -r /tmp/.X11-unix && mkdir -m 1777 /tmp/.X11-unix && touch /tmp/.X11-unix/X1");
+    assert_eq!(sandbox.tmp_of_alice(), "./.X11-unix\n./.X11-unix/X1");
+    let second = sandbox.su("alice", crate::shared::NAMESPACE).text();
     assert_ne!(second, first);
     assert_eq!(
-        bed.su("alice", crate::shared::NAMESPACE).text(),
+        sandbox.su("alice", crate::shared::NAMESPACE).text(),
         second,
         "they share again"
     );
 
-    bed.sh("rm -r /tmp/.X11-unix");
+    sandbox.sh("rm -r /tmp/.X11-unix");
     assert_eq!(
-        bed.su("alice", "ls -A /tmp/.X11-unix").text(),
+        sandbox.su("alice", "ls -A /tmp/.X11-unix").text(),
         "",
         "a mount point"
     );
@@ -68,64 +68,64 @@ fn a_login_never_sees_a_kept_directory_that_is_gone() {
 #[test]
 fn a_login_never_sees_a_kept_file_that_was_replaced() {
     ours_only!("entries that are kept");
-    let bed = bed!();
-    bed.policy(&keeping("\"motd\""));
-    bed.protect("su");
-    bed.sh("echo old >/tmp/motd; su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
-    assert_eq!(bed.su("alice", "cat /tmp/motd").text(), "old");
-    bed.sh("echo new >/tmp/motd.new; mv /tmp/motd.new /tmp/motd");
-    assert_eq!(bed.su("alice", "cat /tmp/motd").text(), "new");
+    let sandbox = sandbox!();
+    sandbox.policy(&keeping("\"motd\""));
+    sandbox.protect("su");
+    sandbox.sh("echo old >/tmp/motd; su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
+    assert_eq!(sandbox.su("alice", "cat /tmp/motd").text(), "old");
+    sandbox.sh("echo new >/tmp/motd.new; mv /tmp/motd.new /tmp/motd");
+    assert_eq!(sandbox.su("alice", "cat /tmp/motd").text(), "new");
 }
 
 /// Who is first with a name in a directory of everybody's would serve all others.
 #[test]
 fn what_another_user_made_is_not_kept_until_root_owns_it() {
     ours_only!("entries that are kept");
-    let bed = bed!();
-    bed.protect("su");
-    bed.as_user(
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.as_user(
         "bob",
         "mkdir -m 1777 /tmp/.X11-unix; touch /tmp/.X11-unix/X0",
     );
-    bed.as_user("alice", "mkdir -m 1777 /tmp/.ICE-unix");
-    bed.sh("su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
-    assert_eq!(bed.tmp_of_alice(), "./.ICE-unix");
-    bed.assert_logged("/tmp/.X11-unix not kept: it belongs to uid 2002");
-    assert_eq!(bed.su("bob", "ls -A /tmp").text(), ".X11-unix");
+    sandbox.as_user("alice", "mkdir -m 1777 /tmp/.ICE-unix");
+    sandbox.sh("su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
+    assert_eq!(sandbox.tmp_of_alice(), "./.ICE-unix");
+    sandbox.assert_logged("/tmp/.X11-unix not kept: it belongs to uid 2002");
+    assert_eq!(sandbox.su("bob", "ls -A /tmp").text(), ".X11-unix");
 
     // Whatever bob goes on doing, she has one namespace.
-    let first = bed.su("alice", crate::shared::NAMESPACE).text();
-    bed.as_user("bob", "rm -r /tmp/.X11-unix; mkdir -m 1777 /tmp/.X11-unix");
-    assert_eq!(bed.su("alice", crate::shared::NAMESPACE).text(), first);
+    let first = sandbox.su("alice", crate::shared::NAMESPACE).text();
+    sandbox.as_user("bob", "rm -r /tmp/.X11-unix; mkdir -m 1777 /tmp/.X11-unix");
+    assert_eq!(sandbox.su("alice", crate::shared::NAMESPACE).text(), first);
 
-    bed.sh("chown root: /tmp/.X11-unix");
-    assert_eq!(bed.tmp_of_alice(), "./.ICE-unix\n./.X11-unix");
+    sandbox.sh("chown root: /tmp/.X11-unix");
+    assert_eq!(sandbox.tmp_of_alice(), "./.ICE-unix\n./.X11-unix");
 }
 
 #[test]
 fn what_begins_to_match_is_seen_at_the_next_login() {
     ours_only!("entries that are kept");
-    let bed = bed!();
-    bed.policy(&keeping("\".X?-lock\", \"{user}*\""));
-    bed.protect("su");
-    bed.sh("touch /tmp/.X0-lock /tmp/alice-1; su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
-    assert_eq!(bed.tmp_of_alice(), "./.X0-lock\n./alice-1");
-    let first = bed.su("alice", crate::shared::NAMESPACE).text();
-    bed.sh("touch /tmp/.X-lock /tmp/bob-1 /tmp/other");
+    let sandbox = sandbox!();
+    sandbox.policy(&keeping("\".X?-lock\", \"{user}*\""));
+    sandbox.protect("su");
+    sandbox.sh("touch /tmp/.X0-lock /tmp/alice-1; su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
+    assert_eq!(sandbox.tmp_of_alice(), "./.X0-lock\n./alice-1");
+    let first = sandbox.su("alice", crate::shared::NAMESPACE).text();
+    sandbox.sh("touch /tmp/.X-lock /tmp/bob-1 /tmp/other");
     assert_eq!(
-        bed.su("alice", crate::shared::NAMESPACE).text(),
+        sandbox.su("alice", crate::shared::NAMESPACE).text(),
         first,
         "what does not match"
     );
 
-    bed.sh("touch /tmp/.X1-lock /tmp/alice");
+    sandbox.sh("touch /tmp/.X1-lock /tmp/alice");
     assert_eq!(
-        bed.tmp_of_alice(),
+        sandbox.tmp_of_alice(),
         "./.X0-lock\n./.X1-lock\n./alice\n./alice-1"
     );
-    let second = bed.su("alice", crate::shared::NAMESPACE).text();
+    let second = sandbox.su("alice", crate::shared::NAMESPACE).text();
     assert_eq!(
-        bed.su("alice", crate::shared::NAMESPACE).text(),
+        sandbox.su("alice", crate::shared::NAMESPACE).text(),
         second,
         "they share again"
     );
@@ -135,57 +135,59 @@ fn what_begins_to_match_is_seen_at_the_next_login() {
 #[test]
 fn a_users_name_is_matched_literally() {
     ours_only!("entries that are kept");
-    let bed = bed!();
-    bed.sh("sed -i 's/^alice:/al*:/' /etc/passwd /etc/shadow; install -d -o 2001 '/home/al*'");
-    bed.policy("[[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n");
-    bed.protect("su");
-    assert_eq!(bed.su("al*", "ls /home").text(), "al*");
+    let sandbox = sandbox!();
+    sandbox.sh("sed -i 's/^alice:/al*:/' /etc/passwd /etc/shadow; install -d -o 2001 '/home/al*'");
+    sandbox.policy("[[hide]]\npath = \"/home\"\nkeep = [\"{user}\"]\n");
+    sandbox.protect("su");
+    assert_eq!(sandbox.su("al*", "ls /home").text(), "al*");
 }
 
 /// A link of root's that leads to another version by now.
 #[test]
 fn a_login_sees_where_the_link_of_a_source_leads_now() {
     ours_only!("namespace that logins share");
-    let bed = bed!();
-    bed.sh("mkdir -p /srv/one /srv/two /data; touch /srv/one/1 /srv/two/2; ln -s one /srv/current");
-    bed.policy("[[bind]]\nsource = \"/srv/current\"\npath = \"/data\"\n");
-    bed.protect("su");
-    bed.sh("su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
-    assert_eq!(bed.su("alice", "ls /data").text(), "1");
-    bed.sh("ln -sfn two /srv/current");
-    assert_eq!(bed.su("alice", "ls /data").text(), "2");
+    let sandbox = sandbox!();
+    sandbox.sh(
+        "mkdir -p /srv/one /srv/two /data; touch /srv/one/1 /srv/two/2; ln -s one /srv/current",
+    );
+    sandbox.policy("[[bind]]\nsource = \"/srv/current\"\npath = \"/data\"\n");
+    sandbox.protect("su");
+    sandbox.sh("su alice -c 'sleep 1000 >/dev/null 2>&1 &'");
+    assert_eq!(sandbox.su("alice", "ls /data").text(), "1");
+    sandbox.sh("ln -sfn two /srv/current");
+    assert_eq!(sandbox.su("alice", "ls /data").text(), "2");
 }
 
 #[test]
 fn a_login_sees_what_an_overlay_is_on_now() {
     ours_only!("layers of a user's own");
-    let bed = bed!();
-    bed.sh("mkdir /srv/dir && touch /srv/dir/old");
-    bed.sh("mkdir -m 700 /var/lib/jns && mount -t tmpfs -o mode=700 store /var/lib/jns");
-    bed.policy("[[overlay]]\npath = \"/srv/dir\"\n");
-    bed.protect("su");
-    assert_eq!(bed.su("alice", "ls /srv/dir").text(), "old");
-    bed.sh("mount -t tmpfs new /srv/dir && touch /srv/dir/new");
-    assert_eq!(bed.su("alice", "ls /srv/dir").text(), "new");
+    let sandbox = sandbox!();
+    sandbox.sh("mkdir /srv/dir && touch /srv/dir/old");
+    sandbox.sh("mkdir -m 700 /var/lib/jns && mount -t tmpfs -o mode=700 store /var/lib/jns");
+    sandbox.policy("[[overlay]]\npath = \"/srv/dir\"\n");
+    sandbox.protect("su");
+    assert_eq!(sandbox.su("alice", "ls /srv/dir").text(), "old");
+    sandbox.sh("mount -t tmpfs new /srv/dir && touch /srv/dir/new");
+    assert_eq!(sandbox.su("alice", "ls /srv/dir").text(), "new");
 }
 
 /// Starts what a container does in alice's session: a mount namespace that follows the one it was started in, of a
 /// user namespace of hers. Gives its pid.
-fn start_container(bed: &Bed) -> String {
-    bed.sh("ssh -n -f alice@localhost 'exec unshare -Urm --propagation slave sleep 1003' >/dev/null 2>&1");
-    bed.wait_until("pgrep -xf 'sleep 1003'");
-    bed.sh("pgrep -xf 'sleep 1003'")
+fn start_container(sandbox: &Sandbox) -> String {
+    sandbox.sh("ssh -n -f alice@localhost 'exec unshare -Urm --propagation slave sleep 1003' >/dev/null 2>&1");
+    sandbox.wait_until("pgrep -xf 'sleep 1003'");
+    sandbox.sh("pgrep -xf 'sleep 1003'")
 }
 
 #[test]
 fn containers_see_what_is_mounted_in_their_session_later() {
     ours_only!("mounts that are shared within a session");
-    let bed = bed!();
-    bed.serve_ssh();
-    bed.sh("mkdir -p /srv/later /srv/by-host");
-    let before = bed.state();
-    let session = bed.start_session("alice");
-    let container = start_container(&bed);
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    sandbox.sh("mkdir -p /srv/later /srv/by-host");
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
+    let container = start_container(&sandbox);
     assert_eq!(
         session.run("findmnt -no PROPAGATION /").text(),
         "shared,slave"
@@ -198,34 +200,34 @@ fn containers_see_what_is_mounted_in_their_session_later() {
         session.run(&format!("mount -t tmpfs later {place}")).text();
         let seen = |pid: &str| {
             let script = format!("grep -q ' {place} ' /proc/{pid}/mountinfo");
-            bed.run(&script).succeeded()
+            sandbox.run(&script).succeeded()
         };
         assert!(seen(&container), "{place}");
         assert!(!seen("1"), "{place} on the host");
     }
-    bed.sh("mount -t tmpfs later /srv/by-host");
-    bed.sh(&format!(
+    sandbox.sh("mount -t tmpfs later /srv/by-host");
+    sandbox.sh(&format!(
         "grep ' /srv/by-host ' /proc/{container}/mountinfo"
     ));
-    bed.sh(&format!("umount /srv/by-host; kill {container}"));
+    sandbox.sh(&format!("umount /srv/by-host; kill {container}"));
     session.end();
-    before.assert_nothing_left(&bed);
+    before.assert_nothing_left(&sandbox);
 }
 
 /// A session in another one is no peer of it: neither hears what the other mounts.
 #[test]
 fn sessions_within_sessions_keep_their_mounts() {
     ours_only!("mounts that are shared within a session");
-    let bed = bed!();
-    bed.serve_ssh();
-    bed.sh("mkdir -p /srv/inner");
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.serve_ssh();
+    sandbox.sh("mkdir -p /srv/inner");
+    let session = sandbox.start_session("alice");
     let inner = session.run(
         "jns run --tmpfs /mnt -- bash -c 'mount -t tmpfs inner /srv/inner && grep -c /srv/inner /proc/self/mountinfo'",
     );
     assert_eq!(inner.text(), "1");
     for pid in [session.pid.as_str(), "1"] {
-        let seen = bed.run(&format!("grep /srv/inner /proc/{pid}/mountinfo"));
+        let seen = sandbox.run(&format!("grep /srv/inner /proc/{pid}/mountinfo"));
         assert!(!seen.succeeded(), "{pid}: {seen:?}");
     }
     session.end();
@@ -234,20 +236,20 @@ fn sessions_within_sessions_keep_their_mounts() {
 #[test]
 fn under_private_propagation_containers_see_nothing_later() {
     ours_only!("mounts that are shared within a session");
-    let bed = bed!();
-    bed.sh("mkdir -p /etc/security/jns.d /srv/later");
-    bed.write(
+    let sandbox = sandbox!();
+    sandbox.sh("mkdir -p /etc/security/jns.d /srv/later");
+    sandbox.write(
         "/etc/security/jns.d/10-private.toml",
         "[settings]\npropagation = \"private\"\n",
     );
-    bed.serve_ssh();
-    let session = bed.start_session("alice");
-    let container = start_container(&bed);
+    sandbox.serve_ssh();
+    let session = sandbox.start_session("alice");
+    let container = start_container(&sandbox);
     assert_eq!(session.run("findmnt -no PROPAGATION /").text(), "private");
     session.run("mount -t tmpfs later /srv/later").text();
-    let seen = bed.run(&format!("grep /srv/later /proc/{container}/mountinfo"));
+    let seen = sandbox.run(&format!("grep /srv/later /proc/{container}/mountinfo"));
     assert!(!seen.succeeded());
-    bed.sh(&format!("kill {container}"));
+    sandbox.sh(&format!("kill {container}"));
     session.end();
 }
 
@@ -255,34 +257,34 @@ fn under_private_propagation_containers_see_nothing_later() {
 #[test]
 fn podman_finds_a_shared_root() {
     ours_only!("mounts that are shared within a session");
-    let bed = bed!();
-    needs!(bed, "podman", "newuidmap");
-    bed.serve_ssh();
-    bed.sh("printf 'alice:100000:65536\nbob:200000:65536\n' | tee /etc/subuid >/etc/subgid; mkdir /srv/later
+    let sandbox = sandbox!();
+    needs!(sandbox, "podman", "newuidmap");
+    sandbox.serve_ssh();
+    sandbox.sh("printf 'alice:100000:65536\nbob:200000:65536\n' | tee /etc/subuid >/etc/subgid; mkdir /srv/later
             mount -t sysfs -o ro sysfs /sys; mount -t cgroup2 -o ro cgroup /sys/fs/cgroup");
-    let session = bed.start_session("alice");
+    let session = sandbox.start_session("alice");
     let warning = "is not a shared mount";
-    let said = bed.ssh("alice", "podman unshare true");
+    let said = sandbox.ssh("alice", "podman unshare true");
     assert!(
         said.succeeded() && !said.stderr.contains(warning),
         "{said:?}"
     );
 
-    bed.sh("ssh -n -f alice@localhost 'exec podman unshare sleep 1003' >/dev/null 2>&1");
-    bed.wait_until("pgrep -xf 'sleep 1003'");
+    sandbox.sh("ssh -n -f alice@localhost 'exec podman unshare sleep 1003' >/dev/null 2>&1");
+    sandbox.wait_until("pgrep -xf 'sleep 1003'");
     session.run("mount -t tmpfs later /srv/later").text();
-    bed.sh("grep ' /srv/later ' /proc/$(pgrep -xf 'sleep 1003')/mountinfo");
+    sandbox.sh("grep ' /srv/later ' /proc/$(pgrep -xf 'sleep 1003')/mountinfo");
 
-    bed.sh("mkdir -p /etc/security/jns.d");
+    sandbox.sh("mkdir -p /etc/security/jns.d");
     let private = "[settings]\npropagation = \"private\"\n";
-    bed.write("/etc/security/jns.d/10-private.toml", private);
-    let said = bed.ssh("bob", "podman unshare true");
+    sandbox.write("/etc/security/jns.d/10-private.toml", private);
+    let said = sandbox.ssh("bob", "podman unshare true");
     assert!(
         said.stderr.contains(warning),
         "what is looked for: {said:?}"
     );
-    bed.run("pkill -u alice,bob");
-    bed.wait_for_logouts();
+    sandbox.run("pkill -u alice,bob");
+    sandbox.wait_for_logouts();
 }
 
 /// An instance for each session in a directory that the session covers.
@@ -298,37 +300,37 @@ store = \"/tmp/.sessions/{user}-{session}\"
 #[test]
 fn a_sessions_own_store_goes_with_it_although_the_session_covers_it() {
     ours_only!("sessions with directories of their own");
-    let bed = bed!();
-    bed.policy(BELOW);
-    bed.protect("su");
-    bed.serve_ssh();
-    bed.sh("mkdir -m 700 /tmp/.sessions");
-    let before = bed.state();
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.policy(BELOW);
+    sandbox.protect("su");
+    sandbox.serve_ssh();
+    sandbox.sh("mkdir -m 700 /tmp/.sessions");
+    let before = sandbox.state();
+    let session = sandbox.start_session("alice");
     session.run("mkdir -p /tmp/a/b").text();
-    assert_eq!(bed.su("alice", "ls -A /tmp; touch /tmp/x").text(), "");
+    assert_eq!(sandbox.su("alice", "ls -A /tmp; touch /tmp/x").text(), "");
     assert_eq!(
-        bed.sh("ls /tmp/.sessions | wc -l"),
+        sandbox.sh("ls /tmp/.sessions | wc -l"),
         "1",
         "that of the session"
     );
     session.end();
-    assert_eq!(bed.sh("ls /tmp/.sessions"), "");
-    before.assert_nothing_left(&bed);
+    assert_eq!(sandbox.sh("ls /tmp/.sessions"), "");
+    before.assert_nothing_left(&sandbox);
 }
 
 #[test]
 fn a_session_that_a_hook_refuses_leaves_no_directory() {
     ours_only!("sessions with directories of their own");
-    let bed = bed!();
-    bed.policy(&format!(
+    let sandbox = sandbox!();
+    sandbox.policy(&format!(
         "{BELOW}[[hook]]\nwhen = \"open\"\nrun = [\"/bin/false\"]\non_failure = \"deny\"\n"
     ));
-    bed.protect("su");
-    bed.sh("mkdir -m 700 /tmp/.sessions");
-    assert!(!bed.su("alice", "true").succeeded());
+    sandbox.protect("su");
+    sandbox.sh("mkdir -m 700 /tmp/.sessions");
+    assert!(!sandbox.su("alice", "true").succeeded());
     assert_eq!(
-        bed.sh("ls /tmp/.sessions /run/jns/session"),
+        sandbox.sh("ls /tmp/.sessions /run/jns/session"),
         "/run/jns/session:\n\n/tmp/.sessions:"
     );
 }
@@ -336,27 +338,27 @@ fn a_session_that_a_hook_refuses_leaves_no_directory() {
 #[test]
 fn what_a_killed_session_had_in_a_store_of_its_own_is_collected() {
     ours_only!("command that cleans up");
-    let bed = bed!();
-    bed.policy(BELOW);
-    bed.serve_ssh();
-    bed.sh("mkdir -m 700 /tmp/.sessions; mkdir /tmp/.sessions/alice-else");
-    let session = bed.start_session("alice");
+    let sandbox = sandbox!();
+    sandbox.policy(BELOW);
+    sandbox.serve_ssh();
+    sandbox.sh("mkdir -m 700 /tmp/.sessions; mkdir /tmp/.sessions/alice-else");
+    let session = sandbox.start_session("alice");
     session.run("mkdir -p /tmp/a/b").text();
     session.kill_monitor();
     assert_eq!(
-        bed.sh("jns gc | grep /tmp/.sessions || true"),
+        sandbox.sh("jns gc | grep /tmp/.sessions || true"),
         "",
         "it runs"
     );
     session.end();
 
-    let said = bed.sh("jns gc --dry-run");
+    let said = sandbox.sh("jns gc --dry-run");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
-    assert_eq!(bed.sh("ls /tmp/.sessions | wc -l"), "2");
-    let said = bed.sh("jns gc");
+    assert_eq!(sandbox.sh("ls /tmp/.sessions | wc -l"), "2");
+    let said = sandbox.sh("jns gc");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
-    assert_eq!(bed.sh("ls /tmp/.sessions"), "alice-else");
-    assert_eq!(bed.sh("ls /run/jns/session"), "");
+    assert_eq!(sandbox.sh("ls /tmp/.sessions"), "alice-else");
+    assert_eq!(sandbox.sh("ls /run/jns/session"), "");
 }
 
 /// Neither a directory that has the name of the session's by now, nor one that something is mounted in, is removed.
@@ -375,20 +377,20 @@ fn another_directory_of_that_name_is_not_collected() {
             true,
         ),
     ] {
-        let bed = bed!();
-        bed.policy(BELOW);
-        bed.serve_ssh();
-        bed.sh("mkdir -m 700 /tmp/.sessions");
-        let session = bed.start_session("alice");
+        let sandbox = sandbox!();
+        sandbox.policy(BELOW);
+        sandbox.serve_ssh();
+        sandbox.sh("mkdir -m 700 /tmp/.sessions");
+        let session = sandbox.start_session("alice");
         session.kill_monitor();
-        bed.sh(&format!("d=$(echo /tmp/.sessions/alice-*); {change}"));
+        sandbox.sh(&format!("d=$(echo /tmp/.sessions/alice-*); {change}"));
         session.end();
-        bed.run("jns gc");
-        bed.sh(&format!(
+        sandbox.run("jns gc");
+        sandbox.sh(&format!(
             "d=$(ls -d /tmp/.sessions/alice-* | grep -v old); [ -e {left} ]"
         ));
         assert_eq!(
-            bed.sh("ls /run/jns/session | wc -l"),
+            sandbox.sh("ls /run/jns/session | wc -l"),
             if record { "1" } else { "0" }
         );
     }

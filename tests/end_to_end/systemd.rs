@@ -1,10 +1,10 @@
 //! Under systemd: user managers and what they start, runtime directories, lingering, and our own units.
 
-use crate::bed::{Bed, Outcome, bed, deadline, ours_only};
 use crate::jobs::run_at_once;
+use crate::sandbox::{Outcome, Sandbox, deadline, ours_only, sandbox};
 use std::time::{Duration, Instant};
 
-impl Bed {
+impl Sandbox {
     /// Lets everything that runs users' programs here go through the module.
     fn protect_all(&self) {
         for service in ["sshd", "cron", "atd", "su", "sudo", "systemd-user"] {
@@ -102,18 +102,19 @@ impl Bed {
 #[test]
 fn a_users_services_see_the_users_directories() {
     ours_only!("example for user managers");
-    let bed = bed!(boot);
-    bed.protect_all();
-    bed.sh(&Bed::marking("host"));
-    let _session = bed.start_session("alice");
-    bed.ssh("alice", "touch /tmp/of-alice /var/tmp/of-alice")
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.sh(&Sandbox::marking("host"));
+    let _session = sandbox.start_session("alice");
+    sandbox
+        .ssh("alice", "touch /tmp/of-alice /var/tmp/of-alice")
         .text();
     let list = "ls /tmp /var/tmp";
     let own = "/tmp:\nof-alice\n\n/var/tmp:\nof-alice";
-    assert_eq!(bed.user_service(list).text(), own, "service");
-    assert_eq!(bed.user_scope(list).text(), own, "scope");
-    assert_eq!(bed.ssh("bob", list).text(), "/tmp:\n\n/var/tmp:");
-    let host = bed.sh("ls -d /tmp/of-* /var/tmp/of-*");
+    assert_eq!(sandbox.user_service(list).text(), own, "service");
+    assert_eq!(sandbox.user_scope(list).text(), own, "scope");
+    assert_eq!(sandbox.ssh("bob", list).text(), "/tmp:\n\n/var/tmp:");
+    let host = sandbox.sh("ls -d /tmp/of-* /var/tmp/of-*");
     assert_eq!(host, "/tmp/of-host\n/var/tmp/of-host");
 }
 
@@ -121,43 +122,45 @@ fn a_users_services_see_the_users_directories() {
 #[test]
 fn a_runtime_directory_comes_and_goes_in_namespaces_that_are_there_already() {
     ours_only!("example for user managers");
-    let bed = bed!(boot);
-    bed.protect_all();
-    let job = bed.start_job();
-    bed.sh("[ ! -e /run/user/2001 ]");
-    assert_ne!(bed.namespace_of(&job), bed.namespace_of("1"));
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let job = sandbox.start_job();
+    sandbox.sh("[ ! -e /run/user/2001 ]");
+    assert_ne!(sandbox.namespace_of(&job), sandbox.namespace_of("1"));
 
     let look = "echo $XDG_RUNTIME_DIR && systemctl --user is-active default.target";
-    assert_eq!(bed.ssh("alice", look).text(), "/run/user/2001\nactive");
+    assert_eq!(sandbox.ssh("alice", look).text(), "/run/user/2001\nactive");
     let is_there = format!("nsenter -m -t {job} grep -q ' /run/user/2001 ' /proc/self/mountinfo");
-    assert!(bed.run(&is_there).succeeded());
-    bed.sh("systemctl stop user@2001 user-runtime-dir@2001");
-    assert!(!bed.run(&is_there).succeeded());
+    assert!(sandbox.run(&is_there).succeeded());
+    sandbox.sh("systemctl stop user@2001 user-runtime-dir@2001");
+    assert!(!sandbox.run(&is_there).succeeded());
 }
 
-/// What is in memory belongs to the namespace, so it also tells namespaces apart.
+/// What is in memory belongs to the namespace, so it also distinguishes namespaces.
 const PLACE: &str = "readlink /proc/self/ns/mnt; cat /dev/shm/note";
 
 #[test]
 fn all_ways_in_lead_to_one_namespace() {
     ours_only!("shared namespaces");
-    let bed = bed!(boot);
-    bed.protect_all();
-    let session = bed.start_session("alice");
-    bed.ssh("alice", "echo from alice >/dev/shm/note").text();
-    let namespace = bed.namespace_of(&session.pid);
-    assert_ne!(namespace, bed.namespace_of("1"));
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let session = sandbox.start_session("alice");
+    sandbox
+        .ssh("alice", "echo from alice >/dev/shm/note")
+        .text();
+    let namespace = sandbox.namespace_of(&session.pid);
+    assert_ne!(namespace, sandbox.namespace_of("1"));
 
     let ways = [
-        ("ssh", bed.ssh("alice", PLACE)),
-        ("a user service", bed.user_service(PLACE)),
-        ("a user scope", bed.user_scope(PLACE)),
-        ("at", run_at_once(&bed, "alice", PLACE)),
-        ("cron", bed.cron(PLACE)),
-        ("su", bed.exec(&["su", "alice", "-c", PLACE])),
+        ("ssh", sandbox.ssh("alice", PLACE)),
+        ("a user service", sandbox.user_service(PLACE)),
+        ("a user scope", sandbox.user_scope(PLACE)),
+        ("at", run_at_once(&sandbox, "alice", PLACE)),
+        ("cron", sandbox.cron(PLACE)),
+        ("su", sandbox.exec(&["su", "alice", "-c", PLACE])),
         (
             "sudo",
-            bed.exec(&["sudo", "-u", "alice", "bash", "-c", PLACE]),
+            sandbox.exec(&["sudo", "-u", "alice", "bash", "-c", PLACE]),
         ),
     ];
     let expected = format!("{namespace}\nfrom alice");
@@ -165,7 +168,7 @@ fn all_ways_in_lead_to_one_namespace() {
         assert_eq!(seen.text(), expected, "{way}");
     }
     assert_ne!(
-        bed.ssh("bob", "readlink /proc/self/ns/mnt").text(),
+        sandbox.ssh("bob", "readlink /proc/self/ns/mnt").text(),
         namespace
     );
 }
@@ -173,21 +176,21 @@ fn all_ways_in_lead_to_one_namespace() {
 #[test]
 fn a_lingering_manager_and_later_logins_share_a_namespace() {
     ours_only!("shared namespaces");
-    let bed = bed!(boot);
-    bed.protect_all();
-    bed.sh("loginctl enable-linger alice");
-    let namespace = bed.namespace_of(&bed.manager());
-    assert_ne!(namespace, bed.namespace_of("1"));
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.sh("loginctl enable-linger alice");
+    let namespace = sandbox.namespace_of(&sandbox.manager());
+    assert_ne!(namespace, sandbox.namespace_of("1"));
     for _ in 0..2 {
         assert_eq!(
-            bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
+            sandbox.ssh("alice", "readlink /proc/self/ns/mnt").text(),
             namespace
         );
-        bed.wait_for_logouts();
+        sandbox.wait_for_logouts();
     }
-    bed.run_service();
+    sandbox.run_service();
     assert_eq!(
-        bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
+        sandbox.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
     );
 }
@@ -195,72 +198,76 @@ fn a_lingering_manager_and_later_logins_share_a_namespace() {
 #[test]
 fn a_terminated_session_takes_nothing_from_the_others() {
     ours_only!("shared namespaces");
-    let bed = bed!(boot);
-    bed.protect_all();
-    let doomed = bed.start_session("alice").pid;
-    let other = bed.start_session("alice");
-    let namespace = bed.namespace_of(&other.pid);
-    assert_eq!(bed.namespace_of(&doomed), namespace);
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let doomed = sandbox.start_session("alice").pid;
+    let other = sandbox.start_session("alice");
+    let namespace = sandbox.namespace_of(&other.pid);
+    assert_eq!(sandbox.namespace_of(&doomed), namespace);
 
     let id = format!("tr '\\0' '\\n' </proc/{doomed}/environ | sed -n 's/^XDG_SESSION_ID=//p'");
-    bed.sh(&format!("loginctl terminate-session $({id})"));
-    bed.wait_until(&format!("[ ! -e /proc/{doomed} ]"));
-    bed.run_service();
+    sandbox.sh(&format!("loginctl terminate-session $({id})"));
+    sandbox.wait_until(&format!("[ ! -e /proc/{doomed} ]"));
+    sandbox.run_service();
     assert_eq!(
-        bed.ssh("alice", "readlink /proc/self/ns/mnt").text(),
+        sandbox.ssh("alice", "readlink /proc/self/ns/mnt").text(),
         namespace
     );
 
     other.end();
-    bed.wait_for_nobody();
-    bed.run_service();
-    assert_eq!(bed.remains(), "");
+    sandbox.wait_for_nobody();
+    sandbox.run_service();
+    assert_eq!(sandbox.remains(), "");
 }
 
 /// Pins in the mount namespace of a sandbox are out of the host's sight, and the host's out of its.
 #[test]
 fn a_daemon_in_a_sandbox_keeps_its_sessions_apart() {
     ours_only!("shared namespaces");
-    let bed = bed!(boot);
-    bed.protect_all();
-    let session = bed.start_session("alice");
-    bed.sh("touch /tmp/of-host; mkdir /run/systemd/system/cron.service.d");
-    bed.write(
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("touch /tmp/of-host; mkdir /run/systemd/system/cron.service.d");
+    sandbox.write(
         "/run/systemd/system/cron.service.d/sandbox.conf",
         "[Service]\nProtectSystem=full\n",
     );
-    bed.sh("systemctl daemon-reload");
+    sandbox.sh("systemctl daemon-reload");
     let place = "readlink /proc/self/ns/mnt; ls -d /tmp/of-* 2>/dev/null";
-    let first = bed.cron(place).stdout;
-    assert_ne!(first.trim(), bed.namespace_of(&session.pid));
+    let first = sandbox.cron(place).stdout;
+    assert_ne!(first.trim(), sandbox.namespace_of(&session.pid));
     assert!(!first.contains("of-host"), "{first}");
-    let told = "cron.service: ProtectSystem=full keeps its sessions in namespaces apart";
-    assert!(bed.run("jns doctor").stdout.contains(told));
+    let message = "cron.service: ProtectSystem=full keeps its sessions in namespaces apart";
+    assert!(sandbox.run("jns doctor").stdout.contains(message));
 }
 
 /// The manager's session is closed by its `(sd-pam)` process, as the user and without privileges.
 #[test]
 fn what_a_manager_cannot_clean_up_is_collected() {
-    ours_only!("garbage collection");
-    let bed = bed!(boot);
-    bed.protect_all();
-    bed.policy(
+    ours_only!("jns gc");
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.policy(
         "[settings]\nexempt = [\"root\"]\n[[private]]\npath = \"/tmp\"\nper = \"session\"\n",
     );
-    bed.ssh(
-        "alice",
-        "touch /tmp/letter; systemctl --user is-active default.target",
-    )
-    .text();
-    bed.wait_for_nobody();
+    sandbox
+        .ssh(
+            "alice",
+            "touch /tmp/letter; systemctl --user is-active default.target",
+        )
+        .text();
+    sandbox.wait_for_nobody();
     assert_ne!(
-        bed.sh("ls /var/lib/jns/session"),
+        sandbox.sh("ls /var/lib/jns/session"),
         "",
         "the manager's directory is left"
     );
-    bed.run_service();
-    assert_eq!(bed.remains(), "");
-    let errors = bed.log().into_iter().filter(|line| line.contains("cannot"));
+    sandbox.run_service();
+    assert_eq!(sandbox.remains(), "");
+    let errors = sandbox
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("cannot"));
     assert_eq!(errors.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
@@ -269,91 +276,97 @@ fn what_a_manager_cannot_clean_up_is_collected() {
 #[test]
 fn systemd_has_nothing_to_say_against_the_units() {
     ours_only!("units");
-    let bed = bed!(boot);
-    let said = bed.run("systemd-analyze verify --man=no jns-gc.service jns-gc.timer");
+    let sandbox = sandbox!(boot);
+    let said = sandbox.run("systemd-analyze verify --man=no jns-gc.service jns-gc.timer");
     assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
-    let said = bed.run(
+    let said = sandbox.run(
         "systemd-tmpfiles --create --remove --boot --clean /usr/local/lib/tmpfiles.d/jns.conf",
     );
     assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
     assert_eq!(
-        bed.sh("stat -c '%a %U:%G' /run/jns /var/lib/jns"),
+        sandbox.sh("stat -c '%a %U:%G' /run/jns /var/lib/jns"),
         "700 root:root\n700 root:root"
     );
 }
 
 #[test]
-fn the_doctor_sees_whether_managers_and_garbage_are_taken_care_of() {
+fn the_doctor_sees_whether_managers_and_collection_are_taken_care_of() {
     ours_only!("units");
-    let bed = bed!(boot);
-    bed.protect("sshd");
-    let is_told = |text| bed.run("jns doctor").stdout.contains(text);
+    let sandbox = sandbox!(boot);
+    sandbox.protect("sshd");
+    let is_reported = |text| sandbox.run("jns doctor").stdout.contains(text);
     let missing = ["systemd-user: without pam_jns", "neither a timer nor cron"];
-    assert_eq!(missing.map(is_told), [true, true]);
-    bed.protect("systemd-user");
-    bed.sh("systemctl enable jns-gc.timer");
-    assert_eq!(missing.map(is_told), [false, false]);
+    assert_eq!(missing.map(is_reported), [true, true]);
+    sandbox.protect("systemd-user");
+    sandbox.sh("systemctl enable jns-gc.timer");
+    assert_eq!(missing.map(is_reported), [false, false]);
 }
 
 #[test]
 fn the_timer_has_dead_pins_removed() {
     ours_only!("units");
-    let bed = bed!(boot);
-    bed.protect_all();
-    bed.ssh("alice", "true").text();
-    bed.wait_for_nobody();
-    assert_ne!(bed.remains(), "");
-    bed.sh("mkdir /run/systemd/system/jns-gc.timer.d");
-    bed.write(
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.ssh("alice", "true").text();
+    sandbox.wait_for_nobody();
+    assert_ne!(sandbox.remains(), "");
+    sandbox.sh("mkdir /run/systemd/system/jns-gc.timer.d");
+    sandbox.write(
         "/run/systemd/system/jns-gc.timer.d/soon.conf",
         "[Timer]\nOnActiveSec=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=1ms\n",
     );
-    bed.sh("systemctl daemon-reload && systemctl start jns-gc.timer");
-    bed.wait_until("[ -n \"$(systemctl show -P ExecMainExitTimestamp jns-gc.service)\" ]");
-    assert_eq!(bed.sh("systemctl show -P Result jns-gc.service"), "success");
-    assert_eq!(bed.remains(), "");
+    sandbox.sh("systemctl daemon-reload && systemctl start jns-gc.timer");
+    sandbox.wait_until("[ -n \"$(systemctl show -P ExecMainExitTimestamp jns-gc.service)\" ]");
+    assert_eq!(
+        sandbox.sh("systemctl show -P Result jns-gc.service"),
+        "success"
+    );
+    assert_eq!(sandbox.remains(), "");
 }
 
 /// What `jns gc` has to do, done by a shell within the service's limits.
 #[test]
 fn the_service_can_do_what_it_is_for() {
     ours_only!("units");
-    let bed = bed!(boot);
-    bed.sh("mkdir /srv/pin && mount -t tmpfs pin /srv/pin");
-    bed.sh("install -d -m 0 -o alice /srv/closed && touch /srv/closed/file");
-    bed.sh("setpriv --reuid 2001 --regid 2001 --clear-groups sleep 1000 </dev/null &>/dev/null &");
-    bed.wait_until("pgrep -u alice sleep");
-    bed.write(
+    let sandbox = sandbox!(boot);
+    sandbox.sh("mkdir /srv/pin && mount -t tmpfs pin /srv/pin");
+    sandbox.sh("install -d -m 0 -o alice /srv/closed && touch /srv/closed/file");
+    sandbox
+        .sh("setpriv --reuid 2001 --regid 2001 --clear-groups sleep 1000 </dev/null &>/dev/null &");
+    sandbox.wait_until("pgrep -u alice sleep");
+    sandbox.write(
         "/srv/work",
         "set -e; readlink /proc/self/ns/mnt; readlink /proc/$(pgrep -u alice sleep)/ns/mnt
          umount /srv/pin; rm -r /srv/closed; nsenter -m -t 1 true; getent passwd alice",
     );
-    bed.sh("mkdir /run/systemd/system/jns-gc.service.d");
-    bed.write(
+    sandbox.sh("mkdir /run/systemd/system/jns-gc.service.d");
+    sandbox.write(
         "/run/systemd/system/jns-gc.service.d/work.conf",
         "[Service]\nExecStart=\nExecStart=bash /srv/work\nStandardOutput=file:/srv/seen\n",
     );
-    bed.sh("systemctl daemon-reload && systemctl start jns-gc.service");
-    let host = bed.sh("readlink /proc/1/ns/mnt");
-    let seen = bed.sh("head -n 2 /srv/seen");
+    sandbox.sh("systemctl daemon-reload && systemctl start jns-gc.service");
+    let host = sandbox.sh("readlink /proc/1/ns/mnt");
+    let seen = sandbox.sh("head -n 2 /srv/seen");
     assert_eq!(
         seen,
         format!("{host}\n{host}"),
         "it runs in the host's mount namespace"
     );
-    bed.sh("! mountpoint -q /srv/pin && [ ! -e /srv/closed ]");
+    sandbox.sh("! mountpoint -q /srv/pin && [ ! -e /srv/closed ]");
 }
 
 #[test]
 fn booting_removes_what_belonged_to_sessions() {
     ours_only!("units");
-    let bed = bed!(boot);
-    bed.sh("cd /var/lib/jns && mkdir -p session/0123456789abcdef/tmp user/2001/tmp group/2100/tmp");
-    bed.sh("cd /var/lib/jns && touch session/0123456789abcdef/tmp/letter user/2001/tmp/letter group/2100/tmp/letter");
-    bed.sh("systemd-tmpfiles --create --remove --clean");
-    bed.sh("[ -e /var/lib/jns/session/0123456789abcdef/tmp/letter ]"); // it may be in use
-    bed.reboot();
-    let left = bed.sh("cd /var/lib/jns && find . -type f | sort");
+    let sandbox = sandbox!(boot);
+    sandbox.sh(
+        "cd /var/lib/jns && mkdir -p session/0123456789abcdef/tmp user/2001/tmp group/2100/tmp",
+    );
+    sandbox.sh("cd /var/lib/jns && touch session/0123456789abcdef/tmp/letter user/2001/tmp/letter group/2100/tmp/letter");
+    sandbox.sh("systemd-tmpfiles --create --remove --clean");
+    sandbox.sh("[ -e /var/lib/jns/session/0123456789abcdef/tmp/letter ]"); // it may be in use
+    sandbox.reboot();
+    let left = sandbox.sh("cd /var/lib/jns && find . -type f | sort");
     assert_eq!(left, "./group/2100/tmp/letter\n./user/2001/tmp/letter");
 }
 
@@ -361,32 +374,32 @@ fn booting_removes_what_belonged_to_sessions() {
 #[test]
 fn what_a_soft_reboot_leaves_is_in_nobodys_way() {
     ours_only!("shared namespaces");
-    let bed = bed!(boot);
-    bed.protect_all();
-    let _killed = bed.start_session("alice");
-    bed.reboot();
-    let session = bed.start_session("alice");
-    let namespace = bed.namespace_of(&session.pid);
-    let seen = bed.ssh("alice", "readlink /proc/self/ns/mnt; ls -d /run/user/2001");
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let _killed = sandbox.start_session("alice");
+    sandbox.reboot();
+    let session = sandbox.start_session("alice");
+    let namespace = sandbox.namespace_of(&session.pid);
+    let seen = sandbox.ssh("alice", "readlink /proc/self/ns/mnt; ls -d /run/user/2001");
     assert_eq!(seen.text(), format!("{namespace}\n/run/user/2001"));
     session.end();
-    bed.wait_for_nobody();
-    bed.run_service();
-    assert_eq!(bed.remains(), "");
+    sandbox.wait_for_nobody();
+    sandbox.run_service();
+    assert_eq!(sandbox.remains(), "");
 }
 
 #[test]
-fn files_in_the_store_do_not_age_unless_told() {
+fn files_in_the_store_do_not_age_unless_asked() {
     ours_only!("units");
-    let bed = bed!(boot);
-    bed.sh("mkdir -p /var/lib/other /var/lib/jns/user/2001/tmp");
-    bed.sh("touch -d 2001-01-01 /var/lib/other/letter /var/lib/jns/user/2001/tmp/letter");
-    bed.write("/etc/tmpfiles.d/00-age.conf", "d /var/lib - - - m:1d\n");
-    bed.sh("systemctl restart systemd-tmpfiles-clean.service");
-    let left = bed.sh("find /var/lib/jns /var/lib/other -name letter");
+    let sandbox = sandbox!(boot);
+    sandbox.sh("mkdir -p /var/lib/other /var/lib/jns/user/2001/tmp");
+    sandbox.sh("touch -d 2001-01-01 /var/lib/other/letter /var/lib/jns/user/2001/tmp/letter");
+    sandbox.write("/etc/tmpfiles.d/00-age.conf", "d /var/lib - - - m:1d\n");
+    sandbox.sh("systemctl restart systemd-tmpfiles-clean.service");
+    let left = sandbox.sh("find /var/lib/jns /var/lib/other -name letter");
     assert_eq!(left, "/var/lib/jns/user/2001/tmp/letter");
 
-    bed.sh("sed -n 's/^#e/e/; s/10d$/m:10d/p' /usr/local/lib/tmpfiles.d/jns.conf >/etc/tmpfiles.d/jns-age.conf");
-    bed.sh("systemctl restart systemd-tmpfiles-clean.service");
-    bed.sh("[ -d /var/lib/jns/user/2001/tmp ] && [ ! -e /var/lib/jns/user/2001/tmp/letter ]");
+    sandbox.sh("sed -n 's/^#e/e/; s/10d$/m:10d/p' /usr/local/lib/tmpfiles.d/jns.conf >/etc/tmpfiles.d/jns-age.conf");
+    sandbox.sh("systemctl restart systemd-tmpfiles-clean.service");
+    sandbox.sh("[ -d /var/lib/jns/user/2001/tmp ] && [ ! -e /var/lib/jns/user/2001/tmp/letter ]");
 }

@@ -1,15 +1,15 @@
 //! Who the process is, and who logs in.
 
+use crate::machine::{on_machine, word};
 use crate::report::{assert_same, code};
-use crate::room::{in_room, word};
 use std::ffi::OsString;
 
 #[test]
 fn the_effective_user_decides_and_not_the_real_one() {
-    in_room(|room| {
+    on_machine(|machine| {
         // As su has it, and as atd.
         for uids in ["uids=2001,0", "uids=1,0"] {
-            let report = room.drive(&[
+            let report = machine.drive(&[
                 "start=bob",
                 uids,
                 "state=before",
@@ -24,7 +24,7 @@ fn the_effective_user_decides_and_not_the_real_one() {
             assert_same(&before, &report.state_without_view("opened"), uids);
         }
         for uids in ["uids=0,2001", "uids=2001,2001"] {
-            let report = room.drive(&[
+            let report = machine.drive(&[
                 "start=alice",
                 uids,
                 "state=before",
@@ -36,7 +36,7 @@ fn the_effective_user_decides_and_not_the_real_one() {
             ]);
             assert_eq!(report.codes("open"), [code::PERM_DENIED], "{uids}");
             assert_same(&report.state("before"), &report.state("after"), uids);
-            let error = room.errors().pop().unwrap();
+            let error = machine.errors().pop().unwrap();
             assert!(
                 error.ends_with("cannot open the session: the process is not root"),
                 "{error}"
@@ -47,10 +47,10 @@ fn the_effective_user_decides_and_not_the_real_one() {
 
 #[test]
 fn a_process_without_the_capabilities_is_refused_with_the_reason() {
-    in_room(|room| {
+    on_machine(|machine| {
         for (number, name) in [(21, "CAP_SYS_ADMIN"), (18, "CAP_SYS_CHROOT")] {
             let drop = format!("drop={number}");
-            let report = room.drive(&[
+            let report = machine.drive(&[
                 "start=alice",
                 &drop,
                 "state=before",
@@ -60,7 +60,7 @@ fn a_process_without_the_capabilities_is_refused_with_the_reason() {
             ]);
             assert_eq!(report.codes("open"), [code::PERM_DENIED], "{name}");
             assert_same(&report.state("before"), &report.state("after"), name);
-            let error = room.errors().pop().unwrap();
+            let error = machine.errors().pop().unwrap();
             assert!(
                 error.contains(&format!("the process lacks {name}")),
                 "{error}"
@@ -71,9 +71,9 @@ fn a_process_without_the_capabilities_is_refused_with_the_reason() {
 
 #[test]
 fn close_succeeds_whoever_calls_it() {
-    in_room(|room| {
-        room.policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n");
-        let report = room.drive(&[
+    on_machine(|machine| {
+        machine.policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n");
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "uids=2001,2001",
@@ -83,13 +83,13 @@ fn close_succeeds_whoever_calls_it() {
         ]);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
         assert_eq!(report.codes("close"), [code::SUCCESS]);
-        let log = room.log();
+        let log = machine.log();
         assert!(!log.iter().any(|line| line.starts_with("<83>")), "{log:?}");
     });
 }
 
 #[test]
-fn a_user_nobody_knows_is_refused_and_told_apart() {
+fn a_user_nobody_knows_is_refused_and_distinguished() {
     let long = "x".repeat(256);
     let table: [(&[u8], i32); 9] = [
         (b"nosuch", code::USER_UNKNOWN),
@@ -103,18 +103,18 @@ fn a_user_nobody_knows_is_refused_and_told_apart() {
         (long.as_bytes(), code::USER_UNKNOWN),
     ];
     let table = table.map(|(name, code)| (name.to_owned(), code));
-    in_room(move |room| {
+    on_machine(move |machine| {
         for (name, expected) in table {
             let case = String::from_utf8_lossy(&name).into_owned();
-            let lines = room.log().len();
+            let lines = machine.log().len();
             let mut words = vec![word("start", &name)];
             words.extend(
                 ["state=before", "open", "state=after", "close", "end"].map(OsString::from),
             );
-            let report = room.drive(&words);
+            let report = machine.drive(&words);
             assert_eq!(report.codes("open"), [expected], "{case:?}");
             assert_same(&report.state("before"), &report.state("after"), &case);
-            let log = room.log().split_off(lines);
+            let log = machine.log().split_off(lines);
             assert_eq!(log.len(), 1, "{case:?}: {log:?}");
             assert!(
                 !log[0].contains(|c: char| c.is_control()),
@@ -126,8 +126,8 @@ fn a_user_nobody_knows_is_refused_and_told_apart() {
 
 #[test]
 fn a_session_of_nobody_is_refused() {
-    in_room(|room| {
-        let report = room.drive(&[
+    on_machine(|machine| {
+        let report = machine.drive(&[
             "start-nobody",
             "state=before",
             "open",
@@ -142,6 +142,6 @@ fn a_session_of_nobody_is_refused() {
             "nobody is asked for a name"
         );
         assert_same(&report.state("before"), &report.state("after"), "no user");
-        assert!(room.errors()[0].ends_with("PAM names no user"));
+        assert!(machine.errors()[0].ends_with("PAM names no user"));
     });
 }

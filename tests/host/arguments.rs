@@ -1,12 +1,12 @@
 //! The module's arguments, and the environment of the session.
 
 use crate::kernel::exists;
+use crate::machine::{PRIVATE_T, STORE, WATCHED, on_machine};
 use crate::report::{assert_same, code};
-use crate::room::{PRIVATE_T, STORE, WATCHED, in_room};
 
 #[test]
 fn an_unknown_argument_is_refused_with_its_name() {
-    in_room(|room| {
+    on_machine(|machine| {
         for argument in [
             "nonsense",
             "debugging",
@@ -21,32 +21,32 @@ fn an_unknown_argument_is_refused_with_its_name() {
             "threads=any,debug",
             "Threads=any",
         ] {
-            room.stack(argument);
-            let report = room.drive(WATCHED);
+            machine.stack(argument);
+            let report = machine.drive(WATCHED);
             assert_eq!(report.codes("open"), [code::PERM_DENIED], "{argument}");
             assert_same(&report.state("before"), &report.state("after"), argument);
-            let errors = room.errors();
-            let told = format!(
+            let errors = machine.errors();
+            let message = format!(
                 "cannot use module argument {argument}: known ones are config=PATH, observe, debug and threads=any"
             );
-            assert!(errors.last().unwrap().contains(&told), "{errors:?}");
+            assert!(errors.last().unwrap().contains(&message), "{errors:?}");
         }
     });
 }
 
 #[test]
-fn observe_changes_nothing_and_tells_what_would_be_done() {
-    in_room(|room| {
+fn observe_changes_nothing_and_logs_what_would_be_done() {
+    on_machine(|machine| {
         let by_policy = PRIVATE_T.replace("[settings]", "[settings]\nmode = \"observe\"");
         for (arguments, policy) in [("observe", PRIVATE_T), ("", &by_policy)] {
-            let lines = room.log().len();
-            room.stack(arguments);
-            room.policy(policy);
-            let report = room.drive(WATCHED);
+            let lines = machine.log().len();
+            machine.stack(arguments);
+            machine.policy(policy);
+            let report = machine.drive(WATCHED);
             assert_eq!(report.codes("open"), [code::SUCCESS]);
             assert_same(&report.state("before"), &report.state("after"), "observe");
             assert!(!exists(STORE), "no store is made");
-            let log = room.log().split_off(lines);
+            let log = machine.log().split_off(lines);
             assert!(
                 log.iter()
                     .any(|line| line.contains("observing only") && line.contains("/mnt/t")),
@@ -58,9 +58,9 @@ fn observe_changes_nothing_and_tells_what_would_be_done() {
 
 #[test]
 fn one_line_a_login_and_more_with_debug() {
-    in_room(|room| {
-        room.drive(&["start=alice", "open", "close", "end"]);
-        let log = room.log();
+    on_machine(|machine| {
+        machine.drive(&["start=alice", "open", "close", "end"]);
+        let log = machine.log();
         assert_eq!(log.len(), 1, "{log:?}");
         for part in [
             "<86>pam_jns[",
@@ -70,9 +70,9 @@ fn one_line_a_login_and_more_with_debug() {
         ] {
             assert!(log[0].contains(part), "{part:?} is missing in {log:?}");
         }
-        room.stack("debug");
-        room.drive(&["start=alice", "open", "close", "end"]);
-        let debug = room.log().split_off(1);
+        machine.stack("debug");
+        machine.drive(&["start=alice", "open", "close", "end"]);
+        let debug = machine.log().split_off(1);
         assert!(
             debug.len() > 1 && debug.iter().any(|line| line.starts_with("<87>")),
             "{debug:?}"
@@ -82,9 +82,9 @@ fn one_line_a_login_and_more_with_debug() {
 
 #[test]
 fn variables_go_through_pam_and_not_into_the_process() {
-    in_room(|room| {
+    on_machine(|machine| {
         let set = "[[env]]\nset = { TMPDIR = \"/mnt/t/{user}\", ADDED = \"1\" }\n";
-        room.policy(format!("{PRIVATE_T}{set}"));
+        machine.policy(format!("{PRIVATE_T}{set}"));
         let words = [
             "start=alice",
             "putenv=TMPDIR=/old",
@@ -95,7 +95,7 @@ fn variables_go_through_pam_and_not_into_the_process() {
             "environment=pam",
             "close",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         let mut variables = report.values("pam");
         variables.sort_unstable();
         assert_eq!(variables, ["ADDED=1", "OTHER=x", "TMPDIR=/mnt/t/alice"]);
@@ -106,11 +106,11 @@ fn variables_go_through_pam_and_not_into_the_process() {
 
 #[test]
 fn a_refused_login_has_the_variables_it_had() {
-    in_room(|room| {
+    on_machine(|machine| {
         let rest = "[[env]]\nset = { TMPDIR = \"/mnt/t/{user}\", ADDED = \"1\" }\n\
                     [[bind]]\nsource = \"/mnt/missing\"\npath = \"/mnt/home\"\n";
-        room.policy(format!("{PRIVATE_T}{rest}"));
-        let report = room.drive(&[
+        machine.policy(format!("{PRIVATE_T}{rest}"));
+        let report = machine.drive(&[
             "start=alice",
             "putenv=TMPDIR=/old",
             "environment=before",

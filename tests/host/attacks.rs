@@ -1,10 +1,10 @@
 //! Users who exchange what their sessions are made of for links to what is not theirs, at every moment of an open
 //! and as often as they can. A module that trusts paths shows that each attack can be won. What the pam_namespace
-//! of this machine makes of those that it can be told about is printed, and judged where its version is a known one.
+//! of this machine makes of those that it has options for is printed, and judged where its version is a known one.
 
 use crate::kernel::{directory, mounts_at, tree};
+use crate::machine::{CONFDIR, Machine, module, on_machine, program, shared_object};
 use crate::peer::{BEFORE_1_5_2_MENDED, MENDED, SINCE_1_5_2_MENDED, Version, Versions};
-use crate::room::{CONFDIR, Room, in_room, module, program, shared_object};
 use std::os::unix::fs::{lchown, symlink};
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,7 +19,7 @@ const LONGEST_RACE: u32 = 120;
 
 const SETTINGS: &str = "[settings]\nnamespace = \"session\"\nstore = \"/mnt/var/lib/jns\"\n";
 
-/// An attack, as the racer is told about it.
+/// An attack, as the racer is given it.
 #[derive(Clone, Copy)]
 struct Attack {
     /// What is exchanged for a link to the victim, and that link.
@@ -163,7 +163,7 @@ impl Attack {
         directory("/mnt/inst", 0, 0);
     }
 
-    /// Runs the racer with that module in the room's stack.
+    /// Runs the racer with that module on the machine's stack.
     fn run(&self, module: &PathBuf, mode: &Mode) -> Counts {
         let racer = Command::new(program("racer"))
             .arg(CONFDIR)
@@ -191,10 +191,10 @@ impl Attack {
 
     /// A module that trusts paths loses.
     fn assert_can_be_won(self, mode: Mode) {
-        in_attacked_room(self, move |room| {
-            room.stop_listening();
+        on_attacked_machine(self, move |machine| {
+            machine.stop_listening();
             let naive = shared_object("naive");
-            room.whole_stack(&format!(
+            machine.whole_stack(&format!(
                 "session required {} {}\nsession required pam_permit.so\n",
                 naive.display(),
                 self.naive
@@ -207,14 +207,14 @@ impl Attack {
         });
     }
 
-    /// Tells how pam_namespace fares, and judges what is known about its version.
+    /// Prints how pam_namespace fares, and judges what is known about its version.
     fn look_at_pam_namespace(self, mode: Mode) {
         if self.line.is_empty() {
             return;
         }
-        in_attacked_room(self, move |room| {
-            room.stop_listening();
-            room.stack_of_pam_namespace(self.line);
+        on_attacked_machine(self, move |machine| {
+            machine.stop_listening();
+            machine.stack_of_pam_namespace(self.line);
             let counts = self.run(&PathBuf::from("pam_namespace.so"), &mode);
             let version = Version::installed();
             println!("pam_namespace {version}: {counts:?}");
@@ -229,8 +229,8 @@ impl Attack {
     }
 
     /// The module under test does not lose, and nothing is anywhere else afterwards.
-    fn assert_is_lost(&self, room: &Room, mode: &Mode) -> Counts {
-        room.policy(format!("{SETTINGS}{}", self.rule));
+    fn assert_is_lost(&self, machine: &Machine, mode: &Mode) -> Counts {
+        machine.policy(format!("{SETTINGS}{}", self.rule));
         let before = tree(VICTIM);
         let counts = self.run(&module(), mode);
         assert_eq!(counts.strayed, 0, "{counts:?}");
@@ -245,20 +245,24 @@ impl Attack {
     }
 }
 
-/// A room with what the attack is about.
-fn in_attacked_room(attack: Attack, test: impl FnOnce(&mut Room) + Send + 'static) {
-    in_room(move |room| {
+/// A machine with what the attack is about.
+fn on_attacked_machine(attack: Attack, test: impl FnOnce(&mut Machine) + Send + 'static) {
+    on_machine(move |machine| {
         attack.set_up();
-        test(room);
+        test(machine);
     });
 }
 
 /// Exchanges the names at every pair of moments of an open.
 fn at_every_moment(attack: Attack) {
     let step = || vec!["step".to_owned()];
-    in_attacked_room(attack, move |room| {
-        let counts = attack.assert_is_lost(room, &step());
-        assert_eq!(room.errors().len(), counts.refused, "each has its reason");
+    on_attacked_machine(attack, move |machine| {
+        let counts = attack.assert_is_lost(machine, &step());
+        assert_eq!(
+            machine.errors().len(),
+            counts.refused,
+            "each has its reason"
+        );
     });
     attack.assert_can_be_won(step());
     attack.look_at_pam_namespace(step());
@@ -271,9 +275,9 @@ fn as_often_as_possible(attack: Attack) {
     };
     attack.assert_can_be_won(until(LONGEST_RACE, 3));
     attack.look_at_pam_namespace(until(RACE, 3));
-    in_attacked_room(attack, move |room| {
-        room.stop_listening();
-        attack.assert_is_lost(room, &until(RACE, 1));
+    on_attacked_machine(attack, move |machine| {
+        machine.stop_listening();
+        attack.assert_is_lost(machine, &until(RACE, 1));
     });
 }
 

@@ -3,8 +3,8 @@
 
 use crate::forced_panic::panicking_module;
 use crate::kernel::file;
+use crate::machine::{Machine, POLICY, PRIVATE_T, STORE, below_shell, module, on_machine};
 use crate::report::{assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, below_shell, in_room, module};
 use std::path::Path;
 
 /// The policy of the module that is called first.
@@ -21,31 +21,31 @@ const SESSION: &[&str] = &[
 ];
 
 /// Writes a stack that calls two files of the module, each with a policy of its own.
-fn stack(room: &Room, first: &Path, second: &Path) {
+fn stack(machine: &Machine, first: &Path, second: &Path) {
     let (first, second) = (first.display(), second.display());
-    room.whole_stack(&format!(
+    machine.whole_stack(&format!(
         "session required {first} config={OTHER_POLICY}\n\
          session required {second} config={POLICY}\n\
          session required pam_permit.so\n"
     ));
 }
 
-fn drive(room: &Room) -> crate::report::Report {
-    room.drive_with(below_shell(), SESSION)
+fn drive(machine: &Machine) -> crate::report::Report {
+    machine.drive_with(below_shell(), SESSION)
 }
 
 /// A second build that sees the first one's data would find the session open already, and go on.
 #[test]
 fn each_build_opens_a_session_of_its_own() {
     let other = panicking_module();
-    in_room(move |room| {
+    on_machine(move |machine| {
         file(OTHER_POLICY, PRIVATE_T);
         // A namespace that it has to make.
-        room.policy(PRIVATE_T.replacen("store", "namespace = \"session\"\nstore", 1));
-        stack(room, &module(), &other);
-        let report = drive(room);
+        machine.policy(PRIVATE_T.replacen("store", "namespace = \"session\"\nstore", 1));
+        stack(machine, &module(), &other);
+        let report = drive(machine);
         assert_eq!(report.codes("open"), [code::PERM_DENIED]);
-        let errors = room.errors();
+        let errors = machine.errors();
         assert!(errors[0].contains("this is a bug in pam_jns"), "{errors:?}");
     });
 }
@@ -53,7 +53,7 @@ fn each_build_opens_a_session_of_its_own() {
 #[test]
 fn sessions_of_two_builds_open_and_close_beside_each_other() {
     let other = panicking_module();
-    in_room(move |room| {
+    on_machine(move |machine| {
         // Nothing that the other build would panic at.
         let variables =
             format!("[settings]\nstore = \"{STORE}\"\n[[env]]\nset = {{ SECOND = \"1\" }}\n");
@@ -67,11 +67,11 @@ fn sessions_of_two_builds_open_and_close_beside_each_other() {
                 true => (variables.as_str(), PRIVATE_T),
             };
             file(OTHER_POLICY, first_policy);
-            room.policy(second_policy);
-            stack(room, &first, &second);
-            drive(room);
-            let report = drive(room);
-            assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
+            machine.policy(second_policy);
+            stack(machine, &first, &second);
+            drive(machine);
+            let report = drive(machine);
+            assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", machine.log());
             assert_eq!(report.values("variables"), ["SECOND=1"]);
             assert!(report.output.status.success(), "{:?}", report.output);
             let before = report.state("before");
@@ -83,17 +83,22 @@ fn sessions_of_two_builds_open_and_close_beside_each_other() {
 /// Its code is mapped twice, and either copy knows what the other keeps.
 #[test]
 fn two_copies_of_one_build_are_one_module() {
-    in_room(|room| {
+    on_machine(|machine| {
         let copy = Path::new("/mnt/copy.so");
         std::fs::copy(module(), copy).unwrap();
         file(OTHER_POLICY, PRIVATE_T);
-        stack(room, &module(), copy);
-        drive(room);
-        let lines = room.log().len();
-        let report = drive(room);
-        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
+        stack(machine, &module(), copy);
+        drive(machine);
+        let lines = machine.log().len();
+        let report = drive(machine);
+        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", machine.log());
         assert!(report.output.status.success(), "{:?}", report.output);
         assert_same(&report.state("before"), &report.state("ended"), "end");
-        assert_eq!(room.log().len(), lines + 1, "one session: {:?}", room.log());
+        assert_eq!(
+            machine.log().len(),
+            lines + 1,
+            "one session: {:?}",
+            machine.log()
+        );
     });
 }

@@ -3,8 +3,8 @@
 
 use crate::faults::in_session::drive;
 use crate::kernel::{directory, file, memory, mounts, propagate};
+use crate::machine::{CONFDIR, Machine, SERVICE, on_machine};
 use crate::report::{Report, code};
-use crate::room::{CONFDIR, Room, SERVICE, in_room};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs;
 use std::path::Path;
@@ -69,8 +69,8 @@ const COMMANDS: &[&str] = &[
 
 #[test]
 fn commands_leak_nothing_and_keep_their_directory_whatever_is_mounted_meanwhile() {
-    in_room(|room| {
-        set_up(room);
+    on_machine(|machine| {
+        set_up(machine);
         let host = hosts_mounts();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -110,15 +110,15 @@ fn await_file(path: &str) {
     }
 }
 
-fn set_up(room: &Room) {
+fn set_up(machine: &Machine) {
     for path in ["/mnt/beside", "/mnt/other", "/mnt/t/.keep"] {
         directory(path, 0o755, 0);
     }
     memory("/mnt/other");
     directory("/mnt/other/own", 0o1777, 0);
     propagate("/", MsFlags::MS_REC | MsFlags::MS_SHARED);
-    room.policy(POLICY);
-    room.stack("");
+    machine.policy(POLICY);
+    machine.stack("");
     fs::copy(format!("{CONFDIR}/{SERVICE}"), format!("{CONFDIR}/sudo")).unwrap();
     let made = drive(&[
         "start=alice",
@@ -173,7 +173,7 @@ fn hosts_mounts() -> Vec<String> {
 #[derive(Debug, Default)]
 struct Counts {
     shown: usize,
-    kept: usize,
+    stayed: usize,
 }
 
 fn run_commands() -> Counts {
@@ -203,12 +203,12 @@ fn run_commands() -> Counts {
                 .all(|found| *found == "1")
         );
         let commands = report.values("command namespace mnt");
-        let kept = commands
+        let stayed = commands
             .iter()
             .filter(|namespace| **namespace == caller)
             .count();
-        counts.kept += kept;
-        counts.shown += commands.len() - kept;
+        counts.stayed += stayed;
+        counts.shown += commands.len() - stayed;
         assert_eq!(
             mounts_of(&report, "first"),
             mounts_of(&report, "last"),

@@ -1,16 +1,16 @@
 //! Daemons close descriptors that are not theirs, reuse the numbers, and run out of them.
 
+use crate::machine::on_machine;
 use crate::report::{assert_same, code};
-use crate::room::in_room;
 
 /// The driver's own report, which is written at its end, needs no descriptor before.
 #[test]
 fn a_host_without_standard_descriptors_gets_none_from_the_module() {
-    in_room(|room| {
+    on_machine(|machine| {
         for closing in ["close-until=2", "close-from=0", "close-from=1"] {
             for stack in ["debug", "nonsense"] {
-                room.stack(stack);
-                let report = room.drive(&[
+                machine.stack(stack);
+                let report = machine.drive(&[
                     "start=alice",
                     closing,
                     "state=before",
@@ -39,9 +39,9 @@ fn a_host_without_standard_descriptors_gets_none_from_the_module() {
 
 #[test]
 fn nothing_is_written_to_a_descriptor_whose_number_was_reused() {
-    in_room(|room| {
-        room.stack("debug");
-        let report = room.drive(&[
+    on_machine(|machine| {
+        machine.stack("debug");
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "close-from=0",
@@ -62,7 +62,7 @@ fn nothing_is_written_to_a_descriptor_whose_number_was_reused() {
             [0; 3],
             "{report:?}"
         );
-        let log = room.log();
+        let log = machine.log();
         assert!(
             log.iter().any(|line| line.contains("session of bob")),
             "{log:?}"
@@ -72,12 +72,12 @@ fn nothing_is_written_to_a_descriptor_whose_number_was_reused() {
 
 #[test]
 fn a_host_that_is_short_of_descriptors_is_refused_or_served_whole() {
-    in_room(|room| {
+    on_machine(|machine| {
         let (mut refused, mut served) = (0, 0);
         // With 3 libpam itself fails, at its own audit message.
         for limit in 4..40 {
             let limit = format!("limit={limit}");
-            let report = room.drive(&[
+            let report = machine.drive(&[
                 "start=alice",
                 "limit=1024",
                 "state=before",

@@ -4,7 +4,7 @@
  *
  *   driver REPORT CONFDIR WORD...
  *
- * The report is kept in memory that forked children share, and written when the program ends, so that no
+ * The report is in memory that forked children share, and written when the program ends, so that no
  * descriptor is needed on the way. The words are the table at the end.
  */
 #define _GNU_SOURCE
@@ -261,8 +261,8 @@ static void say_process(const char *label) {
     say("%s personality %x\n", label, personality(0xffffffff));
     say("%s locale %s\n", label, setlocale(LC_ALL, NULL));
     siginfo_t info;
-    int kept = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
-    say("%s children %s\n", label, kept < 0 ? "none" : "some");
+    int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    say("%s children %s\n", label, result < 0 ? "none" : "some");
 }
 
 static void state(const char *label) {

@@ -5,21 +5,21 @@
 mod command;
 mod imported;
 pub mod in_session;
+mod judgement;
 mod processes;
 mod reuse;
 mod root;
 mod shared;
 mod trace;
-mod verdict;
 
 use crate::kernel::{directory, file, names};
+use crate::machine::{Machine, STORE_PARENT, module, on_machine, program, shared_object};
 use crate::report::{Report, code};
-use crate::room::{Room, STORE_PARENT, in_room, module, program, shared_object};
+use judgement::Whole;
 use nix::mount::{MsFlags, mount};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use trace::{Call, Markers, Trace};
-use verdict::Whole;
 
 /// Every kind of step, each in the form that makes the most calls.
 const POLICY: &str = r#"
@@ -238,7 +238,7 @@ impl Scene {
 
 /// What happens at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Injection {
     /// It fails with this error.
     Error(&'static str),
     /// The process is killed before it.
@@ -284,7 +284,7 @@ fn every_call_of_the_end_of_a_handle_fails_once() {
 
 /// The errors with which a call fails, each in a session of its own: one, and another one than the call of that name
 /// before and behind. All of them where `JNS_FAULTS=all`.
-fn errors(call: &Call) -> Vec<Fate> {
+fn errors(call: &Call) -> Vec<Injection> {
     let all = all_errors(&call.name);
     let chosen = call
         .number
@@ -297,17 +297,17 @@ fn errors(call: &Call) -> Vec<Fate> {
 }
 
 /// The same error for all calls of a kind.
-fn first_error(call: &Call) -> Vec<Fate> {
+fn first_error(call: &Call) -> Vec<Injection> {
     all_errors(&call.name).into_iter().take(1).collect()
 }
 
 /// The call is the last one of the process.
-fn kill(_: &Call) -> Vec<Fate> {
-    vec![Fate::Kill]
+fn kill(_: &Call) -> Vec<Injection> {
+    vec![Injection::Kill]
 }
 
 /// Every error that is tried with a call of that name.
-fn all_errors(name: &str) -> Vec<Fate> {
+fn all_errors(name: &str) -> Vec<Injection> {
     let names: &[&str] = match name {
         name if NOT_FAILED.contains(&name) => &[],
         name if MEMORY.contains(&name) => &["ENOMEM"],
@@ -315,22 +315,24 @@ fn all_errors(name: &str) -> Vec<Fate> {
         name if MAKE_DESCRIPTORS.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE"],
         _ => &["EIO", "ENOMEM", "EPERM"],
     };
-    names.iter().copied().map(Fate::Error).collect()
+    names.iter().copied().map(Injection::Error).collect()
 }
 
-/// Traces a session, then repeats it with each of the fates at each of its calls.
-fn campaign(scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
+/// Traces a session, then repeats it with each of the injections at each of its calls.
+fn campaign(scene: Scene, injections: fn(&Call) -> Vec<Injection>) {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    campaign_of(workers, scene, fates);
+    campaign_of(workers, scene, injections);
 }
 
-fn campaign_of(workers: usize, scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
+fn campaign_of(workers: usize, scene: Scene, injections: fn(&Call) -> Vec<Injection>) {
     let jobs = Arc::new(Mutex::new(None));
     let bad = Arc::new(Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let (jobs, bad) = (Arc::clone(&jobs), Arc::clone(&bad));
-            scope.spawn(move || in_room(move |room| work(room, scene, fates, &jobs, &bad)));
+            scope.spawn(move || {
+                on_machine(move |machine| work(machine, scene, injections, &jobs, &bad))
+            });
         }
     });
     let bad = std::mem::take(&mut *bad.lock().unwrap());
@@ -342,37 +344,41 @@ fn campaign_of(workers: usize, scene: Scene, fates: fn(&Call) -> Vec<Fate>) {
     );
 }
 
-type Jobs = Mutex<Option<VecDeque<(Call, Fate)>>>;
+type Jobs = Mutex<Option<VecDeque<(Call, Injection)>>>;
 
 fn work(
-    room: &Room,
+    machine: &Machine,
     scene: Scene,
-    fates: fn(&Call) -> Vec<Fate>,
+    injections: fn(&Call) -> Vec<Injection>,
     jobs: &Jobs,
     bad: &Mutex<Vec<String>>,
 ) {
-    set_up(room, scene);
-    let whole = whole(room, scene);
+    set_up(machine, scene);
+    let whole = whole(machine, scene);
     loop {
         let job = {
             let mut jobs = jobs.lock().unwrap();
-            jobs.get_or_insert_with(|| enumerate(room, scene, fates))
+            jobs.get_or_insert_with(|| enumerate(machine, scene, injections))
                 .pop_front()
         };
-        let Some((call, fate)) = job else { return };
-        let problems = suffer(room, scene, &call, fate, &whole);
+        let Some((call, injection)) = job else { return };
+        let problems = suffer(machine, scene, &call, injection, &whole);
         if !problems.is_empty() {
             let problems = problems.join("\n");
             bad.lock()
                 .unwrap()
-                .push(format!("{fate:?} at {call}:\n{problems}"));
+                .push(format!("{injection:?} at {call}:\n{problems}"));
         }
     }
 }
 
-/// The calls between the markers, each with its fates; says how many there are.
-fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeque<(Call, Fate)> {
-    prepare(room, scene);
+/// The calls between the markers, each with its injections; says how many there are.
+fn enumerate(
+    machine: &Machine,
+    scene: Scene,
+    injections: fn(&Call) -> Vec<Injection>,
+) -> VecDeque<(Call, Injection)> {
+    prepare(machine, scene);
     let (report, trace) = Trace::of(&["trace=all"], scene.words());
     assert_all_open(&report);
     let calls = trace.calls_of_module(scene.markers());
@@ -380,18 +386,18 @@ fn enumerate(room: &Room, scene: Scene, fates: fn(&Call) -> Vec<Fate>) -> VecDeq
         calls.len() > 10,
         "the module's calls are between the markers: {calls:?}"
     );
-    let with_fates = |call: &Call| {
+    let with_injections = |call: &Call| {
         let call = call.clone();
-        fates(&call.clone())
+        injections(&call.clone())
             .into_iter()
-            .map(move |fate| (call.clone(), fate))
+            .map(move |injection| (call.clone(), injection))
     };
-    let jobs: VecDeque<_> = calls.iter().flat_map(with_fates).collect();
+    let jobs: VecDeque<_> = calls.iter().flat_map(with_injections).collect();
     println!("{scene:?}: {} calls, {} runs", calls.len(), jobs.len());
     jobs
 }
 
-fn set_up(room: &Room, scene: Scene) {
+fn set_up(machine: &Machine, scene: Scene) {
     for (path, mode) in [
         ("/mnt/t/.keep", 0o755),
         ("/mnt/t", 0o1777),
@@ -407,19 +413,19 @@ fn set_up(room: &Room, scene: Scene) {
     directory("/mnt/source/of-the-source", 0o755, 0);
     file("/mnt/secret", "secret");
     if scene.is_shared() {
-        shared::set_up(room);
+        shared::set_up(machine);
     } else if scene.is_command() {
-        return in_session::set_up(room);
+        return in_session::set_up(machine);
     } else if scene.is_root() {
-        root::set_up(room);
+        root::set_up(machine);
     } else if scene == Scene::Imported {
-        imported::set_up(room);
+        imported::set_up(machine);
     } else if scene == Scene::Reuse {
-        room.policy(reuse::POLICY);
+        machine.policy(reuse::POLICY);
     } else {
-        room.policy(POLICY);
+        machine.policy(POLICY);
     }
-    room.whole_stack(&marked_stack());
+    machine.whole_stack(&marked_stack());
 }
 
 /// A PAM stack in which the module stands between the markers.
@@ -429,7 +435,7 @@ fn marked_stack() -> String {
         let marker = marker.display();
         format!("session required {marker} {open} {close} {end}\n")
     };
-    let config = crate::room::POLICY;
+    let config = crate::machine::POLICY;
     format!(
         "{}session required {} config={config}\n{}session required pam_permit.so\n",
         mark(trace::OPEN.begin, trace::CLOSE.begin, trace::END.end),
@@ -444,7 +450,7 @@ fn mount_queues() {
 }
 
 /// Puts everything back to where it was before a session of that kind.
-fn prepare(room: &Room, scene: Scene) {
+fn prepare(machine: &Machine, scene: Scene) {
     shared::forget_runtime();
     for name in names(STORE_PARENT) {
         std::fs::remove_dir_all(format!("{STORE_PARENT}/{name}")).unwrap();
@@ -456,25 +462,25 @@ fn prepare(room: &Room, scene: Scene) {
         std::fs::remove_dir_all(format!("/mnt/{name}")).unwrap();
     }
     if matches!(scene, Scene::LaterLogin | Scene::SlowJoin | Scene::Join) {
-        let report = room.drive(SESSION);
+        let report = machine.drive(SESSION);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
     }
     if scene == Scene::Reuse {
-        reuse::prepare(room);
+        reuse::prepare(machine);
     }
     if scene == Scene::LaterCommandForUser {
-        in_session::let_bob_log_in(room);
+        in_session::let_bob_log_in(machine);
     }
     if scene == Scene::SlowJoin {
         std::fs::remove_dir_all("/run/jns/stamp").unwrap();
     }
 }
 
-fn whole(room: &Room, scene: Scene) -> Whole {
-    prepare(room, scene);
+fn whole(machine: &Machine, scene: Scene) -> Whole {
+    prepare(machine, scene);
     let report = match scene.is_command() {
         true => in_session::drive(scene.words()),
-        false => room.drive(scene.words()),
+        false => machine.drive(scene.words()),
     };
     assert_all_open(&report);
     Whole::of(&report)
@@ -487,18 +493,26 @@ fn assert_all_open(report: &Report) {
     assert!(all && !codes.is_empty(), "{codes:?}");
 }
 
-/// One session with that fate; what is wrong afterwards.
-fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
-    prepare(room, scene);
-    let mut problems = match fate {
-        Fate::Stop => shared::suffer_stop(call, whole),
-        Fate::Error(_) | Fate::Kill if scene == Scene::Reuse => {
-            reuse::suffer(room, call, fate, whole)
+/// One session with that injection; what is wrong afterwards.
+fn suffer(
+    machine: &Machine,
+    scene: Scene,
+    call: &Call,
+    injection: Injection,
+    whole: &Whole,
+) -> Vec<String> {
+    prepare(machine, scene);
+    let mut problems = match injection {
+        Injection::Stop => shared::suffer_stop(call, whole),
+        Injection::Error(_) | Injection::Kill if scene == Scene::Reuse => {
+            reuse::suffer(machine, call, injection, whole)
         }
-        Fate::Error(_) | Fate::Kill if scene.is_command() => {
-            in_session::suffer(room, scene, call, fate, whole)
+        Injection::Error(_) | Injection::Kill if scene.is_command() => {
+            in_session::suffer(machine, scene, call, injection, whole)
         }
-        Fate::Error(_) | Fate::Kill => suffer_once(room, scene, call, fate, whole),
+        Injection::Error(_) | Injection::Kill => {
+            suffer_once(machine, scene, call, injection, whole)
+        }
     };
     if scene.is_shared() {
         problems.extend(shared::problems_afterwards(whole));
@@ -506,34 +520,44 @@ fn suffer(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> 
     problems
 }
 
-fn suffer_once(room: &Room, scene: Scene, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
-    let (before, lines) = (verdict::files(), room.log().len());
-    let report = match inject(scene, call, fate) {
+fn suffer_once(
+    machine: &Machine,
+    scene: Scene,
+    call: &Call,
+    injection: Injection,
+    whole: &Whole,
+) -> Vec<String> {
+    let (before, lines) = (judgement::files(), machine.log().len());
+    let report = match inject(scene, call, injection) {
         Ok(report) => report,
         Err(problem) => return vec![problem],
     };
-    match fate {
-        Fate::Kill | Fate::Stop => whole.compare_next(&room.drive(SESSION)),
-        Fate::Error(_) if scene.is_close() || scene.is_end() => whole.compare_closed(&report),
-        Fate::Error(_) => match report.codes("open")[..] {
+    match injection {
+        Injection::Kill | Injection::Stop => whole.compare_next(&machine.drive(SESSION)),
+        Injection::Error(_) if scene.is_close() || scene.is_end() => whole.compare_closed(&report),
+        Injection::Error(_) => match report.codes("open")[..] {
             [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(&report),
             [code::SUCCESS] => whole.compare(&report, scene.namespaces()),
             [code::PERM_DENIED | code::USER_UNKNOWN] => {
-                verdict::of_refused(&report, &before, &room.log().split_off(lines))
+                judgement::of_refused(&report, &before, &machine.log().split_off(lines))
             }
             ref other => vec![format!("open gave {other:?}, {:?}", report.output)],
         },
     }
 }
 
-/// The scene with that fate, which was met by one of the module's own calls.
-fn inject(scene: Scene, call: &Call, fate: Fate) -> Result<Report, String> {
+/// The scene with that injection, which was met by one of the module's own calls.
+fn inject(scene: Scene, call: &Call, injection: Injection) -> Result<Report, String> {
     let traced = format!("trace={},faccessat", call.name);
-    let injection = match fate {
-        Fate::Error(error) => format!("inject={}:error={error}:when={}", call.name, call.number),
-        Fate::Kill | Fate::Stop => format!("inject={}:signal=KILL:when={}", call.name, call.number),
+    let option = match injection {
+        Injection::Error(error) => {
+            format!("inject={}:error={error}:when={}", call.name, call.number)
+        }
+        Injection::Kill | Injection::Stop => {
+            format!("inject={}:signal=KILL:when={}", call.name, call.number)
+        }
     };
-    let (report, trace) = Trace::of(&[&traced, &injection], scene.words());
-    trace.hit(scene.markers(), fate == Fate::Kill)?;
+    let (report, trace) = Trace::of(&[&traced, &option], scene.words());
+    trace.hit(scene.markers(), injection == Injection::Kill)?;
     Ok(report)
 }

@@ -2,8 +2,8 @@
 //! cargo feature `forced-panic`.
 
 use crate::kernel::{exists, tree};
+use crate::machine::{STORE, on_machine, program, target_directory};
 use crate::report::{assert_same, code};
-use crate::room::{STORE, in_room, program, target_directory};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -35,8 +35,8 @@ pub fn panicking_module() -> PathBuf {
 #[test]
 fn a_panic_is_a_refusal_and_nothing_more() {
     let module = panicking_module();
-    in_room(move |room| {
-        room.stack_of(module.to_str().unwrap(), "");
+    on_machine(move |machine| {
+        machine.stack_of(module.to_str().unwrap(), "");
         let files = tree("/mnt");
         for (closing, wish) in [
             ("close-from=200", "RUST_BACKTRACE=0"),
@@ -53,24 +53,28 @@ fn a_panic_is_a_refusal_and_nothing_more() {
             ];
             let mut driver = Command::new("env");
             driver.arg(wish).arg(program("driver"));
-            let lines = room.log().len();
-            let report = room.drive_with(driver, &words);
+            let lines = machine.log().len();
+            let report = machine.drive_with(driver, &words);
             assert_eq!(report.codes("open"), [code::PERM_DENIED]);
-            assert_eq!(room.log().len(), lines + 1, "one line, whatever is wished");
+            assert_eq!(
+                machine.log().len(),
+                lines + 1,
+                "one line, whatever is wished"
+            );
             assert_same(&report.state("before"), &report.state("after"), closing);
             assert_eq!(tree("/mnt"), files, "{closing}");
             assert!(
                 report.output.stdout.is_empty() && report.output.stderr.is_empty(),
                 "{report:?}"
             );
-            let errors = room.errors();
+            let errors = machine.errors();
             assert!(
                 errors.last().unwrap().contains("this is a bug in pam_jns"),
                 "{errors:?}"
             );
             assert!(
                 errors.last().unwrap().contains("src/"),
-                "the place is told: {errors:?}"
+                "the place is logged: {errors:?}"
             );
         }
     });
@@ -80,8 +84,8 @@ fn a_panic_is_a_refusal_and_nothing_more() {
 #[test]
 fn a_panic_in_a_threaded_host_is_a_refusal_too() {
     let module = panicking_module();
-    in_room(move |room| {
-        room.stack_of(module.to_str().unwrap(), "threads=any");
+    on_machine(move |machine| {
+        machine.stack_of(module.to_str().unwrap(), "threads=any");
         crate::threads::run("refused");
         // A directory that another login was just using stays; it is empty by now.
         let users = format!("{STORE}/user/2001");
@@ -96,7 +100,7 @@ fn a_panic_in_a_threaded_host_is_a_refusal_too() {
 /// What the switch is not: in a module that is installed.
 #[test]
 fn the_module_that_is_installed_cannot_be_made_to_panic() {
-    let module = std::fs::read(crate::room::module()).unwrap();
+    let module = std::fs::read(crate::machine::module()).unwrap();
     let text = b"a panic was asked for";
     assert!(!module.windows(text.len()).any(|window| window == text));
 }

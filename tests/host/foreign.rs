@@ -2,8 +2,8 @@
 //! and is text there.
 
 use crate::kernel::{exists, names};
+use crate::machine::{CONFDIR, Machine, POLICY, on_machine, word};
 use crate::report::code;
-use crate::room::{CONFDIR, POLICY, Room, in_room, word};
 use pam_jns::error::steers;
 use pam_jns::session::SessionRecord;
 use serde_json::Value;
@@ -53,7 +53,7 @@ fn hostile() -> Vec<Vec<u8>> {
         b"-rf --help",
         b"$(touch /mnt/t/run)`touch /mnt/t/run`;touch /mnt/t/run",
     ];
-    // What is longer, libpam cannot tell the kernel's audit, and refuses.
+    // What is longer, libpam cannot give the kernel's audit, and refuses.
     let long = [b"x".repeat(3000), "ß".repeat(800).into_bytes()];
     all.iter().map(|text| text.to_vec()).chain(long).collect()
 }
@@ -80,21 +80,25 @@ fn tame(output: &Output, case: &str) -> String {
 }
 
 /// Opens a session that stays open, of which a service says this.
-fn log_in(room: &Room, said: &[u8]) {
+fn log_in(machine: &Machine, said: &[u8]) {
     let mut all = vec![OsString::from("start=alice")];
     all.extend(["tty", "rhost", "ruser"].map(|item| word(item, said)));
     // libpam takes no name of a service that could not be that of a file.
     all.push(word("service", &said[..said.len().min(255)]));
     all.push(OsString::from("open"));
-    let report = room.drive(&all);
+    let report = machine.drive(&all);
     let case = String::from_utf8_lossy(said);
-    let told = room.log().pop();
-    assert_eq!(report.codes("open"), [code::SUCCESS], "{case:?}: {told:?}");
+    let message = machine.log().pop();
+    assert_eq!(
+        report.codes("open"),
+        [code::SUCCESS],
+        "{case:?}: {message:?}"
+    );
 }
 
 /// The module's own messages since a line of the log.
-fn messages(room: &Room, since: usize) -> Vec<String> {
-    let mut log = room.log().split_off(since);
+fn messages(machine: &Machine, since: usize) -> Vec<String> {
+    let mut log = machine.log().split_off(since);
     log.retain(|line| line.contains("pam_jns["));
     log
 }
@@ -107,24 +111,24 @@ fn only_record() -> SessionRecord {
 }
 
 #[test]
-fn what_a_service_says_is_text_wherever_it_is_told() {
-    in_room(|room| {
-        room.policy(CURIOUS);
-        room.stack("debug");
-        let stack = std::fs::read(format!("{CONFDIR}/{}", crate::room::SERVICE)).unwrap();
+fn what_a_service_says_is_text_wherever_it_is_printed() {
+    on_machine(|machine| {
+        machine.policy(CURIOUS);
+        machine.stack("debug");
+        let stack = std::fs::read(format!("{CONFDIR}/{}", crate::machine::SERVICE)).unwrap();
         std::fs::write(format!("{CONFDIR}/other"), stack).unwrap();
-        log_in(room, b"plain");
+        log_in(machine, b"plain");
         let (plain, lines) = (
-            messages(room, 0).len(),
+            messages(machine, 0).len(),
             tame(&jns(&words(&["ps"])), "plain"),
         );
         for said in hostile() {
             let case = String::from_utf8_lossy(&said).into_owned();
             std::fs::remove_dir_all("/run/jns/session").unwrap();
-            let since = room.log().len();
-            log_in(room, &said);
+            let since = machine.log().len();
+            log_in(machine, &said);
 
-            let log = messages(room, since);
+            let log = messages(machine, since);
             // One rule more may match.
             assert!(log.len() <= plain + 1, "{case:?}: {log:?}");
             let is_login = |line: &&String| {
@@ -137,9 +141,9 @@ fn what_a_service_says_is_text_wherever_it_is_told() {
             }
 
             let record = only_record();
-            let told: String = case.chars().take(256).collect();
-            assert_eq!(record.rhost.as_ref(), Some(&told));
-            assert_eq!(record.tty.as_ref(), Some(&told));
+            let shown: String = case.chars().take(256).collect();
+            assert_eq!(record.rhost.as_ref(), Some(&shown));
+            assert_eq!(record.tty.as_ref(), Some(&shown));
 
             let text = tame(&jns(&words(&["ps"])), &case);
             assert_eq!(
@@ -150,7 +154,7 @@ fn what_a_service_says_is_text_wherever_it_is_told() {
             let text = tame(&jns(&words(&["ps", "--json"])), &case);
             let list: Value = serde_json::from_str(&text).expect(&case);
             let session = &list["users"][0]["namespaces"][0]["sessions"][0];
-            assert_eq!(session["rhost"], told);
+            assert_eq!(session["rhost"], shown);
         }
         assert!(!exists("/mnt/t/run"));
     });
@@ -158,8 +162,8 @@ fn what_a_service_says_is_text_wherever_it_is_told() {
 
 #[test]
 fn what_the_command_is_asked_about_is_text_in_its_answer() {
-    in_room(|room| {
-        room.policy(CURIOUS);
+    on_machine(|machine| {
+        machine.policy(CURIOUS);
         for said in hostile() {
             let (case, said) = (String::from_utf8_lossy(&said), OsStr::from_bytes(&said));
             for json in [&["explain"][..], &["explain", "--json"]] {

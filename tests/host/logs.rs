@@ -1,18 +1,18 @@
-//! Whatever `/dev/log` is, a login is neither held up nor refused because of it.
+//! Whatever `/dev/log` is, a login is neither delayed nor refused because of it.
 
+use crate::machine::{Machine, PRIVATE_T, WATCHED, on_machine};
 use crate::report::{assert_same, code};
-use crate::room::{PRIVATE_T, Room, WATCHED, in_room};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 /// Opens a session and a refused one, in time: the driver is killed if the module waits for the log.
 #[track_caller]
-fn works(room: &Room, case: &str) {
+fn works(machine: &Machine, case: &str) {
     for (policy, expected) in [(PRIVATE_T, code::SUCCESS), ("nonsense", code::PERM_DENIED)] {
-        room.policy(policy);
-        room.stack("debug");
+        machine.policy(policy);
+        machine.stack("debug");
         let mut command = std::process::Command::new("timeout");
-        command.arg("20").arg(crate::room::program("driver"));
-        let report = room.drive_with(command, WATCHED);
+        command.arg("20").arg(crate::machine::program("driver"));
+        let report = machine.drive_with(command, WATCHED);
         assert!(
             report.output.status.success(),
             "{case}: {:?}",
@@ -33,18 +33,18 @@ fn works(room: &Room, case: &str) {
 
 #[test]
 fn without_a_log() {
-    in_room(|room| {
-        room.stop_listening();
-        works(room, "no /dev/log");
+    on_machine(|machine| {
+        machine.stop_listening();
+        works(machine, "no /dev/log");
     });
 }
 
 #[test]
 fn with_a_log_that_is_something_else() {
-    in_room(|room| {
-        room.stop_listening();
+    on_machine(|machine| {
+        machine.stop_listening();
         std::fs::write("/dev/log", "").unwrap();
-        works(room, "a file");
+        works(machine, "a file");
         assert_eq!(
             std::fs::read("/dev/log").unwrap(),
             b"",
@@ -52,23 +52,23 @@ fn with_a_log_that_is_something_else() {
         );
         std::fs::remove_file("/dev/log").unwrap();
         let stream = UnixListener::bind("/dev/log").unwrap();
-        works(room, "a stream socket");
+        works(machine, "a stream socket");
         drop(stream);
-        works(room, "a socket that nobody has open");
+        works(machine, "a socket that nobody has open");
         std::fs::remove_file("/dev/log").unwrap();
         std::fs::create_dir("/dev/log").unwrap();
-        works(room, "a directory");
+        works(machine, "a directory");
         std::fs::remove_dir("/dev/log").unwrap();
         std::os::unix::fs::symlink("log", "/dev/log").unwrap();
-        works(room, "a link to itself");
+        works(machine, "a link to itself");
     });
 }
 
 /// A queue that is full stays full: nobody reads it. Each message may wait a little, and is then lost.
 #[test]
 fn with_a_log_that_nobody_reads() {
-    in_room(|room| {
-        room.stop_listening();
+    on_machine(|machine| {
+        machine.stop_listening();
         let _receiver = UnixDatagram::bind("/dev/log").unwrap();
         let sender = UnixDatagram::unbound().unwrap();
         sender.set_nonblocking(true).unwrap();
@@ -77,6 +77,6 @@ fn with_a_log_that_nobody_reads() {
             sent += 1;
         }
         assert!(sent > 0, "the queue takes something before it is full");
-        works(room, "a full queue");
+        works(machine, "a full queue");
     });
 }

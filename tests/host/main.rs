@@ -1,5 +1,5 @@
-//! The module in somebody else's process: programs of many kinds open sessions, in a [`room::Room`], and
-//! tell what that did to them; and every system call on the way fails once.
+//! The module in somebody else's process: programs of many kinds open sessions, on a [`machine::Machine`], and
+//! print what that did to them; and every system call on the way fails once.
 
 #![allow(
     clippy::disallowed_methods,
@@ -16,12 +16,12 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../end_to_end/bed/journal.rs"]
+#[path = "../end_to_end/sandbox/journal.rs"]
 mod journal;
 #[path = "../kernel/own.rs"]
 #[allow(dead_code, reason = "the plans that it makes are other tests'")]
 mod kernel;
-#[path = "../end_to_end/bed/peer.rs"]
+#[path = "../end_to_end/sandbox/peer.rs"]
 mod peer;
 
 mod accounts;
@@ -34,6 +34,7 @@ mod faults;
 mod forced_panic;
 mod foreign;
 mod logs;
+mod machine;
 mod names;
 mod odd_objects;
 mod policy_files;
@@ -42,7 +43,6 @@ mod programs_in_c;
 mod quiet;
 mod report;
 mod returning;
-mod room;
 mod sessions;
 mod squash;
 mod threads;

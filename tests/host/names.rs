@@ -2,8 +2,8 @@
 //! other, or is refused with the reason.
 
 use crate::kernel::{directory, exists, names};
+use crate::machine::{Machine, PASSWD_FILE, on_machine, word};
 use crate::report::{Report, assert_same, code};
-use crate::room::{PASSWD_FILE, Room, in_room, word};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -28,12 +28,12 @@ fn account(name: &[u8], uid: u32, home: &[u8]) {
 }
 
 /// A session that puts a file into the private directory, looked at before and after the open.
-fn log_in(room: &Room, name: &[u8]) -> Report {
+fn log_in(machine: &Machine, name: &[u8]) -> Report {
     let mut words = vec![word("start", name)];
     let rest = ["state=before", "open", "state=after", "touch=/mnt/t/mine"];
     words.extend(rest.map(OsString::from));
     words.extend(["close", "end"].map(OsString::from));
-    room.drive(&words)
+    machine.drive(&words)
 }
 
 /// Asserts that a session was refused: nothing has changed, and the log says why in one line.
@@ -87,9 +87,9 @@ const USABLE: &[&[u8]] = &[
 
 #[test]
 fn each_name_has_the_directory_of_that_name() {
-    in_room(|room| {
+    on_machine(|machine| {
         directory(NAMED, 0o700, 0);
-        room.policy(BY_NAME);
+        machine.policy(BY_NAME);
         let longest = vec![b'n'; 255];
         let mut all: Vec<&[u8]> = [&[&b"alice"[..], &longest], USABLE].concat();
         for (uid, name) in (3000..).zip(all.iter().skip(1)) {
@@ -97,11 +97,11 @@ fn each_name_has_the_directory_of_that_name() {
         }
         for name in &all {
             let case = String::from_utf8_lossy(name);
-            let lines = room.log().len();
-            let report = log_in(room, name);
+            let lines = machine.log().len();
+            let report = log_in(machine, name);
             assert_eq!(report.codes("open"), [code::SUCCESS], "{case:?}");
             assert_eq!(report.values("touch /mnt/t/mine"), ["0"], "{case:?}");
-            let log = room.log().split_off(lines);
+            let log = machine.log().split_off(lines);
             assert_eq!(log.len(), 1, "{case:?}: {log:?}");
             assert!(!log[0].contains(|c: char| c.is_control()), "{log:?}");
             let file = std::path::Path::new(NAMED).join(OsStr::from_bytes(name));
@@ -123,7 +123,7 @@ fn each_name_has_the_directory_of_that_name() {
 
 #[test]
 fn names_that_are_no_component_are_refused_where_they_would_be_one() {
-    in_room(|room| {
+    on_machine(|machine| {
         directory(NAMED, 0o700, 0);
         directory("/mnt/other", 0o700, 0);
         let long = vec![b'n'; 256];
@@ -149,21 +149,21 @@ fn names_that_are_no_component_are_refused_where_they_would_be_one() {
         for (uid, (name, _)) in (3000..).zip(table) {
             account(name, uid, b"/mnt/home/alice");
         }
-        room.policy(BY_NAME);
+        machine.policy(BY_NAME);
         for (name, reason) in table {
-            let lines = room.log().len();
-            let report = log_in(room, name);
+            let lines = machine.log().len();
+            let report = log_in(machine, name);
             let case = String::from_utf8_lossy(name);
-            assert_refused(&report, &room.log().split_off(lines), reason, &case);
+            assert_refused(&report, &machine.log().split_off(lines), reason, &case);
         }
         assert_eq!(names(NAMED), [""; 0]);
         assert_eq!(names("/mnt/other"), [""; 0]);
         assert!(!exists("/mnt/mine"));
 
         // By the id, whatever can be looked up has its directory.
-        room.policy(crate::room::PRIVATE_T);
+        machine.policy(crate::machine::PRIVATE_T);
         for (uid, (name, _)) in (3000..).zip(table).take(7) {
-            let report = log_in(room, name);
+            let report = log_in(machine, name);
             assert_eq!(report.codes("open"), [code::SUCCESS], "{uid}");
             let mine = format!("/mnt/var/lib/jns/user/{uid}/mnt-t/mine");
             std::fs::remove_file(mine).unwrap();
@@ -175,41 +175,41 @@ fn names_that_are_no_component_are_refused_where_they_would_be_one() {
 #[test]
 fn two_names_of_one_id_are_one_user() {
     const SHARED: &str = "[settings]\nnamespace = \"user\"\nstore = \"/mnt/var/lib/jns\"\n";
-    in_room(|room| {
+    on_machine(|machine| {
         account(b"alias", 2001, b"/mnt/home/alice");
         directory(NAMED, 0o700, 0);
-        room.policy(format!("{SHARED}[[private]]\npath = \"/mnt/t\"\n"));
+        machine.policy(format!("{SHARED}[[private]]\npath = \"/mnt/t\"\n"));
         let is_joined = |name: &[u8]| {
-            log_in(room, name);
-            room.log().last().unwrap().contains(": joined mnt:[")
+            log_in(machine, name);
+            machine.log().last().unwrap().contains(": joined mnt:[")
         };
         assert_eq!([is_joined(b"alice"), is_joined(b"alias")], [false, true]);
-        room.policy(format!(
+        machine.policy(format!(
             "{SHARED}[[private]]\npath = \"/mnt/t\"\nstore = \"/mnt/named/{{user}}\"\n"
         ));
         assert_eq!([is_joined(b"alice"), is_joined(b"alias")], [false, false]);
         assert_eq!(names(NAMED), ["alias", "alice"]);
         // Principals are names: what alice is exempt from, alias is not.
-        room.policy(
+        machine.policy(
             "[settings]\nexempt = [\"alice\"]\nstore = \"/mnt/var/lib/jns\"\n\
              [[private]]\npath = \"/mnt/t\"\nstore = \"/mnt/named/{user}\"\n",
         );
         let host = crate::kernel::namespace();
-        assert_eq!(log_in(room, b"alice").namespace("after"), host);
-        assert_ne!(log_in(room, b"alias").namespace("after"), host);
+        assert_eq!(log_in(machine, b"alice").namespace("after"), host);
+        assert_ne!(log_in(machine, b"alias").namespace("after"), host);
     });
 }
 
 #[test]
 fn another_name_of_roots_is_not_roots_name() {
-    in_room(|room| {
+    on_machine(|machine| {
         account(b"toor", 0, b"/root");
         let policy = |exempt: &str| {
-            room.policy(format!(
+            machine.policy(format!(
                 "[settings]\nexempt = [\"{exempt}\"]\nstore = \"/mnt/var/lib/jns\"\n\
                  [[private]]\npath = \"/mnt/t\"\n"
             ));
-            log_in(room, b"toor").namespace("after").to_owned()
+            log_in(machine, b"toor").namespace("after").to_owned()
         };
         let host = crate::kernel::namespace();
         assert_ne!(policy("root"), host);
@@ -220,12 +220,12 @@ fn another_name_of_roots_is_not_roots_name() {
 
 #[test]
 fn an_account_that_is_gone_is_refused_and_its_session_closed() {
-    in_room(|room| {
-        room.policy(
+    on_machine(|machine| {
+        machine.policy(
             "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n",
         );
         let gone = format!("empty={PASSWD_FILE}");
-        let report = room.drive(&[
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "touch=/mnt/t/file",
@@ -241,7 +241,7 @@ fn an_account_that_is_gone_is_refused_and_its_session_closed() {
         assert_eq!(report.codes("close"), [code::SUCCESS]);
         assert_same(&report.state("before"), &report.state("after"), "gone");
         assert_eq!(names("/mnt/var/lib/jns/session"), [""; 0]);
-        let errors = room.errors();
+        let errors = machine.errors();
         assert!(
             errors[0].ends_with("cannot find user alice: no such account"),
             "{errors:?}"
@@ -273,21 +273,21 @@ fn a_home_that_is_no_path_is_refused_only_where_it_is_one() {
         (b"/mnt/home/nobody-made-it", "No such file or directory"),
         (b"/mnt/home/bob", "belongs to uid 2002"),
     ];
-    in_room(move |room| {
+    on_machine(move |machine| {
         directory("/mnt/home/\u{fffd}/t", 0o755, 0);
         directory("/mnt/home/bob/t", 0o700, 2002);
         for (uid, (home, reason)) in (3000..).zip(table) {
             let name = format!("user{uid}");
             account(name.as_bytes(), uid, home);
-            room.policy(
+            machine.policy(
                 "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"{home}/t\"\n",
             );
-            let lines = room.log().len();
-            let report = log_in(room, name.as_bytes());
+            let lines = machine.log().len();
+            let report = log_in(machine, name.as_bytes());
             let case = String::from_utf8_lossy(home);
-            assert_refused(&report, &room.log().split_off(lines), reason, &case);
-            room.policy(crate::room::PRIVATE_T);
-            let report = log_in(room, name.as_bytes());
+            assert_refused(&report, &machine.log().split_off(lines), reason, &case);
+            machine.policy(crate::machine::PRIVATE_T);
+            let report = log_in(machine, name.as_bytes());
             assert_eq!(report.codes("open"), [code::SUCCESS], "{case:?}");
         }
     });

@@ -2,9 +2,9 @@
 //! names it, or is right.
 
 use crate::kernel::{directory, file, mounts_at};
+use crate::machine::{Machine, drive_with, on_machine, program, shared_object};
 use crate::peer::{BEFORE_1_5_2_MENDED, MENDED, Version};
 use crate::report::{Report, assert_same, code};
-use crate::room::{Room, drive_with, in_room, program, shared_object};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use std::fs;
 use std::os::unix::fs::{lchown, symlink};
@@ -104,12 +104,12 @@ fn login(case: &str) -> Report {
 }
 
 #[track_caller]
-fn refused(room: &Room, case: &str, named: &[&str]) {
-    let told = room.errors().len();
+fn refused(machine: &Machine, case: &str, named: &[&str]) {
+    let before = machine.errors().len();
     let report = login(case);
     assert_eq!(report.codes("open"), [code::PERM_DENIED], "{case}");
     assert_same(&report.state("before"), &report.state("after"), case);
-    let errors = room.errors().split_off(told);
+    let errors = machine.errors().split_off(before);
     assert_eq!(errors.len(), 1, "{case}: {errors:?}");
     let is_named = |name: &&str| errors[0].contains(name);
     assert!(
@@ -176,19 +176,19 @@ fn remove(path: &str) {
 
 #[test]
 fn nothing_that_is_not_a_directory_is_waited_for() {
-    in_room(|room| {
+    on_machine(|machine| {
         set_up();
         for (object, make) in OBJECTS {
             for (path, owner) in [("/mnt/odd/x", 0), ("/mnt/home/alice/odd/x", ALICE)] {
                 put(*make, path, owner);
                 for (rule, takes_files, covered) in RULES {
                     let (rule, covered) = (rule.replace('@', path), covered.replace('@', path));
-                    room.policy(format!("{SETTINGS}{rule}"));
+                    machine.policy(format!("{SETTINGS}{rule}"));
                     let case = format!("{object}: {rule}");
                     if *takes_files && !object.contains("link") {
                         right(&case, &covered);
                     } else {
-                        refused(room, &case, &[path, &covered, "/mnt/inst/alice"]);
+                        refused(machine, &case, &[path, &covered, "/mnt/inst/alice"]);
                     }
                 }
                 remove(path);
@@ -201,19 +201,19 @@ fn nothing_that_is_not_a_directory_is_waited_for() {
 /// pam_namespace did (CVE-2024-22365).
 #[test]
 fn a_fifo_is_waited_for_by_a_careless_module_and_not_by_this_one() {
-    in_room(|room| {
+    on_machine(|machine| {
         set_up();
         let path = "/mnt/home/alice/odd/x";
         put(OBJECTS[1].1, path, ALICE);
-        room.policy(format!("{SETTINGS}[[private]]\npath = \"{path}\"\n"));
-        refused(room, "a FIFO", &[path]);
+        machine.policy(format!("{SETTINGS}[[private]]\npath = \"{path}\"\n"));
+        refused(machine, "a FIFO", &[path]);
         let naive = shared_object("naive");
-        room.whole_stack(&format!(
+        machine.whole_stack(&format!(
             "session required {} at={path} from=/mnt/inst/naive\nsession required pam_permit.so\n",
             naive.display()
         ));
         assert!(waits(), "the FIFO keeps nobody waiting");
-        room.stack_of_pam_namespace(&format!("{path} /mnt/inst/ user root\n"));
+        machine.stack_of_pam_namespace(&format!("{path} /mnt/inst/ user root\n"));
         let (version, does_wait) = (Version::installed(), waits());
         println!("pam_namespace {version} waits: {does_wait}");
         if version.is_among(&BEFORE_1_5_2_MENDED) {
@@ -240,8 +240,8 @@ fn waits() -> bool {
 /// Whatever a user calls by the name of a kept entry is kept, or left out: nobody is kept out by it.
 #[test]
 fn kept_entries_of_every_kind_keep_nobody_out() {
-    in_room(|room| {
-        room.policy(format!(
+    on_machine(|machine| {
+        machine.policy(format!(
             "{SETTINGS}[[private]]\npath = \"/mnt/t\"\nkeep = [\"x\"]\n"
         ));
         for (object, make) in OBJECTS {
@@ -262,12 +262,12 @@ fn kept_entries_of_every_kind_keep_nobody_out() {
 
 #[test]
 fn the_store_is_a_directory_or_nothing() {
-    in_room(|room| {
+    on_machine(|machine| {
         set_up();
-        room.policy("[settings]\nnamespace = \"session\"\nstore = \"/mnt/odd/x\"\n[[private]]\npath = \"/mnt/t\"\n");
+        machine.policy("[settings]\nnamespace = \"session\"\nstore = \"/mnt/odd/x\"\n[[private]]\npath = \"/mnt/t\"\n");
         for (object, make) in OBJECTS {
             put(*make, "/mnt/odd/x", 0);
-            refused(room, object, &["/mnt/odd/x"]);
+            refused(machine, object, &["/mnt/odd/x"]);
             remove("/mnt/odd/x");
         }
     });
@@ -276,7 +276,7 @@ fn the_store_is_a_directory_or_nothing() {
 /// Paths that are as long as they may be, or longer.
 #[test]
 fn paths_of_every_length_are_refused_or_right() {
-    in_room(|room| {
+    on_machine(|machine| {
         let longest_name = format!("/mnt/{}", "n".repeat(255));
         directory(&longest_name, 0o755, 0);
         directory("/mnt/a", 0o755, 0);
@@ -313,7 +313,7 @@ fn paths_of_every_length_are_refused_or_right() {
             ),
             ("10 000 components of links", "/mnt/link-0".to_owned(), true),
         ] {
-            room.policy(format!("{SETTINGS}[[hide]]\npath = \"{path}\"\n"));
+            machine.policy(format!("{SETTINGS}[[hide]]\npath = \"{path}\"\n"));
             println!("{what}");
             if is_right {
                 let covered = if what.ends_with("links") {
@@ -323,7 +323,7 @@ fn paths_of_every_length_are_refused_or_right() {
                 };
                 right(what, covered);
             } else {
-                refused_whole(room, what);
+                refused_whole(machine, what);
             }
         }
     });
@@ -331,18 +331,18 @@ fn paths_of_every_length_are_refused_or_right() {
 
 /// Refused with one reason, by the policy's checker or by the kernel.
 #[track_caller]
-fn refused_whole(room: &Room, case: &str) {
-    let told = room.errors().len();
+fn refused_whole(machine: &Machine, case: &str) {
+    let before = machine.errors().len();
     let report = login(case);
     assert_eq!(report.codes("open"), [code::PERM_DENIED], "{case}");
     assert_same(&report.state("before"), &report.state("after"), case);
-    let errors = room.errors().split_off(told);
+    let errors = machine.errors().split_off(before);
     assert_eq!(errors.len(), 1, "{case}: {} errors", errors.len());
-    let is_told = ["jns.toml:5:", "cannot open /mnt/"]
+    let is_reported = ["jns.toml:5:", "cannot open /mnt/"]
         .iter()
         .any(|part| errors[0].contains(part));
     assert!(
-        is_told,
+        is_reported,
         "{case}: {}",
         &errors[0][..200.min(errors[0].len())]
     );
@@ -351,20 +351,20 @@ fn refused_whole(room: &Room, case: &str) {
 /// A directory two thousand levels down, and a host that may open half as many files.
 #[test]
 fn a_path_of_two_thousand_levels_is_refused_or_right() {
-    in_room(|room| {
+    on_machine(|machine| {
         let path = format!("/mnt{}", "/a".repeat(2_000));
         fs::create_dir_all(&path).unwrap();
-        room.policy(format!("{SETTINGS}[[hide]]\npath = \"{path}\"\n"));
+        machine.policy(format!("{SETTINGS}[[hide]]\npath = \"{path}\"\n"));
         for limit in ["1024", "8192"] {
-            let told = room.errors().len();
-            let report = room.drive(&[
+            let before = machine.errors().len();
+            let report = machine.drive(&[
                 "start=alice",
                 &format!("limit={limit}"),
                 "open",
                 "close",
                 "end",
             ]);
-            let errors = room.errors().split_off(told);
+            let errors = machine.errors().split_off(before);
             match report.codes("open")[..] {
                 [code::SUCCESS] => assert_eq!(errors, [""; 0]),
                 _ => assert!(

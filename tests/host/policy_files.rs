@@ -1,8 +1,8 @@
 //! Policy files that no administrator writes: each is refused with a clear reason, and nothing changes.
 
 use crate::kernel::{directory, exists};
+use crate::machine::{Machine, POLICY, PRIVATE_T, STORE, WATCHED, on_machine};
 use crate::report::{Report, assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, WATCHED, in_room};
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One login of alice's, with the time it took in the report.
-fn login(room: &Room) -> Report {
+fn login(machine: &Machine) -> Report {
     let words = [
         "start=alice",
         "state=before",
@@ -22,7 +22,7 @@ fn login(room: &Room) -> Report {
         "close",
         "end",
     ];
-    let report = room.drive(&words);
+    let report = machine.drive(&words);
     // Printed for those who look; how fast this is depends on the machine.
     let took = report.number("end", "milliseconds") - report.number("begin", "milliseconds");
     println!("  open took {took} ms");
@@ -31,15 +31,15 @@ fn login(room: &Room) -> Report {
 
 /// The policy file, which `make` makes, is refused with `reason` and in at most `most` lines.
 #[track_caller]
-fn refused(room: &Room, case: &str, reason: &str, most: usize, make: impl FnOnce()) {
+fn refused(machine: &Machine, case: &str, reason: &str, most: usize, make: impl FnOnce()) {
     println!("{case}");
     remove_policy();
     make();
-    let lines = room.log().len();
-    let report = login(room);
+    let lines = machine.log().len();
+    let report = login(machine);
     assert_eq!(report.codes("open"), [code::PERM_DENIED], "{case}");
     assert_same(&report.state("before"), &report.state("after"), case);
-    let log = room.log().split_off(lines);
+    let log = machine.log().split_off(lines);
     assert!(
         log.iter()
             .all(|line| line.starts_with("<83>") && line.contains(POLICY)
@@ -69,31 +69,35 @@ fn write_with(mode: u32, owner: u32) {
 
 #[test]
 fn what_is_not_a_file_of_roots_is_refused() {
-    in_room(|room| {
-        refused(room, "missing", "No such file or directory", 1, || ());
-        refused(room, "FIFO", "it is a FIFO", 1, || {
+    on_machine(|machine| {
+        refused(machine, "missing", "No such file or directory", 1, || ());
+        refused(machine, "FIFO", "it is a FIFO", 1, || {
             nix::unistd::mkfifo(POLICY, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         });
-        refused(room, "socket", "it is a socket", 1, || {
+        refused(machine, "socket", "it is a socket", 1, || {
             drop(UnixListener::bind(POLICY).unwrap())
         });
-        refused(room, "directory", "it is a directory", 1, || {
+        refused(machine, "directory", "it is a directory", 1, || {
             fs::create_dir(POLICY).unwrap()
         });
-        refused(room, "link", "it is a symbolic link", 1, || {
+        refused(machine, "link", "it is a symbolic link", 1, || {
             fs::write("/mnt/etc/real.toml", PRIVATE_T).unwrap();
             symlink("/mnt/etc/real.toml", POLICY).unwrap();
         });
-        refused(room, "link to nowhere", "it is a symbolic link", 1, || {
-            symlink("/nowhere", POLICY).unwrap()
-        });
-        refused(room, "group-writable", "its mode is 0664", 1, || {
+        refused(
+            machine,
+            "link to nowhere",
+            "it is a symbolic link",
+            1,
+            || symlink("/nowhere", POLICY).unwrap(),
+        );
+        refused(machine, "group-writable", "its mode is 0664", 1, || {
             write_with(0o664, 0)
         });
-        refused(room, "world-writable", "its mode is 0666", 1, || {
+        refused(machine, "world-writable", "its mode is 0666", 1, || {
             write_with(0o666, 0)
         });
-        refused(room, "a user's", "it belongs to uid 2001", 1, || {
+        refused(machine, "a user's", "it belongs to uid 2001", 1, || {
             write_with(0o644, 2001)
         });
     });
@@ -102,7 +106,7 @@ fn what_is_not_a_file_of_roots_is_refused() {
 /// Without the capabilities even root reads only what root has the right to.
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
-    in_room(|room| {
+    on_machine(|machine| {
         write_with(0o000, 0);
         let words = [
             "start=alice",
@@ -113,14 +117,14 @@ fn a_file_that_cannot_be_read_is_refused() {
             "state=after",
             "end",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("open"), [code::PERM_DENIED]);
         assert_same(
             &report.state("before"),
             &report.state("after"),
             "unreadable",
         );
-        let errors = room.errors();
+        let errors = machine.errors();
         assert!(
             errors[0].ends_with("cannot read /mnt/etc/jns.toml: Permission denied"),
             "{errors:?}"
@@ -130,7 +134,7 @@ fn a_file_that_cannot_be_read_is_refused() {
 
 #[test]
 fn a_file_that_a_user_could_replace_is_refused() {
-    in_room(|room| {
+    on_machine(|machine| {
         for (mode, owner, reason) in [
             (0o755, 2001, "/mnt/etc belongs to uid 2001"),
             (0o775, 0, "/mnt/etc is writable by others than root"),
@@ -138,7 +142,7 @@ fn a_file_that_a_user_could_replace_is_refused() {
         ] {
             directory("/mnt/etc", mode, owner);
             refused(
-                room,
+                machine,
                 &format!("directory {mode:o} of {owner}"),
                 reason,
                 1,
@@ -173,9 +177,9 @@ fn a_file_that_is_no_policy_is_refused_with_one_clear_reason() {
         .concat()
     };
     let one_line = |bytes: &[u8]| [PRIVATE_T.as_bytes(), bytes].concat();
-    in_room(move |room| {
+    on_machine(move |machine| {
         let case = |name: &str, reason: &str, most: usize, text: Vec<u8>| {
-            refused(room, name, reason, most, || {
+            refused(machine, name, reason, most, || {
                 fs::write(POLICY, text).unwrap()
             });
         };
@@ -232,7 +236,7 @@ fn a_file_that_is_no_policy_is_refused_with_one_clear_reason() {
 /// Large and right is right.
 #[test]
 fn a_large_policy_works() {
-    in_room(|room| {
+    on_machine(|machine| {
         let names = (0..10_000)
             .map(|n| format!("\"user{n}\""))
             .collect::<Vec<_>>()
@@ -249,13 +253,13 @@ fn a_large_policy_works() {
             ("1 MiB", largest),
         ] {
             println!("{case}");
-            room.policy(text);
-            let report = login(room);
+            machine.policy(text);
+            let report = login(machine);
             assert_eq!(
                 report.codes("open"),
                 [code::SUCCESS],
                 "{case}: {:?}",
-                room.errors()
+                machine.errors()
             );
             assert_ne!(
                 report.namespace("before"),
@@ -269,12 +273,12 @@ fn a_large_policy_works() {
 /// A login reads the old file or the new one, or none, and says so; never a part of one.
 #[test]
 fn a_file_that_vanishes_and_is_exchanged_while_it_is_read() {
-    in_room(|room| {
+    on_machine(|machine| {
         let text = format!("{PRIVATE_T}{}", "# a line\n".repeat(50_000));
         let over = AtomicBool::new(false);
         let reports: Vec<_> = std::thread::scope(|scope| {
             scope.spawn(|| exchange_policy(&text, &over));
-            let reports = (0..50).map(|_| room.drive(WATCHED)).collect();
+            let reports = (0..50).map(|_| machine.drive(WATCHED)).collect();
             over.store(true, Ordering::Relaxed);
             reports
         });
@@ -289,15 +293,15 @@ fn a_file_that_vanishes_and_is_exchanged_while_it_is_read() {
                 ref other => panic!("{other:?}"),
             }
         }
-        let told = [
+        let expected = [
             "No such file or directory",
             "it changed while it was read",
             "session of alice",
         ];
-        let unclear = room
+        let unclear = machine
             .log()
             .into_iter()
-            .find(|line| !told.iter().any(|known| line.contains(known)));
+            .find(|line| !expected.iter().any(|known| line.contains(known)));
         assert_eq!(unclear, None);
     });
 }

@@ -1,8 +1,8 @@
 //! Programs that are run for a session, and the host that notices nothing of them.
 
 use crate::kernel::{directory, file};
+use crate::machine::{Machine, POLICY, module, on_machine, shared_object};
 use crate::report::{Report, assert_same, code};
-use crate::room::{POLICY, Room, in_room, module, shared_object};
 
 /// The password, each character one too high.
 const SHIFTED: &str = "dpssfdu.ipstf.cbuufsz.tubqmf";
@@ -35,14 +35,14 @@ run = ["/bin/sh", "-c", "echo close >>/mnt/ran"]
 
 const LOGIN: [&str; 5] = ["start=alice", "authenticate", "open", "close", "end"];
 
-fn prepare(room: &Room) {
-    room.policy(POLICY_WITH_PROGRAMS);
+fn prepare(machine: &Machine) {
+    machine.policy(POLICY_WITH_PROGRAMS);
     directory("/mnt/volume", 0o755, 0);
     let open =
         format!("[ \"$(md5sum)\" = '{DIGEST}  -' ] && mount -t tmpfs volume \"$JNS_PATH\"\n");
     file("/mnt/open", &open);
     let (module, token) = (module(), shared_object("token"));
-    room.whole_stack(&format!(
+    machine.whole_stack(&format!(
         "auth required {token} {SHIFTED}\nauth optional {module} config={POLICY}\n\
          session required {module} config={POLICY}\nsession required pam_permit.so\n",
         token = token.display(),
@@ -56,8 +56,8 @@ fn scans(report: &Report) -> Vec<&str> {
 
 #[test]
 fn the_password_is_kept_until_the_session_is_open_and_no_longer() {
-    in_room(|room| {
-        prepare(room);
+    on_machine(|machine| {
+        prepare(machine);
         let scan = format!("scan={SHIFTED}");
         let fork = ["fork", &scan, "join"];
         let words = [
@@ -66,9 +66,9 @@ fn the_password_is_kept_until_the_session_is_open_and_no_longer() {
             &["open", &scan, "close", &scan, "end", &scan],
         ]
         .concat();
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("authenticate"), [code::SUCCESS]);
-        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
+        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", machine.log());
         // A child of the host's has none of it.
         assert_eq!(scans(&report), ["0", "1", "0", "0", "0", "0"]);
     });
@@ -76,18 +76,18 @@ fn the_password_is_kept_until_the_session_is_open_and_no_longer() {
 
 #[test]
 fn a_handle_that_ends_without_a_session_takes_the_password_along() {
-    in_room(|room| {
-        prepare(room);
+    on_machine(|machine| {
+        prepare(machine);
         let scan = format!("scan={SHIFTED}");
-        let report = room.drive(&["start=alice", "authenticate", &scan, "end", &scan]);
+        let report = machine.drive(&["start=alice", "authenticate", &scan, "end", &scan]);
         assert_eq!(scans(&report), ["1", "0"]);
     });
 }
 
 #[test]
 fn a_password_of_another_user_is_given_to_nobody() {
-    in_room(|room| {
-        prepare(room);
+    on_machine(|machine| {
+        prepare(machine);
         let scan = format!("scan={SHIFTED}");
         let words = [
             "start=bob",
@@ -97,7 +97,7 @@ fn a_password_of_another_user_is_given_to_nobody() {
             &scan,
             "end",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("open"), [code::PERM_DENIED]);
         assert_eq!(scans(&report), ["0"]);
     });
@@ -105,11 +105,11 @@ fn a_password_of_another_user_is_given_to_nobody() {
 
 #[test]
 fn no_password_is_kept_that_no_volume_wants() {
-    in_room(|room| {
-        prepare(room);
-        room.policy(crate::room::PRIVATE_T);
+    on_machine(|machine| {
+        prepare(machine);
+        machine.policy(crate::machine::PRIVATE_T);
         let scan = format!("scan={SHIFTED}");
-        let report = room.drive(&["start=alice", "authenticate", &scan, "open", "close", "end"]);
+        let report = machine.drive(&["start=alice", "authenticate", &scan, "open", "close", "end"]);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
         assert_eq!(scans(&report), ["0"]);
     });
@@ -117,8 +117,8 @@ fn no_password_is_kept_that_no_volume_wants() {
 
 #[test]
 fn the_host_notices_nothing_of_them_however_it_treats_its_children() {
-    in_room(|room| {
-        prepare(room);
+    on_machine(|machine| {
+        prepare(machine);
         for how in [&[][..], &["children=ignore"], &["children=reap"]] {
             let session = [
                 "start=alice",
@@ -128,12 +128,12 @@ fn the_host_notices_nothing_of_them_however_it_treats_its_children() {
                 "state=opened",
             ];
             let words = [how, &session, &["close", "state=closed", "end"]].concat();
-            let report = room.drive(&words);
+            let report = machine.drive(&words);
             assert_eq!(
                 report.codes("open"),
                 [code::SUCCESS],
                 "{how:?} {:?}",
-                room.log()
+                machine.log()
             );
             let before = report.state_without_view("before");
             assert_same(&before, &report.state_without_view("opened"), "open");
@@ -149,8 +149,8 @@ fn the_host_notices_nothing_of_them_however_it_treats_its_children() {
 
 #[test]
 fn hundreds_of_sessions_with_programs_leave_nothing_behind_in_the_process() {
-    in_room(|room| {
-        prepare(room);
+    on_machine(|machine| {
+        prepare(machine);
         let transaction = [&LOGIN[..], &["go-home"]].concat();
         let many = |times| [&["repeat", times], &transaction[..], &["again"]].concat();
         let words = [
@@ -161,7 +161,7 @@ fn hundreds_of_sessions_with_programs_leave_nothing_behind_in_the_process() {
             &["state=late"],
         ]
         .concat();
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("open"), [code::SUCCESS; 100]);
         assert_same(&report.state("early"), &report.state("late"), "90 sessions");
     });

@@ -1,8 +1,8 @@
 //! The module does its job in the host process and nothing else.
 
 use crate::kernel::exists;
+use crate::machine::{Machine, drive_with, on_machine, program};
 use crate::report::{Report, assert_same, code};
-use crate::room::{Room, drive_with, in_room, program};
 use std::process::Command;
 
 /// One transaction of alice's.
@@ -31,9 +31,9 @@ set = { TMPDIR = "/mnt/t" }
 
 #[test]
 fn a_session_changes_the_view_and_nothing_else() {
-    in_room(|room| {
-        room.policy(EVERYTHING);
-        let report = room.drive(&[
+    on_machine(|machine| {
+        machine.policy(EVERYTHING);
+        let report = machine.drive(&[
             "locale=C",
             "start=alice",
             "state=before",
@@ -54,8 +54,8 @@ fn a_session_changes_the_view_and_nothing_else() {
 
 #[test]
 fn thousands_of_sessions_leave_nothing_behind_in_the_process() {
-    in_room(|room| {
-        room.policy(EVERYTHING);
+    on_machine(|machine| {
+        machine.policy(EVERYTHING);
         let transaction = [&LOGIN[..], &["go-home"]].concat();
         let many = |times| [&["repeat", times], &transaction[..], &["again"]].concat();
         let words = [
@@ -66,7 +66,7 @@ fn thousands_of_sessions_leave_nothing_behind_in_the_process() {
             &["state=late", "memory=at-last"],
         ]
         .concat();
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("open"), [code::SUCCESS; 3000]);
         assert_same(
             &report.state("early"),
@@ -90,9 +90,9 @@ fn assert_no_growth(report: &Report, sessions: i64) {
 
 #[test]
 fn a_thousand_sessions_that_change_nothing_leave_nothing_behind() {
-    in_room(|room| {
+    on_machine(|machine| {
         for arguments in ["observe debug", "nonsense"] {
-            room.stack(arguments);
+            machine.stack(arguments);
             let words = [
                 &["repeat", "100"][..],
                 &LOGIN,
@@ -101,7 +101,7 @@ fn a_thousand_sessions_that_change_nothing_leave_nothing_behind() {
                 &["again", "state=late", "memory=at-last"],
             ]
             .concat();
-            let report = room.drive(&words);
+            let report = machine.drive(&words);
             assert_same(&report.state("early"), &report.state("late"), arguments);
             assert_no_growth(&report, 900);
             assert!(report.output.stdout.is_empty() && report.output.stderr.is_empty());
@@ -111,10 +111,11 @@ fn a_thousand_sessions_that_change_nothing_leave_nothing_behind() {
 
 #[test]
 fn the_working_directory_is_the_same_directory_inside() {
-    in_room(|room| {
+    on_machine(|machine| {
         for directory in ["/mnt/home", "/mnt/t", "/"] {
             let chdir = format!("chdir={directory}");
-            let report = room.drive(&[&chdir, "start=alice", "open", "touch=here", "state=opened"]);
+            let report =
+                machine.drive(&[&chdir, "start=alice", "open", "touch=here", "state=opened"]);
             assert_eq!(report.values("opened cwd")[0], directory);
             std::fs::remove_file(format!("{directory}/here")).unwrap();
         }
@@ -186,9 +187,9 @@ set = { GIVEN = "{user}:{home}" }
 "#;
 
 /// What a login logs and gives the session, without the numbers that are another login's next time.
-fn told_with(room: &Room, variables: &[&str]) -> Vec<String> {
+fn lines_with(machine: &Machine, variables: &[&str]) -> Vec<String> {
     let _ = std::fs::remove_dir_all("/mnt/var/lib/jns");
-    let lines = room.log().len();
+    let lines = machine.log().len();
     let mut env = Command::new("env");
     env.args(variables).arg(program("driver"));
     let words = [
@@ -208,26 +209,26 @@ fn told_with(room: &Room, variables: &[&str]) -> Vec<String> {
         rest.retain(|part| !part.is_empty());
         rest.join("#")
     };
-    let log = room.log().split_off(lines).into_iter().map(unnumbered);
+    let log = machine.log().split_off(lines).into_iter().map(unnumbered);
     log.chain(report.lines).collect()
 }
 
 #[test]
 fn the_environment_of_the_host_process_has_no_say() {
-    in_room(|room| {
-        room.policy(TALKATIVE);
-        room.stack("debug");
-        let plain = told_with(room, &[]);
+    on_machine(|machine| {
+        machine.policy(TALKATIVE);
+        machine.stack("debug");
+        let plain = lines_with(machine, &[]);
         for expected in [
             "JNS_USER=alice",
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
             "open",
             "pam GIVEN=alice:/mnt/home/alice",
         ] {
-            let told = plain.iter().any(|line| line.ends_with(expected));
-            assert!(told, "no {expected} in {plain:#?}");
+            let is_there = plain.iter().any(|line| line.ends_with(expected));
+            assert!(is_there, "no {expected} in {plain:#?}");
         }
-        let laden = told_with(room, LUGGAGE);
+        let laden = lines_with(machine, LUGGAGE);
         let (plain, laden): (Vec<&str>, Vec<&str>) = (
             plain.iter().map(String::as_str).collect(),
             laden.iter().map(String::as_str).collect(),

@@ -1,5 +1,5 @@
 /*
- * Opens sessions while the user whose they are exchanges two names for each other (renameat2(2)), and tells
+ * Opens sessions while the user whose they are exchanges two names for each other (renameat2(2)), and prints
  * how they ended.
  *
  *   racer CONFDIR MODULE ONE OTHER VICTIM PLACE SHOWN race SECONDS ENOUGH

@@ -1,4 +1,4 @@
-//! What a driver told about itself.
+//! What a driver printed about itself.
 
 use std::process::Output;
 

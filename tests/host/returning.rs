@@ -3,25 +3,27 @@
 //! session, for modules that stand behind this one.
 
 use crate::kernel::{exists, names};
+use crate::machine::{
+    Machine, POLICY, PRIVATE_T, STORE, below_shell, module, on_machine, shared_object,
+};
 use crate::report::{Report, assert_same, code};
-use crate::room::{POLICY, PRIVATE_T, Room, STORE, below_shell, in_room, module, shared_object};
 
 const PER_SESSION: &str =
     "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n";
 
-/// Runs the driver below another process of the room, and has it succeed.
-fn drive(room: &Room, words: &[&str]) -> Report {
-    let report = room.drive_with(below_shell(), words);
+/// Runs the driver below another process of the machine, and has it succeed.
+fn drive(machine: &Machine, words: &[&str]) -> Report {
+    let report = machine.drive_with(below_shell(), words);
     assert!(report.output.status.success(), "{:?}", report.output);
     report
 }
 
 /// The first login of each of these, which leaves a pin: that is in the host's mount table.
-fn log_in_once(room: &Room, users: &[&str]) {
+fn log_in_once(machine: &Machine, users: &[&str]) {
     for user in users {
         let start = format!("start={user}");
-        let report = drive(room, &[&start, "open", "close", "end"]);
-        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", room.log());
+        let report = drive(machine, &[&start, "open", "close", "end"]);
+        assert_eq!(report.codes("open"), [code::SUCCESS], "{:?}", machine.log());
     }
 }
 
@@ -35,7 +37,7 @@ fn without_pins<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
 
 #[test]
 fn a_host_that_lives_on_is_back_where_it_was() {
-    in_room(|room| {
+    on_machine(|machine| {
         let isolated = "[[isolate]]\nipc = \"own\"\nhostname = \"box\"\nnetwork = \"none\"\nprocesses = \"own\"\n";
         for (name, policy) in [
             ("shared", PRIVATE_T.to_owned()),
@@ -43,8 +45,8 @@ fn a_host_that_lives_on_is_back_where_it_was() {
             ("isolated", format!("{PRIVATE_T}{isolated}")),
             ("isolated by session", format!("{PER_SESSION}{isolated}")),
         ] {
-            room.policy(policy);
-            log_in_once(room, &["alice"]);
+            machine.policy(policy);
+            log_in_once(machine, &["alice"]);
             for directory in ["/", "/usr", "/mnt/t", "/mnt/home/alice"] {
                 let chdir = format!("chdir={directory}");
                 let words = [
@@ -65,7 +67,7 @@ fn a_host_that_lives_on_is_back_where_it_was() {
                     "end",
                     "state=ended-twice",
                 ];
-                let report = drive(room, &words);
+                let report = drive(machine, &words);
                 let case = format!("{name}, {directory}");
                 assert_eq!(report.codes("open"), [code::SUCCESS; 3], "{case}");
                 assert_eq!(report.values("exists /mnt/t/mine"), ["0"], "{case}");
@@ -80,12 +82,13 @@ fn a_host_that_lives_on_is_back_where_it_was() {
 
 #[test]
 fn a_session_in_another_root_directory_is_left_for_the_hosts() {
-    in_room(|room| {
+    on_machine(|machine| {
         for name in ["", "/dev", "/etc", "/proc", "/run", "/sys", "/usr"] {
             crate::kernel::directory(&format!("/mnt/root{name}"), 0o755, 0);
         }
-        room.policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[root]]\npath = \"/mnt/root\"\n");
-        log_in_once(room, &["alice"]);
+        machine
+            .policy("[settings]\nstore = \"/mnt/var/lib/jns\"\n[[root]]\npath = \"/mnt/root\"\n");
+        log_in_once(machine, &["alice"]);
         let words = [
             "chdir=/usr",
             "start=alice",
@@ -97,7 +100,7 @@ fn a_session_in_another_root_directory_is_left_for_the_hosts() {
             "end",
             "state=ended",
         ];
-        let report = drive(room, &words);
+        let report = drive(machine, &words);
         assert_eq!(
             report.values("exists /mnt"),
             ["0"; 2],
@@ -109,8 +112,8 @@ fn a_session_in_another_root_directory_is_left_for_the_hosts() {
 
 #[test]
 fn a_session_inside_another_one_is_left_for_that() {
-    in_room(|room| {
-        log_in_once(room, &["alice", "bob"]);
+    on_machine(|machine| {
+        log_in_once(machine, &["alice", "bob"]);
         let words = [
             "start=alice",
             "state=host",
@@ -132,7 +135,7 @@ fn a_session_inside_another_one_is_left_for_that() {
             "end",
             "state=host-again",
         ];
-        let report = drive(room, &words);
+        let report = drive(machine, &words);
         assert_eq!(report.codes("open"), [code::SUCCESS; 3]);
         assert_ne!(report.namespace("alice"), report.namespace("bob"));
         for (before, after) in [
@@ -150,11 +153,11 @@ fn a_session_inside_another_one_is_left_for_that() {
 /// The children of a host are born in the PID namespace of the session that it is back in.
 #[test]
 fn processes_of_the_session_around_are_back_as_well() {
-    in_room(|room| {
-        room.policy(format!(
+    on_machine(|machine| {
+        machine.policy(format!(
             "{PRIVATE_T}[[isolate]]\nusers = [\"alice\"]\nprocesses = \"own\"\n"
         ));
-        log_in_once(room, &["alice", "bob"]);
+        log_in_once(machine, &["alice", "bob"]);
         let words = [
             "start=alice",
             "state=host",
@@ -170,7 +173,7 @@ fn processes_of_the_session_around_are_back_as_well() {
             "end",
             "state=host-again",
         ];
-        let report = drive(room, &words);
+        let report = drive(machine, &words);
         let of = |label: &str| {
             let lines = report.lines.iter();
             let found = lines.filter_map(|line| line.strip_prefix(label));
@@ -188,9 +191,9 @@ fn processes_of_the_session_around_are_back_as_well() {
 /// What was alice's alone ended when the process left it for bob's.
 #[test]
 fn a_session_around_that_is_gone_is_left_out() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
-        log_in_once(room, &["alice"]);
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
+        log_in_once(machine, &["alice"]);
         let words = [
             "start=alice",
             "state=host",
@@ -203,7 +206,7 @@ fn a_session_around_that_is_gone_is_left_out() {
             "end",
             "state=host-again",
         ];
-        let report = drive(room, &words);
+        let report = drive(machine, &words);
         let host = report.state("host");
         assert_same(&host, &report.state("between"), "bob's close");
         assert_same(&host, &report.state("host-again"), "end");
@@ -214,8 +217,8 @@ fn a_session_around_that_is_gone_is_left_out() {
 /// A display manager for two users, or for one user twice, who leave in any order.
 #[test]
 fn sessions_that_end_in_another_order_leave_the_host_where_it_was() {
-    in_room(|room| {
-        log_in_once(room, &["alice", "bob"]);
+    on_machine(|machine| {
+        log_in_once(machine, &["alice", "bob"]);
         for second in ["start=bob", "start=alice"] {
             for first_is_first in [true, false] {
                 let to_the_first = if first_is_first { &["switch"][..] } else { &[] };
@@ -231,7 +234,7 @@ fn sessions_that_end_in_another_order_leave_the_host_where_it_was() {
                 ];
                 let closing = ["close", "state=between", "end", "switch", "close", "end"];
                 let words = [&opening, to_the_first, &closing, &["state=closed"]].concat();
-                let report = drive(room, &words);
+                let report = drive(machine, &words);
                 let case = format!("{second}, the first one first: {first_is_first}");
                 assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
                 let label = if first_is_first { "two" } else { "one" };
@@ -244,8 +247,8 @@ fn sessions_that_end_in_another_order_leave_the_host_where_it_was() {
 
 #[test]
 fn a_host_that_has_moved_in_the_session_stays_in_that_directory() {
-    in_room(|room| {
-        log_in_once(room, &["alice"]);
+    on_machine(|machine| {
+        log_in_once(machine, &["alice"]);
         for directory in ["/usr", "/mnt/t"] {
             let chdir = format!("chdir={directory}");
             let words = [
@@ -258,7 +261,7 @@ fn a_host_that_has_moved_in_the_session_stays_in_that_directory() {
                 "end",
                 "state=ended",
             ];
-            let report = drive(room, &words);
+            let report = drive(machine, &words);
             let identity = |label: &str| report.values(&format!("{label} cwd"))[1].to_owned();
             assert_eq!(identity("opened"), identity("closed"), "{directory}");
             assert_eq!(identity("opened"), identity("ended"), "{directory}");
@@ -269,13 +272,13 @@ fn a_host_that_has_moved_in_the_session_stays_in_that_directory() {
 
 #[test]
 fn the_end_is_seen_by_hooks_in_the_session() {
-    in_room(|room| {
+    on_machine(|machine| {
         let hook =
             "[[hook]]\nwhen = \"close\"\nrun = [\"/bin/cp\", \"/mnt/t/mine\", \"/mnt/seen\"]\n";
-        room.policy(format!("{PER_SESSION}{hook}"));
+        machine.policy(format!("{PER_SESSION}{hook}"));
         let words = ["start=alice", "open", "touch=/mnt/t/mine", "close", "end"];
-        drive(room, &words);
-        assert!(exists("/mnt/seen"), "{:?}", room.log());
+        drive(machine, &words);
+        assert!(exists("/mnt/seen"), "{:?}", machine.log());
         assert_eq!(names(&format!("{STORE}/session")), [""; 0]);
     });
 }
@@ -283,17 +286,17 @@ fn the_end_is_seen_by_hooks_in_the_session() {
 /// As systemd's (sd-pam) closes: it can do nothing, and has nothing to complain of.
 #[test]
 fn who_has_no_rights_any_more_closes_quietly() {
-    in_room(|room| {
+    on_machine(|machine| {
         let closing = ["state=before", "close", "end", "state=after"];
         let as_user = [&["fork", "uids=2001,2001"][..], &closing, &["join"]].concat();
         let without_rights = [&["drop=21"][..], &closing].concat();
         for closing in [as_user, without_rights] {
-            let report = drive(room, &[&["start=alice", "open"][..], &closing].concat());
+            let report = drive(machine, &[&["start=alice", "open"][..], &closing].concat());
             assert_eq!(report.codes("close"), [code::SUCCESS]);
             let (before, after) = (report.state("before"), report.state("after"));
             assert_same(&before, &after, closing[0]);
         }
-        let log = room.log();
+        let log = machine.log();
         assert!(log.iter().all(|line| line.starts_with("<86>")), "{log:?}");
     });
 }
@@ -301,8 +304,8 @@ fn who_has_no_rights_any_more_closes_quietly() {
 /// What was closed before is returned from first, in whichever handle.
 #[test]
 fn the_next_session_of_a_host_begins_where_the_host_was() {
-    in_room(|room| {
-        log_in_once(room, &["alice", "bob"]);
+    on_machine(|machine| {
+        log_in_once(machine, &["alice", "bob"]);
         for (case, second) in [
             ("the same handle", &["user=root", "open"][..]),
             ("another handle", &["switch", "start=root", "open"]),
@@ -323,7 +326,7 @@ fn the_next_session_of_a_host_begins_where_the_host_was() {
                 rest,
                 &["state=ended"],
             ];
-            let report = drive(room, &words.concat());
+            let report = drive(machine, &words.concat());
             assert_eq!(report.codes("open"), [code::SUCCESS; 2], "{case}");
             for label in ["opened", "ended"] {
                 assert_same(&report.state("before"), &report.state(label), case);
@@ -335,13 +338,13 @@ fn the_next_session_of_a_host_begins_where_the_host_was() {
 /// Whoever ends the handle besides the process that has closed the session frees memory.
 #[test]
 fn a_copy_of_the_process_that_ends_the_handle_stays_where_it_is() {
-    in_room(|room| {
-        log_in_once(room, &["alice"]);
+    on_machine(|machine| {
+        log_in_once(machine, &["alice"]);
         for child in [&["fork"][..], &["fork", "uids=2001,2001"]] {
             let opening = ["state=before", "start=alice", "open", "close"];
             let ending = ["state=closed", "end", "state=copy-ended", "join"];
             let rest = ["state=between", "end", "state=ended"];
-            let report = drive(room, &[&opening[..], child, &ending, &rest].concat());
+            let report = drive(machine, &[&opening[..], child, &ending, &rest].concat());
             let [closed, copy] = ["closed", "copy-ended"].map(|label| report.state(label));
             assert_same(&closed, &copy, child[child.len() - 1]);
             assert_eq!(report.namespace("closed"), report.namespace("between"));
@@ -355,16 +358,16 @@ fn a_copy_of_the_process_that_ends_the_handle_stays_where_it_is() {
 /// As pam_mount does, which stands behind this module to mount in the session alone.
 #[test]
 fn a_module_behind_unmounts_in_the_session_what_it_has_mounted_there() {
-    in_room(|room| {
+    on_machine(|machine| {
         let mounting = format!(
             "session required {} config={POLICY}\nsession required {} /mnt/t\n",
             module().display(),
             shared_object("mounter").display()
         );
-        log_in_once(room, &["alice"]);
+        log_in_once(machine, &["alice"]);
         for policy in [PRIVATE_T, PER_SESSION] {
-            room.policy(policy);
-            room.whole_stack(&mounting);
+            machine.policy(policy);
+            machine.whole_stack(&mounting);
             let words = [
                 "chdir=/usr",
                 "state=before",
@@ -376,7 +379,7 @@ fn a_module_behind_unmounts_in_the_session_what_it_has_mounted_there() {
                 "end",
                 "state=ended",
             ];
-            let report = drive(room, &words);
+            let report = drive(machine, &words);
             assert_eq!(report.codes("open"), [code::SUCCESS], "{policy}");
             assert_eq!(report.codes("close"), [code::SUCCESS], "{policy}");
             assert_ne!(report.namespace("opened"), report.namespace("before"));

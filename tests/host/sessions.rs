@@ -1,8 +1,8 @@
 //! Opens and closes in every order, and in a forked child.
 
 use crate::kernel::{directory, exists, names, tree};
+use crate::machine::{PRIVATE_T, STORE, drive, on_machine};
 use crate::report::{assert_same, code};
-use crate::room::{PRIVATE_T, STORE, drive, in_room};
 
 const PER_SESSION: &str =
     "[settings]\nstore = \"/mnt/var/lib/jns\"\n[[private]]\npath = \"/mnt/t\"\nper = \"session\"\n";
@@ -19,8 +19,8 @@ fn session_directories() -> Vec<String> {
 
 #[test]
 fn a_second_open_in_one_handle_changes_nothing() {
-    in_room(|room| {
-        let report = room.drive(&[
+    on_machine(|machine| {
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "state=once",
@@ -40,8 +40,8 @@ fn a_second_open_in_one_handle_changes_nothing() {
 
 #[test]
 fn close_twice_and_without_an_open_succeeds() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
         let words = [
             "start=alice",
             "close",
@@ -53,7 +53,7 @@ fn close_twice_and_without_an_open_succeeds() {
             "state=again",
             "end",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.codes("close"), [code::SUCCESS; 3]);
         assert_same(
             &report.state("closed"),
@@ -66,12 +66,12 @@ fn close_twice_and_without_an_open_succeeds() {
 
 #[test]
 fn a_session_that_is_never_closed_hurts_nobody() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
-        room.drive(&["start=alice", "open", "end"]);
-        room.drive(&["start=alice", "open"]);
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
+        machine.drive(&["start=alice", "open", "end"]);
+        machine.drive(&["start=alice", "open"]);
         assert_eq!(session_directories().len(), 2);
-        let report = room.drive(&["start=alice", "open", "touch=/mnt/t/mine", "close", "end"]);
+        let report = machine.drive(&["start=alice", "open", "touch=/mnt/t/mine", "close", "end"]);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
         assert_eq!(session_directories().len(), 2);
     });
@@ -79,11 +79,11 @@ fn a_session_that_is_never_closed_hurts_nobody() {
 
 #[test]
 fn one_handle_for_two_users_closes_both_of_their_sessions() {
-    in_room(|room| {
-        room.policy(format!(
+    on_machine(|machine| {
+        machine.policy(format!(
             "{PER_SESSION}except = [\"bob\"]\n[[private]]\npath = \"/mnt/home\"\nper = \"session\"\nusers = [\"bob\"]\n"
         ));
-        let report = room.drive(&[
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "state=alice",
@@ -102,8 +102,8 @@ fn one_handle_for_two_users_closes_both_of_their_sessions() {
 
 #[test]
 fn a_refused_open_forgets_nothing_of_the_session_before() {
-    in_room(|room| {
-        room.policy(format!(
+    on_machine(|machine| {
+        machine.policy(format!(
             "{PER_SESSION}[[bind]]\nusers = [\"bob\"]\nsource = \"/mnt/missing\"\npath = \"/mnt/home\"\n"
         ));
         let words = [
@@ -119,7 +119,7 @@ fn a_refused_open_forgets_nothing_of_the_session_before() {
             "close",
             "end",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(
             report.codes("open"),
             [code::SUCCESS, code::PERM_DENIED, code::SUCCESS]
@@ -141,9 +141,9 @@ fn a_refused_open_forgets_nothing_of_the_session_before() {
 /// The log of a hook is each thread's own, and what is a thread's own has ended by then.
 #[test]
 fn a_session_that_is_closed_when_its_process_exits_ends_as_others_do() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
-        let report = room.drive(&["start=alice", "open", "exit"]);
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
+        let report = machine.drive(&["start=alice", "open", "exit"]);
         assert_eq!(report.codes("close"), [code::SUCCESS]);
         assert_eq!(report.codes("end"), [code::SUCCESS]);
         assert_eq!(session_directories(), [""; 0]);
@@ -154,9 +154,9 @@ fn a_session_that_is_closed_when_its_process_exits_ends_as_others_do() {
 /// Under sshd and su the user's child ends its copy of the handle; it must take nothing from the parent.
 #[test]
 fn a_forked_child_that_closes_and_ends_takes_nothing_away() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
-        let report = room.drive(&[
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
+        let report = machine.drive(&[
             "start=alice",
             "open",
             "touch=/mnt/t/mine",
@@ -196,8 +196,8 @@ fn a_forked_child_that_closes_and_ends_takes_nothing_away() {
 /// pam_end without a close, by root in a child: `Drop` frees memory and nothing else.
 #[test]
 fn ending_the_handle_in_a_child_removes_nothing() {
-    in_room(|room| {
-        room.policy(PER_SESSION);
+    on_machine(|machine| {
+        machine.policy(PER_SESSION);
         let words = [
             "start=alice",
             "open",
@@ -209,7 +209,7 @@ fn ending_the_handle_in_a_child_removes_nothing() {
             "close",
             "end",
         ];
-        let report = room.drive(&words);
+        let report = machine.drive(&words);
         assert_eq!(report.values("exists /mnt/t/mine"), ["1"]);
         assert_eq!(session_directories(), [""; 0]);
     });
@@ -219,9 +219,9 @@ fn ending_the_handle_in_a_child_removes_nothing() {
 /// of kept entries in it too.
 #[test]
 fn first_logins_at_once_leave_one_instance() {
-    in_room(|room| {
+    on_machine(|machine| {
         directory("/mnt/t/.kept", 0o755, 0);
-        room.policy(format!("{PRIVATE_T}keep = [\".kept\"]\n"));
+        machine.policy(format!("{PRIVATE_T}keep = [\".kept\"]\n"));
         for round in 0..50 {
             std::thread::scope(|scope| {
                 let login =

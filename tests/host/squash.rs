@@ -2,8 +2,8 @@
 //! there. A login works, or is refused whole with the reason.
 
 use crate::kernel::{directory, exists, tree};
+use crate::machine::{Machine, on_machine, program};
 use crate::report::{assert_same, code};
-use crate::room::{Room, in_room, program};
 use std::process::Command;
 
 /// How a home treats root.
@@ -11,7 +11,7 @@ use std::process::Command;
 enum Home {
     /// As nobody, who may not enter it.
     Closed,
-    /// As somebody whom the file system does not know: nothing can be made.
+    /// As somebody that the file system does not know: nothing can be made.
     Foreign,
 }
 
@@ -77,18 +77,18 @@ const RULES: &[(&str, Expected, Expected)] = &[
 
 #[test]
 fn homes_that_are_closed_to_root_keep_nobody_out_by_halves() {
-    in_room(|room| {
+    on_machine(|machine| {
         directory("/mnt/home/alice/t", 0o755, 2001);
         directory("/mnt/home/alice", 0o700, 2001);
         for (rule, closed, _) in RULES {
-            try_rule(room, rule, Home::Closed, *closed);
+            try_rule(machine, rule, Home::Closed, *closed);
         }
     });
 }
 
 #[test]
 fn homes_where_root_can_make_nothing_keep_nobody_out_by_halves() {
-    in_room(|room| {
+    on_machine(|machine| {
         directory("/mnt/home/alice/t", 0o755, 2001);
         directory("/mnt/home/alice", 0o700, 2001);
         let squashed = Command::new(program("squash"))
@@ -97,14 +97,14 @@ fn homes_where_root_can_make_nothing_keep_nobody_out_by_halves() {
         assert!(squashed.unwrap().success());
         assert!(std::fs::write("/mnt/home/alice/file", "").is_err());
         for (rule, _, foreign) in RULES {
-            try_rule(room, rule, Home::Foreign, *foreign);
+            try_rule(machine, rule, Home::Foreign, *foreign);
         }
         let hide = "[[hide]]\npath = \"/mnt/home\"\nkeep = [\"{user}\"]";
-        try_rule(room, hide, Home::Foreign, Works);
+        try_rule(machine, hide, Home::Foreign, Works);
     });
 }
 
-fn try_rule(room: &Room, rule: &str, home: Home, expected: Expected) {
+fn try_rule(machine: &Machine, rule: &str, home: Home, expected: Expected) {
     let case = format!("{home:?} {rule}");
     let settings = "[settings]\nnamespace = \"session\"\nstore = \"/mnt/var/lib/jns\"\n";
     let settings = if rule.starts_with("[settings]") {
@@ -112,11 +112,11 @@ fn try_rule(room: &Room, rule: &str, home: Home, expected: Expected) {
     } else {
         settings
     };
-    room.policy(format!("{settings}{rule}\n"));
+    machine.policy(format!("{settings}{rule}\n"));
     if exists("/mnt/var/lib/jns") {
         std::fs::remove_dir_all("/mnt/var/lib/jns").unwrap();
     }
-    let (files, lines) = (tree("/mnt"), room.log().len());
+    let (files, lines) = (tree("/mnt"), machine.log().len());
     let mut words = vec!["start=alice"];
     // Who has left a directory that he may not enter cannot come back.
     if matches!(expected, Works) {
@@ -132,19 +132,19 @@ fn try_rule(room: &Room, rule: &str, home: Home, expected: Expected) {
         "close",
         "end",
     ]);
-    let report = room.drive(&words);
+    let report = machine.drive(&words);
     match expected {
         Works => assert_eq!(
             report.codes("open"),
             [code::SUCCESS],
             "{case}: {:?}",
-            room.log().last()
+            machine.log().last()
         ),
         Refused(reason) => {
             assert_eq!(report.codes("open"), [code::PERM_DENIED], "{case}");
             assert_same(&report.state("before"), &report.state("after"), &case);
             assert_eq!(tree("/mnt"), files, "{case}");
-            let mut log = room.log().split_off(lines);
+            let mut log = machine.log().split_off(lines);
             log.retain(|line| line.starts_with("<83>"));
             assert!(log.len() == 1 && log[0].contains(reason), "{case}: {log:?}");
         }

@@ -1,7 +1,7 @@
 //! A threaded host, for which libpam loads and unloads the module again and again.
 
+use crate::machine::{CONFDIR, PRIVATE_T, SERVICE, on_machine, program};
 use crate::report::code;
-use crate::room::{CONFDIR, PRIVATE_T, SERVICE, in_room, program};
 use std::process::Command;
 
 /// What is wrong with a thread.
@@ -9,20 +9,20 @@ const LATER: &str = "it is opened in a thread that is not the first one";
 
 #[test]
 fn threads_open_sessions_of_their_own_and_end_without_a_crash() {
-    in_room(|room| {
+    on_machine(|machine| {
         let settings = "namespace = \"session\"\nstore";
-        room.policy(PRIVATE_T.replacen("store", settings, 1));
-        room.stack("threads=any");
+        machine.policy(PRIVATE_T.replacen("store", settings, 1));
+        machine.stack("threads=any");
         run("opened");
     });
 }
 
 #[test]
 fn threads_share_a_namespace_while_their_process_stays_where_it_is() {
-    in_room(|room| {
-        room.stack("threads=any");
+    on_machine(|machine| {
+        machine.stack("threads=any");
         run("joined");
-        let log = room.log();
+        let log = machine.log();
         assert!(
             log.iter()
                 .any(|line| line.starts_with("<84>") && line.contains(LATER)),
@@ -33,15 +33,15 @@ fn threads_share_a_namespace_while_their_process_stays_where_it_is() {
 
 #[test]
 fn a_session_in_a_later_thread_is_refused_with_the_reason() {
-    in_room(|room| {
+    on_machine(|machine| {
         // As somebody's who logs in for the first time, and where others have left what a login needs to know.
         for _ in 0..2 {
             run("refused");
-            let errors = room.errors();
+            let errors = machine.errors();
             let last = errors.last().unwrap();
             assert!(last.contains(LATER), "{last}");
             assert!(last.contains("threads=any"), "{last}");
-            let report = room.drive(&["start=alice", "open", "close", "end"]);
+            let report = machine.drive(&["start=alice", "open", "close", "end"]);
             assert_eq!(report.codes("open"), [code::SUCCESS], "the first thread");
         }
     });
@@ -50,10 +50,10 @@ fn a_session_in_a_later_thread_is_refused_with_the_reason() {
 /// Who gets no view of their own needs none in another thread.
 #[test]
 fn an_exempt_user_may_open_a_session_in_any_thread() {
-    in_room(|room| {
-        room.policy(PRIVATE_T.replacen("store", "exempt = [\"alice\"]\nstore", 1));
+    on_machine(|machine| {
+        machine.policy(PRIVATE_T.replacen("store", "exempt = [\"alice\"]\nstore", 1));
         run("exempt");
-        assert!(room.errors().is_empty(), "{:?}", room.errors());
+        assert!(machine.errors().is_empty(), "{:?}", machine.errors());
     });
 }
 

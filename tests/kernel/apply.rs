@@ -151,10 +151,10 @@ fn paths_that_somebody_else_controls_are_refused() {
             ),
         ];
         for (target, reason) in table {
-            let told = refusal(&plan(vec![private(target, INSTANCE, &[])]));
+            let error = refusal(&plan(vec![private(target, INSTANCE, &[])]));
             assert!(
-                told.starts_with(&format!("cannot use {target}: {reason}")),
-                "{told}"
+                error.starts_with(&format!("cannot use {target}: {reason}")),
+                "{error}"
             );
         }
         let own = private("/mnt/alice/own", INSTANCE, &[]);
@@ -250,10 +250,10 @@ fn a_store_that_others_may_use_is_refused() {
             if fine {
                 inside(plan(vec![private_t()]), |_| ());
             } else {
-                let told = refusal(&plan(vec![private_t()]));
+                let error = refusal(&plan(vec![private_t()]));
                 assert!(
-                    told.starts_with("cannot use /mnt/var/lib/jns"),
-                    "{mode:o} {owner}: {told}"
+                    error.starts_with("cannot use /mnt/var/lib/jns"),
+                    "{mode:o} {owner}: {error}"
                 );
             }
         }
@@ -267,10 +267,10 @@ fn the_way_to_the_store_is_roots_alone() {
         directory("/mnt/alice", 0o755, USER);
         directory("/mnt/alice/store", 0o700, 0);
         symlink("/mnt/alice/store", "/mnt/var/lib/jns").unwrap();
-        let told = refusal(&plan(vec![private_t()]));
+        let error = refusal(&plan(vec![private_t()]));
         assert!(
-            told.contains("/mnt/alice belongs to uid 2001, who could replace"),
-            "{told}"
+            error.contains("/mnt/alice belongs to uid 2001, who could replace"),
+            "{error}"
         );
     });
 }
@@ -294,16 +294,16 @@ fn below_the_users_directories_nothing_of_roots_is_changed() {
         directory("/mnt/alice", 0o700, USER);
         let own = private("/mnt/t", "/mnt/alice/inst", &[]);
         directory("/mnt/alice/inst", 0o700, 0);
-        let told = refusal(&plan(vec![own.clone()]));
+        let error = refusal(&plan(vec![own.clone()]));
         assert!(
-            told.contains("its group and mode are 0 0700, not 0 1777"),
-            "{told}"
+            error.contains("its group and mode are 0 0700, not 0 1777"),
+            "{error}"
         );
         directory("/mnt/t", 0o700, USER);
-        let told = refusal(&plan(vec![own.clone()]));
+        let error = refusal(&plan(vec![own.clone()]));
         assert!(
-            told.contains("it belongs to uid 0, not to uid 2001"),
-            "{told}"
+            error.contains("it belongs to uid 0, not to uid 2001"),
+            "{error}"
         );
         assert_eq!(form("/mnt/alice/inst"), (0o700, 0, 0));
         directory("/mnt/alice/inst", 0o755, USER);
@@ -583,10 +583,10 @@ fn the_store_cannot_be_covered() {
         linked.steps[0] = private("/mnt/t", "/mnt/link/lib/jns/user/2001/t", &[]);
         assert!(refusal(&linked).contains("the store /mnt/link/lib/jns would vanish"));
         for path in ["/mnt/var/lib", "/mnt/link"] {
-            let told = refusal(&plan(vec![hidden(path, &[])]));
+            let error = refusal(&plan(vec![hidden(path, &[])]));
             assert!(
-                told.contains("the store /mnt/var/lib/jns would vanish"),
-                "{told}"
+                error.contains("the store /mnt/var/lib/jns would vanish"),
+                "{error}"
             );
         }
     });
@@ -720,10 +720,10 @@ fn a_session_directory_that_was_exchanged_is_left_alone() {
         )
         .unwrap();
         directory("/mnt/var/lib/jns/session/x/mnt-t", 0o700, 0);
-        let told = remove_session_directory(&made[0], Trust::User(USER))
+        let error = remove_session_directory(&made[0], Trust::User(USER))
             .unwrap_err()
             .to_string();
-        assert!(told.contains("another directory has its name"), "{told}");
+        assert!(error.contains("another directory has its name"), "{error}");
         assert!(exists("/mnt/var/lib/jns/session/x/mnt-t"));
     });
 }
@@ -757,12 +757,12 @@ fn without_a_capability_the_reason_names_it() {
             let mut sets = capabilities(None).unwrap();
             sets.effective.remove(capability);
             set_capabilities(None, sets).unwrap();
-            let told = apply(&plan(vec![private_t()]), USER)
+            let error = apply(&plan(vec![private_t()]), USER)
                 .unwrap_err()
                 .to_string();
             assert!(
-                told.contains(&format!("the process lacks {name}")),
-                "{told}"
+                error.contains(&format!("the process lacks {name}")),
+                "{error}"
             );
             assert!(!exists(INSTANCE));
         });
@@ -822,10 +822,10 @@ fn a_failure_inside_the_new_namespace_leads_back() {
         nix::unistd::chroot("/mnt/root").unwrap();
         let mut wanted = plan(vec![private("/t", "/var/lib/jns/user/2001/t", &[])]);
         wanted.store = path("/var/lib/jns");
-        let told = apply(&wanted, USER).unwrap_err().to_string();
+        let error = apply(&wanted, USER).unwrap_err().to_string();
         assert!(
-            told.contains("/ is not a mount point; is this a chroot?"),
-            "{told}"
+            error.contains("/ is not a mount point; is this a chroot?"),
+            "{error}"
         );
         assert_eq!(std::env::current_dir().unwrap().to_str(), Some("/t"));
         assert!(
@@ -858,10 +858,10 @@ fn a_link_of_roots_that_a_user_moved_is_not_followed() {
         directory("/mnt/data", 0o755, 0);
         symlink("/mnt/data", "/mnt/alice/link").unwrap();
         fs::rename("/mnt/alice/link", "/mnt/t/link").unwrap();
-        let told = refusal(&plan(vec![private("/mnt/t/link", INSTANCE, &[])]));
+        let error = refusal(&plan(vec![private("/mnt/t/link", INSTANCE, &[])]));
         assert!(
-            told.contains("/mnt/t/link is a symbolic link in a directory that others may write"),
-            "{told}"
+            error.contains("/mnt/t/link is a symbolic link in a directory that others may write"),
+            "{error}"
         );
     });
 }
@@ -885,12 +885,12 @@ fn an_instance_that_others_could_reach_is_refused() {
             if private_enough {
                 inside(wanted, |_| ());
             } else {
-                let told = refusal(&wanted);
+                let error = refusal(&wanted);
                 assert!(
-                    told.contains(&format!(
+                    error.contains(&format!(
                         "lets others in, and so does /mnt/inst with {parent:04o}"
                     )),
-                    "{told}"
+                    "{error}"
                 );
             }
         }

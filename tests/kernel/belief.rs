@@ -86,8 +86,8 @@ fn what_appears_is_as_closed_as_what_root_believed_there() {
         let reason = "the user may write to what appears there, and root believes what is there (test.toml:1)";
         for (mode, owner) in [(0o777, 0), (0o1777, 0), (0o755, USER)] {
             for step in [instance("/usr/local/bin"), memory("/usr/local/bin")] {
-                let told = refusal(with_mode(step, mode, owner));
-                assert!(told.ends_with(reason), "{told}");
+                let error = refusal(with_mode(step, mode, owner));
+                assert!(error.ends_with(reason), "{error}");
             }
             accept(plan(vec![with_mode(
                 memory("/usr/local/games"),
@@ -104,9 +104,9 @@ fn what_appears_is_as_closed_as_what_root_believed_there() {
 fn an_instance_that_the_user_could_replace_covers_nothing_that_root_believes() {
     in_own_namespace(|| {
         directory("/mnt/home", 0o700, USER);
-        let told = apply(&plan(vec![private("/etc", "/mnt/home/etc", &[])]), USER);
+        let result = apply(&plan(vec![private("/etc", "/mnt/home/etc", &[])]), USER);
         let reason = "the user may write to the directory of the instance, and root believes what is there (test.toml:1)";
-        assert!(told.unwrap_err().to_string().ends_with(reason));
+        assert!(result.unwrap_err().to_string().ends_with(reason));
     });
 }
 
@@ -120,9 +120,9 @@ fn no_path_is_made_where_root_believes_it_and_the_user_may_write() {
             ..with_mode(in_memory("/usr/local/new", Size::Percent(1), &[]), mode, 0)
         };
         let before = state();
-        let told = apply(&plan(vec![create(0o1777)]), USER).unwrap_err();
+        let error = apply(&plan(vec![create(0o1777)]), USER).unwrap_err();
         let reason = "the user may write to what is made there, and root believes what is there (test.toml:1)";
-        assert!(told.to_string().ends_with(reason), "{told}");
+        assert!(error.to_string().ends_with(reason), "{error}");
         assert_eq!(state(), before);
         assert_eq!(names(SYSTEM), [""; 0]);
         accept(plan(vec![create(0o755)]));

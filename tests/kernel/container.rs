@@ -39,6 +39,6 @@ fn log_in() {
     assert_eq!(options("/mnt/t"), "rw,nosuid,noexec,relatime");
     let mut asked = instance;
     asked.attributes = Attributes::forbidding(attribute::NO_SUID);
-    let told = apply(&plan(vec![asked]), 0).unwrap_err().to_string();
-    assert!(told.contains("Operation not permitted"), "{told}");
+    let error = apply(&plan(vec![asked]), 0).unwrap_err().to_string();
+    assert!(error.contains("Operation not permitted"), "{error}");
 }

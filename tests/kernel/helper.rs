@@ -33,9 +33,9 @@ fn run(argv: &[&str], helper: Helper) -> (Result<()>, Vec<String>) {
 fn run_with(input: &[u8], argv: &[&str], helper: Helper) -> (Result<()>, Vec<String>) {
     let argv = argv.iter().copied().map(str::to_owned).collect();
     let helper = Helper { argv, ..helper };
-    let mut told = Vec::new();
-    let result = helper.run_with_lines(input, &mut |line| told.push(line.to_owned()));
-    (result, told)
+    let mut printed = Vec::new();
+    let result = helper.run_with_lines(input, &mut |line| printed.push(line.to_owned()));
+    (result, printed)
 }
 
 fn shell(script: &str) -> (Result<()>, Vec<String>) {
@@ -58,7 +58,7 @@ fn program(path: &str, text: &str, mode: u32) {
 }
 
 #[test]
-fn how_it_ends_is_told() {
+fn how_it_ends_is_reported() {
     in_own_namespace(|| {
         for (script, expected) in [
             ("exit 0", None),
@@ -68,8 +68,8 @@ fn how_it_ends_is_told() {
             ("kill -15 0", Some("cannot run /bin/sh: signal 15 ended it")),
             ("kill -9 0", Some("cannot run /bin/sh: it was killed")),
         ] {
-            let told = shell(script).0.err().map(|error| error.to_string());
-            assert_eq!(told.as_deref(), expected, "{script}");
+            let error = shell(script).0.err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), expected, "{script}");
         }
     });
 }
@@ -94,10 +94,10 @@ fn what_cannot_be_run() {
             ("/mnt/user", "not a regular file"),
             ("bin/sh", "not an absolute path"),
         ] {
-            let told = run(&[path], PLAIN).0.unwrap_err().to_string();
+            let error = run(&[path], PLAIN).0.unwrap_err().to_string();
             assert!(
-                told.starts_with("cannot ") && told.contains(reason),
-                "{told}"
+                error.starts_with("cannot ") && error.contains(reason),
+                "{error}"
             );
         }
         let user = credentials();
@@ -128,9 +128,9 @@ fn scripts_and_links_of_roots_are_run() {
         program("/mnt/script", "#!/bin/sh\necho \"$0\" \"$@\"\n", 0o755);
         symlink("/mnt/script", "/mnt/link").unwrap();
         for path in ["/mnt/script", "/mnt/link"] {
-            let (result, told) = run(&[path, "two words", ""], PLAIN);
+            let (result, printed) = run(&[path, "two words", ""], PLAIN);
             result.unwrap();
-            assert_eq!(told, ["/mnt/script two words"], "{path}");
+            assert_eq!(printed, ["/mnt/script two words"], "{path}");
         }
     });
 }
@@ -138,14 +138,14 @@ fn scripts_and_links_of_roots_are_run() {
 #[test]
 fn it_has_nothing_of_its_host() {
     in_own_namespace(|| {
-        let kept = fs::File::open("/mnt").unwrap();
-        rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).unwrap();
+        let inherited = fs::File::open("/mnt").unwrap();
+        rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
         let script = "env | grep -vE '^(PWD|SHLVL|_|OLDPWD)=' | sort; pwd; umask; echo fds: $(ls /proc/self/fd)
             read -r line; echo \"read '$line'\"
             grep -E '^(SigBlk|SigIgn)' /proc/self/status | tr '\\t' ' '
             ps -o tty=,sess=,pgid= $$ | { read -r tty session group; echo \"$tty\" $((session == group)) $((group == $$)); }";
         let environment = Some(vec![("JNS_USER".to_owned(), "some body=x".to_owned())]);
-        let (result, told) = run(
+        let (result, printed) = run(
             &["/bin/bash", "-c", script],
             Helper {
                 environment,
@@ -153,13 +153,13 @@ fn it_has_nothing_of_its_host() {
             },
         );
         result.unwrap();
-        let sets = told.iter().filter(|line| line.starts_with("Sig"));
-        assert!(sets.clone().count() == 2, "{told:?}");
+        let sets = printed.iter().filter(|line| line.starts_with("Sig"));
+        assert!(sets.clone().count() == 2, "{printed:?}");
         assert!(
             sets.clone().all(|line| line.ends_with(" 0000000000000000")),
-            "{told:?}"
+            "{printed:?}"
         );
-        let others: Vec<_> = told
+        let others: Vec<_> = printed
             .iter()
             .filter(|line| !line.starts_with("Sig"))
             .collect();
@@ -184,7 +184,7 @@ fn the_users_program_has_the_users_rights() {
     in_own_namespace(|| {
         let user = credentials();
         let script = "id -u; id -ru; id -g; id -G; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | sort -u -k2";
-        let (result, told) = run(
+        let (result, printed) = run(
             &["/bin/sh", "-c", script],
             Helper {
                 credentials: Some(user),
@@ -193,12 +193,12 @@ fn the_users_program_has_the_users_rights() {
         );
         result.unwrap();
         let caps = "CapInh:\t0000000000000000";
-        assert_eq!(told, ["2001", "2001", "2002", "2002 7777", caps]);
+        assert_eq!(printed, ["2001", "2001", "2002", "2002 7777", caps]);
     });
 }
 
 #[test]
-fn what_it_is_told_it_reads() {
+fn what_it_is_given_it_reads() {
     in_own_namespace(|| {
         let most = "x".repeat(60_000);
         for (input, script, expected) in [
@@ -208,9 +208,9 @@ fn what_it_is_told_it_reads() {
             (&most, "echo nothing is read", "nothing is read"),
             (&most, "exec <&-; echo closed", "closed"),
         ] {
-            let (result, told) = run_with(input.as_bytes(), &["/bin/sh", "-c", script], PLAIN);
+            let (result, printed) = run_with(input.as_bytes(), &["/bin/sh", "-c", script], PLAIN);
             result.unwrap();
-            assert_eq!(told, [expected], "{script}");
+            assert_eq!(printed, [expected], "{script}");
         }
         let (result, _) = run_with(&[0; 1 << 20], &["/bin/cat"], PLAIN);
         assert!(result.unwrap_err().to_string().contains("Message too long"));
@@ -220,14 +220,14 @@ fn what_it_is_told_it_reads() {
 #[test]
 fn megabytes_of_output_are_read_and_left_out() {
     in_own_namespace(|| {
-        let (result, told) = shell("yes jns | head -c 8000000; echo last >&2");
+        let (result, printed) = shell("yes jns | head -c 8000000; echo last >&2");
         result.unwrap();
-        assert_eq!(told.len(), 51);
-        assert!(told[..50].iter().all(|line| line == "jns"));
-        assert_eq!(told[50], "(1999951 more lines)");
-        let (result, told) = shell("head -c 8000000 /dev/zero");
+        assert_eq!(printed.len(), 51);
+        assert!(printed[..50].iter().all(|line| line == "jns"));
+        assert_eq!(printed[50], "(1999951 more lines)");
+        let (result, printed) = shell("head -c 8000000 /dev/zero");
         result.unwrap();
-        assert_eq!(told.len(), 1);
+        assert_eq!(printed.len(), 1);
     });
 }
 
@@ -242,9 +242,9 @@ fn one_that_hangs_is_ended_with_all_that_it_started() {
             "while :; do echo more; done",
         ] {
             let (result, _) = shell_within(script, SHORT);
-            let told = result.unwrap_err().to_string();
+            let error = result.unwrap_err().to_string();
             assert_eq!(
-                told, "cannot run /bin/sh: it took longer than 0.3 s",
+                error, "cannot run /bin/sh: it took longer than 0.3 s",
                 "{script}"
             );
             assert_running(0);
@@ -266,9 +266,9 @@ fn a_daemon_stays_and_is_not_waited_for() {
     in_own_namespace(|| {
         let daemon = "echo $$; : >/mnt/there; exec sleep 1000";
         let script = format!("setsid sh -c '{daemon}' & until [ -e /mnt/there ]; do :; done");
-        let (result, told) = shell(&script);
+        let (result, printed) = shell(&script);
         result.unwrap();
-        let daemon: i32 = told.first().unwrap().parse().unwrap();
+        let daemon: i32 = printed.first().unwrap().parse().unwrap();
         assert_running(1);
         kill(daemon);
     });
@@ -280,9 +280,9 @@ fn arguments_may_be_huge_but_not_larger_than_the_kernel_takes() {
         let word = "y".repeat(100_000);
         let mut argv = vec!["/bin/sh", "-c", "echo $#", "sh"];
         argv.extend(std::iter::repeat_n(word.as_str(), 10));
-        let (result, told) = run(&argv, PLAIN);
+        let (result, printed) = run(&argv, PLAIN);
         result.unwrap();
-        assert_eq!(told, ["10"]);
+        assert_eq!(printed, ["10"]);
         let word = "y".repeat(200_000);
         let (result, _) = run(&["/bin/echo", &word], PLAIN);
         assert!(result.unwrap_err().to_string().contains("too long"));
@@ -328,21 +328,21 @@ fn a_program_of_roots_has_no_limits_of_its_hosts() {
             maximum: None,
         };
         setrlimit(Resource::Cpu, limit).unwrap();
-        let (ended, told) = shell("ulimit -t; ulimit -f");
+        let (ended, printed) = shell("ulimit -t; ulimit -f");
         ended.unwrap();
-        assert_eq!(told, ["unlimited", "unlimited"]);
+        assert_eq!(printed, ["unlimited", "unlimited"]);
         let credentials = Some(Credentials {
             uid: USER,
             gid: USER,
             groups: Vec::new(),
         });
-        let (_, told) = run(
+        let (_, printed) = run(
             &["/bin/sh", "-c", "ulimit -t"],
             Helper {
                 credentials,
                 ..PLAIN
             },
         );
-        assert_eq!(told, ["100000"], "a user's has them");
+        assert_eq!(printed, ["100000"], "a user's has them");
     });
 }

@@ -99,8 +99,8 @@ fn labels_are_read_as_they_may_be_written() {
 fn a_label_that_no_file_system_keeps_is_refused_where_it_matters() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o1777, 0);
-        let kept = File::open("/mnt/t").unwrap();
-        label::give(&kept, LABEL, "/t").unwrap();
+        let labelled = File::open("/mnt/t").unwrap();
+        label::give(&labelled, LABEL, "/t").unwrap();
         assert_eq!(label::at("/mnt/t").unwrap().as_deref(), Some(LABEL));
         let lost = File::open("/proc/self").unwrap();
         let refusal = label::give(&lost, LABEL, "/t").unwrap_err().to_string();
@@ -108,7 +108,7 @@ fn a_label_that_no_file_system_keeps_is_refused_where_it_matters() {
             refusal.starts_with("cannot give /t the label system_u:"),
             "{refusal}"
         );
-        label::copy(&lost, &kept, "/t").unwrap();
+        label::copy(&lost, &labelled, "/t").unwrap();
     });
 }
 

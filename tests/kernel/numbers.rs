@@ -25,7 +25,7 @@ pub enum Number {
 }
 
 /// Does something, such as making a namespace, on the processor whose next namespace gets that number, and
-/// again until it got it. `made` tells the number; nothing on kernels that do not tell.
+/// again until it got it. `made` gives the number; nothing on kernels that do not.
 pub fn with_number<T>(number: Number, make: impl Fn() -> T, made: impl Fn(&T) -> Option<u64>) -> T {
     for _ in 0..20 {
         let thing = on_processor(processor(number), &make);

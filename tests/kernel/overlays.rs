@@ -50,13 +50,13 @@ fn what_is_written_is_in_the_layer_and_there_again_at_the_next_login() {
 fn a_layer_that_is_being_written_to_is_not_used_twice() {
     in_own_namespace(|| {
         let plan = set_up();
-        let (told, inside) = channel();
+        let (ready, inside) = channel();
         let (leave, left) = channel::<()>();
         let same = plan.clone();
         let session = std::thread::spawn(move || {
             let entered = entered(&same);
             file("/mnt/o/three", "");
-            told.send(()).unwrap();
+            ready.send(()).unwrap();
             let _ = left.recv();
             drop(entered);
         });

@@ -61,7 +61,7 @@ pub fn memory(path: &str) {
     mount(Some("test"), path, Some("tmpfs"), flags, Some("mode=755")).unwrap();
 }
 
-/// Brings the calling thread into the view of a plan, as a login of a user does of whom only the id is known.
+/// Brings the calling thread into the view of a plan, as a login does of a user with an id and no name.
 pub fn enter(plan: &Plan, uid: u32) -> Result<Entered> {
     apply::enter(plan, &Subject::of(uid), &WorkingDirectory::own())
 }

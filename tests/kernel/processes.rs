@@ -115,8 +115,8 @@ fn a_proc_that_cannot_be_listed_is_an_error() {
         directory("/mnt/root", 0o755, 0);
         std::os::unix::fs::symlink("proc", "/mnt/root/proc").unwrap();
         nix::unistd::chroot("/mnt/root").unwrap();
-        let told = of_namespace(inode).unwrap_err().to_string();
-        assert!(told.starts_with("cannot list /proc: "), "{told}");
+        let error = of_namespace(inode).unwrap_err().to_string();
+        assert!(error.starts_with("cannot list /proc: "), "{error}");
     });
 }
 

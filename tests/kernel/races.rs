@@ -30,7 +30,7 @@ fn identity(path: &str) -> FileIdentity {
     }
 }
 
-/// Applies the plan on a thread of its own and tells what `look` found inside.
+/// Applies the plan on a thread of its own and returns what `look` found inside.
 fn attempt<T: Send + 'static>(
     plan: &Plan,
     look: impl FnOnce() -> T + Send + 'static,

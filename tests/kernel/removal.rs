@@ -74,9 +74,9 @@ fn what_is_mounted_in_it_is_left_alone() {
         directory("/mnt/precious", 0o755, 0);
         file("/mnt/precious/file", "");
         bind("/mnt/precious", "/mnt/store/s/mounted");
-        let told = remove("s").unwrap_err().to_string();
+        let error = remove("s").unwrap_err().to_string();
         assert_eq!(
-            told,
+            error,
             "cannot remove /mnt/store/s: something is mounted in it"
         );
         assert!(exists("/mnt/precious/file"));

@@ -189,7 +189,7 @@ fn rules_cover_paths_of_the_new_root_and_take_sources_from_the_host() {
             let instances: Vec<&str> = applied
                 .instances
                 .iter()
-                .map(|held| held.path.as_str())
+                .map(|source| source.path.as_str())
                 .collect();
             let of_user = |name: &str| format!("/mnt/var/lib/jns/user/2001/{name}");
             assert_eq!(instances, [of_user("srv"), of_user("tmp")]);
@@ -255,8 +255,8 @@ fn a_root_in_which_a_user_has_a_part_is_refused() {
         ] {
             new_root();
             directory(ROOT, mode, owner);
-            let told = refusal(&planned(""));
-            assert!(told.contains(reason), "{told}");
+            let error = refusal(&planned(""));
+            assert!(error.contains(reason), "{error}");
         }
         directory("/mnt/home", 0o755, USER);
         directory("/mnt/home/root", 0o755, 0);
@@ -290,21 +290,21 @@ fn a_root_that_fails_on_the_way_leaves_nothing() {
             directory(&format!("{ROOT}/{name}"), 0o755, 0);
         }
         std::env::set_current_dir("/mnt").unwrap();
-        let told = refusal(&planned(
+        let error = refusal(&planned(
             "[[private]]\npath = \"/t\"\n[[tmpfs]]\npath = \"/none\"\n",
         ));
         assert_eq!(
-            told,
+            error,
             "cannot open /none: No such file or directory (test.toml:7)"
         );
-        let told = refusal(&tabled("tmpfs /data tmpfs sise=1M 0 0\n"));
+        let error = refusal(&tabled("tmpfs /data tmpfs sise=1M 0 0\n"));
         assert_eq!(
-            told,
+            error,
             "cannot mount on /data: tmpfs: Unknown parameter 'sise' (/mnt/etc/fstab:1)"
         );
-        let told = refusal(&tabled("none /data nosuchfs defaults\n"));
+        let error = refusal(&tabled("none /data nosuchfs defaults\n"));
         assert_eq!(
-            told,
+            error,
             "cannot mount on /data: this kernel has no nosuchfs file system (/mnt/etc/fstab:1)"
         );
     });
@@ -423,12 +423,12 @@ fn an_fstab_may_have_every_kind_of_file_system() {
         assert_eq!(names("/mnt/layers/upper"), ["above"]);
         // A layer that others could exchange.
         directory("/mnt/layers", 0o777, 0);
-        let told = refusal(&tabled(
+        let error = refusal(&tabled(
             "x /run overlay lowerdir=/mnt/layers/lower:/mnt/etc\n",
         ));
         assert!(
-            told.contains("/mnt/layers is writable by others than root"),
-            "{told}"
+            error.contains("/mnt/layers is writable by others than root"),
+            "{error}"
         );
     });
 }
@@ -459,13 +459,13 @@ fn an_fstab_may_name_block_devices() {
                 assert_eq!(options("/data"), "ro,noexec,relatime");
             },
         );
-        let told = refusal(&tabled("/mnt/etc/fstab /data ext4\n"));
+        let error = refusal(&tabled("/mnt/etc/fstab /data ext4\n"));
         assert!(
-            told.contains("cannot mount /mnt/etc/fstab: it is not a block device"),
-            "{told}"
+            error.contains("cannot mount /mnt/etc/fstab: it is not a block device"),
+            "{error}"
         );
-        let told = refusal(&tabled(&format!("{device} /data xfs\n")));
-        assert!(told.starts_with("cannot mount on /data: "), "{told}");
+        let error = refusal(&tabled(&format!("{device} /data xfs\n")));
+        assert!(error.starts_with("cannot mount on /data: "), "{error}");
     });
 }
 
@@ -483,12 +483,12 @@ impl Disk {
             .args(["-q", image])
             .status()
             .ok()?;
-        let told = Command::new("losetup")
+        let output = Command::new("losetup")
             .args(["--show", "-f", image])
             .output()
             .ok()?;
-        let device = String::from_utf8(told.stdout).unwrap().trim().to_owned();
-        (made.success() && told.status.success()).then_some(Self { device })
+        let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        (made.success() && output.status.success()).then_some(Self { device })
     }
 }
 

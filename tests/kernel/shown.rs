@@ -74,13 +74,13 @@ fn patterns_keep_what_they_match() {
             assert_eq!(mounts_at("/mnt/t").len(), 5, "each once");
             applied
         });
-        let told = |text: &str| applied.notes.iter().any(|note| note.starts_with(text));
+        let is_reported = |text: &str| applied.notes.iter().any(|note| note.starts_with(text));
         assert!(
-            told("/mnt/t/b3 not kept: it belongs to uid 2002"),
+            is_reported("/mnt/t/b3 not kept: it belongs to uid 2002"),
             "{:?}",
             applied.notes
         );
-        assert!(told("/mnt/t/b4 not kept: it is a symbolic link"));
+        assert!(is_reported("/mnt/t/b4 not kept: it is a symbolic link"));
         assert_eq!(applied.notes.len(), 2);
     });
 }
@@ -180,14 +180,14 @@ fn no_number_of_matches_holds_a_login() {
             assert_eq!(all.last().map(String::as_str), Some("a0255"));
             applied
         });
-        let told = |text: &str| applied.notes.iter().any(|note| note.contains(text));
-        assert!(told(
+        let is_reported = |text: &str| applied.notes.iter().any(|note| note.contains(text));
+        assert!(is_reported(
             "/mnt/t/a* not kept: 2744 entries beyond the first 256 in byte order"
         ));
-        assert!(told(
+        assert!(is_reported(
             "/mnt/t/b* not kept: 2992 more entries are links or belong to others"
         ));
-        assert!(told(
+        assert!(is_reported(
             "/mnt/t/a1* not kept: patterns of keep show 256 entries at most"
         ));
         assert!(applied.notes.len() < 20, "{:#?}", applied.notes);
@@ -196,7 +196,7 @@ fn no_number_of_matches_holds_a_login() {
 }
 
 #[test]
-fn a_source_is_noted_by_the_path_that_leads_to_it() {
+fn a_source_is_recorded_by_the_path_that_leads_to_it() {
     in_own_namespace(|| {
         for name in ["one", "other", "data"] {
             directory(&format!("/mnt/{name}"), 0o755, 0);
@@ -206,21 +206,21 @@ fn a_source_is_noted_by_the_path_that_leads_to_it() {
         let paths: Vec<&str> = applied
             .sources
             .iter()
-            .map(|held| held.path.as_str())
+            .map(|source| source.path.as_str())
             .collect();
         assert_eq!(paths, ["/mnt/current"]);
     });
 }
 
 #[test]
-fn what_an_overlay_is_on_is_noted() {
+fn what_an_overlay_is_on_is_recorded() {
     in_own_namespace(|| {
         directory("/mnt/t", 0o755, 0);
         let applied = inside(plan(vec![overlaid("/mnt/t", INSTANCE)]), |applied| applied);
         let paths: Vec<&str> = applied
             .sources
             .iter()
-            .map(|held| held.path.as_str())
+            .map(|source| source.path.as_str())
             .collect();
         assert_eq!(paths, ["/mnt/t"]);
     });

@@ -105,10 +105,10 @@ fn every_directory_on_the_way_is_roots_alone() {
             (0o755, USER, "/mnt/etc belongs to uid 2001"),
         ] {
             chmod_chown("/mnt/etc", mode, owner);
-            let told = refusal(POLICY);
+            let error = refusal(POLICY);
             assert!(
-                told.starts_with(&format!("cannot use {POLICY}: {reason}")),
-                "{told}"
+                error.starts_with(&format!("cannot use {POLICY}: {reason}")),
+                "{error}"
             );
         }
         chmod_chown("/mnt/etc", 0o755, 0);
@@ -148,7 +148,7 @@ fn drop_ins_are_listed_in_byte_order() {
 }
 
 #[test]
-fn a_caller_with_their_own_rights_trusts_whom_the_kernel_lets_in() {
+fn a_caller_with_their_own_rights_trusts_those_the_kernel_lets_in() {
     in_own_namespace(|| {
         let caller = |path: &str| read_trusting(Trust::Caller(USER), path, LIMIT);
         directory("/mnt/etc", 0o777, 65534);
@@ -218,13 +218,13 @@ fn an_access_list_lets_others_write_where_the_group_is_roots() {
         // Neither answer asks /proc.
         memory("/proc");
         for trust in [Trust::Root, Trust::User(USER), Trust::User(0)] {
-            let told = open(trust).unwrap_err().to_string();
+            let error = open(trust).unwrap_err().to_string();
             let by = match trust {
                 Trust::Root => "others than root",
                 Trust::User(_) | Trust::Caller(_) => "those whom its access list (acl(5)) names",
             };
             let reason = format!("/mnt/team is writable by {by}, who could replace what is in it");
-            assert!(told.ends_with(&reason), "{told}");
+            assert!(error.ends_with(&reason), "{error}");
         }
         open(Trust::Caller(USER)).unwrap();
         removexattr(TEAM, "system.posix_acl_access").unwrap();

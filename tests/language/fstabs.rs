@@ -9,12 +9,12 @@ use std::fs;
 fn fstabs_are_read_as_the_golden_files_say() {
     for file in golden::files("fstabs", "fstab") {
         let text = fs::read(&file).unwrap();
-        golden::compare(&file.with_extension("told"), &told(&text));
+        golden::compare(&file.with_extension("shown"), &shown(&text));
     }
 }
 
 /// The diagnostics as a terminal shows them, and the steps as `jns explain` does.
-fn told(text: &[u8]) -> String {
+fn shown(text: &[u8]) -> String {
     let (steps, found) = match Fstab::parse("fstab", text) {
         Ok(fstab) => (fstab.steps, fstab.warnings),
         Err(found) => (Vec::new(), found),
@@ -48,7 +48,7 @@ fn any_bytes_are_an_fstab_or_an_error() {
         b"a /b c \",\"\",,,=,=",
         b"\\ \\ \\",
     ] {
-        let _ = told(text);
+        let _ = shown(text);
     }
     assert_eq!(Fstab::parse("fstab", b"").unwrap().steps, []);
 }

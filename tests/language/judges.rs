@@ -1,7 +1,7 @@
 //! What must hold whatever the bytes are: asked here of the seeds, and by the fuzz targets (`make fuzz`) of what
 //! a fuzzer makes of them.
 
-use crate::cast::{Machine, alice, bob, root};
+use crate::accounts::{Machine, alice, bob, root};
 use pam_jns::cli::import;
 use pam_jns::kernel::mount::mount_table;
 use pam_jns::plan::{Fstab, Plan};

@@ -1,6 +1,6 @@
 //! Instances by SELinux context and level: their names, and what a machine without SELinux makes of them.
 
-use crate::cast::alice;
+use crate::accounts::alice;
 use pam_jns::policy::{Kind, Policy};
 
 const LABEL: &str = "staff_u:object_r:user_tmp_t:s0";

@@ -11,7 +11,7 @@
     clippy::unwrap_used
 )]
 
-mod cast;
+mod accounts;
 mod fstabs;
 mod golden;
 mod hostile;

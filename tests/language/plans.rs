@@ -1,6 +1,6 @@
 //! Policies, who logs in, and what each gets.
 
-use crate::cast::{Machine, alice, bob, root};
+use crate::accounts::{Machine, alice, bob, root};
 use crate::golden;
 use pam_jns::login::{Accounts, Login};
 use pam_jns::plan::Plan;
@@ -13,7 +13,7 @@ fn plans_are_those_of_the_golden_files() {
     for file in golden::files("plans", "toml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = fs::read(&file).unwrap();
-        let found = told(&[(name, &text)], &Machine);
+        let found = shown(&[(name, &text)], &Machine);
         golden::compare(&file.with_extension("plan"), &found);
     }
 }
@@ -24,7 +24,7 @@ fn plans_are_those_of_the_golden_files() {
 fn plans_by_label_are_those_of_the_user_on_a_machine_without_selinux() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plans");
     let text = fs::read(directory.join("selinux.toml")).unwrap();
-    let found = told(&[("selinux.toml", &text)], &crate::cast::Unlabelled);
+    let found = shown(&[("selinux.toml", &text)], &crate::accounts::Unlabelled);
     golden::compare(&directory.join("selinux-lacking.plan"), &found);
 }
 
@@ -35,12 +35,12 @@ fn the_built_in_default_does_what_its_golden_file_says() {
     let text = pam_jns::policy::source::BUILT_IN.as_bytes();
     golden::compare(
         &directory.join("built-in.plan"),
-        &told(&[("built-in", text)], &Machine),
+        &shown(&[("built-in", text)], &Machine),
     );
 }
 
-/// What each of the cast gets from a policy.
-fn told(files: &[(&str, &[u8])], machine: &dyn Accounts) -> String {
+/// What each of the accounts gets from a policy.
+fn shown(files: &[(&str, &[u8])], machine: &dyn Accounts) -> String {
     let loaded = Policy::parse(files).unwrap_or_else(|found| panic!("{found}"));
     let mut text = String::new();
     for login in [alice(), bob(), root()] {
@@ -116,14 +116,14 @@ fn the_defaults_are_those_of_the_built_in_policy() {
 fn a_later_file_replaces_settings_and_wins_with_its_rules() {
     let first = b"[settings]\nmode = \"observe\"\nexempt = [\"alice\"]\n[[tmpfs]]\npath = \"/x\"\n";
     let second = b"[settings]\nexempt = [\"bob\"]\n[[hide]]\npath = \"/x\"\n";
-    let told = told(&[("10.toml", first), ("20.toml", second)], &Machine);
-    let alice = told.split("\n\n").next().unwrap();
+    let shown = shown(&[("10.toml", first), ("20.toml", second)], &Machine);
+    let alice = shown.split("\n\n").next().unwrap();
     let expected = "# alice by sshd\n10.toml:4 [[tmpfs]] /x: lost to 20.toml:3\n20.toml:3 [[hide]] /x: applies\n\
         => a view of its own\n/x  nothing  ro,nosuid,nodev  20.toml:3";
     assert_eq!(alice, expected);
     assert!(
-        told.contains("# bob by login\nexempt as bob (20.toml:2)\n"),
-        "{told}"
+        shown.contains("# bob by login\nexempt as bob (20.toml:2)\n"),
+        "{shown}"
     );
     let policy = Policy::parse(&[("10.toml", first), ("20.toml", second)])
         .unwrap()
@@ -160,7 +160,7 @@ fn instances_of_long_paths_need_a_store() {
 
 /// Two rules on one line are two rules.
 #[test]
-fn inline_rules_are_told_apart() {
+fn inline_rules_are_distinguished() {
     let text =
         b"private = [{ path = \"/x\" }, { path = \"/x\", users = [\"alice\"], mode = \"0700\" }]\n";
     let loaded = Policy::parse(&[("p", text)]).unwrap();

@@ -1,6 +1,6 @@
 //! What holds for every policy and every login.
 
-use crate::cast::{Machine, alice, bob};
+use crate::accounts::{Machine, alice, bob};
 use pam_jns::login::{Login, SessionId};
 use pam_jns::plan::{Plan, View};
 use pam_jns::policy::{Policy, select};

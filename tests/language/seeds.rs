@@ -1,4 +1,4 @@
-//! What the fuzzer starts from, and what it has found, held to what must hold for any bytes.
+//! What the fuzzer starts from, and what it has found, against what must hold for any bytes.
 
 use crate::judges;
 use std::fs;

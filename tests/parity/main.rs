@@ -1,15 +1,15 @@
 //! The same sessions under pam_namespace and under this module, compared with each other.
 //!
-//! Each case is a row of one table: a machine, its namespace.conf, and what is done there. It is played twice, in
+//! Each row of one table is a machine, its namespace.conf, and what is done there. It is played twice, in
 //! two throw-away roots: in one with pam_namespace; in the other the administrator has moved over, by
 //! `jns import pam_namespace` and one changed line of /etc/pam.d. What the two sides then see is the same, line by
-//! line, or differs just as DIFFERENCES FROM pam_namespace in pam_jns(8) tells.
+//! line, or differs just as DIFFERENCES FROM pam_namespace in pam_jns(8) says.
 //!
-//! Cases by SELinux context and level are part of the suite with the feature `selinux`, and need a module built with it
+//! Rows by SELinux context and level are part of the suite with the feature `selinux`, and need a module built with it
 //! and a machine where /sys/fs/selinux is mounted. They were seen on Debian 12, permissive.
 //!
 //! Some rows have a result for each of several versions of pam_namespace. Where another version is installed, one of
-//! these results has to be right. `JNS_BED=debian13` compares with the pam_namespace of Linux-PAM 1.7.
+//! these results has to be right. `JNS_SANDBOX=debian13` compares with the pam_namespace of Linux-PAM 1.7.
 //! `JNS_UNDER_TEST` has no meaning here.
 
 #![allow(
@@ -24,22 +24,22 @@
 )]
 
 #[path = "../end_to_end"]
-mod sandbox {
+mod end_to_end {
     #[allow(
         dead_code,
         unused_imports,
         unused_macros,
         reason = "other tests use the rest"
     )]
-    pub mod bed;
+    pub mod sandbox;
 }
-use sandbox::bed;
+use end_to_end::sandbox;
 
 #[path = "../host/programs_in_c.rs"]
 mod programs_in_c;
 
-mod case;
-mod cases;
+mod judgement;
 mod manual;
+mod row;
+mod rows;
 mod side;
-mod verdict;

@@ -1,6 +1,6 @@
 //! The manual page lists every difference that the table has, and no other.
 
-use crate::cases::table;
+use crate::rows::table;
 use std::collections::BTreeSet;
 
 const SECTION: &str = "\n.Sh DIFFERENCES FROM pam_namespace\n";
@@ -11,7 +11,7 @@ fn every_difference_is_documented_and_every_documented_one_is_shown() {
     let (_, section) = page.split_once(SECTION).expect("the section is there");
     let section = section.split("\n.Sh ").next().unwrap_or_default();
     let documented: BTreeSet<_> = section.split("\n.It\n").skip(1).map(plain).collect();
-    let shown: BTreeSet<_> = table().flat_map(|(_, case)| case.documented()).collect();
+    let shown: BTreeSet<_> = table().flat_map(|(_, row)| row.documented()).collect();
     assert_eq!(documented, shown);
 }
 

@@ -1,9 +1,9 @@
 //! One of the two machines, and what is seen on it.
 
-use crate::bed::peer::Version;
-use crate::bed::{Bed, Subject};
-use crate::case::{Act, Case};
 use crate::programs_in_c::program;
+use crate::row::{Act, Row};
+use crate::sandbox::peer::Version;
+use crate::sandbox::{Sandbox, Subject};
 
 /// What every machine has. Its file systems are nosuid and nodev, as instances are under this module: where they are
 /// not is a row of its own.
@@ -25,7 +25,7 @@ mount -t selinuxfs selinuxfs /sys/fs/selinux
 chcon -t tmp_t /t/poly /t/inst
 ";
 
-/// What is seen from where it runs: the view, the mounts, files with owners and content. Of a mount it tells what
+/// What is seen from where it runs: the view, the mounts, files with owners and content. Of a mount it shows what
 /// people notice: what of its file system is where, its options, how large it is. What another mount covers is left
 /// out.
 const LOOK: &str = r#"cd /; places="/t /tmp /var/tmp /dev/shm /home"
@@ -45,81 +45,82 @@ for place in /t/poly /dev/shm; do set -- $(stat -f -c "%b %S" $place || echo 0 0
 find $places -name .ssh -prune -o -printf '%p %y %m %U:%G %l\n' | sort
 grep -rHs -D skip --exclude-dir=.ssh "" $places | sort"#;
 
-/// What one side saw, and what it was told.
+/// What one side saw, and the messages about it.
 #[derive(Debug, Default)]
 pub struct Account {
     /// Every line of what was seen, in order.
     pub seen: Vec<String>,
     /// The log, and on this module's side what the import said, and the policy that it made.
-    pub told: String,
+    pub messages: String,
     /// Which pam_namespace the machine has.
     pub peer: Version,
 }
 
-/// Plays a case with one of the modules.
+/// Plays a row with one of the modules.
 ///
 /// # Errors
 ///
 /// Why it cannot be played here.
-pub fn play(case: &Case, subject: Subject) -> Result<Account, String> {
-    let bed = Bed::make_for(subject)?;
-    prepare(&bed, case);
+pub fn play(row: &Row, subject: Subject) -> Result<Account, String> {
+    let sandbox = Sandbox::make_for(subject)?;
+    prepare(&sandbox, row);
     let mut account = Account {
-        peer: bed.peer(),
+        peer: sandbox.peer(),
         ..Account::default()
     };
     if subject == Subject::Ours {
-        account.told = move_over(&bed);
+        account.messages = move_over(&sandbox);
     }
-    for act in case.acts {
-        account.seen.extend(perform(&bed, act));
+    for act in row.acts {
+        account.seen.extend(perform(&sandbox, act));
     }
     account.seen.push("afterwards".to_owned());
-    account.seen.extend(lines(&bed.run(LOOK).stdout));
-    account.told.push_str(&bed.log().join("\n"));
+    account.seen.extend(lines(&sandbox.run(LOOK).stdout));
+    account.messages.push_str(&sandbox.log().join("\n"));
     Ok(account)
 }
 
-fn prepare(bed: &Bed, case: &Case) {
-    bed.sh(MACHINE);
-    if case.selinux {
-        bed.sh(SELINUX);
+fn prepare(sandbox: &Sandbox, row: &Row) {
+    sandbox.sh(MACHINE);
+    if row.selinux {
+        sandbox.sh(SELINUX);
     }
-    bed.sh(case.machine);
-    bed.write("/etc/security/namespace.conf", case.conf);
-    for (service, options) in [("login", case.login), ("su", case.su)] {
+    sandbox.sh(row.machine);
+    sandbox.write("/etc/security/namespace.conf", row.conf);
+    for (service, options) in [("login", row.login), ("su", row.su)] {
         let stack = format!(
             "session required pam_namespace.so {options}\nsession required pam_permit.so\n"
         );
-        bed.write(&format!("/etc/pam.d/{service}"), stack);
+        sandbox.write(&format!("/etc/pam.d/{service}"), stack);
     }
-    bed.sh("install -m 666 /dev/null /run/report"); // for a driver that has become the user
-    std::fs::copy(program("driver"), bed.path("/usr/bin/driver")).expect("the bed has a disk");
+    sandbox.sh("install -m 666 /dev/null /run/report"); // for a driver that has become the user
+    std::fs::copy(program("driver"), sandbox.path("/usr/bin/driver"))
+        .expect("the sandbox has a disk");
 }
 
-/// Moves the machine over as the manual page says, and gives what the import told, and the policy that it made.
-fn move_over(bed: &Bed) -> String {
+/// Moves the machine over as the manual page says, and gives what the import printed, and the policy that it made.
+fn move_over(sandbox: &Sandbox) -> String {
     let import =
-        bed.run("umask 022; jns import pam_namespace --service login >/etc/security/jns.toml");
+        sandbox.run("umask 022; jns import pam_namespace --service login >/etc/security/jns.toml");
     assert!(import.succeeded(), "{import:#?}");
-    bed.sh("sed -i 's/pam_namespace.so.*/pam_jns.so/' /etc/pam.d/login /etc/pam.d/su");
-    import.stderr + &bed.sh("cat /etc/security/jns.toml")
+    sandbox.sh("sed -i 's/pam_namespace.so.*/pam_jns.so/' /etc/pam.d/login /etc/pam.d/su");
+    import.stderr + &sandbox.sh("cat /etc/security/jns.toml")
 }
 
-fn perform(bed: &Bed, act: &Act) -> Vec<String> {
+fn perform(sandbox: &Sandbox, act: &Act) -> Vec<String> {
     match act {
-        Act::Login(user, script) => login(bed, user, script),
+        Act::Login(user, script) => login(sandbox, user, script),
         Act::Brief(user) => {
             let start = format!("start={user}");
-            process(bed, &["stack=login", &start, "open", "close", "end"])
+            process(sandbox, &["stack=login", &start, "open", "close", "end"])
         }
-        Act::Process(words) => process(bed, words),
-        Act::Codes(words) => drive(bed, words),
-        Act::Host(script) => host(bed, script),
+        Act::Process(words) => process(sandbox, words),
+        Act::Codes(words) => drive(sandbox, words),
+        Act::Host(script) => host(sandbox, script),
     }
 }
 
-fn login(bed: &Bed, user: &str, script: &str) -> Vec<String> {
+fn login(sandbox: &Sandbox, user: &str, script: &str) -> Vec<String> {
     let start = format!("start={user}");
     let script = script.replace('\'', r"'\''");
     let as_user = format!(
@@ -127,24 +128,24 @@ fn login(bed: &Bed, user: &str, script: &str) -> Vec<String> {
     );
     let open = ["stack=login", &start, "open", "environment=environment"];
     let rest = ["sh=LOOK", as_user.as_str(), "close", "end"];
-    process(bed, &[open, rest].concat())
+    process(sandbox, &[open, rest].concat())
 }
 
-/// What the driver tells, without the codes by which the two modules refuse a session, and without that by which
+/// What the driver prints, without the codes by which the two modules refuse a session, and without that by which
 /// libpam refuses to close one that is not open.
-fn process(bed: &Bed, words: &[&str]) -> Vec<String> {
-    let refusal = match bed.subject {
+fn process(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
+    let refusal = match sandbox.subject {
         Subject::Theirs => "open 14",
         Subject::Ours => "open 6",
     };
-    let mut seen = drive(bed, words);
+    let mut seen = drive(sandbox, words);
     seen.retain(|line| line != "close 6");
     let refused = seen.iter_mut().filter(|line| *line == refusal);
     refused.for_each(|line| "open refused".clone_into(line));
     seen
 }
 
-fn drive(bed: &Bed, words: &[&str]) -> Vec<String> {
+fn drive(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
     let words = words.iter().map(|word| match *word {
         "sh=LOOK" => format!("sh={LOOK}"),
         _ => (*word).to_owned(),
@@ -152,13 +153,13 @@ fn drive(bed: &Bed, words: &[&str]) -> Vec<String> {
     let words: Vec<_> = words.collect();
     let command = ["driver", "/run/report", "/etc/pam.d"].into_iter();
     let command: Vec<_> = command.chain(words.iter().map(String::as_str)).collect();
-    let outcome = bed.exec(&command);
+    let outcome = sandbox.exec(&command);
     assert!(outcome.succeeded(), "{outcome:#?}");
-    lines(&bed.sh("cat /run/report")).collect()
+    lines(&sandbox.sh("cat /run/report")).collect()
 }
 
-fn host(bed: &Bed, script: &str) -> Vec<String> {
-    let outcome = bed.run(script);
+fn host(sandbox: &Sandbox, script: &str) -> Vec<String> {
+    let outcome = sandbox.run(script);
     let status = format!("host {:?}", outcome.status.code());
     let written = lines(&outcome.stdout).chain(lines(&outcome.stderr));
     written.chain([status]).collect()

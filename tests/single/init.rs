@@ -316,11 +316,14 @@ fn the_end_of_its_host_is_its_end() {
 }
 
 fn a_host_with_threads_is_refused() {
-    let (hold, held) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::spawn(move || held.recv());
+    let (hold, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || wait.recv());
     for refused in [init::start().map(drop), init::join(ADDRESS).map(drop)] {
-        let told = refused.unwrap_err().to_string();
-        assert!(told.ends_with("this process has several threads"), "{told}");
+        let error = refused.unwrap_err().to_string();
+        assert!(
+            error.ends_with("this process has several threads"),
+            "{error}"
+        );
     }
     drop(hold);
     thread.join().unwrap().unwrap_err();

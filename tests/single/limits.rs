@@ -49,10 +49,10 @@ fn a_file_that_is_too_long_ends_nothing() {
     few.effective.remove(CapabilitySet::SYS_RESOURCE);
     few.permitted.remove(CapabilitySet::SYS_RESOURCE);
     set_capabilities(None, few).unwrap();
-    let told = write().unwrap_err().to_string();
+    let error = write().unwrap_err().to_string();
     assert!(
-        told.contains("cannot write /mnt/record: File too large"),
-        "{told}"
+        error.contains("cannot write /mnt/record: File too large"),
+        "{error}"
     );
     assert_eq!(
         fs::read_dir("/mnt").unwrap().count(),

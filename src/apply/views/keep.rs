@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// How many entries that a pattern matches and that do not stay visible are told one by one.
+/// How many entries that a pattern matches and that do not stay visible are reported one by one.
 const MOST_TOLD: usize = 8;
 
 /// Which entries of a covered directory stay visible, and in what.

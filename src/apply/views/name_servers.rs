@@ -1,4 +1,4 @@
-//! The file that tells the host's name servers, in a root directory that has none.
+//! The file that lists the host's name servers, in a root directory that has none.
 
 use crate::apply::findings::Findings;
 use crate::apply::forms::form_of_root;
@@ -12,7 +12,7 @@ use crate::path::is_within;
 use crate::plan::{Step, View};
 use rustix::fs::FileType;
 
-/// How many links one after the other may lead to where name servers are told.
+/// How many links one after the other may lead to where name servers are listed.
 const MAX_LINKS: usize = 8;
 
 /// Finds where the session looks for name servers, if it finds nothing there, and the host's. The file is made, to be

@@ -19,12 +19,12 @@ pub(super) fn check(policy: &Policy, found: &mut Diagnostics) {
     });
     let paths: BTreeSet<String> = named.map(|path| path.to_string()).collect();
     for path in paths {
-        let told = match read_trusting(Trust::Root, &path, FSTAB_LIMIT) {
+        let read = match read_trusting(Trust::Root, &path, FSTAB_LIMIT) {
             Ok(bytes) => Fstab::parse(&path, &bytes).map_or_else(|e| e, |fstab| fstab.warnings),
             Err(error) => unreadable(&path, &error),
         };
-        found.list.extend(told.list);
-        found.more = found.more.saturating_add(told.more);
+        found.list.extend(read.list);
+        found.more = found.more.saturating_add(read.more);
     }
 }
 

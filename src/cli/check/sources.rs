@@ -21,7 +21,9 @@ pub(super) fn check(
         };
         let is_for = |uid| is_for(policy, rule, uid, accounts);
         if let Some(writer) = writer_of(&place, is_for) {
-            found.list.push(told(rule, &writer, &place.path, text));
+            found
+                .list
+                .push(diagnostic(rule, &writer, &place.path, text));
         }
     }
 }
@@ -49,7 +51,7 @@ fn writer_of(source: &Opened, is_for: impl Fn(u32) -> bool) -> Option<String> {
     (owner != 0 && (is_for(owner) || is_for(0))).then(|| format!("uid {owner}"))
 }
 
-/// Whether a rule is for logins of a user, as far as that is certain: whom a group has is not looked up.
+/// Whether a rule is for logins of a user, as far as that is certain: the members of a group are not looked up.
 fn is_for(policy: &Policy, rule: &Rule, uid: u32, accounts: &dyn Accounts) -> bool {
     let names = |list: &[Listed], has_group: bool| {
         let mut principals = list.iter().map(|listed| &listed.principal);
@@ -65,7 +67,7 @@ fn is_for(policy: &Policy, rule: &Rule, uid: u32, accounts: &dyn Accounts) -> bo
     !is_excepted && users.as_ref().is_none_or(|users| names(users, false))
 }
 
-fn told(
+fn diagnostic(
     rule: &Rule,
     writer: &str,
     source: &str,

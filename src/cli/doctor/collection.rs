@@ -1,4 +1,4 @@
-//! A finding about garbage collection: whether anything runs `jns gc`.
+//! A finding about the collector: whether anything runs `jns gc`.
 
 use super::finding::{Area, Finding};
 use crate::cli::host::Tree;

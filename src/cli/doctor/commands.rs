@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn sudoedit_is_told_of_where_a_rule_is_lifted_in_it() {
+    fn sudoedit_is_reported_where_a_rule_is_lifted_in_it() {
         let (hide, isolate) = ("[[hide]]\npath = \"/a\"\n", "[[isolate]]\nipc = \"own\"\n");
         let inherited = "[[hide]]\npath = \"/a\"\ninherit = true\n";
         let private = "[[private]]\npath = \"/tmp\"\n";
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn daemons_are_told_of_where_nothing_but_commands_starts_them() {
+    fn daemons_are_reported_where_nothing_but_commands_starts_them() {
         let private = "[[private]]\npath = \"/tmp\"\n";
         let apart = "[settings]\ninherit = []\n[[private]]\npath = \"/tmp\"\n";
         let own = "[[private]]\npath = \"/tmp\"\ninherit = false\n";

@@ -40,7 +40,7 @@ pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
         match elsewhere::of_process(pid) {
             Ok(Some(namespace)) if !seen.contains(&(daemon, namespace)) => {
                 seen.push((daemon, namespace));
-                found.push(told(daemon, pid));
+                found.push(finding(daemon, pid));
             }
             Ok(_) => {}
             Err(error) => return vec![Finding::note(Area::Units, error.to_string())],
@@ -62,7 +62,7 @@ fn namespace_of_processes(pid: u32) -> Option<std::path::PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
-fn told(daemon: &str, pid: u32) -> Finding {
+fn finding(daemon: &str, pid: u32) -> Finding {
     let summary = format!(
         "{daemon}, process {pid}, runs in a mount namespace of its own: with elsewhere = \"leave\", its sessions get no \
          view of theirs"

@@ -40,10 +40,10 @@ fn left_over(jump: &Jump) -> Option<Finding> {
         .map(Entry::name)
         .filter(|name| *name != LANDING)
         .collect();
-    (!names.is_empty()).then(|| told(&jump.from, &names.join(", ")))
+    (!names.is_empty()).then(|| finding(&jump.from, &names.join(", ")))
 }
 
-fn told(from: &Entry, names: &str) -> Finding {
+fn finding(from: &Entry, names: &str) -> Finding {
     let said = format!("`{}` jumps over {names}, which is not {MODULE}", text(from));
     let finding = if is_for_root(from) {
         Finding::warning(Area::Pam, said)
@@ -81,9 +81,9 @@ mod tests {
     const OTHER: &str = "session optional pam_gnome_keyring.so auto_start\n";
 
     /// The lines of a stack, and what is found: the level, the number of the line, a part of the summary.
-    type Case<'a> = (&'a [&'a str], Option<(Level, usize, &'a str)>);
+    type Row<'a> = (&'a [&'a str], Option<(Level, usize, &'a str)>);
 
-    const STACKS: &[Case<'_>] = &[
+    const STACKS: &[Row<'_>] = &[
         (&[PAST, OURS, LANDING], None),
         (&[PAST, OURS], None),
         (&[PAST, LANDING], None),
@@ -186,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_services_include_is_told_once_and_without_any_line_of_ours() {
+    fn a_jump_that_services_include_is_reported_once_and_without_any_line_of_ours() {
         let (_root, tree) = system(&[
             ("common-session", &[OTHER, PAST].concat()),
             ("sshd", "@include common-session\n"),
             ("login", "@include common-session\n"),
             ("su", &["@include common-session\n", OTHER].concat()),
         ]);
-        let told = |part: &str| {
+        let count_of = |part: &str| {
             let found = pam::findings(&tree);
             let about = found
                 .iter()
                 .filter(|finding| finding.summary.contains(part));
             about.count()
         };
-        assert_eq!(told("jumps past the end"), 1);
-        assert_eq!(told("jumps over pam_gnome_keyring"), 1);
+        assert_eq!(count_of("jumps past the end"), 1);
+        assert_eq!(count_of("jumps over pam_gnome_keyring"), 1);
     }
 }

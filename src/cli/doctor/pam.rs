@@ -104,7 +104,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     all
 }
 
-/// A line that several services include is told once.
+/// A line that several services include is reported once.
 fn once_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
     findings.fold(Vec::new(), |mut all, finding| {
         if !all.contains(&finding) {
@@ -690,7 +690,7 @@ mod tests {
     }
 
     #[test]
-    fn roots_own_line_is_no_trial_and_not_told_as_a_repetition() {
+    fn roots_own_line_is_no_trial_and_not_reported_as_a_repetition() {
         let own = "session [success=ignore default=1] pam_succeed_if.so quiet uid = 0\n\
                    session [default=1] pam_jns.so\nsession required pam_jns.so\n";
         let levels: Vec<Level> = about(own).into_iter().map(|(level, _)| level).collect();
@@ -698,7 +698,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_included_is_told_once() {
+    fn a_line_that_is_included_is_reported_once() {
         let common = "session optional pam_jns.so bad\n";
         let (_root, tree) = system(&[
             ("common-session", common),
@@ -781,9 +781,16 @@ mod tests {
         for (reason, services, expected) in table {
             let (_root, tree) = system(services);
             let found = findings(&tree);
-            let told = |text: &str| found.iter().any(|f| f.summary.contains(text));
-            assert_eq!(told("systemd-user: without pam_jns"), *expected, "{reason}");
-            assert!(!told("started in: systemd-user"), "{reason}: told twice");
+            let is_reported = |text: &str| found.iter().any(|f| f.summary.contains(text));
+            assert_eq!(
+                is_reported("systemd-user: without pam_jns"),
+                *expected,
+                "{reason}"
+            );
+            assert!(
+                !is_reported("started in: systemd-user"),
+                "{reason}: reported twice"
+            );
         }
     }
 
@@ -794,24 +801,28 @@ mod tests {
             let (root, tree) = system(&[("sshd", with), ("other", other)]);
             std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
             let found = findings(&tree);
-            let told = found
+            let is_reported = found
                 .iter()
                 .any(|f| f.summary.starts_with("systemd-user: without"));
-            assert_eq!(told, expected, "{other}");
+            assert_eq!(is_reported, expected, "{other}");
         }
     }
 
     #[test]
     fn who_may_change_the_module() {
         let mut facts = rustix::fs::stat("/").unwrap();
-        for (uid, mode, told) in [
+        for (uid, mode, is_finding) in [
             (0, 0o100_644, false),
             (0, 0o100_664, true),
             (9, 0o100_644, true),
         ] {
             facts.st_uid = uid;
             facts.st_mode = mode;
-            assert_eq!(of_module("/m.so", &facts).is_some(), told, "{uid} {mode:o}");
+            assert_eq!(
+                of_module("/m.so", &facts).is_some(),
+                is_finding,
+                "{uid} {mode:o}"
+            );
         }
     }
 }

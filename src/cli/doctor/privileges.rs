@@ -50,28 +50,28 @@ fn of_capabilities(facts: &Confinement, rights: Rights) -> Vec<Finding> {
             "capabilities are not known: /proc/self/status cannot be read",
         )];
     };
-    // For root the effective set tells more; for others it is empty and says nothing about the daemons.
-    let held = match facts.effective {
+    // For root the effective set says more; for others it is empty and says nothing about the daemons.
+    let available = match facts.effective {
         Some(effective) if rights == Rights::Root => effective & bounding,
         _ => bounding,
     };
     let place = facts.container.as_deref();
     let lacking: Vec<Finding> = NEEDED
         .iter()
-        .filter(|(bit, _, _)| !has(held, *bit))
+        .filter(|(bit, _, _)| !has(available, *bit))
         .map(|(_, name, purpose)| lacks_needed(name, purpose, place))
         .chain(
             WANTED
                 .iter()
-                .filter(|(bit, _, _)| !has(held, *bit))
+                .filter(|(bit, _, _)| !has(available, *bit))
                 .map(|(_, name, purpose)| lacks_wanted(name, purpose)),
         )
         .collect();
     if lacking.is_empty() {
-        let held = NEEDED.map(|(_, name, _)| name).join(" and ");
+        let names = NEEDED.map(|(_, name, _)| name).join(" and ");
         return vec![Finding::ok(
             Area::Privileges,
-            format!("{held} can be had here"),
+            format!("{names} can be had here"),
         )];
     }
     lacking
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_is_told() {
+    fn what_stands_around_is_reported() {
         let facts = Confinement {
             bounding: Some(0),
             container: Some("podman".into()),
@@ -180,7 +180,7 @@ mod tests {
             advice.contains("podman") && advice.contains("--cap-add CAP_SYS_ADMIN"),
             "{advice}"
         );
-        let told = |text: &str| found.iter().any(|finding| finding.summary.contains(text));
-        assert!(told("seccomp") && told("user namespace"));
+        let is_reported = |text: &str| found.iter().any(|finding| finding.summary.contains(text));
+        assert!(is_reported("seccomp") && is_reported("user namespace"));
     }
 }

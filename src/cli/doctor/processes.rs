@@ -37,11 +37,11 @@ fn has_own(rule: &Rule) -> bool {
 fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let is_shared = policy.settings.namespace == Namespaces::User;
     let (rule, lost, last) = policy.rules.iter().filter(|_| is_shared).find_map(loss)?;
-    let told = units::kill_user_processes(tree)?;
+    let place = units::kill_user_processes(tree)?;
     let what = format!("{lost}, for {}: KillUserProcesses is on", rule.origin);
     let advice = format!("turn it off for logind: {last}; or say `namespace = \"session\"`");
     let finding = Finding::warning(Area::Policy, what);
-    Some(finding.at(&told).advise(advice))
+    Some(finding.at(&place).advise(advice))
 }
 
 /// What is lost of a rule's with the first session of a user, and why it need not be.
@@ -110,12 +110,12 @@ mod tests {
     fn what_needs_proc_has_to_come_before() {
         let early = "session required pam_loginuid.so\nsession required pam_jns.so\n";
         let late = "session required pam_jns.so\nsession required pam_loginuid.so\n";
-        let told = "sshd: pam_loginuid stands after pam_jns and finds no /proc/self there";
+        let late_loginuid = "sshd: pam_loginuid stands after pam_jns and finds no /proc/self there";
         let manager = "systemd-user: users' services cannot be in a PID namespace";
         let hidden = OWN.replace("own", "hidden");
         for (policy, service, stack, expected) in [
             (OWN, "sshd", early, &[][..]),
-            (OWN, "sshd", late, &[told]),
+            (OWN, "sshd", late, &[late_loginuid]),
             (OWN, "su", late, &[]),
             (OWN, "systemd-user", early, &[manager]),
             (hidden.as_str(), "sshd", late, &[]),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_logind_kills_with_the_first_session_is_told() {
+    fn what_logind_kills_with_the_first_session_is_reported() {
         let volume = "[[volume]]\npath = \"/v\"\nopen = [\"/bin/true\"]\n";
         let apart = format!("[settings]\nnamespace = \"session\"\n{OWN}");
         let hidden = OWN.replace("own", "hidden");

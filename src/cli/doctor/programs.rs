@@ -79,8 +79,8 @@ mod tests {
         let (_root, tree) = Tree::of_files([("etc/pam.d/sshd", sshd), ("bin/here", "")]);
         let policy = Policy::parse(&[("p", policy.as_bytes())]).unwrap().policy;
         let found = findings(&tree, &policy);
-        let told = |finding: Finding| (finding.level, finding.summary);
-        found.into_iter().map(told).collect()
+        let parts = |finding: Finding| (finding.level, finding.summary);
+        found.into_iter().map(parts).collect()
     }
 
     #[test]

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_match_is_told() {
+    fn a_match_is_reported() {
         let text =
             "UsePAM yes\nMatch Group sftp\n  ChrootDirectory %h\nMatch all\nChrootDirectory none\n";
         let found = look(text, &[]);

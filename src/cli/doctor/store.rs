@@ -135,7 +135,7 @@ fn of_former(tree: &Tree, store: &str) -> Vec<Finding> {
     findings.collect()
 }
 
-/// The name of the account that the note in a directory of the store tells.
+/// The name of the account that the note in a directory of the store names.
 fn account_of(tree: &Tree, directory: &str) -> Option<String> {
     let note = tree.read(&format!("{directory}/{NOTE}")).ok()?;
     let account: Account = serde_json::from_str(&note).ok()?;
@@ -182,18 +182,18 @@ fn of_flags(flags: StatVfsMountFlags) -> Option<Finding> {
         (StatVfsMountFlags::NODEV, "nodev"),
         (StatVfsMountFlags::NOEXEC, "noexec"),
     ];
-    let held: Vec<&str> = words
+    let set: Vec<&str> = words
         .iter()
         .filter(|(flag, _)| flags.contains(*flag))
         .map(|(_, word)| *word)
         .collect();
-    (!held.is_empty()).then(|| {
-        let plural = count(held.len(), "flag");
+    (!set.is_empty()).then(|| {
+        let plural = count(set.len(), "flag");
         Finding::note(
             Area::Store,
             format!(
                 "its file system is mounted with {plural} that instances inherit: {}",
-                held.join(", ")
+                set.join(", ")
             ),
         )
     })
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn room() {
+    fn free_space() {
         let table = [
             (50, 100, Level::Ok),
             (4, 100, Level::Warning),
@@ -287,15 +287,15 @@ mod tests {
         std::fs::create_dir_all(&store).unwrap();
         std::fs::set_permissions(&store, PermissionsExt::from_mode(0o755)).unwrap();
         let tree = Tree::under(root.path()).unwrap();
-        let told = |path: &str, text: &str| {
+        let assert_found = |path: &str, text: &str| {
             let found = findings(&tree, path);
             assert!(
                 found.iter().any(|f| f.summary.contains(text)),
                 "{path} {text}: {found:?}"
             );
         };
-        told("/var/lib/jns", "/var/lib/jns ");
-        told("/var/lib/none", "does not exist; the first");
-        told("/srv/none", "there is no /srv");
+        assert_found("/var/lib/jns", "/var/lib/jns ");
+        assert_found("/var/lib/none", "does not exist; the first");
+        assert_found("/srv/none", "there is no /srv");
     }
 }

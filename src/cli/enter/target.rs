@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::kind::{Namespaces, OtherNamespace};
 use crate::login::{Accounts, Nss};
-use crate::session::ledger::CompanionRecord;
+use crate::session::ledger::OtherNamespaceRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
 use rustix::fd::OwnedFd;
 
@@ -145,7 +145,7 @@ fn init_of_session(runtime: &Runtime, session: &SessionRecord) -> Result<Option<
 }
 
 fn init_of(record: &NamespaceRecord) -> Result<Option<OwnedFd>> {
-    let held = record.init.map(|init| {
+    let opened = record.init.map(|init| {
         let reason = format!("its first process, {}, is gone", init.pid);
         let gone = || {
             Error::new(
@@ -156,7 +156,7 @@ fn init_of(record: &NamespaceRecord) -> Result<Option<OwnedFd>> {
         };
         init.open_pidfd().ok_or_else(gone)
     });
-    held.transpose()
+    opened.transpose()
 }
 
 /// The one session whose id begins so.
@@ -215,16 +215,16 @@ fn of_host_process(runtime: &Runtime, session: &SessionRecord) -> Result<Namespa
         all_opened.ok_or_else(|| refused("it is of another user namespace".to_owned()))?;
     let record = record_of(runtime, session)?;
     let known = record.map_or_else(Vec::new, |record| record.companions);
-    with_companions(namespaces, &known).ok_or_else(|| {
+    with_own_others(namespaces, &known).ok_or_else(|| {
         let reason = "is not in all of the namespaces that the session was given";
         refused(format!("process {pid} {reason}"))
     })
 }
 
 /// A process's namespaces without those that are not the session's own; nothing where one of these is missing.
-fn with_companions(mut inside: Namespaces, known: &[CompanionRecord]) -> Option<Namespaces> {
-    let mut is_known = |companion: &OtherNamespace| {
-        let number = (companion.kind(), companion.inode());
+fn with_own_others(mut inside: Namespaces, known: &[OtherNamespaceRecord]) -> Option<Namespaces> {
+    let mut is_known = |other: &OtherNamespace| {
+        let number = (other.kind(), other.inode());
         known
             .iter()
             .any(|record| (record.kind, record.inode) == number)

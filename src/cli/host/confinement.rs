@@ -11,7 +11,7 @@ pub struct Confinement {
     pub bounding: Option<u64>,
     /// Whether a system call filter is in force (seccomp(2)).
     pub is_filtered: bool,
-    /// The kind of the container, as far as it tells.
+    /// The kind of the container, as far as it is known.
     pub container: Option<String>,
     /// Whether it is in another user namespace than the initial one.
     pub has_own_user_namespace: bool,

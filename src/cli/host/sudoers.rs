@@ -350,36 +350,36 @@ mod tests {
 
     /// An include, the file with the line, the host's name, and whether the line is found.
     const HOSTS: &[(&str, &str, &str, bool)] = &[
-        ("@include /etc/sudoers.%h", "sudoers.bed", "bed\n", true),
+        ("@include /etc/sudoers.%h", "sudoers.box", "box\n", true),
         (
             "@include sudoers.%h",
-            "sudoers.bed",
-            "bed.example.org\n",
+            "sudoers.box",
+            "box.example.org\n",
             true,
         ),
         (
             "#include \"sudoers.%h\"",
-            "sudoers.bed",
-            "# a name\n\n bed\n",
+            "sudoers.box",
+            "# a name\n\n box\n",
             true,
         ),
-        ("@include %h/%h", "bed/bed", "bed\n", true),
+        ("@include %h/%h", "box/box", "box\n", true),
         (
             "@includedir /etc/sudoers.%h",
-            "sudoers.bed/jns",
-            "bed\n",
+            "sudoers.box/jns",
+            "box\n",
             true,
         ),
         (
             "@includedir /etc/sudoers.%h",
             "sudoers.other/jns",
-            "bed\n",
+            "box\n",
             false,
         ),
-        ("@include sudoers.%h", "sudoers.bed", "other\n", false),
-        ("@include sudoers.%h", "sudoers.%h", "bed\n", false),
-        ("@include sudoers.%%", "sudoers.%%", "bed\n", true),
-        ("@include sudoers.%%", "sudoers.%", "bed\n", false),
+        ("@include sudoers.%h", "sudoers.box", "other\n", false),
+        ("@include sudoers.%h", "sudoers.%h", "box\n", false),
+        ("@include sudoers.%%", "sudoers.%%", "box\n", true),
+        ("@include sudoers.%%", "sudoers.%", "box\n", false),
     ];
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Setting {
     pub origin: Origin,
 }
 
-/// Where systemd looks for what its own daemons are told.
+/// Where systemd looks for the configuration of its own daemons.
 const CONFIGURATIONS: [&str; 4] = [
     "/etc/systemd",
     "/run/systemd",
@@ -41,7 +41,7 @@ pub fn is_off(value: &str) -> bool {
     matches!(value, "" | "no" | "false" | "off" | "0" | "default" | "all")
 }
 
-/// Where logind is told to end what is left of a session, if it is (logind.conf(5)).
+/// Where logind is configured to end what is left of a session, if it is (logind.conf(5)).
 pub fn kill_user_processes(tree: &Tree) -> Option<Origin> {
     let settings = settings(tree, &CONFIGURATIONS, "logind.conf");
     let mut kills = settings

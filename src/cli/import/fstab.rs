@@ -85,10 +85,10 @@ impl Import {
     fn line(&mut self, origin: &Origin, line: &str) {
         let fstab = match Fstab::parse(&origin.file, line.as_bytes()) {
             Ok(fstab) => fstab,
-            Err(found) => return self.told(origin, &found),
+            Err(found) => return self.report(origin, &found),
         };
         let is_entry = !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
-        self.told(origin, &fstab.warnings);
+        self.report(origin, &fstab.warnings);
         match fstab.steps.first() {
             Some(step) => self.step(origin, step),
             None if is_entry && fstab.warnings.is_empty() => {
@@ -98,7 +98,7 @@ impl Import {
         }
     }
 
-    fn told(&mut self, origin: &Origin, found: &Diagnostics) {
+    fn report(&mut self, origin: &Origin, found: &Diagnostics) {
         for one in &found.list {
             // The help of a warning is that the entry is left out.
             let help = one

@@ -56,7 +56,7 @@ pub struct SessionEntry {
     pub record: SessionRecord,
     /// Whether the process that opened it lives.
     pub open: bool,
-    /// Whether the present policy would give it another plan; nothing where that cannot be told.
+    /// Whether the present policy would give it another plan; nothing where that cannot be known.
     pub stale: Option<bool>,
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How deep a tree is counted: one descriptor is open for each level.
 const DEEPEST: usize = 256;
 
-/// How long the count may be silent, and how often it tells where it is.
+/// How long the count may be silent, and how often it shows where it is.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Counts every directory on disk that the namespaces of `census` show, each once.
@@ -60,14 +60,14 @@ fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
 /// Tells what is counted, once that takes long.
 #[derive(Debug)]
 struct Teller {
-    told: Instant,
+    printed: Instant,
     progress: Option<Progress>,
 }
 
 impl Default for Teller {
     fn default() -> Self {
         Self {
-            told: Instant::now(),
+            printed: Instant::now(),
             progress: None,
         }
     }
@@ -75,8 +75,8 @@ impl Default for Teller {
 
 impl Teller {
     fn tell(&mut self, path: &str) {
-        if self.told.elapsed() >= PAUSE {
-            self.told = Instant::now();
+        if self.printed.elapsed() >= PAUSE {
+            self.printed = Instant::now();
             let progress = self
                 .progress
                 .get_or_insert_with(|| Progress::new("counting"));

@@ -11,7 +11,7 @@ use crate::plan::When;
 ///
 /// # Errors
 ///
-/// One of them failed whose failure is not only told.
+/// One of them failed whose failure is not only logged.
 pub fn run(prepared: &Prepared, when: When) -> Result<()> {
     let mut hooks = prepared.plan.hooks.iter().filter(|hook| hook.when == when);
     let subject = subject(prepared, None)?;

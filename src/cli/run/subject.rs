@@ -1,4 +1,4 @@
-//! For whom the programs of a plan are run, and who is trusted with what they find.
+//! The user that the programs of a plan are run for, and who is trusted with what they find.
 
 use super::prepared::Prepared;
 use crate::apply::Subject;
@@ -11,7 +11,7 @@ use crate::session::subject_of;
 /// Who is trusted in a user namespace of the caller's, in which the caller is root.
 pub const CALLER: Trust = Trust::Caller(0);
 
-/// The user for whom the programs of a plan are run.
+/// The user that the programs of a plan are run for.
 ///
 /// # Errors
 ///

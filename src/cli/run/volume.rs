@@ -1,4 +1,4 @@
-//! `--volume`: which program opens an encrypted directory, told by the file in which it keeps its settings.
+//! `--volume`: which program opens an encrypted directory, known by the file in which it keeps its settings.
 
 use super::text::{host_path, inside_path, split};
 use crate::policy::rule::{Password, RunAs, Volume};

@@ -15,7 +15,7 @@ const ATTRIBUTE: &str = "system.posix_acl_access";
 pub enum Holders {
     /// The file's group, and nobody else.
     Group,
-    /// Whom its access list names, too.
+    /// Those that its access list names, too.
     Listed,
     /// Its access list cannot be read.
     Unknown,

@@ -240,7 +240,7 @@ impl Owners {
 }
 
 impl Entry {
-    /// Describes the entry `name` by its status, which tells it from another one.
+    /// Describes the entry `name` by its status, which distinguishes it from another one.
     #[must_use]
     pub fn new(name: &str, status: &Stat) -> Self {
         let FileIdentity { device, inode } = FileIdentity::of(status);
@@ -359,13 +359,13 @@ mod tests {
     /// A pattern shows no more than it may, the first ones, and says how many are left.
     #[test]
     fn a_pattern_has_an_end() {
-        let room = tempfile::tempdir().unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let uid = rustix::process::geteuid().as_raw();
         for number in 0..MOST_MATCHES + 3 {
-            std::fs::write(room.path().join(format!("x{number:04}")), "").unwrap();
+            std::fs::write(scratch.path().join(format!("x{number:04}")), "").unwrap();
         }
-        std::os::unix::fs::symlink("x0000", room.path().join("x")).unwrap();
-        let directory = std::fs::File::open(room.path()).unwrap();
+        std::os::unix::fs::symlink("x0000", scratch.path().join("x")).unwrap();
+        let directory = std::fs::File::open(scratch.path()).unwrap();
         let found = names("x*")
             .search(&directory, Owners::RootAnd(uid))
             .unwrap();

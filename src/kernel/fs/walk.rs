@@ -452,8 +452,8 @@ fn is_shared(trust: Trust, directory: &Place) -> bool {
     openness(trust, directory).is_some()
 }
 
-/// Names those to whom a directory is open besides root; nothing where it is to nobody. A group of root's own does not count
-/// except for policy files, but whom an access list names does.
+/// Names those that a directory is open to besides root; nothing where it is to nobody. A group of root's own does not
+/// count except for policy files, but those that an access list names do.
 fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
     let Stat {
         st_mode, st_gid, ..

@@ -23,7 +23,8 @@ pub(in crate::kernel) struct OpenDirectory {
     owner: Option<(Uid, Gid)>,
 }
 
-/// The place of a directory that was a working directory: its path, and the identity that tells it from another one there.
+/// The place of a directory that was a working directory: its path, and the identity that distinguishes it from another
+/// one there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Its path below the root directory; nothing where it was removed or lies outside.

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_tells_the_layer() {
+    fn a_source_names_the_layer() {
         let table: [(&[u8], Option<&[u8]>); 6] = [
             (
                 b"jns:8:1:/var/lib/jns/user/1/opt",

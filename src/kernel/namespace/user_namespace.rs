@@ -140,7 +140,7 @@ fn write_when(ready: &OwnedFd, files: &[(String, String)]) -> Result<(), Errno> 
 /// Whether files of root belong to somebody who is not in this user namespace (user_namespaces(7)).
 #[must_use]
 pub(crate) fn is_root_outside() -> bool {
-    /// The number that stands for everybody whom the namespace does not know.
+    /// The number that stands for everybody that the namespace does not know.
     const OVERFLOW: &str = "/proc/sys/kernel/overflowuid";
     let text = std::fs::read_to_string(OVERFLOW).unwrap_or_default();
     let overflow = text.trim().parse().unwrap_or(65534);

@@ -4,8 +4,8 @@ use crate::kernel::sys::{self, Difference};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-/// Starts a copy of this process, which has one thread, that ends with the status that `child` gives. SIGCHLD tells of its
-/// end.
+/// Starts a copy of this process, which has one thread, that ends with the status that `child` gives. SIGCHLD reports
+/// its end.
 ///
 /// # Errors
 ///

@@ -1,14 +1,14 @@
 //! Job control, as a user at a terminal sees it.
 
-use crate::bed::{Bed, Terminal, bed, ours_only};
+use crate::sandbox::{Sandbox, Terminal, ours_only, sandbox};
 
 /// A shell of the user's with job control, on a terminal of its own. What a shell without starts in the
 /// background ignores the keyboard's signals.
-pub fn shell_of(bed: &Bed, user: &str) -> Terminal {
-    let mut terminal = Terminal::open(bed);
+pub fn shell_of(sandbox: &Sandbox, user: &str) -> Terminal {
+    let mut terminal = Terminal::open(sandbox);
     let tty = &terminal.name;
     let become_user = format!("setpriv --reuid {user} --regid {user} --init-groups");
-    bed.sh(&format!(
+    sandbox.sh(&format!(
         "cd /; PS1='ready> ' setsid -c env --default-signal=INT,QUIT {become_user} bash --norc --noprofile -i <{tty} >{tty} 2>&1 &"
     ));
     terminal.expect("ready> ");
@@ -17,18 +17,18 @@ pub fn shell_of(bed: &Bed, user: &str) -> Terminal {
 
 /// The same commands for root, whose are watched, and for alice, whose are not unless they have processes of
 /// their own. The shell has the options in `$OPTIONS`.
-fn each(script: impl Fn(&Bed, &mut Terminal)) {
-    let bed = bed!();
+fn each(script: impl Fn(&Sandbox, &mut Terminal)) {
+    let sandbox = sandbox!();
     for (user, options) in [
         ("root", "--tmpfs /mnt"),
         ("alice", "--tmpfs /mnt"),
         ("root", "--processes"),
         ("alice", "--processes"),
     ] {
-        let mut terminal = shell_of(&bed, user);
+        let mut terminal = shell_of(&sandbox, user);
         terminal.send(&format!("OPTIONS='{options}'\r"));
         terminal.expect("ready> ");
-        script(&bed, &mut terminal);
+        script(&sandbox, &mut terminal);
         terminal.send("echo by''e; exit\r");
         terminal.expect("bye");
     }
@@ -59,17 +59,17 @@ fn control_c_ends_the_command_and_not_the_shell() {
 #[test]
 fn control_z_stops_it_and_fg_lets_it_go_on() {
     ours_only!("command");
-    each(|bed, terminal| {
+    each(|sandbox, terminal| {
         terminal.send("jns run $OPTIONS -- sh -c 'echo at''work; cat; echo at''end'\r");
         terminal.expect("atwork");
         // A shell that waits for what it starts to become the program cannot stop.
-        bed.wait_until("pgrep -x cat");
+        sandbox.wait_until("pgrep -x cat");
         for _ in 0..3 {
             terminal.send("\x1a");
             terminal.expect("Stopped");
             terminal.expect("ready> ");
             // Linux 6.18: who was reading when the signal came takes the next line, if that comes before it stops.
-            bed.wait_until("! ps -C cat -o stat= | grep -qv ^T");
+            sandbox.wait_until("! ps -C cat -o stat= | grep -qv ^T");
             terminal.send("echo out''side\r");
             terminal.expect("outside");
             terminal.send("fg\r");
@@ -119,8 +119,8 @@ fn a_shell_inside_has_jobs_of_its_own() {
 #[test]
 fn a_shell_that_is_killed_leaves_the_terminal() {
     ours_only!("command");
-    let bed = bed!();
-    let mut terminal = shell_of(&bed, "root");
+    let sandbox = sandbox!();
+    let mut terminal = shell_of(&sandbox, "root");
     terminal.send("PS1='inside> ' jns run -- bash --norc --noprofile -i; echo status=$?\r");
     terminal.expect("inside> ");
     terminal.send("kill -9 $$\r");
@@ -132,7 +132,7 @@ fn a_shell_that_is_killed_leaves_the_terminal() {
 }
 
 #[test]
-fn the_command_is_told_when_the_terminal_gets_another_size() {
+fn the_command_is_signalled_when_the_terminal_gets_another_size() {
     ours_only!("command");
     each(|_, terminal| {
         terminal.send("jns run $OPTIONS -- bash -c 'trap \"stty size; exit\" WINCH; echo at''work; while :; do sleep 0.1; done'\r");
@@ -146,8 +146,8 @@ fn the_command_is_told_when_the_terminal_gets_another_size() {
 #[test]
 fn end_of_file_and_a_hangup_end_it() {
     ours_only!("command");
-    let bed = bed!();
-    let mut terminal = shell_of(&bed, "root");
+    let sandbox = sandbox!();
+    let mut terminal = shell_of(&sandbox, "root");
     terminal.send("jns run -- sh -c 'echo at''work; cat'; echo status=$?\r");
     terminal.expect("atwork");
     terminal.send("text\r");
@@ -157,5 +157,5 @@ fn end_of_file_and_a_hangup_end_it() {
     terminal.send("exec jns run -- sh -c 'echo $$ >/srv/pid; echo at''work; exec sleep 1000'\r");
     terminal.expect("atwork");
     drop(terminal);
-    bed.wait_until("! [ -e /proc/$(cat /srv/pid) ]");
+    sandbox.wait_until("! [ -e /proc/$(cat /srv/pid) ]");
 }

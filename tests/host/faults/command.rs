@@ -2,10 +2,10 @@
 
 use super::shared::{RUNTIME, forget_runtime};
 use super::trace::{Call, Trace};
-use super::{Fate, MEMORY, first_error};
+use super::{Injection, MEMORY, first_error};
 use crate::kernel::{directory, exists, file, names, tree};
+use crate::machine::{Machine, STORE, on_machine};
 use crate::report::code;
-use crate::room::{Room, STORE, in_room};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 /// What is tried: how it is prepared, the command's words, and what is wrong afterwards.
 #[derive(Clone, Copy)]
 struct Trial {
-    prepare: fn(&Room),
+    prepare: fn(&Machine),
     words: &'static [&'static str],
     judge: fn(&Output, &Output) -> Vec<String>,
 }
@@ -29,17 +29,17 @@ fn try_every_call(trial: Trial) {
         for _ in 0..workers {
             let (jobs, bad) = (Arc::clone(&jobs), Arc::clone(&bad));
             scope.spawn(move || {
-                in_room(move |room| {
-                    (trial.prepare)(room);
+                on_machine(move |machine| {
+                    (trial.prepare)(machine);
                     let whole = untouched(trial.words);
                     loop {
                         let job = jobs
                             .lock()
                             .unwrap()
-                            .get_or_insert_with(|| list(room, trial))
+                            .get_or_insert_with(|| list(machine, trial))
                             .pop_front();
                         let Some((call, error)) = job else { return };
-                        let problems = suffer(room, trial, &call, error, &whole);
+                        let problems = suffer(machine, trial, &call, error, &whole);
                         bad.lock().unwrap().extend(problems);
                     }
                 });
@@ -56,7 +56,7 @@ fn try_every_call(trial: Trial) {
 }
 
 /// A command that runs its words with few processes to see, for what looks at all of them, in the mount namespace
-/// of the room.
+/// of the machine.
 pub fn among_few() -> Command {
     let script = r#"mount -t proc proc /proc && "$@"; status=$?; umount /proc; exit $status"#;
     let mut command = Command::new("unshare");
@@ -75,8 +75,8 @@ fn untouched(words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
-    (trial.prepare)(room);
+fn list(machine: &Machine, trial: Trial) -> VecDeque<(Call, &'static str)> {
+    (trial.prepare)(machine);
     let (output, trace) = Trace::of_command(&["trace=all"], &[&[COMMAND], trial.words].concat());
     assert!(output.status.success(), "{output:?}");
     let mut calls = trace.calls_of_command();
@@ -87,9 +87,9 @@ fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
         .iter()
         .flat_map(|call| {
             let errors = first_error(call).into_iter();
-            errors.filter_map(|fate| match fate {
-                Fate::Error(error) => Some((call.clone(), error)),
-                Fate::Kill | Fate::Stop => None,
+            errors.filter_map(|injection| match injection {
+                Injection::Error(error) => Some((call.clone(), error)),
+                Injection::Kill | Injection::Stop => None,
             })
         })
         .collect();
@@ -102,14 +102,20 @@ fn list(room: &Room, trial: Trial) -> VecDeque<(Call, &'static str)> {
     jobs
 }
 
-fn suffer(room: &Room, trial: Trial, call: &Call, error: &str, whole: &Output) -> Option<String> {
-    (trial.prepare)(room);
-    let (traced, injection) = (
+fn suffer(
+    machine: &Machine,
+    trial: Trial,
+    call: &Call,
+    error: &str,
+    whole: &Output,
+) -> Option<String> {
+    (trial.prepare)(machine);
+    let (traced, option) = (
         format!("trace={}", call.name),
         format!("inject={}:error={error}:when={}", call.name, call.number),
     );
     let words = [&[COMMAND], trial.words].concat();
-    let (output, trace) = Trace::of_command(&[&traced, &injection], &words);
+    let (output, trace) = Trace::of_command(&[&traced, &option], &words);
     let mut problems = said(&output, call.name == "write");
     if !trace.has_injected() {
         problems.push("nothing was injected".to_owned());
@@ -192,7 +198,7 @@ per = "session"
 #[test]
 fn every_call_of_a_collection_fails_once() {
     try_every_call(Trial {
-        prepare: |room| {
+        prepare: |machine| {
             for path in ["/mnt/t", "/mnt/s"] {
                 directory(path, 0o1777, 0);
             }
@@ -201,8 +207,8 @@ fn every_call_of_a_collection_fails_once() {
                 std::fs::remove_dir_all(STORE).unwrap();
             }
             for (policy, file) in [(SHARED, "touch=/mnt/t/letter"), (OWN, "touch=/mnt/s/x")] {
-                room.policy(policy);
-                let killed = room.drive(&["start=alice", "open", file]);
+                machine.policy(policy);
+                let killed = machine.drive(&["start=alice", "open", file]);
                 assert_eq!(killed.codes("open"), [code::SUCCESS]);
             }
             let remains = remains();
@@ -219,7 +225,7 @@ fn every_call_of_a_collection_fails_once() {
         judge: |output, whole| {
             let mut problems = Vec::new();
             if output.status.success() && !remains().is_empty() && output.stdout == whole.stdout {
-                problems.push(format!("it does not tell of {:?}", remains()));
+                problems.push(format!("it does not report {:?}", remains()));
             }
             let_time_pass();
             let after = untouched(COLLECTION);
@@ -237,7 +243,7 @@ fn every_call_of_a_collection_fails_once() {
     });
 }
 
-const COLLECTION: &[&str] = &["gc", "--config", crate::room::POLICY];
+const COLLECTION: &[&str] = &["gc", "--config", crate::machine::POLICY];
 
 /// A directory of a session of which nobody knows is taken for one that is being made, for ten minutes.
 fn let_time_pass() {

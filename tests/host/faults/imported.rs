@@ -1,10 +1,10 @@
 //! Faults on the way into what a policy imported from pam_namespace's configuration says.
 
-use super::{Call, Fate, Scene, campaign, first_error};
+use super::{Call, Injection, Scene, campaign, first_error};
 use crate::kernel::directory;
-use crate::room::Room;
+use crate::machine::Machine;
 
-/// Every key that only such policies have. What an `init` is told of an instance that it did not see made is
+/// Every key that only such policies have. What an `init` is given of an instance that it did not see made is
 /// nothing that later logins differ in.
 const POLICY: &str = r#"
 [settings]
@@ -48,11 +48,11 @@ fn every_call_of_an_imported_login_fails_once() {
 fn every_call_of_an_imported_login_is_its_last() {
     campaign(Scene::Imported, |call| {
         let counted = is_counted(call);
-        counted.then_some(Fate::Kill).into_iter().collect()
+        counted.then_some(Injection::Kill).into_iter().collect()
     });
 }
 
-pub fn set_up(room: &Room) {
+pub fn set_up(machine: &Machine) {
     directory("/mnt/s/inside", 0o711, 0);
-    room.policy(POLICY);
+    machine.policy(POLICY);
 }

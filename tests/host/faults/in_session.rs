@@ -2,11 +2,11 @@
 //! must never appear on the host, and for root the open succeeds whatever happens: it has the whole view of the
 //! command, or is where it was called.
 
-use super::verdict::Whole;
-use super::{Call, Fate, Scene, campaign, errors, first_error, inject, kill, marked_stack};
+use super::judgement::Whole;
+use super::{Call, Injection, Scene, campaign, errors, first_error, inject, kill, marked_stack};
 use crate::kernel::{directory, exists, file, memory, mounts, mounts_at, names, propagate};
+use crate::machine::{CONFDIR, Machine, below_shell, drive_with};
 use crate::report::{Report, code, difference};
-use crate::room::{CONFDIR, Room, below_shell, drive_with};
 use nix::mount::MsFlags;
 use std::time::Duration;
 
@@ -112,46 +112,46 @@ fn every_call_of_a_later_command_for_a_user_is_its_last() {
 
 /// Makes the host's mounts peers, as systemd does, and waits until the policy is old enough for what it says to be
 /// remembered.
-pub fn set_up(room: &Room) {
+pub fn set_up(machine: &Machine) {
     directory("/mnt/other", 0o755, 0);
     memory("/mnt/other");
     directory("/mnt/other/own", 0o1777, 0);
     propagate("/", MsFlags::MS_REC | MsFlags::MS_SHARED);
-    room.policy(POLICY);
-    room.stack("");
+    machine.policy(POLICY);
+    machine.stack("");
     file(&format!("{CONFDIR}/{SERVICE}"), &marked_stack());
     std::thread::sleep(Duration::from_secs(4));
 }
 
-/// Runs the driver below another process of the room, as a traced one is.
+/// Runs the driver below another process of the machine, as a traced one is.
 pub fn drive(words: &[&str]) -> Report {
     drive_with(below_shell(), words)
 }
 
 /// Makes bob's namespace.
-pub fn let_bob_log_in(room: &Room) {
-    let report = room.drive(&["start=bob", "open", "close", "end"]);
+pub fn let_bob_log_in(machine: &Machine) {
+    let report = machine.drive(&["start=bob", "open", "close", "end"]);
     assert_eq!(report.codes("open"), [code::SUCCESS]);
 }
 
-/// One command with that fate; what is wrong with it, with the host afterwards, and with the next one.
+/// One command with that injection; what is wrong with it, with the host afterwards, and with the next one.
 pub(super) fn suffer(
-    room: &Room,
+    machine: &Machine,
     scene: Scene,
     call: &Call,
-    fate: Fate,
+    injection: Injection,
     whole: &Whole,
 ) -> Vec<String> {
-    let (host, lines) = (hosts_mounts(), room.log().len());
-    let report = match inject(scene, call, fate) {
+    let (host, lines) = (hosts_mounts(), machine.log().len());
+    let report = match inject(scene, call, injection) {
         Ok(report) => report,
         Err(problem) => return vec![problem],
     };
     let mut problems = problems_of_host(&host);
-    match fate {
-        Fate::Kill | Fate::Stop => {}
-        Fate::Error(_) => {
-            let log = room.log().split_off(lines);
+    match injection {
+        Injection::Kill | Injection::Stop => {}
+        Injection::Error(_) => {
+            let log = machine.log().split_off(lines);
             problems.extend(judge(scene, &report, &log, whole));
         }
     }

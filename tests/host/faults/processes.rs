@@ -2,8 +2,8 @@
 
 use super::trace::FILE;
 use crate::kernel::namespace;
+use crate::machine::{PRIVATE_T, drive_with, on_machine, program};
 use crate::report::code;
-use crate::room::{PRIVATE_T, drive_with, in_room, program};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,30 +34,32 @@ const CALLS: &[&str] = &[
 
 #[test]
 fn no_init_is_left_by_a_fault() {
-    in_room(|room| {
-        room.policy(format!("{PRIVATE_T}\n[[isolate]]\nprocesses = \"own\"\n"));
+    on_machine(|machine| {
+        machine.policy(format!("{PRIVATE_T}\n[[isolate]]\nprocesses = \"own\"\n"));
         let (mut bad, mut refused) = (Vec::new(), 0);
         for call in CALLS {
             for number in 1..=3 {
-                for fate in ["error=EPERM", "error=ENOMEM", "signal=KILL"] {
-                    let (codes, told) = suffer(call, number, fate);
+                for injection in ["error=EPERM", "error=ENOMEM", "signal=KILL"] {
+                    let (codes, problem) = suffer(call, number, injection);
                     refused += usize::from(codes == [code::PERM_DENIED]);
-                    bad.extend(told.map(|told| format!("{fate} at {call} {number}: {told}")));
+                    bad.extend(
+                        problem.map(|problem| format!("{injection} at {call} {number}: {problem}")),
+                    );
                 }
             }
         }
         assert!(bad.is_empty(), "{}", bad.join("\n"));
         assert!(refused > CALLS.len(), "{refused} logins met their fault");
-        let report = room.drive(SESSION);
+        let report = machine.drive(SESSION);
         assert_eq!(report.codes("open"), [code::SUCCESS]);
         assert_eq!(inits(), 0, "of the last one");
     });
 }
 
-/// What is wrong after a session with that fate at the call of that number of each of its processes.
-fn suffer(call: &str, number: usize, fate: &str) -> (Vec<i32>, Option<String>) {
+/// What is wrong after a session with that injection at the call of that number of each of its processes.
+fn suffer(call: &str, number: usize, injection: &str) -> (Vec<i32>, Option<String>) {
     let mut strace = Command::new("strace");
-    let injection = format!("inject={call}:{fate}:when={number}");
+    let option = format!("inject={call}:{injection}:when={number}");
     strace.args([
         "-f",
         "-o",
@@ -65,7 +67,7 @@ fn suffer(call: &str, number: usize, fate: &str) -> (Vec<i32>, Option<String>) {
         "-e",
         &format!("trace={call}"),
         "-e",
-        &injection,
+        &option,
     ]);
     strace.arg(program("driver"));
     let report = drive_with(strace, SESSION);
@@ -73,15 +75,15 @@ fn suffer(call: &str, number: usize, fate: &str) -> (Vec<i32>, Option<String>) {
     let known = [code::SUCCESS, code::PERM_DENIED];
     let codes = report.codes("open");
     let opened = codes.iter().all(|code| known.contains(code));
-    if !opened || (codes.is_empty() && fate != "signal=KILL") {
-        let told = format!("open gave {codes:?}");
-        return (codes, Some(told));
+    if !opened || (codes.is_empty() && injection != "signal=KILL") {
+        let problem = format!("open gave {codes:?}");
+        return (codes, Some(problem));
     }
     let left = (inits() > 0).then(|| "an init is left".to_owned());
     (codes, left)
 }
 
-/// How many inits there are in the mount namespace of the room, when those that end have ended.
+/// How many inits there are in the mount namespace of the machine, when those that end have ended.
 fn inits() -> usize {
     let end = Instant::now() + Duration::from_secs(20);
     loop {

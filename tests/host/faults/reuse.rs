@@ -1,11 +1,11 @@
-//! Faults in the first login of an account that has another one's id: what that has kept is set aside, is never shown,
+//! Faults in the first login of an account that has another one's id: what it left is set aside, is never shown,
 //! and is all there afterwards.
 
-use super::verdict::{NOTE, Whole, files};
-use super::{Call, Fate, Scene, campaign, errors, inject, kill};
+use super::judgement::{NOTE, Whole, files};
+use super::{Call, Injection, Scene, campaign, errors, inject, kill};
 use crate::kernel::names;
+use crate::machine::{Machine, STORE};
 use crate::report::{Report, code};
-use crate::room::{Room, STORE};
 
 /// What an account keeps: a private directory, and a layer.
 pub const POLICY: &str = r#"
@@ -21,7 +21,7 @@ path = "/mnt/o"
 /// The note of an account that had alice's id, and is gone.
 const FORMER: &str = r#"{"name":"carol","home":"/mnt/home/carol"}"#;
 
-/// Files that it has kept, as its sessions saw them: in a private directory and in a layer.
+/// Files that it has left, as its sessions saw them: in a private directory and in a layer.
 const SECRETS: [&str; 2] = ["/mnt/t/secret", "/mnt/o/secret"];
 
 /// The session of the one before.
@@ -62,25 +62,30 @@ fn every_call_of_a_login_with_a_former_accounts_id_is_its_last() {
 }
 
 /// Lets the one before leave something, and gives the id to alice.
-pub fn prepare(room: &Room) {
-    let report = room.drive(FORMER_SESSION);
+pub fn prepare(machine: &Machine) {
+    let report = machine.drive(FORMER_SESSION);
     assert_eq!(report.codes("open"), [code::SUCCESS]);
     std::fs::write(NOTE, FORMER).unwrap();
 }
 
-/// One login with that fate; what is wrong with it, and with the next one.
-pub(super) fn suffer(room: &Room, call: &Call, fate: Fate, whole: &Whole) -> Vec<String> {
-    assert_eq!(kept().len(), SECRETS.len(), "they are there before");
-    let lines = room.log().len();
-    let report = match inject(Scene::Reuse, call, fate) {
+/// One login with that injection; what is wrong with it, and with the next one.
+pub(super) fn suffer(
+    machine: &Machine,
+    call: &Call,
+    injection: Injection,
+    whole: &Whole,
+) -> Vec<String> {
+    assert_eq!(instances().len(), SECRETS.len(), "they are there before");
+    let lines = machine.log().len();
+    let report = match inject(Scene::Reuse, call, injection) {
         Ok(report) => report,
         Err(problem) => return vec![problem],
     };
-    let mut problems = match fate {
-        Fate::Kill | Fate::Stop => Vec::new(),
-        Fate::Error(_) => judge(&report, &room.log().split_off(lines), whole),
+    let mut problems = match injection {
+        Injection::Kill | Injection::Stop => Vec::new(),
+        Injection::Error(_) => judge(&report, &machine.log().split_off(lines), whole),
     };
-    let next = room.drive(SESSION);
+    let next = machine.drive(SESSION);
     problems.extend(whole.compare_next(&next));
     problems.extend(problems_of_sight(&next));
     problems.extend(problems_of_loss());
@@ -130,16 +135,16 @@ fn problems_of_loss() -> Vec<String> {
     if note.as_deref().ok() != Some(FORMER) {
         problems.push(format!("  the note is {note:?}"));
     }
-    let kept = kept();
+    let instances = instances();
     let is_aside = |path: &String| path.starts_with(&format!("{user}/2001.former-"));
-    if kept.len() != SECRETS.len() || !kept.iter().all(is_aside) {
-        problems.push(format!("  what was kept is {kept:?}"));
+    if instances.len() != SECRETS.len() || !instances.iter().all(is_aside) {
+        problems.push(format!("  the instances are {instances:?}"));
     }
     problems
 }
 
 /// The files of the one before, wherever they are.
-fn kept() -> Vec<String> {
+fn instances() -> Vec<String> {
     let mut files = files();
     files.retain(|path| path.ends_with("/secret") && path.starts_with(STORE));
     files

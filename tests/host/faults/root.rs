@@ -2,7 +2,7 @@
 
 use super::{Scene, campaign, errors, first_error, kill};
 use crate::kernel::{directory, file};
-use crate::room::Room;
+use crate::machine::Machine;
 
 /// Every kind of what a root directory is built of.
 const POLICY: &str = r#"
@@ -65,7 +65,7 @@ fn every_call_of_the_end_of_a_handle_in_another_root_fails_once() {
 }
 
 /// The directories that every root has are there already: they stay, whatever becomes of a login.
-pub fn set_up(room: &Room) {
+pub fn set_up(machine: &Machine) {
     for name in [
         "", "/dev", "/etc", "/memory", "/mnt", "/proc", "/run", "/s", "/source", "/sys",
     ] {
@@ -74,5 +74,5 @@ pub fn set_up(room: &Room) {
     directory("/mnt/root/t", 0o1777, 0);
     file("/mnt/root/etc/resolv.conf", "");
     file("/mnt/etc/fstab", FSTAB);
-    room.policy(POLICY);
+    machine.policy(POLICY);
 }

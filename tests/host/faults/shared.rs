@@ -1,10 +1,10 @@
 //! The same for logins that share a namespace: whatever became of one of them, others meet afterwards.
 
-use super::verdict::Whole;
-use super::{Call, Fate, SESSION, Scene, campaign, campaign_of, errors, kill, trace::Trace};
+use super::judgement::Whole;
+use super::{Call, Injection, SESSION, Scene, campaign, campaign_of, errors, kill, trace::Trace};
 use crate::kernel::{exists, mounts_at, names};
+use crate::machine::{Machine, drive};
 use crate::report::Report;
-use crate::room::{Room, drive};
 use rustix::fs::FlockOperation;
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn every_call_of_a_shared_logout_is_its_last() {
 /// Who started a su may stop it. Others wait for its lock, but not for ever, so most of this is waiting.
 #[test]
 fn a_join_that_is_stopped_at_any_call_keeps_nobody_out() {
-    campaign_of(16, Scene::Join, |_| vec![Fate::Stop]);
+    campaign_of(16, Scene::Join, |_| vec![Injection::Stop]);
 }
 
 /// There are many calls: some of them are enough.
@@ -93,13 +93,13 @@ fn a_join_that_is_stopped_at_any_call_keeps_nobody_out() {
 fn a_creation_that_is_stopped_keeps_nobody_out() {
     campaign_of(16, Scene::Creation, |call| {
         let is_chosen = call.number % 6 == 1;
-        is_chosen.then_some(Fate::Stop).into_iter().collect()
+        is_chosen.then_some(Injection::Stop).into_iter().collect()
     });
 }
 
 /// Writes the policy, and waits until it is old enough for what it says to be remembered.
-pub fn set_up(room: &Room) {
-    room.policy(POLICY);
+pub fn set_up(machine: &Machine) {
+    machine.policy(POLICY);
     std::thread::sleep(Duration::from_secs(4));
 }
 
@@ -128,12 +128,12 @@ fn unmount(mount: &str) {
 
 /// A session that is stopped at a call, and another one meanwhile; what is wrong with them.
 pub fn suffer_stop(call: &Call, whole: &Whole) -> Vec<String> {
-    let (traced, injection) = (
+    let (traced, option) = (
         format!("trace={},faccessat", call.name),
         format!("inject={}:signal=STOP:when={}", call.name, call.number),
     );
     let (stopped, other) = std::thread::scope(|scope| {
-        let stopped = scope.spawn(|| Trace::of(&[&traced, &injection], SESSION).0);
+        let stopped = scope.spawn(|| Trace::of(&[&traced, &option], SESSION).0);
         let other = Trace::wait_for_stop().map(|process| {
             let other = drive(SESSION);
             kill_process(process, Signal::CONT).unwrap();
@@ -161,10 +161,10 @@ pub fn problems_afterwards(whole: &Whole) -> Vec<String> {
     }
     let mut pins = known("ns");
     pins.retain(|name| !name.contains('.'));
-    let companions = known("ns").len() - pins.len();
+    let others = known("ns").len() - pins.len();
     let bound = mounts_at(&format!("{RUNTIME}/ns")).len();
     // The directory, the mount namespace, and three that go with it.
-    if (pins.len(), companions, bound) != (1, 3, 5) {
+    if (pins.len(), others, bound) != (1, 3, 5) {
         let all = known("ns");
         problems.push(format!("  pins: {all:?}, mounts: {bound}"));
     }

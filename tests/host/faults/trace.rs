@@ -1,8 +1,8 @@
 //! Traces of the driver by strace(1).
 
 use super::program;
+use crate::machine::drive_with;
 use crate::report::Report;
-use crate::room::drive_with;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
 use std::fmt;

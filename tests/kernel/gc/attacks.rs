@@ -88,12 +88,12 @@ fn a_user_who_goes_on_writing_does_not_stop_the_removal() {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         let open =
             |name: &str| openat(CWD, format!("{path}/tmp/{name}"), flags, Mode::empty()).unwrap();
-        let held: Vec<_> = (0..200)
+        let opened: Vec<_> = (0..200)
             .map(|number| open(&format!("d{number}/e")))
             .collect();
         against(
             move || {
-                for directory in &held {
+                for directory in &opened {
                     let _ = mkdirat(directory, "new", Mode::RWXU);
                 }
             },
@@ -222,7 +222,7 @@ fn a_collection_that_is_killed_leaves_what_the_next_one_removes() {
 
 /// A process whose root directory is on a file system that lets nobody else look, and never answers.
 #[test]
-fn a_root_directory_that_refuses_questions_keeps_no_garbage() {
+fn a_root_directory_that_refuses_questions_does_not_stop_the_collector() {
     let script = "exec 9<>/dev/fuse && mkdir /mnt/closed &&
         mount -i -t fuse -o fd=9,rootmode=40000,user_id=2001,group_id=2001 none /mnt/closed &&
         pivot_root /mnt/closed /mnt/closed && echo there && read -r _";

@@ -338,7 +338,7 @@ fn an_earlier_store_is_cleaned_of_sessions_alone() {
     });
 }
 
-/// What was set aside at that second, of an account that is noted in it or not.
+/// What was set aside at that second, of an account that is recorded in it or not.
 fn former(name: &str, account: Option<&str>, seconds: i64) -> String {
     instance_of(&format!("user/{name}"), seconds);
     let path = format!("{STORE}/user/{name}");
@@ -373,12 +373,12 @@ fn what_was_set_aside_is_reported_and_goes_with_its_account_or_by_its_age() {
         let alices = former("2001.former-17", Some("alice"), -10 * DAY);
         let bobs = former("2001.former-18", Some("bob"), -10 * DAY);
         let unknown = former("2001.former-19", None, -10 * DAY);
-        let told = |name| format!("set aside: it is of {name}, that had the id 2001 before");
+        let reason = |name| format!("set aside: it is of {name}, that had the id 2001 before");
         let found = gc();
         assert_eq!(removed(&found), [""; 0]);
         assert_eq!(left(&found), [&alices, &bobs, &unknown].map(String::as_str));
         for (path, name) in [(&alices, "alice"), (&bobs, "bob"), (&unknown, "an account")] {
-            assert_eq!(reasons(&found, path), [told(name)]);
+            assert_eq!(reasons(&found, path), [reason(name)]);
         }
         // Bob is there still with that id; nobody knows whose the third is.
         let deleted: fn(u32, Option<&str>) -> bool =

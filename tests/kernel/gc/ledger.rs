@@ -63,9 +63,9 @@ fn the_record_of_a_namespace_goes_when_no_process_and_no_session_is_in_it() {
         let mut earlier = living.identity();
         earlier.id = earlier.id.map(|id| id - 1);
         record(2001, earlier, None).write(&runtime).unwrap();
-        let kept = Sleeper::start().end();
-        record(2001, kept, None).write(&runtime).unwrap();
-        session_record(&id(1), Process::own().unwrap(), kept);
+        let ended = Sleeper::start().end();
+        record(2001, ended, None).write(&runtime).unwrap();
+        session_record(&id(1), Process::own().unwrap(), ended);
         let record = format!("/run/jns/namespace/{}", living.identity().inode);
         let found = gc();
         if earlier.id.is_some() {
@@ -75,7 +75,7 @@ fn the_record_of_a_namespace_goes_when_no_process_and_no_session_is_in_it() {
                 "another namespace has its number"
             );
         }
-        assert!(exists(&format!("/run/jns/namespace/{}", kept.inode)));
+        assert!(exists(&format!("/run/jns/namespace/{}", ended.inode)));
         living.end();
     });
 }

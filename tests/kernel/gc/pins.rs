@@ -109,9 +109,9 @@ fn a_pin_of_another_namespace_is_left_alone() {
         record.write(&runtime).unwrap();
         let found = gc();
         assert_eq!(removed(&found), [""; 0]);
-        let mut told = found.iter().map(|remains| remains.reason.as_str());
+        let mut reasons = found.iter().map(|remains| remains.reason.as_str());
         assert!(
-            told.any(|reason| reason.contains("run jns gc there")),
+            reasons.any(|reason| reason.contains("run jns gc there")),
             "{found:?}"
         );
 
@@ -245,8 +245,8 @@ fn what_goes_with_a_pin_goes_with_it() {
     in_own_namespace(|| {
         let sleeper = Sleeper::start_with(&["-i", "-u", "-n"]);
         sleeper.pin(2001);
-        let companions = ["ipc", "net", "uts"].map(|kind| format!("{}.{kind}", key(2001)));
-        assert_eq!(names("/run/jns/ns")[1..], companions);
+        let others = ["ipc", "net", "uts"].map(|kind| format!("{}.{kind}", key(2001)));
+        assert_eq!(names("/run/jns/ns")[1..], others);
         let record = sleeper.record(2001);
         let pins = Pins::find(&runtime()).unwrap().unwrap();
         let found = pins.namespaces_of(&record).unwrap().unwrap();

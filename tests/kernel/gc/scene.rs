@@ -6,7 +6,7 @@ use pam_jns::kernel::namespace::kind::{Namespaces, OtherNamespace, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
 use pam_jns::path::AbsPath;
-use pam_jns::session::ledger::{CompanionRecord, Shown};
+use pam_jns::session::ledger::{OtherNamespaceRecord, Shown};
 use pam_jns::session::{NamespaceRecord, PinKey, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::collections::BTreeMap;
@@ -95,10 +95,10 @@ impl Sleeper {
 
     /// The record of the namespace, pinned for a user.
     pub fn record(&self, uid: u32) -> NamespaceRecord {
-        let companions = self.namespaces.others.iter();
-        let known = companions.map(|companion| {
-            let before = OtherNamespace::own(companion.kind()).unwrap();
-            CompanionRecord::of(companion, &before)
+        let others = self.namespaces.others.iter();
+        let known = others.map(|other| {
+            let before = OtherNamespace::own(other.kind()).unwrap();
+            OtherNamespaceRecord::of(other, &before)
         });
         NamespaceRecord {
             companions: known.collect(),

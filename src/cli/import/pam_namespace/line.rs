@@ -19,11 +19,11 @@ pub struct Line {
     pub path: String,
     /// What the names of instances are put behind, as a template.
     pub prefix: String,
-    /// How instances are told apart.
+    /// How instances are distinguished.
     pub method: Method,
     /// What stands behind the method.
     pub flags: Flags,
-    /// Whom it is about.
+    /// The users that it is about.
     pub users: Users,
 }
 

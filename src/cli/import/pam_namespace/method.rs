@@ -1,8 +1,8 @@
-//! The third word of a line: how instances are told apart, and flags behind colons.
+//! The third word of a line: how instances are distinguished, and flags behind colons.
 
 use super::notes::Notes;
 
-/// How instances are told apart.
+/// How instances are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// By the user's name.

@@ -138,7 +138,7 @@ fn private(
     found: &Found,
     notes: &mut Notes<'_>,
 ) -> Result<(Table, String), String> {
-    let (per, name) = told_apart(line, setting, notes)?;
+    let (per, name) = distinguished(line, setting, notes)?;
     let store = format!("{}{name}", line.prefix);
     let hash = match (line.method, setting.module.hashes) {
         (Method::Tmpdir, _) => None,
@@ -160,7 +160,7 @@ fn private(
 }
 
 /// What `per` says, and the name of an instance behind its prefix.
-fn told_apart(
+fn distinguished(
     line: &Line,
     setting: &Setting,
     notes: &mut Notes<'_>,

@@ -5,7 +5,7 @@ use crate::cli::import::policy::Table;
 use crate::policy::principal::Principal;
 use crate::policy::word;
 
-/// Whom a line is about.
+/// The users that a line is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
     /// Everybody but these.

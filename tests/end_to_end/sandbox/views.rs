@@ -1,11 +1,11 @@
 //! The promise that every way in keeps: a user has directories of their own, and nobody else notices.
 
-use super::{Bed, Outcome, Subject};
+use super::{Outcome, Sandbox, Subject};
 
 /// The directories that the built-in policy makes private.
 const LIST: &str = "cd / && for d in /tmp /var/tmp /dev/shm; do echo $d: $(ls -A $d); done";
 
-impl Bed {
+impl Sandbox {
     /// What a view of the private directories looks like in which each holds only `name`.
     pub fn listing(name: &str) -> String {
         ["/tmp", "/var/tmp", "/dev/shm"]
@@ -18,13 +18,13 @@ impl Bed {
         format!("touch /tmp/of-{who} /var/tmp/of-{who} /dev/shm/of-{who}")
     }
 
-    /// The files in each private directory: what [`Bed::listing`] is compared with.
+    /// The files in each private directory: what [`Sandbox::listing`] is compared with.
     pub fn list() -> &'static str {
         LIST
     }
 
     /// Asserts that `login(user, script)`, a way of running a script in a session of `service`, gives
-    /// alice and bob directories of their own, shows root and the system account the host's, tells the
+    /// alice and bob directories of their own, shows root and the system account the host's, logs the
     /// log, and leaves nothing behind.
     #[track_caller]
     pub fn assert_own_directories(&self, service: &str, login: impl Fn(&str, &str) -> Outcome) {
@@ -57,17 +57,17 @@ impl Bed {
     #[track_caller]
     pub fn assert_logins_logged(&self, service: &str, users: &[&str]) {
         if self.subject == Subject::Theirs {
-            return; // it logs a login only when told to debug
+            return; // it logs a login only with the option debug
         }
         let lines = self.logins();
-        let told = lines.iter().zip(users).all(|(line, user)| {
+        let is_logged = lines.iter().zip(users).all(|(line, user)| {
             is_at_level(line, 6)
                 && [user, service, "/tmp", "/var/tmp", "/dev/shm"]
                     .iter()
                     .all(|word| line.contains(*word))
         });
         assert!(
-            told && lines.len() == users.len(),
+            is_logged && lines.len() == users.len(),
             "logins of {users:?} in {lines:#?}"
         );
     }
@@ -83,12 +83,12 @@ impl Bed {
     #[track_caller]
     pub fn assert_reason_logged(&self, words: &[&str]) {
         let log = self.log();
-        let told = log.iter().any(|line| {
+        let is_logged = log.iter().any(|line| {
             line.contains("pam_jns")
                 && is_at_level(line, 3)
                 && words.iter().all(|word| line.contains(word))
         });
-        assert!(told, "no error with {words:?} in {log:#?}");
+        assert!(is_logged, "no error with {words:?} in {log:#?}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! Another userland, made by mmdebstrap(1), beside the bed's own.
+//! Another userland, made by mmdebstrap(1), beside the sandbox's own.
 
-use super::{Bed, debian13};
+use super::{Sandbox, debian13};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use std::fs::File;
@@ -8,8 +8,8 @@ use std::fs::File;
 /// Where the userland is as it was made.
 const PRISTINE: &str = "/mnt/debian13";
 
-impl Bed {
-    /// Shows a Debian 13 at `path`. What is written there is the bed's, and ends with it.
+impl Sandbox {
+    /// Shows a Debian 13 at `path`. What is written there is the sandbox's, and ends with it.
     ///
     /// # Errors
     ///
@@ -19,7 +19,8 @@ impl Bed {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(rustix::fs::CWD, &directory, flags).expect("root may copy a mount");
         self.sh(&format!("mkdir -p {PRISTINE} {path}"));
-        let namespace = File::open(format!("/proc/{}/ns/mnt", self.init)).expect("a bed has one");
+        let namespace =
+            File::open(format!("/proc/{}/ns/mnt", self.init)).expect("a sandbox has one");
         let attach = || {
             // A thread can enter another mount namespace when it shares its directories with no other.
             unshare(CloneFlags::CLONE_FS).expect("a thread may");

@@ -1,20 +1,20 @@
 //! Two accounts, compared.
 
-use crate::bed::peer::Versions;
-use crate::bed::{Subject, skip};
-use crate::case::{Case, Difference, Verdict};
+use crate::row::{Difference, Judgement, Row};
+use crate::sandbox::peer::Versions;
+use crate::sandbox::{Subject, skip};
 use crate::side::{Account, play};
 use pam_jns::kernel::fs::label::is_enforceable;
 
-/// Plays a case on both sides and holds what they saw against its verdict.
+/// Plays a row on both sides and holds what they saw against its judgement.
 #[track_caller]
-pub fn assert_compares(case: &Case) {
-    if case.selinux && !is_enforceable() {
+pub fn assert_compares(row: &Row) {
+    if row.selinux && !is_enforceable() {
         skip!("there is no SELinux here");
     }
     let (theirs, ours) = std::thread::scope(|scope| {
-        let theirs = scope.spawn(|| play(case, Subject::Theirs));
-        let ours = play(case, Subject::Ours);
+        let theirs = scope.spawn(|| play(row, Subject::Theirs));
+        let ours = play(row, Subject::Ours);
         (
             theirs.join().expect("pam_namespace's side can be played"),
             ours,
@@ -24,7 +24,7 @@ pub fn assert_compares(case: &Case) {
         (Ok(theirs), Ok(ours)) => (theirs, ours),
         (Err(reason), _) | (_, Err(reason)) => skip!("{reason}"),
     };
-    let wrong = judge(&case.verdict, &theirs, &ours);
+    let wrong = judge(&row.judgement, &theirs, &ours);
     assert!(
         wrong.is_empty(),
         "{}\n{}",
@@ -33,31 +33,38 @@ pub fn assert_compares(case: &Case) {
     );
 }
 
-/// What speaks against a verdict.
-fn judge(verdict: &Verdict, theirs: &Account, ours: &Account) -> Vec<String> {
+/// What speaks against a judgement.
+fn judge(judgement: &Judgement, theirs: &Account, ours: &Account) -> Vec<String> {
     let nothing = Difference {
         manual: "",
         theirs: &[],
         ours: &[],
-        told: &[],
+        messages: &[],
     };
-    match verdict {
-        Verdict::Same(told) => {
-            let difference = Difference { told, ..nothing };
+    match judgement {
+        Judgement::Same(messages) => {
+            let difference = Difference {
+                messages,
+                ..nothing
+            };
             judge_difference(&difference, theirs, ours)
         }
-        Verdict::Differs(difference) => judge_difference(difference, theirs, ours),
-        Verdict::ByVersion(each) => judge_by_version(each, theirs, ours),
+        Judgement::Differs(difference) => judge_difference(difference, theirs, ours),
+        Judgement::ByVersion(each) => judge_by_version(each, theirs, ours),
     }
 }
 
-/// What speaks against the verdict for the version that is there; against all of them where it is none of theirs.
-fn judge_by_version(each: &[(Versions, Verdict)], theirs: &Account, ours: &Account) -> Vec<String> {
+/// What speaks against the judgement for the version that is there; against all of them where it is none of theirs.
+fn judge_by_version(
+    each: &[(Versions, Judgement)],
+    theirs: &Account,
+    ours: &Account,
+) -> Vec<String> {
     let (known, others): (Vec<_>, Vec<_>) = each
         .iter()
         .partition(|(versions, _)| theirs.peer.is_among(versions));
-    let wrong = |(versions, verdict): &(Versions, Verdict)| {
-        let wrong = judge(verdict, theirs, ours);
+    let wrong = |(versions, judgement): &(Versions, Judgement)| {
+        let wrong = judge(judgement, theirs, ours);
         let of = |line| format!("{} as in {}: {line}", theirs.peer, versions.name);
         wrong.into_iter().map(of).collect::<Vec<_>>()
     };
@@ -74,7 +81,11 @@ fn judge_difference(expected: &Difference, theirs: &Account, ours: &Account) -> 
     let our_own = beyond(&ours.seen, &theirs.seen);
     let mut wrong = unexplained("pam_namespace", &their_own, expected.theirs);
     wrong.extend(unexplained("pam_jns", &our_own, expected.ours));
-    wrong.extend(missing("told", expected.told, &ours.told));
+    wrong.extend(missing(
+        "printed or logged",
+        expected.messages,
+        &ours.messages,
+    ));
     wrong
 }
 
@@ -112,9 +123,9 @@ fn missing(kind: &str, words: &[&str], text: &str) -> Vec<String> {
 fn report(theirs: &Account, ours: &Account) -> String {
     let side = |name: &str, account: &Account| {
         format!(
-            "== {name} saw ==\n{}\n== and was told ==\n{}\n",
+            "== {name} saw ==\n{}\n== and its messages ==\n{}\n",
             account.seen.join("\n"),
-            account.told
+            account.messages
         )
     };
     side(&format!("pam_namespace {}", theirs.peer), theirs) + &side("pam_jns", ours)

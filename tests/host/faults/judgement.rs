@@ -2,14 +2,14 @@
 
 use super::trace;
 use crate::kernel::{exists, tree};
+use crate::machine::STORE;
 use crate::report::{Report, code, difference};
-use crate::room::STORE;
 use std::path::Path;
 
 /// The layer of the policy.
 const LAYER: &str = "/mnt/var/lib/jns/user/2001/mnt-o";
 
-/// What tells whose it is.
+/// What says whose it is.
 pub const NOTE: &str = "/mnt/var/lib/jns/user/2001/%account";
 
 /// A session that nothing happened to.
@@ -49,10 +49,10 @@ impl Whole {
     /// What is wrong with a command in somebody's session: it has everything, and is where it was called. At its end
     /// it is in that session again, in which nothing has been mounted.
     pub fn compare_command(&self, report: &Report, log: &[String]) -> Vec<String> {
-        // What the policy did not give the caller, and could not be shown, is told.
+        // What the policy did not give the caller, and could not be shown, is logged.
         let left_out = |point: &str| {
-            let told = format!("{point} of the caller's session left out");
-            log.iter().any(|line| line.contains(&told))
+            let message = format!("{point} of the caller's session left out");
+            log.iter().any(|line| line.contains(&message))
         };
         // Where the target has one of its own at the path, that is listed, too.
         let point = |mount: &str| mount.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -74,7 +74,7 @@ impl Whole {
         problems.compare("the files", &self.files, &files());
         let (before, after) = (process(report, "before"), process(report, "after"));
         problems.compare("the process", &before, &after);
-        // Where it was before may not have been told; it is in the command then.
+        // Where it was before may not be in the report; it is in the command then.
         let closed = report.namespace("closed");
         let left = ["before", "after"].into_iter();
         let mut left = left.filter(|label| report.namespace(label) == closed);
@@ -89,9 +89,9 @@ impl Whole {
         let exchanged = report.exchanged("before", "after");
         problems.compare("the namespaces", &["mnt", "ipc", "uts", "net"], &exchanged);
         problems.silent(report);
-        let told = log.iter().any(|line| line.contains("stays in it"));
+        let is_reported = log.iter().any(|line| line.contains("stays in it"));
         let expected = without(self.propagated.clone(), &|line, at| line == at);
-        if !told {
+        if !is_reported {
             problems.compare("where mounts travel", &expected, &propagated(report));
         }
         problems.0
@@ -217,7 +217,7 @@ fn process<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
     state
 }
 
-/// The same without the path of the working directory: one that could not be told leads nowhere, to the same directory.
+/// The same without the path of the working directory: one that could not be read leads nowhere, to the same directory.
 fn process_without_path<'r>(report: &'r Report, label: &str) -> Vec<&'r str> {
     let mut state = process(report, label);
     state.retain(|line| !line.starts_with("cwd /") && *line != "cwd ?");
@@ -261,7 +261,7 @@ impl Problems {
     }
 }
 
-/// Everything in the room except what the driver and the trace write, and what the kernel makes and removes in the
+/// Everything on the machine except what the driver and the trace write, and what the kernel makes and removes in the
 /// work directory of an overlay. What was set aside is named without the time of that.
 pub fn files() -> Vec<String> {
     assert!(!exists(trace::FILE));
@@ -292,7 +292,8 @@ fn files_without_leftovers() -> Vec<String> {
 
 /// The same without the path that the policy has made where it is missing: other sessions may have covered
 /// it by then, and it stays even when the login that made it fails. So does a layer that had its name when that
-/// of another instance failed: it is whole and empty, and another login may write to it by then: what tells whose it is stays with it.
+/// of another instance failed: it is whole and empty, and another login may write to it by then: what says whose it is
+/// stays with it.
 fn files_of_refused(before: &[String]) -> Vec<String> {
     let is_made = |path: &String| path == super::CREATED && !before.contains(path);
     let stays = exists(LAYER) && !before.iter().any(|path| path == LAYER);

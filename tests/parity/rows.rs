@@ -8,20 +8,20 @@ mod selinux;
 mod sessions;
 mod sites;
 
-use crate::case::Case;
+use crate::row::Row;
 
 /// Rows of the table, each a test of its own.
-macro_rules! cases {
-    ($($(#[$line:meta])* $name:ident = $case:expr;)+) => {
+macro_rules! rows {
+    ($($(#[$line:meta])* $name:ident = $row:expr;)+) => {
         /// The rows above, with their names.
-        pub const ROWS: &[(&str, $crate::case::Case)] = &[$((stringify!($name), $case)),+];
-        $($(#[$line])* #[test] fn $name() { $crate::verdict::assert_compares(&$case); })+
+        pub const ROWS: &[(&str, $crate::row::Row)] = &[$((stringify!($name), $row)),+];
+        $($(#[$line])* #[test] fn $name() { $crate::judgement::assert_compares(&$row); })+
     };
 }
-use cases;
+use rows;
 
 /// Every row, with its name.
-pub fn table() -> impl Iterator<Item = &'static (&'static str, Case)> {
+pub fn table() -> impl Iterator<Item = &'static (&'static str, Row)> {
     [
         methods::ROWS,
         options::ROWS,

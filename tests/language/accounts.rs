@@ -1,4 +1,4 @@
-//! Who logs in, in these tests.
+//! The accounts that log in, in these tests.
 
 use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 #[cfg(feature = "selinux")]

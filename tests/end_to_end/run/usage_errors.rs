@@ -1,6 +1,6 @@
 //! Bad input of every option.
 
-use crate::bed::{bed, ours_only};
+use crate::sandbox::{ours_only, sandbox};
 
 /// What is typed, and what is said about it.
 const TABLE: &[(&str, &str)] = &[
@@ -75,29 +75,29 @@ const TABLE: &[(&str, &str)] = &[
 #[test]
 fn is_one_line_that_says_what_would_be_right() {
     ours_only!("command");
-    let bed = bed!();
-    let before = bed.state();
+    let sandbox = sandbox!();
+    let before = sandbox.state();
     for (options, expected) in TABLE {
-        let outcome = bed.run(&format!("cd /srv; jns run {options} -- touch /srv/ran"));
+        let outcome = sandbox.run(&format!("cd /srv; jns run {options} -- touch /srv/ran"));
         assert_eq!(outcome.status.code(), Some(2), "{options}: {outcome:?}");
         assert_eq!(outcome.stdout, "", "{options}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{options}: {outcome:?}");
         assert!(outcome.stderr.contains(expected), "{options}: {outcome:?}");
-        assert!(!bed.path("/srv/ran").exists(), "{options}");
+        assert!(!sandbox.path("/srv/ran").exists(), "{options}");
     }
-    before.assert_unchanged(&bed);
+    before.assert_unchanged(&sandbox);
 }
 
 /// What is understood, and cannot be done.
 #[test]
 fn what_cannot_be_done_is_status_125_and_leaves_nothing() {
     ours_only!("command");
-    let bed = bed!();
-    bed.sh(
+    let sandbox = sandbox!();
+    sandbox.sh(
         "install -d -o alice /srv/alices /srv/alices/x; echo x >/srv/file; echo [[bnd]] >/etc/bad.toml
             echo /dev/none /mnt >/etc/bad.fstab; install -d /srv/root",
     );
-    let before = bed.state();
+    let before = sandbox.state();
     for (options, expected) in [
         (
             "--bind /none:/mnt",
@@ -135,10 +135,10 @@ fn what_cannot_be_done_is_status_125_and_leaves_nothing() {
         ("--background --chdir /none", "cannot enter /none"),
         ("--background --hide /none", "cannot open /none"),
     ] {
-        let outcome = bed.run(&format!("jns run {options} -- touch /srv/ran"));
+        let outcome = sandbox.run(&format!("jns run {options} -- touch /srv/ran"));
         assert_eq!(outcome.status.code(), Some(125), "{options}: {outcome:?}");
         assert!(outcome.stderr.contains(expected), "{options}: {outcome:?}");
-        assert!(!bed.path("/srv/ran").exists(), "{options}");
+        assert!(!sandbox.path("/srv/ran").exists(), "{options}");
     }
-    before.assert_unchanged(&bed);
+    before.assert_unchanged(&sandbox);
 }

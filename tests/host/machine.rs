@@ -1,4 +1,4 @@
-//! A room for hosts: a mount namespace with accounts, a system log, a policy and a PAM stack of its own.
+//! A machine for hosts: a mount namespace with accounts, a system log, a policy and a PAM stack of its own.
 
 use crate::journal::Journal;
 use crate::kernel::{bind, directory, file, in_own_namespace};
@@ -25,7 +25,7 @@ pub const PASSWD_FILE: &str = "/mnt/accounts/passwd";
 /// The PAM service.
 pub const SERVICE: &str = "jns-host";
 
-/// What the driver is told for a session of which the process is looked at before and after the open.
+/// What the driver is given for a session of which the process is looked at before and after the open.
 pub const WATCHED: &[&str] = &[
     "start=alice",
     "state=before",
@@ -47,23 +47,23 @@ bob:x:2002:2002::/mnt/home/bob:/bin/sh
 ";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\nalice:x:2001:\nbob:x:2002:\n";
 
-/// A room. It lives as long as the thread that made it.
-pub struct Room {
+/// A machine. It lives as long as the thread that made it.
+pub struct Machine {
     journal: Option<Journal>,
 }
 
-/// Runs a test in a room whose policy is [`PRIVATE_T`] and whose log is read.
-pub fn in_room(test: impl FnOnce(&mut Room) + Send + 'static) {
+/// Runs a test on a machine whose policy is [`PRIVATE_T`] and whose log is read.
+pub fn on_machine(test: impl FnOnce(&mut Machine) + Send + 'static) {
     in_own_namespace(|| {
-        let mut room = Room::make();
-        room.listen();
-        room.policy(PRIVATE_T);
-        room.stack("");
-        test(&mut room);
+        let mut machine = Machine::make();
+        machine.listen();
+        machine.policy(PRIVATE_T);
+        machine.stack("");
+        test(&mut machine);
     });
 }
 
-impl Room {
+impl Machine {
     fn make() -> Self {
         make_devices();
         for (name, text) in [
@@ -155,7 +155,7 @@ impl Room {
     }
 }
 
-/// [`Room::drive`] for a thread of the room's.
+/// [`Machine::drive`] for a thread of the machine's.
 pub fn drive<W: AsRef<OsStr>>(words: &[W]) -> Report {
     let report = drive_with(Command::new(program("driver")), words);
     assert!(
@@ -167,7 +167,7 @@ pub fn drive<W: AsRef<OsStr>>(words: &[W]) -> Report {
 }
 
 /// The driver below a process that stays where the host was, as an init or a daemon's first process does: a session is
-/// left for where an ancestor is, of which there is otherwise this one, with a thread alone in the room.
+/// left for where an ancestor is, of which there is otherwise this one, with a thread alone on the machine.
 pub fn below_shell() -> Command {
     let mut shell = Command::new("sh");
     shell
@@ -176,7 +176,7 @@ pub fn below_shell() -> Command {
     shell
 }
 
-/// [`Room::drive_with`] for a thread of the room's.
+/// [`Machine::drive_with`] for a thread of the machine's.
 pub fn drive_with<W: AsRef<OsStr>>(mut command: Command, words: &[W]) -> Report {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let report = format!("/mnt/report-{}", RUNS.fetch_add(1, Ordering::Relaxed));

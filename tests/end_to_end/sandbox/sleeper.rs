@@ -1,18 +1,18 @@
 //! A session that lasts, for what happens in between.
 
-use super::{Bed, Outcome};
+use super::{Outcome, Sandbox};
 
 /// An ssh session whose only process sleeps.
 pub struct Sleeper<'a> {
-    bed: &'a Bed,
+    sandbox: &'a Sandbox,
     user: String,
-    /// The pid of the ssh client in the bed.
+    /// The pid of the ssh client in the sandbox.
     pub client: String,
-    /// The pid of the process that sleeps in the session, in the bed.
+    /// The pid of the process that sleeps in the session, in the sandbox.
     pub pid: String,
 }
 
-impl Bed {
+impl Sandbox {
     /// Starts an ssh session that sleeps, and returns once it is there.
     #[track_caller]
     pub fn start_session(&self, user: &str) -> Sleeper<'_> {
@@ -23,7 +23,7 @@ impl Bed {
         ));
         self.wait_until("[ -s /root/session ]");
         Sleeper {
-            bed: self,
+            sandbox: self,
             user: user.to_owned(),
             client,
             pid: self.sh("cat /root/session"),
@@ -38,14 +38,14 @@ impl Bed {
 }
 
 impl Sleeper<'_> {
-    /// A path of the session as the bed's host reaches it.
+    /// A path of the session as the sandbox's host reaches it.
     pub fn path(&self, path: &str) -> String {
         format!("/proc/{}/root{path}", self.pid)
     }
 
     /// Runs a command as root in the session's mount namespace.
     pub fn run(&self, command: &str) -> Outcome {
-        self.bed
+        self.sandbox
             .run(&format!("nsenter -m -t {} {command}", self.pid))
     }
 
@@ -53,7 +53,7 @@ impl Sleeper<'_> {
     #[track_caller]
     pub fn all(&self, command: &str) -> String {
         let outcome = self
-            .bed
+            .sandbox
             .run(&format!("nsenter -m -i -u -n -t {} {command}", self.pid));
         outcome.text()
     }
@@ -62,17 +62,18 @@ impl Sleeper<'_> {
     #[track_caller]
     pub fn kill_monitor(&self) {
         let monitor = self
-            .bed
+            .sandbox
             .sh(&format!("pgrep -f '^sshd.*{} .priv.'", self.user));
-        self.bed.sh(&format!("kill -9 {monitor}"));
-        self.bed.wait_until(&format!("[ ! -e /proc/{monitor} ]"));
+        self.sandbox.sh(&format!("kill -9 {monitor}"));
+        self.sandbox
+            .wait_until(&format!("[ ! -e /proc/{monitor} ]"));
     }
 
     /// Kills the session's process, and waits until sshd has closed the session, if it can.
     #[track_caller]
     pub fn end(self) {
         let kill = format!("kill {}; kill {}", self.pid, self.client);
-        self.bed.run(&kill); // either may be gone
-        self.bed.wait_for_logouts();
+        self.sandbox.run(&kill); // either may be gone
+        self.sandbox.wait_for_logouts();
     }
 }

@@ -1,4 +1,4 @@
-//! A throw-away machine, as far as a login can tell: its own root, processes, network and log.
+//! A throw-away machine, as far as a login can see: its own root, processes, network and log.
 
 mod deadline;
 mod journal;
@@ -44,24 +44,24 @@ macro_rules! skip {
 }
 pub(crate) use skip;
 
-/// A bed, or a skipped test where none can be made.
-macro_rules! bed {
+/// A sandbox, or a skipped test where none can be made.
+macro_rules! sandbox {
     () => {
-        $crate::bed::bed!(make)
+        $crate::sandbox::sandbox!(make)
     };
     ($kind:ident) => {
-        match $crate::bed::Bed::$kind() {
-            Ok(bed) => bed,
-            Err(reason) => $crate::bed::skip!("{reason}"),
+        match $crate::sandbox::Sandbox::$kind() {
+            Ok(sandbox) => sandbox,
+            Err(reason) => $crate::sandbox::skip!("{reason}"),
         }
     };
 }
-pub(crate) use bed;
+pub(crate) use sandbox;
 
 /// Leaves a test of something that pam_namespace does not have when that is under test.
 macro_rules! ours_only {
     ($what:literal) => {
-        if $crate::bed::Subject::chosen() == $crate::bed::Subject::Theirs {
+        if $crate::sandbox::Subject::chosen() == $crate::sandbox::Subject::Theirs {
             eprintln!("NOT APPLICABLE: pam_namespace has no {}", $what);
             return;
         }
@@ -69,11 +69,11 @@ macro_rules! ours_only {
 }
 pub(crate) use ours_only;
 
-/// Leaves a test whose program is not installed in the bed.
+/// Leaves a test whose program is not installed in the sandbox.
 macro_rules! needs {
-    ($bed:expr, $($program:literal),+) => {
-        $(if !$bed.run(concat!("command -v ", $program)).succeeded() {
-            $crate::bed::skip!("{} is not installed", $program);
+    ($sandbox:expr, $($program:literal),+) => {
+        $(if !$sandbox.run(concat!("command -v ", $program)).succeeded() {
+            $crate::sandbox::skip!("{} is not installed", $program);
         })+
     };
 }
@@ -82,10 +82,10 @@ pub(crate) use needs;
 /// A throw-away root with the accounts alice, bob (both in the group team) and system, password "secret".
 ///
 /// Everything in it dies with the value, and with the test process if that is killed.
-pub struct Bed {
-    /// Its standard input is what keeps the bed alive.
-    keeper: Child,
-    /// Pid 1 of the bed, as this process sees it.
+pub struct Sandbox {
+    /// Its standard input is what keeps the sandbox alive.
+    unshare: Child,
+    /// Pid 1 of the sandbox, as this process sees it.
     init: u32,
     /// The log, unless systemd keeps it.
     journal: Option<Journal>,
@@ -93,12 +93,12 @@ pub struct Bed {
     pub subject: Subject,
 }
 
-impl Bed {
-    /// Makes a bed in which the module is installed and no service uses it yet.
+impl Sandbox {
+    /// Makes a sandbox in which the module is installed and no service uses it yet.
     ///
     /// # Errors
     ///
-    /// Why no bed can be made here.
+    /// Why no sandbox can be made here.
     pub fn make() -> Result<Self, String> {
         Self::make_numbered(Number::Lowest)
     }
@@ -107,7 +107,7 @@ impl Bed {
     ///
     /// # Errors
     ///
-    /// Why no bed can be made here.
+    /// Why no sandbox can be made here.
     #[allow(dead_code, reason = "tests/parity makes one of each")]
     pub fn make_for(subject: Subject) -> Result<Self, String> {
         Self::start(Number::Lowest, subject)
@@ -117,40 +117,40 @@ impl Bed {
     ///
     /// # Errors
     ///
-    /// Why no bed can be made here.
+    /// Why no sandbox can be made here.
     pub fn make_numbered(number: Number) -> Result<Self, String> {
         Self::start(number, Subject::chosen())
     }
 
     fn start(number: Number, subject: Subject) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
-            return Err("only root can make a bed".to_owned());
+            return Err("only root can make a sandbox".to_owned());
         }
         let lower = lower_root()?;
-        let (keeper, init) = numbered(number, || start_init(&lower));
+        let (unshare, init) = numbered(number, || start_init(&lower));
         let init = init.ok_or("namespaces or overlays are refused here")?;
         let journal = listen_inside(init);
-        let bed = Self {
-            keeper,
+        let sandbox = Self {
+            unshare,
             init,
             journal: Some(journal),
             subject,
         };
-        bed.subject.install(&bed);
-        Ok(bed)
+        sandbox.subject.install(&sandbox);
+        Ok(sandbox)
     }
 
-    /// A path of the bed as this process reaches it. Links in it are not followed inside the bed.
+    /// A path of the sandbox as this process reaches it. Links in it are not followed inside the sandbox.
     pub fn path(&self, path: &str) -> PathBuf {
         root_of(self.init).join(path.trim_start_matches('/'))
     }
 
-    /// Writes a file of the bed, mode 644, owner root.
+    /// Writes a file of the sandbox, mode 644, owner root.
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.path(path), text).unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 
-    /// Runs a program in the bed's host view as root, without a terminal, and waits for it.
+    /// Runs a program in the sandbox's host view as root, without a terminal, and waits for it.
     pub fn exec(&self, words: &[&str]) -> Outcome {
         let (pid, timeout) = (self.init.to_string(), deadline::OF_COMMANDS.to_string());
         let mut command = Command::new("nsenter");
@@ -167,18 +167,18 @@ impl Bed {
         Outcome::of(command)
     }
 
-    /// Runs a shell script in the bed's host view as root.
+    /// Runs a shell script in the sandbox's host view as root.
     pub fn run(&self, script: &str) -> Outcome {
         self.exec(&["bash", "-c", script])
     }
 
-    /// What a shell script prints in the bed's host view as root. Each of its commands must succeed.
+    /// What a shell script prints in the sandbox's host view as root. Each of its commands must succeed.
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
         self.exec(&["bash", "-e", "-c", script]).text()
     }
 
-    /// Waits until a shell condition holds in the bed, such as `[ -e /run/sshd.pid ]`.
+    /// Waits until a shell condition holds in the sandbox, such as `[ -e /run/sshd.pid ]`.
     #[track_caller]
     pub fn wait_until(&self, condition: &str) {
         let patient =
@@ -248,17 +248,17 @@ impl Bed {
     }
 }
 
-impl Drop for Bed {
+impl Drop for Sandbox {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
+        drop(self.unshare.stdin.take());
         // What keeps it from ending was listed.
-        let _ = deadline::wait_for(&mut self.keeper);
+        let _ = deadline::wait_for(&mut self.unshare);
     }
 }
 
-/// Reads the bed's log by a socket of the bed's network, whose queue is as long as under systemd.
+/// Reads the sandbox's log by a socket of the sandbox's network, whose queue is as long as under systemd.
 fn listen_inside(init: u32) -> Journal {
-    let network = File::open(format!("/proc/{init}/ns/net")).expect("a bed has a network");
+    let network = File::open(format!("/proc/{init}/ns/net")).expect("a sandbox has a network");
     let listen = || {
         setns(&network, CloneFlags::CLONE_NEWNET).expect("root may enter it");
         Journal::listen(&root_of(init).join("dev/log"))
@@ -271,12 +271,12 @@ fn root_of(pid: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/root"))
 }
 
-/// Starts a bed whose mount namespace has that number, and reads the pid of its pid 1.
+/// Starts a sandbox whose mount namespace has that number, and reads the pid of its pid 1.
 fn numbered(number: Number, start: impl Fn() -> Child) -> (Child, Option<u32>) {
     let make = || {
-        let mut keeper = start();
-        let init = pid_of_init(&mut keeper);
-        (keeper, init)
+        let mut unshare = start();
+        let init = pid_of_init(&mut unshare);
+        (unshare, init)
     };
     with_number(number, make, |(_, init)| {
         Namespace::of_process((*init)?)?.identity().id
@@ -284,7 +284,7 @@ fn numbered(number: Number, start: impl Fn() -> Child) -> (Child, Option<u32>) {
 }
 
 fn start_init(lower: &Path) -> Child {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/bed/init");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/sandbox/init");
     Command::new("unshare")
         .args(["-m", "-p", "-f", "-n", "-i", "-u", "--kill-child"])
         .arg(script)
@@ -295,27 +295,30 @@ fn start_init(lower: &Path) -> Child {
         .expect("unshare(1) starts")
 }
 
-/// The pid that the bed's first line tells; nothing where the bed could not be made.
-fn pid_of_init(keeper: &mut Child) -> Option<u32> {
+/// The pid in the sandbox's first line; nothing where the sandbox could not be made.
+fn pid_of_init(unshare: &mut Child) -> Option<u32> {
     let mut line = String::new();
-    let stdout = keeper.stdout.take()?;
-    assert!(deadline::is_answered(&stdout), "the bed is not made");
+    let stdout = unshare.stdout.take()?;
+    assert!(deadline::is_answered(&stdout), "the sandbox is not made");
     BufReader::new(stdout).read_line(&mut line).ok()?;
     line.trim().parse().ok()
 }
 
-/// The userland that the bed is laid over: this machine's, or that of `JNS_BED`.
+/// The userland that the sandbox is laid over: this machine's, or that of `JNS_SANDBOX`.
 fn lower_root() -> Result<PathBuf, String> {
-    match std::env::var("JNS_BED").as_deref() {
+    match std::env::var("JNS_SANDBOX").as_deref() {
         Err(_) | Ok("" | "host") => Ok(PathBuf::from("/")),
         Ok("debian13") => debian13(),
-        Ok(other) => panic!("JNS_BED is \"host\" or \"debian13\", not {other:?}"),
+        Ok(other) => panic!("JNS_SANDBOX is \"host\" or \"debian13\", not {other:?}"),
     }
 }
 
 fn debian13() -> Result<PathBuf, String> {
-    let directory = target_directory().join("bed/debian13");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/bed/debian13");
+    let directory = target_directory().join("sandbox/debian13");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/end_to_end/sandbox/debian13"
+    );
     let status = Command::new(script).arg(&directory).status();
     match status.is_ok_and(|status| status.success()) {
         true => Ok(directory),

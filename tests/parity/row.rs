@@ -1,10 +1,10 @@
 //! The words of the table.
 
-use crate::bed::peer::Versions;
+use crate::sandbox::peer::Versions;
 use std::collections::BTreeMap;
 
 /// A machine, what happens there, and how the two modules compare.
-pub struct Case {
+pub struct Row {
     /// Whether the machine has SELinux: the sandboxes show it, if the machine that they are on has it.
     pub selinux: bool,
     /// Makes the machine, in a shell of its host.
@@ -18,11 +18,11 @@ pub struct Case {
     /// What is done, in this order.
     pub acts: &'static [Act],
     /// How what is seen compares.
-    pub verdict: Verdict,
+    pub judgement: Judgement,
 }
 
 /// `/t/poly` with a file of the host's, instances in `/t/inst`, everybody but root isolated; alice and bob log in.
-pub const USUAL: Case = Case {
+pub const USUAL: Row = Row {
     selinux: false,
     machine: "",
     conf: "/t/poly /t/inst/ user root\n",
@@ -32,7 +32,7 @@ pub const USUAL: Case = Case {
         Act::Login("alice", "echo mine >/t/poly/of-alice; ls /t/poly"),
         Act::Login("bob", "ls /t/poly"),
     ],
-    verdict: Verdict::Same(&[]),
+    judgement: Judgement::Same(&[]),
 };
 
 /// Something that is done on both machines.
@@ -50,14 +50,14 @@ pub enum Act {
 }
 
 /// How the two sides compare.
-pub enum Verdict {
-    /// Both see the same. The words stand in what the import and the log told about it.
+pub enum Judgement {
+    /// Both see the same. The words stand in what the import printed and the log has about it.
     Same(&'static [&'static str]),
     /// They see the same but for what is listed.
     Differs(Difference),
     /// Versions of pam_namespace behave in several ways: how it compares with those in which each was seen. With any
     /// other version it compares in one of these ways too.
-    ByVersion(&'static [(Versions, Verdict)]),
+    ByVersion(&'static [(Versions, Judgement)]),
 }
 
 /// A documented difference. Each text is part of at least one line that only that side sees, and each such line
@@ -69,18 +69,18 @@ pub struct Difference {
     pub theirs: &'static [&'static str],
     /// What only this module's side sees.
     pub ours: &'static [&'static str],
-    /// Words of what the import and the log told about it.
-    pub told: &'static [&'static str],
+    /// Words of what the import printed and the log has about it.
+    pub messages: &'static [&'static str],
 }
 
-impl Case {
-    /// Every item of the manual page that the case shows.
+impl Row {
+    /// Every item of the manual page that the row shows.
     pub fn documented(&self) -> Vec<String> {
-        self.verdict.documented()
+        self.judgement.documented()
     }
 }
 
-impl Verdict {
+impl Judgement {
     /// The items, each with the versions that it is about unless those are all.
     fn documented(&self) -> Vec<String> {
         match self {
@@ -88,8 +88,8 @@ impl Verdict {
             Self::Differs(difference) => vec![difference.manual.to_owned()],
             Self::ByVersion(each) => {
                 let mut items: BTreeMap<_, Vec<_>> = BTreeMap::new();
-                for (versions, verdict) in *each {
-                    for item in verdict.documented() {
+                for (versions, judgement) in *each {
+                    for item in judgement.documented() {
                         items.entry(item).or_default().push(versions.name);
                     }
                 }

@@ -22,7 +22,7 @@ pub struct Versions {
 }
 
 /// Debian 12's as it was released, and until paths were made safe (CVE-2025-6020, CVE-2024-22365). The changelog of
-/// the last of them tells of that, but its build left it out.
+/// the last of them says so, but its build left it out.
 pub const BEFORE_1_5_2_MENDED: Versions = Versions {
     from: "1.5.2-6",
     before: "1.5.2-6+deb12u3",
@@ -53,7 +53,7 @@ pub const SINCE_1_7_1: Versions = Versions {
 /// All that have made them safe.
 pub const MENDED: &[Versions] = &[SINCE_1_5_2_MENDED, SINCE_1_7_0_MENDED, SINCE_1_7_1];
 
-/// The version of a package that is installed; nothing where no dpkg tells it.
+/// The version of a package that is installed; nothing where there is no dpkg.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Version(Option<String>);
 
@@ -61,9 +61,9 @@ impl Version {
     /// That of the machine that the tests run on.
     pub fn installed() -> Self {
         let [program, arguments @ ..] = QUERY;
-        let told = Command::new(program).args(arguments).output();
-        let told = told.ok().filter(|told| told.status.success());
-        Self::of(&told.map_or_else(Vec::new, |told| told.stdout))
+        let output = Command::new(program).args(arguments).output();
+        let output = output.ok().filter(|output| output.status.success());
+        Self::of(&output.map_or_else(Vec::new, |output| output.stdout))
     }
 
     /// The one that [`QUERY`] has printed.

@@ -1,4 +1,4 @@
-//! The bed's system log: this process is its syslog daemon.
+//! The sandbox's system log: this process is its syslog daemon.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;

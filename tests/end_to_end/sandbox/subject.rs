@@ -1,9 +1,9 @@
 //! What is under test: the module of this project, or pam_namespace.
 
-use super::{Bed, target_directory};
+use super::{Sandbox, target_directory};
 use std::path::PathBuf;
 
-/// The module that protects the bed's services.
+/// The module that protects the sandbox's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// `pam_jns.so` under its built-in policy.
@@ -37,28 +37,28 @@ impl Subject {
         }
     }
 
-    pub(super) fn install(self, bed: &Bed) {
+    pub(super) fn install(self, sandbox: &Sandbox) {
         match self {
-            Self::Ours => install_ours(bed),
-            Self::Theirs => install_theirs(bed),
+            Self::Ours => install_ours(sandbox),
+            Self::Theirs => install_theirs(sandbox),
         }
     }
 }
 
-fn install_ours(bed: &Bed) {
-    let (modules, built) = (modules_of(bed), built_module());
+fn install_ours(sandbox: &Sandbox) {
+    let (modules, built) = (modules_of(sandbox), built_module());
     let bytes = std::fs::read(&built)
         .unwrap_or_else(|e| panic!("{}: {e}; build it with make", built.display()));
-    bed.write(&format!("{modules}/pam_jns.so"), bytes);
-    std::fs::copy(env!("CARGO_BIN_EXE_jns"), bed.path("/usr/bin/jns")).unwrap();
+    sandbox.write(&format!("{modules}/pam_jns.so"), bytes);
+    std::fs::copy(env!("CARGO_BIN_EXE_jns"), sandbox.path("/usr/bin/jns")).unwrap();
 }
 
-/// Where the bed's libpam looks for modules.
-pub(super) fn modules_of(bed: &Bed) -> String {
-    bed.sh("dirname $(ls /usr/lib*/{,*/}security/pam_unix.so 2>/dev/null | head -n 1)")
+/// Where the sandbox's libpam looks for modules.
+pub(super) fn modules_of(sandbox: &Sandbox) -> String {
+    sandbox.sh("dirname $(ls /usr/lib*/{,*/}security/pam_unix.so 2>/dev/null | head -n 1)")
 }
 
-/// The module that is installed in beds.
+/// The module that is installed in sandboxes.
 pub(super) fn built_module() -> PathBuf {
     std::env::var_os("JNS_MODULE").map_or_else(
         || target_directory().join("release/libpam_jns.so"),
@@ -66,8 +66,8 @@ pub(super) fn built_module() -> PathBuf {
     )
 }
 
-fn install_theirs(bed: &Bed) {
-    bed.write("/etc/security/namespace.conf", NAMESPACE_CONF);
-    bed.sh("mkdir -p /var/lib/jns/tmp /var/lib/jns/var-tmp && chmod 0 /var/lib/jns/*");
-    bed.sh("rm -rf /etc/security/namespace.init /etc/security/namespace.d/*");
+fn install_theirs(sandbox: &Sandbox) {
+    sandbox.write("/etc/security/namespace.conf", NAMESPACE_CONF);
+    sandbox.sh("mkdir -p /var/lib/jns/tmp /var/lib/jns/var-tmp && chmod 0 /var/lib/jns/*");
+    sandbox.sh("rm -rf /etc/security/namespace.init /etc/security/namespace.d/*");
 }

@@ -1,11 +1,11 @@
-//! The command in a bed, and what the ledger there holds.
+//! The command in a sandbox, and what the ledger there holds.
 
-use super::{Bed, Outcome};
+use super::{Outcome, Sandbox};
 use pam_jns::kernel::namespace::{Identity, Namespace};
 use pam_jns::session::{NamespaceRecord, Process, SessionRecord};
 use std::fs::File;
 
-impl Bed {
+impl Sandbox {
     /// Runs the command as root.
     pub fn jns(&self, words: &[&str]) -> Outcome {
         self.exec(&[&["jns"], words].concat())
@@ -38,7 +38,7 @@ impl Bed {
         );
     }
 
-    /// A process of the bed, as its /proc knows it.
+    /// A process of the sandbox, as its /proc knows it.
     #[track_caller]
     pub fn process(&self, pid: &str) -> Process {
         let started = self.sh(&format!("awk '{{ print $22 }}' /proc/{pid}/stat"));
@@ -48,7 +48,7 @@ impl Bed {
         }
     }
 
-    /// What the mount namespace of a process in the bed is known by.
+    /// What the mount namespace of a process in the sandbox is known by.
     #[track_caller]
     pub fn identity(&self, pid: &str) -> Identity {
         let file = File::open(self.path(&format!("/proc/{pid}/ns/mnt")));

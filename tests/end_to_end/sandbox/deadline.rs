@@ -1,4 +1,4 @@
-//! How long a bed waits for a process: a hang fails its test, and tells who waited for what.
+//! How long a sandbox waits for a process: a hang fails its test, and shows who waited for what.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// How long one command may take in a bed, in seconds: only a hang takes that long.
+/// How long one command may take in a sandbox, in seconds: only a hang takes that long.
 pub const OF_COMMANDS: u32 = 100;
 
 /// How long after that a process may take to end, in seconds.
@@ -22,7 +22,7 @@ pub fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(OF_COMMANDS.into())
 }
 
-/// Waits for the end of a process that started a command in a bed, or of the bed itself; nothing when it
+/// Waits for the end of a process that started a command in a sandbox, or of the sandbox itself; nothing when it
 /// does not come. Before the command's time is up all processes are listed.
 ///
 /// nsenter(1) stops itself when what it started is stopped, as systemd does to everything for a moment in a
@@ -33,17 +33,17 @@ pub fn wait_for(child: &mut Child) -> Option<ExitStatus> {
         pidfd_open(pid, PidfdFlags::empty()).expect("a child is there until it is waited for");
     let begun = Instant::now();
     let has_lasted = |seconds: u32| begun.elapsed() > Duration::from_secs(seconds.into());
-    let mut told = false;
+    let mut is_reported = false;
     while !has_lasted(OF_COMMANDS + OF_ENDINGS) {
         is_readable(&ended);
         if let Some(status) = child.try_wait().expect("it is a child") {
             return Some(status);
         }
         let _ = kill_process(pid, Signal::CONT);
-        if !told && has_lasted(OF_COMMANDS - OF_ENDINGS) {
+        if !is_reported && has_lasted(OF_COMMANDS - OF_ENDINGS) {
             eprintln!("process {pid:?} does not end");
-            tell_processes();
-            told = true;
+            print_processes();
+            is_reported = true;
         }
     }
     None
@@ -61,7 +61,7 @@ fn is_readable(file: impl AsFd) -> bool {
 }
 
 /// Lists what runs on this machine, and what it waits for in the kernel, on standard error.
-pub fn tell_processes() {
+pub fn print_processes() {
     let columns = "pid,ppid,pgid,tpgid,stat,etimes,wchan:24,args";
     let listed = Command::new("ps")
         .args(["-ww", "--forest", "-eo", columns])
@@ -72,6 +72,6 @@ pub fn tell_processes() {
 
 #[test]
 fn a_command_goes_on_after_what_started_it_was_stopped() {
-    let bed = super::bed!();
-    assert_eq!(bed.sh("kill -STOP $PPID; echo on"), "on");
+    let sandbox = super::sandbox!();
+    assert_eq!(sandbox.sh("kill -STOP $PPID; echo on"), "on");
 }

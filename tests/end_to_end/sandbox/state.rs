@@ -1,11 +1,11 @@
 //! What a machine consists of, before and after a login.
 
 use super::deadline::deadline;
-use super::{Bed, Subject};
+use super::{Sandbox, Subject};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Mounts, processes, namespaces, descriptors and files of a bed's host view. Each is a set of lines, so
+/// Mounts, processes, namespaces, descriptors and files of a sandbox's host view. Each is a set of lines, so
 /// that what differs can be shown. The directories of `/run/jns` and its locks are not among them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
@@ -47,10 +47,10 @@ const SKELETON: &str = "\
 /run/jns/session d 700 0:0
 /run/jns/stamp d 700 0:0";
 
-impl Bed {
+impl Sandbox {
     /// Takes away what shared namespaces leave when all sessions have ended, as the timer does. It fails
-    /// under a policy with mistakes; what it then leaves tells.
-    pub fn collect_garbage(&self) {
+    /// under a policy with mistakes; what it then leaves shows that.
+    pub fn collect(&self) {
         if self.subject == Subject::Ours {
             self.run("jns gc");
         }
@@ -58,9 +58,9 @@ impl Bed {
 }
 
 impl State {
-    pub(super) fn of(bed: &Bed) -> Self {
-        bed.collect_garbage();
-        let survey = bed.sh(SURVEY);
+    pub(super) fn of(sandbox: &Sandbox) -> Self {
+        sandbox.collect();
+        let survey = sandbox.sh(SURVEY);
         let part = |name: &str| {
             let lines = survey
                 .lines()
@@ -83,29 +83,29 @@ impl State {
         }
     }
 
-    /// Asserts that the bed is, or very soon becomes, exactly what it was.
+    /// Asserts that the sandbox is, or very soon becomes, exactly what it was.
     #[track_caller]
-    pub fn assert_unchanged(&self, bed: &Bed) {
-        self.assert_settles(bed, |_| {});
+    pub fn assert_unchanged(&self, sandbox: &Sandbox) {
+        self.assert_settles(sandbox, |_| {});
     }
 
     /// The same, but instances that outlive a session may have been added.
     #[track_caller]
-    pub fn assert_nothing_left(&self, bed: &Bed) {
-        self.assert_settles(bed, |now| now.instances.clone_from(&self.instances));
+    pub fn assert_nothing_left(&self, sandbox: &Sandbox) {
+        self.assert_settles(sandbox, |now| now.instances.clone_from(&self.instances));
     }
 
     #[track_caller]
-    fn assert_settles(&self, bed: &Bed, forgive: impl Fn(&mut Self)) {
+    fn assert_settles(&self, sandbox: &Sandbox, forgive: impl Fn(&mut Self)) {
         let deadline = deadline();
         loop {
-            let mut now = bed.state();
+            let mut now = sandbox.state();
             forgive(&mut now);
             let differences = self.differences(&now);
             if differences.is_empty() {
                 return;
             }
-            let log = bed.log().join("\n");
+            let log = sandbox.log().join("\n");
             assert!(
                 Instant::now() < deadline,
                 "the machine is not what it was:\n{}\nlog:\n{log}",

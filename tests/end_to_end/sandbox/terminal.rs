@@ -1,7 +1,7 @@
 //! A terminal.
 
-use super::Bed;
-use super::deadline::{deadline, tell_processes};
+use super::Sandbox;
+use super::deadline::{deadline, print_processes};
 use rustix::pty::{ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
@@ -9,28 +9,28 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-/// The keyboard and the screen of a terminal in a bed.
+/// The keyboard and the screen of a terminal in a sandbox.
 ///
 /// expect(1) cannot take this place: login hangs the terminal up and opens it again, which expect takes
 /// for the end.
 pub struct Terminal {
     master: File,
-    /// The terminal's device in the bed.
+    /// The terminal's device in the sandbox.
     pub name: String,
     screen: String,
 }
 
 impl Terminal {
     /// A new terminal.
-    pub fn open(bed: &Bed) -> Self {
+    pub fn open(sandbox: &Sandbox) -> Self {
         let mut options = File::options();
         options
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
         let master = options
-            .open(bed.path("/dev/ptmx"))
-            .expect("a bed has pseudo-terminals");
+            .open(sandbox.path("/dev/ptmx"))
+            .expect("a sandbox has pseudo-terminals");
         unlockpt(&master).expect("a new terminal can be unlocked");
         let name = ptsname(&master, Vec::new()).expect("a terminal has a name");
         Self {
@@ -51,7 +51,7 @@ impl Terminal {
                 return;
             }
             if Instant::now() > deadline {
-                tell_processes();
+                print_processes();
                 panic!("no {text:?} in {:?} on {}", self.screen, self.name);
             }
             match self.master.read(&mut buffer) {

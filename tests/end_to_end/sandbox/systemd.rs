@@ -1,12 +1,12 @@
-//! A bed whose pid 1 is systemd, with Debian 13's journal, logind, D-Bus, sshd, cron and at.
+//! A sandbox whose pid 1 is systemd, with Debian 13's journal, logind, D-Bus, sshd, cron and at.
 
 use super::numbers::Number;
 use super::subject::{built_module, modules_of};
-use super::{Bed, Outcome, Subject, debian13, numbered};
+use super::{Outcome, Sandbox, Subject, debian13, numbered};
 use std::process::{Command, Stdio};
 
-impl Bed {
-    /// Boots a bed in which sshd, cron and atd run, and the module, the command and the units are installed by
+impl Sandbox {
+    /// Boots a sandbox in which sshd, cron and atd run, and the module, the command and the units are installed by
     /// `make install`. No service uses the module yet.
     ///
     /// # Errors
@@ -14,16 +14,16 @@ impl Bed {
     /// Why none can be booted here.
     pub fn boot() -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
-            return Err("only root can make a bed".to_owned());
+            return Err("only root can make a sandbox".to_owned());
         }
-        // Whatever kills this process's group leaves the keeper to clean up.
+        // Whatever kills this process's group leaves unshare(1) to clean up.
         let lower = debian13()?;
         let start = || {
             Command::new("setsid")
                 .args(["unshare", "-m", "--propagation", "private"])
                 .arg(concat!(
                     env!("CARGO_MANIFEST_DIR"),
-                    "/tests/end_to_end/bed/systemd"
+                    "/tests/end_to_end/sandbox/systemd"
                 ))
                 .arg(&lower)
                 .stdin(Stdio::piped())
@@ -31,18 +31,18 @@ impl Bed {
                 .spawn()
                 .expect("unshare(1) starts")
         };
-        let (keeper, init) = numbered(Number::Lowest, start);
+        let (unshare, init) = numbered(Number::Lowest, start);
         let init = init.ok_or("control groups, namespaces or overlays are refused here")?;
-        let bed = Self {
-            keeper,
+        let sandbox = Self {
+            unshare,
             init,
             journal: None,
             subject: Subject::Ours,
         };
-        bed.wait_until("[ -S /run/systemd/private ]");
-        bed.sh("systemctl is-system-running --wait");
-        bed.make_install();
-        Ok(bed)
+        sandbox.wait_until("[ -S /run/systemd/private ]");
+        sandbox.sh("systemctl is-system-running --wait");
+        sandbox.make_install();
+        Ok(sandbox)
     }
 
     fn make_install(&self) {
@@ -60,7 +60,7 @@ impl Bed {
         self.sh("systemctl daemon-reload");
     }
 
-    /// The journal's lines, in the form of the bed's own log.
+    /// The journal's lines, in the form of the sandbox's own log.
     pub(super) fn systemd_journal(&self) -> Vec<String> {
         let entries = self.sh("journalctl --sync; journalctl -q -o json");
         let entries = entries.lines().filter_map(|entry| {

@@ -1,7 +1,7 @@
 //! Sessions in sessions, and what travels between them and the host.
 
-use super::cases;
-use crate::case::{Act, Case, Difference, USUAL, Verdict};
+use super::rows;
+use crate::row::{Act, Difference, Judgement, Row, USUAL};
 
 /// A mount of the host's that is made while a session is open, and one that is made in it.
 const TRAVEL: &[Act] = &[Act::Process(&[
@@ -43,90 +43,90 @@ macro_rules! su_in_a_session {
     };
 }
 
-cases! {
-    the_working_directory_stays = Case {
+rows! {
+    the_working_directory_stays = Row {
         acts: &[Act::Process(&["stack=login", "chdir=/t/poly", "start=alice", "open", "sh=ls", "close", "end"])],
         ..USUAL
     };
-    su_to_another_user = Case {
+    su_to_another_user = Row {
         acts: su_in_a_session!("bob"),
         ..USUAL
     };
-    su_to_root = Case {
+    su_to_root = Row {
         acts: su_in_a_session!("root"),
-        verdict: Verdict::Differs(Difference {
+        judgement: Judgement::Differs(Difference {
             manual: "su to somebody who is not isolated gives the host's own view",
             theirs: &["view of its own"],
             ours: &["view of the host"],
-            told: &[],
+            messages: &[],
         }),
         ..USUAL
     };
-    su_to_another_user_without_the_option = Case {
+    su_to_another_user_without_the_option = Row {
         su: "",
         acts: su_in_a_session!("bob"),
-        verdict: Verdict::Differs(Difference {
+        judgement: Judgement::Differs(Difference {
             manual: "su in a session shows one view, without an option, and not a view over a view",
             theirs: &["layers 2"],
             ours: &["layers 1"],
-            told: &[],
+            messages: &[],
         }),
         ..USUAL
     };
-    a_mount_of_the_hosts_stays = Case {
+    a_mount_of_the_hosts_stays = Row {
         machine: "mount -t tmpfs -o mode=1777 real /t/poly; echo real >/t/poly/file",
         acts: &[Act::Process(&["stack=su", "start=alice", "ruser=bob", "open", LAYERS, "close", "end"])],
-        verdict: Verdict::Differs(Difference {
+        judgement: Judgement::Differs(Difference {
             manual: "a mount of the host's own is never detached",
             theirs: &["layers 1"],
             ours: &["layers 2"],
-            told: &[],
+            messages: &[],
         }),
         ..USUAL
     };
-    instances_travel_nowhere = Case {
+    instances_travel_nowhere = Row {
         machine: "mount --make-rprivate /; mount -t tmpfs -o mode=1777 real /t/poly; mount --make-shared /t/poly",
         acts: &[Act::Brief("alice"), Act::Host("grep -c /inst/alice /proc/self/mountinfo")],
-        verdict: Verdict::Differs(Difference {
+        judgement: Judgement::Differs(Difference {
             manual: "an instance never appears on the host, whatever is shared",
             theirs: &["mount /inst/alice /t/poly", "1", "host Some(0)"],
             ours: &["mount / /t/poly", "0", "host Some(1)"],
-            told: &[],
+            messages: &[],
         }),
         ..USUAL
     };
-    mounts_of_the_host_arrive_and_none_leave = Case {
+    mounts_of_the_host_arrive_and_none_leave = Row {
         machine: "mkdir /t/late /t/inner",
         acts: TRAVEL,
         ..USUAL
     };
-    mounts_of_the_host_stay_out_where_nothing_may_travel = Case {
+    mounts_of_the_host_stay_out_where_nothing_may_travel = Row {
         machine: "mkdir /t/late /t/inner",
         login: "mount_private",
         acts: TRAVEL,
         ..USUAL
     };
-    many_sessions_of_one_process = Case {
+    many_sessions_of_one_process = Row {
         acts: &[Act::Process(&[
             "stack=login", "repeat", "3", "start=alice", "open", "close", "end", "again", "start=alice", "open",
             LAYERS, "close", "end",
         ])],
-        verdict: Verdict::Differs(Difference {
+        judgement: Judgement::Differs(Difference {
             manual: "many sessions of one process do not pile up mounts",
             theirs: &["layers 4"],
             ours: &["layers 1"],
-            told: &[],
+            messages: &[],
         }),
         ..USUAL
     };
-    a_session_that_is_never_closed = Case {
+    a_session_that_is_never_closed = Row {
         acts: &[
             Act::Process(&["stack=login", "start=alice", "open", "sh=touch /t/poly/of-alice"]),
             Act::Login("alice", "ls /t/poly"),
         ],
         ..USUAL
     };
-    the_sessions_environment_stays = Case {
+    the_sessions_environment_stays = Row {
         acts: &[Act::Process(&[
             "stack=login", "start=alice", "putenv=NAME=value", "open", "environment=environment", "close",
             "environment=environment", "end",
