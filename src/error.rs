@@ -205,6 +205,20 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Writes control characters in `text` as escapes such as `\u{1b}`, so that a name from a file or the account database
+/// cannot move the cursor of the administrator who reads it, or turn the direction of writing around.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match steers(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Whether terminals and log viewers act upon a character instead of showing it.
 #[must_use]
 pub fn steers(c: char) -> bool {
@@ -213,4 +227,16 @@ pub fn steers(c: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     );
     c.is_control() || is_invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_not_sent() {
+        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
+        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(harmless("größe"), "größe");
+    }
 }

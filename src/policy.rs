@@ -37,7 +37,7 @@ pub(crate) use parts::Shown;
 pub(crate) use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};
-pub use select::{Exemption, Ruling, Selection, Verdict, select};
+pub use select::{Decision, Exemption, Ruling, Selection, select};
 pub use settings::{Elsewhere, Enforcement, Namespaces, Settings};
 pub use source::Source;
 pub(crate) use text::Text;

@@ -621,7 +621,7 @@ fn explain_prints_what_became_of_each_rule() {
     };
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    for (verdict, rule, rest) in [
+    for (decision, rule, rest) in [
         ("lost", "[[private]] /tmp", ":7 has the same path"),
         ("applies", "[[tmpfs]] /tmp", ":7"),
         ("no match", "[[bind]] /srv", "services: "),
@@ -629,9 +629,9 @@ fn explain_prints_what_became_of_each_rule() {
     ] {
         let rule = rule.replace("/srv", "/mnt");
         let is_reported = text.lines().any(|line| {
-            line.trim_start().starts_with(verdict) && line.contains(&rule) && line.contains(rest)
+            line.trim_start().starts_with(decision) && line.contains(&rule) && line.contains(rest)
         });
-        assert!(is_reported, "{verdict} {rule} {rest}\n{text}");
+        assert!(is_reported, "{decision} {rule} {rest}\n{text}");
     }
     assert!(text.contains("exempt    no"), "{text}");
 }
@@ -672,13 +672,13 @@ fn explains_json_has_its_keys() {
         (&value["login"]["service"], &value["login"]["tty"]),
         (&"sshd".into(), &"pts/1".into())
     );
-    let verdicts: Vec<&str> = value["rules"]
+    let decisions: Vec<&str> = value["rules"]
         .as_array()
         .unwrap()
         .iter()
         .map(|rule| rule["verdict"].as_str().unwrap())
         .collect();
-    assert_eq!(verdicts, ["lost", "applies", "no-match", "applies"]);
+    assert_eq!(decisions, ["lost", "applies", "no-match", "applies"]);
     assert_eq!(value["rules"][0]["winner"]["line"], 7);
     let step = &value["plan"]["steps"][0];
     assert_eq!(

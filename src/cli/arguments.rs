@@ -3,7 +3,7 @@
 
 use crate::cli::guide;
 use crate::cli::outcome::say;
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;

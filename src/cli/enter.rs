@@ -14,7 +14,7 @@ use crate::cli::command::{NotRun, execute};
 use crate::cli::command_log;
 use crate::cli::outcome::{Outcome, say};
 use crate::cli::supervision::{self, Supervised, Terminal};
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::journal::Journal;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;

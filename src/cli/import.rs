@@ -11,7 +11,8 @@ mod tmpfs;
 
 use crate::cli::arguments::{Import, ImportInvocation};
 use crate::cli::outcome::Outcome;
-use crate::cli::terminal::{Screen, count, harmless};
+use crate::cli::terminal::{Screen, count};
+use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::policy::source::LIMIT;
 use imported::Imported;

@@ -1,6 +1,6 @@
 //! What a verb has to say, and the one place that says it.
 
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::error::steers;
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! A plan, as an administrator and as a program reads it.
 
-use crate::cli::terminal::harmless;
 use crate::error::Origin;
+use crate::error::harmless;
 use crate::path::AbsPath;
 use crate::plan::{
     FileSystem, Helper, Hook, Init, Instance, Isolation, Lifetime, Medium, NewRoot, Parent, Plan,

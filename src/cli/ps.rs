@@ -9,7 +9,8 @@ mod value;
 
 use crate::cli::arguments::Ps;
 use crate::cli::outcome::Outcome;
-use crate::cli::terminal::{Screen, harmless};
+use crate::cli::terminal::Screen;
+use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::login::{Accounts, Nss, is_effective_root};
 use crate::session::origin;

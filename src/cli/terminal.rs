@@ -1,6 +1,6 @@
 //! Colour where there is a terminal to show it, and text that cannot steer one.
 
-use crate::error::steers;
+use crate::error::harmless;
 use std::io::{IsTerminal, Write};
 
 /// How the report is shown.
@@ -97,19 +97,6 @@ impl Drop for Progress {
     }
 }
 
-/// `text` with control characters written as escapes, so that a name from a file or the account database
-/// cannot move the cursor of the administrator who reads it, or turn the direction of writing around.
-pub fn harmless(text: &str) -> String {
-    let shown = |c: char| {
-        if steers(c) {
-            c.escape_unicode().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
 /// "1 rule", "2 rules".
 pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -126,13 +113,6 @@ mod tests {
         let coloured = Screen { colour: true }.paint(Tone::Bad, "x");
         assert_eq!(plain, "x");
         assert_eq!(coloured, "\x1b[1;31mx\x1b[0m");
-    }
-
-    #[test]
-    fn control_characters_are_shown_not_sent() {
-        assert_eq!(harmless("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
-        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
-        assert_eq!(harmless("größe"), "größe");
     }
 
     #[test]

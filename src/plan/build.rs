@@ -16,8 +16,8 @@ use crate::policy::rule::{
 use crate::policy::store::{Parent, Store};
 use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
 use crate::policy::value::{Attributes, Names, attribute};
+use crate::policy::{Decision, Kind, Namespaces, Policy, Rule, Ruling, Selection, select};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
-use crate::policy::{Kind, Namespaces, Policy, Rule, Ruling, Selection, Verdict, select};
 use crate::store::layout::{Owner, name_instance};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -118,7 +118,7 @@ fn is_of_session(rule: &Rule) -> bool {
 }
 
 fn refuse(ruling: &Ruling<'_>) -> Result<()> {
-    if let Verdict::Fails(error) = &ruling.verdict {
+    if let Decision::Fails(error) = &ruling.decision {
         return Err(error.clone());
     }
     let (kind, origin) = (&ruling.rule.kind, &ruling.rule.origin);

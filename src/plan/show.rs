@@ -5,7 +5,7 @@ use super::{
     NewRoot, OnFailure,
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
-use crate::error::{Origin, steers};
+use crate::error::{Origin, harmless};
 use crate::policy::value::{Names, Size};
 use crate::policy::word_of;
 use std::fmt;
@@ -22,7 +22,7 @@ impl fmt::Display for Plan {
         let hooks = self.hooks.iter().map(hook_row);
         let inits = self.inits.iter().map(init_row);
         let variables = self.environment.iter().map(|(name, variable)| {
-            let value = format!("is {}", visible(&variable.value));
+            let value = format!("is {}", harmless(&variable.value));
             [
                 format!("${name}"),
                 value,
@@ -58,7 +58,7 @@ fn root_row(root: &NewRoot) -> Row {
     let words: Vec<String> = words.chain(fstab).chain(optional).collect();
     [
         "/".to_owned(),
-        visible(&words.join(", ")),
+        harmless(&words.join(", ")),
         String::new(),
         visible_origin(&root.origin),
     ]
@@ -86,11 +86,11 @@ fn isolation_rows(isolation: &Isolation) -> Vec<Row> {
             Ipc::Shared => "the host's".to_owned(),
         }),
         wanted_row("hostname", hostname.as_ref(), |name| {
-            format!("is {}", visible(name))
+            format!("is {}", harmless(name))
         }),
         wanted_row("network", network.as_ref(), |network| match network {
             Network::None => "none but the loopback".to_owned(),
-            Network::Named(name) => format!("that of {}", visible(name)),
+            Network::Named(name) => format!("that of {}", harmless(name)),
             Network::Shared => "the host's".to_owned(),
         }),
     ];
@@ -126,7 +126,7 @@ fn volume_row(volume: &Volume) -> Row {
     let words = words.chain(password).chain(close).chain(optional);
     let words: Vec<String> = words.chain(inheritance(false, volume.inherit)).collect();
     [
-        visible(volume.path.as_str()),
+        harmless(volume.path.as_str()),
         words.join(", "),
         String::new(),
         visible_origin(&volume.origin),
@@ -135,7 +135,7 @@ fn volume_row(volume: &Volume) -> Row {
 
 fn init_row(init: &Init) -> Row {
     let (program, failure) = (helper(&init.helper), failure(init.on_failure));
-    let path = visible(init.path.as_str());
+    let path = harmless(init.path.as_str());
     [
         "init".to_owned(),
         format!("prepares {path} at every login by {program}, {failure}"),
@@ -166,7 +166,7 @@ fn helper(helper: &Helper) -> String {
         RunAs::User => "the user",
         RunAs::Root => "root",
     };
-    let command = visible(&helper.argv.join(" "));
+    let command = harmless(&helper.argv.join(" "));
     let timeout = helper.timeout.as_secs_f64();
     format!("{command} as {run_as} within {timeout} s")
 }
@@ -183,7 +183,7 @@ fn row(step: &Step) -> Row {
         words.push("optional".to_owned());
     }
     [
-        visible(step.path.as_str()),
+        harmless(step.path.as_str()),
         words.join(", "),
         step.attributes.words().join(","),
         visible_origin(&step.origin),
@@ -228,11 +228,11 @@ impl fmt::Display for View {
             }
             Self::Bind { source, recursive } => {
                 let whole = recursive.then(|| "with all beneath it".to_owned());
-                let source = format!("bind of {}", visible(source.as_str()));
+                let source = format!("bind of {}", harmless(source.as_str()));
                 std::iter::once(source).chain(whole).collect()
             }
             Self::Overlay { layer } => {
-                let place = visible(layer.directory.as_str());
+                let place = harmless(layer.directory.as_str());
                 let end = match layer.lifetime {
                     Lifetime::Kept => "",
                     Lifetime::Session => " for the session",
@@ -254,13 +254,13 @@ impl fmt::Display for View {
 
 impl fmt::Display for FileSystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "file system of type {}", visible(&self.kind))?;
+        write!(f, "file system of type {}", harmless(&self.kind))?;
         if let Medium::Device(device) = &self.medium {
-            write!(f, " on {}", visible(device.as_str()))?;
+            write!(f, " on {}", harmless(device.as_str()))?;
         }
         for (key, value) in &self.options {
-            let value = value.iter().map(|value| format!("={}", visible(value)));
-            write!(f, ", {}{}", visible(key), value.collect::<String>())?;
+            let value = value.iter().map(|value| format!("={}", harmless(value)));
+            write!(f, ", {}{}", harmless(key), value.collect::<String>())?;
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl fmt::Display for FileSystem {
 
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "private {}", visible(self.directory.as_str()))?;
+        write!(f, "private {}", harmless(self.directory.as_str()))?;
         match self.lifetime {
             Lifetime::Kept => {}
             Lifetime::Session => f.write_str(" for the session")?,
@@ -276,14 +276,14 @@ impl fmt::Display for Instance {
         match &self.labelling {
             Labelling::Covered => {}
             Labelling::Lacking => f.write_str(" by user, without SELinux")?,
-            Labelling::Own(label) => write!(f, " labelled {}", visible(&label.context))?,
+            Labelling::Own(label) => write!(f, " labelled {}", harmless(&label.context))?,
         }
         match self.parent {
             Parent::Closed => {}
             Parent::Any => f.write_str(" in a parent of any mode")?,
         }
         match &self.hook {
-            Some(hook) => write!(f, ", {} when it is created", visible(&hook.argv.join(" "))),
+            Some(hook) => write!(f, ", {} when it is created", harmless(&hook.argv.join(" "))),
             None => Ok(()),
         }
     }
@@ -312,7 +312,7 @@ impl Shape {
 }
 
 fn kept(keep: &[Names]) -> Vec<String> {
-    let names = keep.iter().map(|names| visible(&names.to_string()));
+    let names = keep.iter().map(|names| harmless(&names.to_string()));
     let names: Vec<String> = names.collect();
     let any = !names.is_empty();
     any.then(|| format!("keeps {}", names.join(" ")))
@@ -321,16 +321,7 @@ fn kept(keep: &[Names]) -> Vec<String> {
 }
 
 fn visible_origin(origin: &Origin) -> String {
-    visible(&origin.to_string())
-}
-
-/// Text that steers no terminal: a plan goes to terminals and logs.
-fn visible(text: &str) -> String {
-    let shown = text.chars().map(|character| match steers(character) {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    });
-    shown.collect()
+    harmless(&origin.to_string())
 }
 
 fn aligned(rows: &[Row]) -> String {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct Selection<'p> {
     /// Why the login gets the host's own view, whatever the rules say.
     pub exemption: Option<Exemption>,
-    /// Each rule and its verdict, in the order of the policy. For an exempt login these are the verdicts
+    /// Each rule and its decision, in the order of the policy. For an exempt login these are the decisions
     /// that it would have had.
     pub rulings: Vec<Ruling<'p>>,
 }
@@ -35,14 +35,14 @@ pub struct Ruling<'p> {
     /// The rule.
     pub rule: &'p Rule,
     /// What becomes of it.
-    pub verdict: Verdict,
+    pub decision: Decision,
     /// The rule's path with its templates expanded, when the rule matches and has one.
     pub path: Option<AbsPath>,
 }
 
 /// What becomes of a rule at a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// It matches, and its effect is part of the plan.
     Applies,
     /// A selector does not match.
@@ -71,7 +71,7 @@ pub fn select<'p>(policy: &'p Policy, login: &Login) -> Selection<'p> {
         let is_root = matches!(ruling.rule.kind, Kind::Root(_));
         let winner = winners.entry((is_root, path)).or_insert(ruling.rule);
         if !std::ptr::eq(*winner, ruling.rule) {
-            ruling.verdict = Verdict::LostTo(winner.origin.clone());
+            ruling.decision = Decision::LostTo(winner.origin.clone());
         }
     }
     Selection {
@@ -88,7 +88,7 @@ impl<'p> Selection<'p> {
     pub fn effective(&self) -> impl Iterator<Item = &Ruling<'p>> {
         let exempt = self.exemption.is_some();
         self.rulings.iter().filter(move |ruling| {
-            !exempt && matches!(ruling.verdict, Verdict::Applies | Verdict::Fails(_))
+            !exempt && matches!(ruling.decision, Decision::Applies | Decision::Fails(_))
         })
     }
 }
@@ -96,17 +96,17 @@ impl<'p> Selection<'p> {
 fn judge<'p>(rule: &'p Rule, login: &Login) -> Ruling<'p> {
     let mut ruling = Ruling {
         rule,
-        verdict: Verdict::Applies,
+        decision: Decision::Applies,
         path: None,
     };
     if let Err((selector, reason)) = rule.selectors.judge(login) {
-        ruling.verdict = Verdict::NoMatch { selector, reason };
+        ruling.decision = Decision::NoMatch { selector, reason };
     } else if let Some(template) = rule.kind.path() {
         match template.expand(login) {
             Ok(path) => ruling.path = Some(path),
             Err(reason) => {
                 let error = Error::new("use the path", template, reason).at(&rule.origin);
-                ruling.verdict = Verdict::Fails(error);
+                ruling.decision = Decision::Fails(error);
             }
         }
     }

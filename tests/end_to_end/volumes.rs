@@ -327,6 +327,15 @@ fn who_is_killed_leaves_it_to_the_collection() {
         sandbox.wait_until("! pgrep -f '^sleep 500'");
         let output = sandbox.sh("jns gc --json");
         assert_eq!(sandbox.sh("cat /srv/calls"), "opened\nclosed", "{output}");
+        // The keys that the manual names.
+        let document: serde_json::Value = serde_json::from_str(&output).expect("it is JSON");
+        let remains = document["remains"].as_array().expect("it is a list");
+        assert!(!remains.is_empty(), "{output}");
+        for one in remains {
+            let keys: Vec<&String> = one.as_object().expect("it is an object").keys().collect();
+            assert_eq!(keys, ["error", "fate", "kind", "path", "reason"]);
+            assert_eq!(one["fate"], "removed", "{output}");
+        }
         sandbox.wait_until("! pgrep sleep");
         assert_eq!(
             sandbox.sh("ls /run/jns/ns /run/jns/namespace | grep -c [0-9] || true"),

@@ -4,7 +4,7 @@ use crate::accounts::{Machine, alice, bob, root};
 use crate::golden;
 use pam_jns::login::{Accounts, Login};
 use pam_jns::plan::Plan;
-use pam_jns::policy::{Policy, Ruling, Selection, Verdict, select};
+use pam_jns::policy::{Decision, Policy, Ruling, Selection, select};
 use std::fmt::Write;
 use std::fs;
 
@@ -46,13 +46,13 @@ fn shown(files: &[(&str, &[u8])], machine: &dyn Accounts) -> String {
     for login in [alice(), bob(), root()] {
         let selection = select(&loaded.policy, &login);
         writeln!(text, "# {} by {}", login.user, login.service).unwrap();
-        text.push_str(&verdicts(&selection));
+        text.push_str(&decisions(&selection));
         writeln!(text, "{}\n", plan(&loaded.policy, &login, machine)).unwrap();
     }
     text
 }
 
-fn verdicts(selection: &Selection<'_>) -> String {
+fn decisions(selection: &Selection<'_>) -> String {
     let exempt = selection
         .exemption
         .iter()
@@ -60,24 +60,24 @@ fn verdicts(selection: &Selection<'_>) -> String {
     let rules = selection
         .rulings
         .iter()
-        .map(|ruling| format!("{}\n", verdict(ruling)));
+        .map(|ruling| format!("{}\n", decision(ruling)));
     exempt.chain(rules).collect()
 }
 
-fn verdict(ruling: &Ruling<'_>) -> String {
+fn decision(ruling: &Ruling<'_>) -> String {
     let path = ruling
         .path
         .as_ref()
         .map(|path| format!(" {path}"))
         .unwrap_or_default();
-    let verdict = match &ruling.verdict {
-        Verdict::Applies => "applies".to_owned(),
-        Verdict::NoMatch { selector, reason } => format!("does not match: {selector}: {reason}"),
-        Verdict::LostTo(origin) => format!("lost to {origin}"),
-        Verdict::Fails(error) => format!("fails: {error}"),
+    let decision = match &ruling.decision {
+        Decision::Applies => "applies".to_owned(),
+        Decision::NoMatch { selector, reason } => format!("does not match: {selector}: {reason}"),
+        Decision::LostTo(origin) => format!("lost to {origin}"),
+        Decision::Fails(error) => format!("fails: {error}"),
     };
     format!(
-        "{} {}{path}: {verdict}",
+        "{} {}{path}: {decision}",
         ruling.rule.origin,
         ruling.rule.kind.header()
     )
@@ -165,7 +165,7 @@ fn inline_rules_are_distinguished() {
         b"private = [{ path = \"/x\" }, { path = \"/x\", users = [\"alice\"], mode = \"0700\" }]\n";
     let loaded = Policy::parse(&[("p", text)]).unwrap();
     let selection = select(&loaded.policy, &alice());
-    let lost = |ruling: &Ruling<'_>| matches!(ruling.verdict, Verdict::LostTo(_));
+    let lost = |ruling: &Ruling<'_>| matches!(ruling.decision, Decision::LostTo(_));
     assert_eq!(
         selection.rulings.iter().map(lost).collect::<Vec<_>>(),
         [true, false]

@@ -1,7 +1,8 @@
 //! One thing that the doctor has to say.
 
-use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::cli::terminal::{Screen, Tone};
 use crate::error::Origin;
+use crate::error::harmless;
 use serde_json::{Value, json};
 
 /// How much a finding matters.

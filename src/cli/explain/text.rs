@@ -2,10 +2,11 @@
 
 use super::explanation::Explanation;
 use crate::cli::plan::steps;
-use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::cli::terminal::{Screen, Tone};
+use crate::error::harmless;
 use crate::login::{Login, SessionId};
 use crate::plan::{Plan, Sharing};
-use crate::policy::{Elsewhere, Enforcement, Ruling, Verdict};
+use crate::policy::{Decision, Elsewhere, Enforcement, Ruling};
 
 /// The whole report.
 pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
@@ -118,11 +119,11 @@ fn rules(rulings: &[Ruling<'_>], screen: Screen) -> String {
         .iter()
         .zip(&rows)
         .map(|(ruling, [rule, origin, reason])| {
-            let verdict = screen.paint(
-                tone(&ruling.verdict),
-                &format!("{:<8}", word(&ruling.verdict)),
+            let decision = screen.paint(
+                tone(&ruling.decision),
+                &format!("{:<8}", word(&ruling.decision)),
             );
-            format!("  {verdict} {rule:<what$}  {origin:<place$}  {reason}")
+            format!("  {decision} {rule:<what$}  {origin:<place$}  {reason}")
                 .trim_end()
                 .to_owned()
                 + "\n"
@@ -141,33 +142,33 @@ fn row(ruling: &Ruling<'_>) -> [String; 3] {
     [
         harmless(&format!("{kind}{path}")),
         harmless(&ruling.rule.origin.to_string()),
-        harmless(&reason(&ruling.verdict)),
+        harmless(&reason(&ruling.decision)),
     ]
 }
 
-fn reason(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Applies => String::new(),
-        Verdict::NoMatch { selector, reason } => format!("{selector}: {reason}"),
-        Verdict::LostTo(winner) => format!("the later rule at {winner} has the same path"),
-        Verdict::Fails(error) => error.to_string(),
+fn reason(decision: &Decision) -> String {
+    match decision {
+        Decision::Applies => String::new(),
+        Decision::NoMatch { selector, reason } => format!("{selector}: {reason}"),
+        Decision::LostTo(winner) => format!("the later rule at {winner} has the same path"),
+        Decision::Fails(error) => error.to_string(),
     }
 }
 
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Applies => "applies",
-        Verdict::NoMatch { .. } => "no match",
-        Verdict::LostTo(_) => "lost",
-        Verdict::Fails(_) => "fails",
+fn word(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Applies => "applies",
+        Decision::NoMatch { .. } => "no match",
+        Decision::LostTo(_) => "lost",
+        Decision::Fails(_) => "fails",
     }
 }
 
-fn tone(verdict: &Verdict) -> Tone {
-    match verdict {
-        Verdict::Applies => Tone::Good,
-        Verdict::NoMatch { .. } | Verdict::LostTo(_) => Tone::Faint,
-        Verdict::Fails(_) => Tone::Bad,
+fn tone(decision: &Decision) -> Tone {
+    match decision {
+        Decision::Applies => Tone::Good,
+        Decision::NoMatch { .. } | Decision::LostTo(_) => Tone::Faint,
+        Decision::Fails(_) => Tone::Bad,
     }
 }
 

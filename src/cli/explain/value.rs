@@ -4,7 +4,7 @@ use super::explanation::Explanation;
 use crate::cli::host::Entry;
 use crate::cli::plan::{self, with_place};
 use crate::login::Login;
-use crate::policy::{Enforcement, Ruling, Verdict, word_of};
+use crate::policy::{Decision, Enforcement, Ruling, word_of};
 use serde_json::{Value, json};
 
 /// One JSON document; its keys are always there, null where there is nothing to say.
@@ -58,19 +58,19 @@ fn mode(mode: Enforcement) -> &'static str {
 fn ruling(ruling: &Ruling<'_>) -> Value {
     let written = ruling.rule.kind.path().map(ToString::to_string);
     let path = ruling.path.as_ref().map(ToString::to_string);
-    let (verdict, selector, reason, winner) = match &ruling.verdict {
-        Verdict::Applies => ("applies", None, None, None),
-        Verdict::NoMatch { selector, reason } => {
+    let (decision, selector, reason, winner) = match &ruling.decision {
+        Decision::Applies => ("applies", None, None, None),
+        Decision::NoMatch { selector, reason } => {
             ("no-match", Some(selector), Some(reason.clone()), None)
         }
-        Verdict::LostTo(winner) => ("lost", None, None, Some(with_place(json!({}), winner))),
-        Verdict::Fails(error) => ("fails", None, Some(error.to_string()), None),
+        Decision::LostTo(winner) => ("lost", None, None, Some(with_place(json!({}), winner))),
+        Decision::Fails(error) => ("fails", None, Some(error.to_string()), None),
     };
     let kind = ruling.rule.kind.header().trim_matches(['[', ']']);
     let value = json!({
         "kind": kind,
         "path": path.or(written),
-        "verdict": verdict,
+        "verdict": decision,
         "selector": selector,
         "reason": reason,
         "winner": winner,

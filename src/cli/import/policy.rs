@@ -1,6 +1,6 @@
 //! A policy as it is written: tables with comments, and keys in a chosen order.
 
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::policy::{self, Diagnostic, Severity};
 use std::fmt;
 use toml_writer::{TomlStringBuilder, TomlWrite};

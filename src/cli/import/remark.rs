@@ -1,7 +1,8 @@
 //! What a policy does not carry of the configuration it was made from, or does differently.
 
-use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::cli::terminal::{Screen, Tone};
 use crate::error::Origin;
+use crate::error::harmless;
 use serde_json::{Value, json};
 
 /// In which way the policy is not what the configuration was.

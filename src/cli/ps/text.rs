@@ -3,7 +3,8 @@
 use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry, Volume};
 use super::memory::Memory;
 use super::space::readable;
-use crate::cli::terminal::{Screen, Tone, harmless};
+use crate::cli::terminal::{Screen, Tone};
+use crate::error::harmless;
 use crate::session::NamespaceRecord;
 use humantime::format_duration;
 use std::time::{Duration, SystemTime};

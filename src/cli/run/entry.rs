@@ -8,7 +8,7 @@ use crate::apply::{self, SessionDirectory, SessionGuard};
 use crate::cli::command::SERVICE;
 use crate::cli::command_log;
 use crate::cli::outcome::{reason, say};
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::fs::working_directory::WorkingDirectory;

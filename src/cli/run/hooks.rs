@@ -3,7 +3,7 @@
 use super::prepared::Prepared;
 use super::subject::subject;
 use crate::cli::outcome::say;
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::plan::When;
 

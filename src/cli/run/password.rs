@@ -2,7 +2,7 @@
 //! which nothing more is taken.
 
 use crate::cli::outcome::say;
-use crate::cli::terminal::harmless;
+use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::kernel::process::secret::Secret;
 use crate::plan::{Password, Plan};
