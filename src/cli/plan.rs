@@ -252,27 +252,33 @@ fn view(view: &View) -> Value {
             "directory": layer.directory.as_str(),
             "lifetime": lifetime(layer.lifetime),
         }),
-        View::FileSystem(FileSystem {
-            kind,
-            medium,
-            options,
-        }) => json!({
-            "view": "file system",
-            "type": kind,
-            "source": match medium {
-                Medium::Device(device) => device.as_str(),
-                Medium::Named(name) => name,
-            },
-            "options": options.iter().map(|(key, value)| match value {
-                Some(value) => format!("{key}={value}"),
-                None => key.clone(),
-            }).collect::<Vec<_>>(),
-        }),
+        View::FileSystem(system) => file_system(system),
         View::Devices => json!({ "view": "devices" }),
         View::Terminals => json!({ "view": "terminals" }),
         View::NameServers => json!({ "view": "name servers" }),
         View::Nothing { keep: k } => json!({ "view": "nothing", "keep": keep(k) }),
     }
+}
+
+fn file_system(system: &FileSystem) -> Value {
+    let FileSystem {
+        kind,
+        medium,
+        options,
+    } = system;
+    let option = |(key, value): &(String, Option<String>)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    };
+    json!({
+        "view": "file system",
+        "type": kind,
+        "source": match medium {
+            Medium::Device(device) => device.as_str(),
+            Medium::Named(name) => name,
+        },
+        "options": options.iter().map(option).collect::<Vec<_>>(),
+    })
 }
 
 /// Mode, owner and group; null is the covered directory's.

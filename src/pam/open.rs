@@ -56,18 +56,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     pending::make_postponed();
     let directory = WorkingDirectory::own();
     let before = Place::own().ok();
-    let caller = match return_to_origin() {
-        Err(error) if arguments.observe => {
-            log::warn!("{error}");
-            None
-        }
-        caller => caller?,
-    };
-    if let Some(confinement) = caller.as_ref().and_then(|_| confinement()) {
-        log::info!(
-            "cannot leave the PID namespace {confinement}: this session ends with the one around it"
-        );
-    }
+    let caller = leave_caller(&arguments)?;
     let origin = match &caller {
         Some(_) if !arguments.observe => {
             threads::permit(arguments.threads)?;
@@ -106,6 +95,24 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             left.refuse(handle, refusal, is_command.get())
         }
     }
+}
+
+/// Leaves the session in which su(1) or sudo(8) was called for where that one came from; nothing where it was called in
+/// none.
+fn leave_caller(arguments: &Arguments) -> Result<Option<Caller>, Refusal> {
+    let caller = match return_to_origin() {
+        Err(error) if arguments.observe => {
+            log::warn!("{error}");
+            None
+        }
+        caller => caller?,
+    };
+    if let Some(confinement) = caller.as_ref().and_then(|_| confinement()) {
+        log::info!(
+            "cannot leave the PID namespace {confinement}: this session ends with the one around it"
+        );
+    }
+    Ok(caller)
 }
 
 /// Refuses a session under arguments that nobody understands. Whether threads may change their namespaces is said by

@@ -54,8 +54,10 @@ fn root_row(root: &NewRoot) -> Row {
         .as_ref()
         .map(|fstab| format!("with the file systems of {fstab}"));
     let optional = root.optional.then(|| "optional".to_owned());
-    let words = std::iter::once(format!("the root directory is {}", root.path));
-    let words: Vec<String> = words.chain(fstab).chain(optional).collect();
+    let words: Vec<String> = std::iter::once(format!("the root directory is {}", root.path))
+        .chain(fstab)
+        .chain(optional)
+        .collect();
     [
         "/".to_owned(),
         harmless(&words.join(", ")),
@@ -122,9 +124,12 @@ fn volume_row(volume: &Volume) -> Row {
         .as_ref()
         .map(|close| format!("closed by {}", helper(close)));
     let optional = volume.optional.then(|| "optional".to_owned());
-    let words = std::iter::once(format!("volume opened by {}", helper(&volume.open)));
-    let words = words.chain(password).chain(close).chain(optional);
-    let words: Vec<String> = words.chain(inheritance(false, volume.inherit)).collect();
+    let words: Vec<String> = std::iter::once(format!("volume opened by {}", helper(&volume.open)))
+        .chain(password)
+        .chain(close)
+        .chain(optional)
+        .chain(inheritance(false, volume.inherit))
+        .collect();
     [
         harmless(volume.path.as_str()),
         words.join(", "),
@@ -312,8 +317,10 @@ impl Shape {
 }
 
 fn kept(keep: &[Names]) -> Vec<String> {
-    let names = keep.iter().map(|names| harmless(&names.to_string()));
-    let names: Vec<String> = names.collect();
+    let names: Vec<String> = keep
+        .iter()
+        .map(|names| harmless(&names.to_string()))
+        .collect();
     let any = !names.is_empty();
     any.then(|| format!("keeps {}", names.join(" ")))
         .into_iter()

@@ -87,9 +87,11 @@ impl Pins {
         let (Some(key), Some(mount)) = (&record.pin, self.namespace_of(record)?) else {
             return Ok(None);
         };
-        let records = record.companions.iter();
-        let others = records.map(|record| self.open_other(key, record));
-        let others: Option<Vec<OtherNamespace>> = others.collect::<Result<_>>()?;
+        let others: Option<Vec<OtherNamespace>> = record
+            .companions
+            .iter()
+            .map(|other| self.open_other(key, other))
+            .collect::<Result<_>>()?;
         Ok(others.map(|others| Namespaces { mount, others }))
     }
 
