@@ -17,7 +17,7 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// Nothing is asked.
-    Told,
+    Stated,
     /// The kernel's error number.
     Number(i32),
     /// Root may not look there (EACCES), in a directory of the user's.
@@ -43,7 +43,7 @@ impl Error {
             verb,
             object: object.to_string(),
             reason: reason.to_string(),
-            cause: Cause::Told,
+            cause: Cause::Stated,
             origin: None,
         }
     }
@@ -161,7 +161,7 @@ impl Error {
 
     fn errno(&self) -> Option<i32> {
         match self.cause {
-            Cause::Told => None,
+            Cause::Stated => None,
             Cause::Number(number) => Some(number),
             Cause::Unseen => Some(libc::EACCES),
         }

@@ -42,14 +42,14 @@ const SHELL: &str = "/bin/sh";
 
 /// Runs the command, and ends with its status.
 pub fn run(arguments: &Run) -> Outcome {
-    let _journal = Journal::open("jns", "run", LevelFilter::Info).heard_by(tell);
+    let _journal = Journal::open("jns", "run", LevelFilter::Info).heard_by(print_message);
     let done = run_command(arguments);
     done.unwrap_or_else(|error| error.outcome())
 }
 
 /// Tells who runs the command what went wrong without consequences, and what the programs of volumes and hooks
 /// have written.
-fn tell(message: &log::Record<'_>) {
+fn print_message(message: &log::Record<'_>) {
     if message.level() <= log::Level::Warn || message.target() == WRITTEN {
         say(&format!("jns: {}\n", harmless(&message.args().to_string())));
     }
@@ -148,7 +148,7 @@ impl Execution<'_> {
             report.close();
         }
         let ending = running.wait()?;
-        hooks::run(self.prepared, When::Close).unwrap_or_else(|error| hooks::tell(&error));
+        hooks::run(self.prepared, When::Close).unwrap_or_else(|error| hooks::print_error(&error));
         drop((written, entry));
         Ok(Outcome {
             status: ending.status(),

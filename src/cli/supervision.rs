@@ -243,15 +243,15 @@ pub fn in_background(rest: impl FnOnce(Report) -> u8) -> Result<Option<u8>> {
 impl Report {
     /// The command is about to be run: that it runs is told by the end of this.
     pub fn started(&self) {
-        self.tell(STARTED, 0);
+        self.send(STARTED, 0);
     }
 
     /// Nothing runs, or will not for long.
     pub fn failed(&self, status: u8) {
-        self.tell(FAILED, status);
+        self.send(FAILED, status);
     }
 
-    fn tell(&self, kind: u8, status: u8) {
+    fn send(&self, kind: u8, status: u8) {
         if let Some(pipe) = self.0.borrow().as_ref() {
             let _ = rustix::io::write(pipe, &[kind, status]);
         }
@@ -335,7 +335,7 @@ mod tests {
             let (answer, report) = pipe_with(PipeFlags::CLOEXEC).unwrap();
             let report = Report(RefCell::new(Some(report)));
             for (kind, status) in &messages {
-                report.tell(*kind, *status);
+                report.send(*kind, *status);
             }
             drop(report);
             assert_eq!(answer_of(&answer), expected, "{messages:?}");

@@ -7,7 +7,7 @@ use super::kept::Sessions;
 use super::opened::Opened;
 use super::pending::PendingReturn;
 use super::places::{self, Others};
-use super::refusal::{Refusal, tell};
+use super::refusal::{Refusal, log_failure};
 use crate::apply;
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
@@ -32,7 +32,7 @@ pub(super) fn close_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Resu
         return Ok(());
     };
     run_hooks(&opened);
-    tell(close_volumes(&opened));
+    log_failure(close_volumes(&opened));
     let others = places::forget(&opened.id);
     let pending = pending_return(&mut opened, others);
     remove_own(&opened, pending.as_ref());
@@ -69,15 +69,15 @@ fn remove_own(opened: &Opened, pending: Option<&PendingReturn>) {
     };
     // Without its first process, modules behind this one would have no process and no /proc in the session.
     if let (None, Some(leave)) = (pending, &opened.leave) {
-        tell(leave.take(&opened.id));
+        log_failure(leave.take(&opened.id));
     }
     for directory in &opened.directories {
-        tell(apply::remove_session_directory(
+        log_failure(apply::remove_session_directory(
             directory,
             Trust::User(opened.uid),
         ));
     }
-    tell(forget(&opened.id));
+    log_failure(forget(&opened.id));
 }
 
 fn leave_for_a_moment() -> Option<NamespaceGuard> {
@@ -94,7 +94,7 @@ fn run_hooks(opened: &Opened) {
         opened
             .closing
             .iter()
-            .for_each(|helper| tell(helper.run(b"")));
+            .for_each(|helper| log_failure(helper.run(b"")));
     }
 }
 

@@ -6,7 +6,7 @@ use super::items::{item, request};
 use super::judgement::{Judgement, PlannedLogin, judge, log_observed, log_plan};
 use super::kept::Sessions;
 use super::opened::Opened;
-use super::refusal::{Refusal, tell};
+use super::refusal::{Refusal, log_failure};
 use super::{environment, ffi, hooks, password, pending, threads};
 use crate::apply::Subject;
 use crate::error::{Error, Result};
@@ -350,7 +350,7 @@ impl<'o> Opening<'o> {
         environment.keep();
         if let Some(runtime) = &session.runtime {
             let source = &self.arguments.source;
-            tell(cached_plan::write(runtime, source, planned, &summary));
+            log_failure(cached_plan::write(runtime, source, planned, &summary));
         }
         let entered = EnteredSession {
             login,
@@ -388,7 +388,7 @@ impl<'o> Opening<'o> {
                 directories: session.noted_directories(),
                 opened: now(),
             };
-            tell(record.write(runtime));
+            log_failure(record.write(runtime));
         }
         let opened = Opened {
             user,

@@ -3,7 +3,7 @@
 
 use super::opened::Opened;
 use super::places::Places;
-use super::refusal::tell;
+use super::refusal::log_failure;
 use crate::journal::Journal;
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
@@ -70,11 +70,11 @@ impl PendingReturn {
         self.places.return_to(|| {
             // The socket of its first process is where the session came from.
             if let Some(leave) = &self.leave {
-                tell(leave.take(&self.session));
+                log_failure(leave.take(&self.session));
             }
             // Whoever closed the session before this one saw this process in the namespace still.
             if let Some(namespace) = namespace {
-                tell(namespace.and_then(|namespace| volumes::close_after_last(&namespace)));
+                log_failure(namespace.and_then(|namespace| volumes::close_after_last(&namespace)));
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Where a process was when it opened a session, to which it returns when that is over.
 
-use super::refusal::tell;
+use super::refusal::log_failure;
 use super::threads::later_thread;
 use crate::error::Result;
 use crate::kernel::fs::working_directory::{Location, WorkingDirectory};
@@ -104,9 +104,9 @@ impl Places {
             None => return,
         }
         if self.before != self.origin {
-            tell(enter_session(&self.before));
+            log_failure(enter_session(&self.before));
         }
-        tell(present.return_to(&self.directory, &self.left));
+        log_failure(present.return_to(&self.directory, &self.left));
     }
 }
 

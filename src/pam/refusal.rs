@@ -22,7 +22,7 @@ impl From<Error> for Refusal {
 
 /// Logs what went wrong without consequences for the session. As an ordinary user, at the end of one, most
 /// things do.
-pub(super) fn tell(done: Result<()>) {
+pub(super) fn log_failure(done: Result<()>) {
     if let Err(error) = done {
         let level = if is_effective_root() {
             log::Level::Warn

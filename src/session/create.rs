@@ -77,7 +77,7 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
         runtime: creation.origin.map(|origin| origin.runtime.clone()),
         process,
         leave: applied.init.map(|(_, known)| match shared {
-            Some(key) => Leave::Tell(key.init_address()),
+            Some(key) => Leave::Notify(key.init_address()),
             None => Leave::Kill(known),
         }),
         looks_older,

@@ -44,7 +44,7 @@ impl Ending {
                 directories,
                 opened: now(),
             };
-            tell(record.write(runtime));
+            log_failure(record.write(runtime));
         }
         Self {
             id: login.session.clone(),
@@ -60,10 +60,10 @@ impl Ending {
         }
         let trust = Trust::User(self.uid);
         for directory in directories {
-            tell(apply::remove_session_directory(directory, trust));
+            log_failure(apply::remove_session_directory(directory, trust));
         }
         if let Some(runtime) = &self.runtime {
-            tell(SessionRecord::remove(runtime, &self.id));
+            log_failure(SessionRecord::remove(runtime, &self.id));
         }
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn outside_of_store(directories: &[SessionDirectory]) -> Vec<Shown> {
     shown.collect()
 }
 
-fn tell(done: Result<()>) {
+fn log_failure(done: Result<()>) {
     if let Err(error) = done {
         log::warn!("{error}");
     }

@@ -218,7 +218,7 @@ impl Origin {
             record: Some(record),
             runtime: Some(self.runtime.clone()),
             process: self.process,
-            leave: address.map(Leave::Tell),
+            leave: address.map(Leave::Notify),
             session_guard: Some(SessionGuard {
                 opening: Opening::default(),
                 membership,

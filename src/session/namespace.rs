@@ -125,7 +125,7 @@ pub enum Leave {
     /// No other session is in it: its first process is killed, and with it all others.
     Kill(Known),
     /// Other sessions may be in it: its first process, who hears at this path, is told.
-    Tell(String),
+    Notify(String),
 }
 
 impl Leave {
@@ -139,7 +139,7 @@ impl Leave {
     pub fn take(&self, session: &SessionId) -> Result<()> {
         let result = match self {
             Self::Kill(init) => init.kill(),
-            Self::Tell(address) => init::leave(address, session.as_str()),
+            Self::Notify(address) => init::leave(address, session.as_str()),
         };
         init::set_own_pid_for_children()?;
         result

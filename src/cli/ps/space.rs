@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Counts every directory on disk that the namespaces of `census` show, each once.
 pub fn count(census: &mut Census) {
-    let mut teller = Teller::default();
+    let mut progress = CountProgress::default();
     let mut known: BTreeMap<FileIdentity, Option<Usage>> = BTreeMap::new();
     let users = census.users.iter_mut();
     for entry in users.flat_map(|user| &mut user.namespaces) {
@@ -29,7 +29,7 @@ pub fn count(census: &mut Census) {
         for instance in &record.instances {
             let used = *known
                 .entry(instance.identity())
-                .or_insert_with(|| count_instance(instance, &mut teller));
+                .or_insert_with(|| count_instance(instance, &mut progress));
             let path = instance.path.clone();
             entry.volumes.push(Volume { path, used });
         }
@@ -37,7 +37,7 @@ pub fn count(census: &mut Census) {
 }
 
 /// Nothing where another directory has its path by now, or none.
-fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
+fn count_instance(instance: &Shown, progress: &mut CountProgress) -> Option<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
     let status = rustix::fs::fstat(&top).ok()?;
@@ -50,21 +50,21 @@ fn count_instance(instance: &Shown, teller: &mut Teller) -> Option<Usage> {
             more: false,
         },
         linked: BTreeSet::new(),
-        teller,
+        progress,
         path: &instance.path,
     };
     count.tree(top);
     Some(count.usage)
 }
 
-/// Tells what is counted, once that takes long.
+/// Shows what is counted, once that takes long.
 #[derive(Debug)]
-struct Teller {
+struct CountProgress {
     printed: Instant,
     progress: Option<Progress>,
 }
 
-impl Default for Teller {
+impl Default for CountProgress {
     fn default() -> Self {
         Self {
             printed: Instant::now(),
@@ -73,8 +73,8 @@ impl Default for Teller {
     }
 }
 
-impl Teller {
-    fn tell(&mut self, path: &str) {
+impl CountProgress {
+    fn show(&mut self, path: &str) {
         if self.printed.elapsed() >= PAUSE {
             self.printed = Instant::now();
             let progress = self
@@ -90,7 +90,7 @@ struct Count<'a> {
     usage: Usage,
     /// The inodes of files with several names, each to be counted once.
     linked: BTreeSet<u64>,
-    teller: &'a mut Teller,
+    progress: &'a mut CountProgress,
     path: &'a str,
 }
 
@@ -123,7 +123,7 @@ impl Count<'_> {
 
     /// Counts an entry, and opens it if it is a directory.
     fn entry(&mut self, parent: &OwnedFd, name: &CStr) -> Option<OwnedFd> {
-        self.teller.tell(self.path);
+        self.progress.show(self.path);
         let status = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let is_directory = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
         if is_directory || status.st_nlink < 2 || self.linked.insert(status.st_ino) {
@@ -193,7 +193,7 @@ mod tests {
             inode,
             form: None,
         };
-        count_instance(&instance, &mut Teller::default())
+        count_instance(&instance, &mut CountProgress::default())
     }
 
     #[test]
@@ -229,6 +229,9 @@ mod tests {
             inode: 0,
             form: None,
         };
-        assert_eq!(count_instance(&instance, &mut Teller::default()), None);
+        assert_eq!(
+            count_instance(&instance, &mut CountProgress::default()),
+            None
+        );
     }
 }

@@ -156,8 +156,8 @@ impl Drop for Registered {
         drop(session);
         remove_all(&directories, Trust::User(self.uid));
         if let Some(runtime) = runtime {
-            tell(SessionRecord::remove(&runtime, &self.id));
-            tell(forget(&runtime, namespace));
+            print_failure(SessionRecord::remove(&runtime, &self.id));
+            print_failure(forget(&runtime, namespace));
         }
     }
 }
@@ -181,13 +181,13 @@ impl Drop for Own {
 
 fn remove_all(directories: &[SessionDirectory], trust: Trust) {
     for directory in directories {
-        tell(apply::remove_session_directory(directory, trust));
+        print_failure(apply::remove_session_directory(directory, trust));
     }
 }
 
-fn tell(done: Result<()>) {
+fn print_failure(done: Result<()>) {
     if let Err(error) = done {
-        hooks::tell(&error);
+        hooks::print_error(&error);
     }
 }
 

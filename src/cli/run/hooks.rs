@@ -20,11 +20,11 @@ pub fn run(prepared: &Prepared, when: When) -> Result<()> {
             .helper(&hook.helper, &[])
             .run(b"")
             .map_err(|error| error.at(&hook.origin));
-        hook.on_failure.deny_or_warn(ran, tell)
+        hook.on_failure.deny_or_warn(ran, print_error)
     })
 }
 
 /// Says what went wrong without consequences.
-pub fn tell(error: &Error) {
+pub fn print_error(error: &Error) {
     say(&format!("jns: {}\n", harmless(&error.to_string())));
 }
