@@ -9,7 +9,7 @@ pub struct Error {
     object: String,
     reason: String,
     cause: Cause,
-    origin: Option<Origin>,
+    location: Option<Location>,
 }
 
 /// What callers ask of a failure beside its text. An error is moved often and stays small: this is no longer than an
@@ -29,7 +29,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The place in a policy that something comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub struct Location {
     /// The policy file's path, as the administrator names it, or `built-in`.
     pub file: std::sync::Arc<str>,
     /// The line, counted from 1; 0 for what has no lines, an option of the command line.
@@ -44,7 +44,7 @@ impl Error {
             object: object.to_string(),
             reason: reason.to_string(),
             cause: Cause::Stated,
-            origin: None,
+            location: None,
         }
     }
 
@@ -62,17 +62,17 @@ impl Error {
         }
     }
 
-    /// The same, with the policy line that asked for it; the innermost origin stays.
+    /// The same, with the policy line that asked for it; the innermost location stays.
     #[must_use]
-    pub fn at(mut self, origin: &Origin) -> Self {
-        self.origin.get_or_insert_with(|| origin.clone());
+    pub fn at(mut self, location: &Location) -> Self {
+        self.location.get_or_insert_with(|| location.clone());
         self
     }
 
     /// The same, with a place in the policy that is known as text alone.
     #[must_use]
-    pub fn of(self, origin: &str) -> Self {
-        let reason = format!("{} ({origin})", self.reason);
+    pub fn of(self, location: &str) -> Self {
+        let reason = format!("{} ({location})", self.reason);
         self.because(reason)
     }
 
@@ -178,8 +178,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: {}", self.verb, self.object, self.reason)?;
-        match &self.origin {
-            Some(origin) => write!(f, " ({origin})"),
+        match &self.location {
+            Some(location) => write!(f, " ({location})"),
             None => Ok(()),
         }
     }
@@ -187,7 +187,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl Origin {
+impl Location {
     /// A line of `file`, counted from 1.
     #[must_use]
     pub fn new(file: &str, line: usize) -> Self {
@@ -196,7 +196,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.file),

@@ -11,7 +11,7 @@ mod root;
 mod show;
 mod step;
 
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::AbsPath;
 use crate::policy::Sha256;
 use crate::policy::value::Propagation;
@@ -64,7 +64,7 @@ pub enum Sharing {
     Session {
         /// The rule that wants it, because it is another one in each session; absent where the settings say
         /// so (`namespace = "session"`).
-        because: Option<Origin>,
+        because: Option<Location>,
     },
     /// The command for which it is made, even where nothing is covered in it.
     Command,
@@ -76,7 +76,7 @@ pub struct Variable {
     /// Its value, templates expanded.
     pub value: String,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// Another root directory.
@@ -94,7 +94,7 @@ pub struct NewRoot {
     /// Keep the host's root, with a log line, when the directory does not exist.
     pub optional: bool,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// What a namespace is made by, as a name: plans with the same digest give the same view.
@@ -141,7 +141,7 @@ impl Plan {
             has_fstab_steps: _,
             steps,
             optional,
-            origin: _,
+            location: _,
         }) = root
         {
             text.push_str(&format!("\nroot {path:?} {fstab:?} {optional}"));
@@ -168,7 +168,7 @@ impl Plan {
                 password,
                 optional,
                 inherit,
-                origin: _,
+                location: _,
             } = volume;
             text.push_str(&format!(
                 "\nvolume {path:?} {open:?} {close:?} {password:?} {optional} {inherit}"
@@ -248,7 +248,7 @@ fn digest_step(text: &mut String, step: &Step) {
         create,
         optional,
         inherit,
-        origin: _,
+        location: _,
     } = step;
     text.push_str(&format!(
         "\n{path:?} {view:?} {attributes:?} {propagation:?} {create} {optional} {inherit}"

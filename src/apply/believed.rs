@@ -138,13 +138,13 @@ pub fn check_beliefs(plan: &Plan, uid: u32) -> Result<()> {
     };
     for step in &plan.steps {
         if let Some(place) = believed_place(step.path.as_str()) {
-            foresee(step, &place, &walker, writer).map_err(|error| error.at(&step.origin))?;
+            foresee(step, &place, &walker, writer).map_err(|error| error.at(&step.location))?;
         }
     }
     for volume in &plan.volumes {
         let is_users = volume.open.run_as == RunAs::User && uid != 0;
         if is_users && believed_place(volume.path.as_str()).is_some() {
-            return Err(served(volume).at(&volume.origin));
+            return Err(served(volume).at(&volume.location));
         }
     }
     Ok(())

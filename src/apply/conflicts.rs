@@ -16,8 +16,8 @@ pub(super) fn check_target(step: &Step, place: &Place, view: SessionView<'_, '_>
         built.target.path() == place.path && !context.is_of_root(built.step)
     };
     if let Some(other) = view.covers.views().iter().find(same) {
-        let (path, origin) = (&other.step.path, &other.step.origin);
-        return refused(format!("it is the same place as {path} of {origin}"));
+        let (path, location) = (&other.step.path, &other.step.location);
+        return refused(format!("it is the same place as {path} of {location}"));
     }
     if wants_directory(&step.view) && !place.is_directory() {
         return refused("it is not a directory".to_owned());
@@ -43,7 +43,7 @@ pub(super) fn check_order(view: SessionView<'_, '_>, instances: &Instances<'_>) 
     let mut later = view.covers.views().iter();
     while let Some(built) = later.next() {
         let (real, step) = (built.target.path(), built.step);
-        let refused = |reason| Err(Error::new("cover", &step.path, reason).at(&step.origin));
+        let refused = |reason| Err(Error::new("cover", &step.path, reason).at(&step.location));
         if store.is_some_and(|store| is_within(store, real)) {
             return refused(store_would_vanish(view));
         }
@@ -76,8 +76,8 @@ pub(super) fn check_volume(
 ) -> Result<()> {
     let covered = |built: &&BuiltView<'_>| is_within(built.target.path(), real);
     if let Some(built) = view.covers.views().iter().find(covered) {
-        let (step, origin) = (&built.step.path, &built.step.origin);
-        let reason = format!("it would cover {step} of {origin}");
+        let (step, location) = (&built.step.path, &built.step.location);
+        let reason = format!("it would cover {step} of {location}");
         return Err(Error::new("open", path, reason));
     }
     let opened = instances.store_path();

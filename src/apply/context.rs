@@ -43,7 +43,7 @@ impl<'p> Context<'p> {
     /// Whether the step is one that every root gets, of which nobody has to be told.
     pub(super) fn is_of_every_root(&self, step: &Step) -> bool {
         let root = self.plan.root.as_ref();
-        self.is_of_root(step) && root.is_some_and(|root| root.origin == step.origin)
+        self.is_of_root(step) && root.is_some_and(|root| root.location == step.location)
     }
 
     /// The form that something can be given: a caller without rights has no ids but their own.

@@ -99,7 +99,7 @@ impl<'p> Covers<'p> {
 
     /// Attaches them to their targets, in the new namespace.
     pub(super) fn attach(&self) -> Result<()> {
-        let attach = |view: &BuiltView<'_>| view.attach().map_err(|e| e.at(&view.step.origin));
+        let attach = |view: &BuiltView<'_>| view.attach().map_err(|e| e.at(&view.step.location));
         self.views.iter().try_for_each(attach)
     }
 

@@ -107,9 +107,9 @@ impl Findings {
 
     /// Notes that an entry does not stay visible although the step's `keep` has it.
     pub(super) fn note_hidden(&mut self, step: &Step, path: &str, reason: impl Display) {
-        let origin = &step.origin;
+        let location = &step.location;
         self.notes
-            .push(format!("{path} not kept: {reason} ({origin})"));
+            .push(format!("{path} not kept: {reason} ({location})"));
     }
 
     /// Counts a match of a pattern of `keep`, and returns how it stands to what patterns may show.

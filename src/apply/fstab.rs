@@ -16,12 +16,12 @@ pub(crate) const LIMIT: usize = 1024 * 1024;
 /// It cannot be read, is not trusted, or something in it is wrong.
 pub fn read_fstab(plan: &mut Plan, trust: Trust) -> Result<()> {
     let root = plan.root.as_ref();
-    let Some((path, origin)) = root.and_then(|root| Some((root.fstab.as_ref()?, &root.origin)))
+    let Some((path, location)) = root.and_then(|root| Some((root.fstab.as_ref()?, &root.location)))
     else {
         return Ok(());
     };
-    let bytes = file::read_trusting(trust, path.as_str(), LIMIT).map_err(|e| e.at(origin))?;
-    let fstab = Fstab::of(path.as_str(), &bytes).map_err(|error| error.at(origin))?;
+    let bytes = file::read_trusting(trust, path.as_str(), LIMIT).map_err(|e| e.at(location))?;
+    let fstab = Fstab::of(path.as_str(), &bytes).map_err(|error| error.at(location))?;
     for warning in &fstab.warnings.list {
         log::debug!("{warning}");
     }

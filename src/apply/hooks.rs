@@ -30,7 +30,7 @@ pub(super) fn run_hooks(
         if let Some(hook) = &instance.hook {
             draft.expect_content();
             let ran = subject.helper(hook, &facts).run(b"");
-            ran.map_err(|error| error.at(&step.origin))?;
+            ran.map_err(|error| error.at(&step.location))?;
         }
         for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
             draft.expect_content();
@@ -61,7 +61,7 @@ pub(super) fn run_inits(
                 is_new,
             };
             let ran = subject.prepare(&init.helper, target);
-            let located = ran.map_err(|error| error.at(&init.origin));
+            let located = ran.map_err(|error| error.at(&init.location));
             init.on_failure
                 .deny_or_warn(located, |error| log::warn!("{error}"))?;
         }
@@ -71,7 +71,7 @@ pub(super) fn run_inits(
 
 fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
     let ran = subject.helper(&hook.helper, facts).run(b"");
-    let located = ran.map_err(|error| error.at(&hook.origin));
+    let located = ran.map_err(|error| error.at(&hook.location));
     hook.on_failure
         .deny_or_warn(located, |error| log::warn!("{error}"))
 }

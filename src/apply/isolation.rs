@@ -62,7 +62,7 @@ impl<'p> OtherNamespaces<'p> {
                 Network::Named(name) => named(name),
                 Network::None | Network::Shared => return None,
             };
-            Some(found.map_err(|error| error.at(&wanted.origin)))
+            Some(found.map_err(|error| error.at(&wanted.location)))
         });
         let mut namespaces = Self {
             isolation,
@@ -73,7 +73,7 @@ impl<'p> OtherNamespaces<'p> {
         };
         if let Some(wanted) = &isolation.processes {
             let prepared = namespaces.prepare_processes(&wanted.value, plan);
-            prepared.map_err(|error| error.at(&wanted.origin))?;
+            prepared.map_err(|error| error.at(&wanted.location))?;
         }
         Ok(namespaces)
     }
@@ -117,14 +117,14 @@ impl<'p> OtherNamespaces<'p> {
         } = self.isolation;
         if let Some(wanted) = hostname {
             let set = network::set_host_name(&wanted.value);
-            set.map_err(|error| error.at(&wanted.origin))?;
+            set.map_err(|error| error.at(&wanted.location))?;
         }
         if let Some(wanted) = network {
             let up = match &self.network {
                 Some((named, _)) => guard.join(named),
                 None => network::bring_loopback_up(),
             };
-            up.map_err(|error| error.at(&wanted.origin))?;
+            up.map_err(|error| error.at(&wanted.location))?;
         }
         Ok(())
     }
@@ -133,10 +133,10 @@ impl<'p> OtherNamespaces<'p> {
     pub(super) fn attach(&self) -> Result<()> {
         if let (Some(processes), Some(wanted)) = (&self.processes, &self.isolation.processes) {
             let attached = processes.attach();
-            attached.map_err(|error| error.at(&wanted.origin))?;
+            attached.map_err(|error| error.at(&wanted.location))?;
         }
         if let Some(wanted) = &self.isolation.ipc {
-            cover_message_queues().map_err(|error| error.at(&wanted.origin))?;
+            cover_message_queues().map_err(|error| error.at(&wanted.location))?;
         }
         Ok(())
     }

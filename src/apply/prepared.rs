@@ -86,7 +86,7 @@ impl<'p> Prepared<'p> {
                 self.findings.leave_out_root(wanted, &missing);
                 Ok(plan.steps.iter().collect())
             }
-            Err(error) => Err(error.at(&wanted.origin)),
+            Err(error) => Err(error.at(&wanted.location)),
             Ok(root) => {
                 self.findings
                     .note_source(wanted.path.as_str(), root.place());
@@ -97,7 +97,7 @@ impl<'p> Prepared<'p> {
     }
 
     fn add(&mut self, step: &'p Step) -> Result<()> {
-        self.try_add(step).map_err(|error| error.at(&step.origin))
+        self.try_add(step).map_err(|error| error.at(&step.location))
     }
 
     fn try_add(&mut self, step: &'p Step) -> Result<()> {

@@ -57,7 +57,7 @@ pub(super) fn open_volumes(
             };
             opening.open(path, programs, &census)
         });
-        opened.map_err(|error| error.at(&volume.origin))?;
+        opened.map_err(|error| error.at(&volume.location))?;
     }
     Ok(opening)
 }

@@ -9,7 +9,7 @@ use crate::cli::outcome::{Outcome, reason};
 use crate::cli::source::{diagnostic_as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count};
 use crate::error::harmless;
-use crate::error::{Error, Origin};
+use crate::error::{Error, Location};
 use crate::login::{Accounts, Nss};
 use crate::policy::source::LIMIT;
 use crate::policy::{Diagnostic, Diagnostics, Loaded, Place, Policy, Severity, Source};
@@ -104,12 +104,12 @@ fn with_unknown(
 ) -> Diagnostics {
     let unknown = policy.unknown_principals(accounts, usize::MAX);
     let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
-    for (principal, origin) in unknown.iter().take(SHOWN) {
-        let file = origin.file.as_ref();
+    for (principal, location) in unknown.iter().take(SHOWN) {
+        let file = location.file.as_ref();
         let known = texts.entry(file).or_insert_with(|| text(file));
         warnings
             .list
-            .push(nobody(principal, origin, known.as_deref()));
+            .push(nobody(principal, location, known.as_deref()));
     }
     let unsaid = unknown.len().saturating_sub(SHOWN);
     warnings.more = warnings.more.saturating_add(unsaid);
@@ -118,15 +118,15 @@ fn with_unknown(
     warnings
 }
 
-fn nobody(principal: &str, origin: &Origin, text: Option<&str>) -> Diagnostic {
+fn nobody(principal: &str, location: &Location, text: Option<&str>) -> Diagnostic {
     let (kind, name) = match principal.strip_prefix('@') {
         Some(group) => ("group", group),
         None => ("user", principal),
     };
     Diagnostic {
         severity: Severity::Warning,
-        file: origin.file.clone(),
-        place: text.map(|text| place_of(principal, origin.line, text)),
+        file: location.file.clone(),
+        place: text.map(|text| place_of(principal, location.line, text)),
         message: format!("there is no {kind} `{name}`, so `{principal}` matches nobody"),
         help: None,
     }
@@ -255,8 +255,8 @@ mod tests {
 
     #[test]
     fn nobody_is_a_warning_in_the_words_of_the_policy() {
-        let origin = Origin::new("p.toml", 1);
-        let said = |principal| nobody(principal, &origin, None).message;
+        let location = Location::new("p.toml", 1);
+        let said = |principal| nobody(principal, &location, None).message;
         assert_eq!(said("@x"), "there is no group `x`, so `@x` matches nobody");
         assert_eq!(said("x"), "there is no user `x`, so `x` matches nobody");
     }
@@ -269,7 +269,7 @@ mod tests {
             diagnostics: Diagnostics {
                 list: vec![Diagnostic {
                     severity,
-                    ..nobody("x", &Origin::new("p", 1), None)
+                    ..nobody("x", &Location::new("p", 1), None)
                 }],
                 more: 0,
             },

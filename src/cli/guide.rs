@@ -345,7 +345,7 @@ const GUIDES: &[Guide] = &[
         ],
         keys: &[(
             "(with --explain)",
-            "the plan, as jns-explain(1) has it below `plan`; the file of each origin is the option, its line 0",
+            "the plan, as jns-explain(1) has it below `plan`; the file of each location is the option, its line 0",
         )],
         statuses: &[
             (

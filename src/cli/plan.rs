@@ -1,6 +1,6 @@
 //! A plan, as an administrator and as a program reads it.
 
-use crate::error::Origin;
+use crate::error::Location;
 use crate::error::harmless;
 use crate::path::AbsPath;
 use crate::plan::{
@@ -55,8 +55,11 @@ fn all<T>(list: &[T], value: impl Fn(&T) -> Value) -> Vec<Value> {
 }
 
 fn variable((name, variable): (&String, &Variable)) -> (String, Value) {
-    let Variable { value, origin } = variable;
-    (name.clone(), with_place(json!({ "value": value }), origin))
+    let Variable { value, location } = variable;
+    (
+        name.clone(),
+        with_place(json!({ "value": value }), location),
+    )
 }
 
 /// Who has the namespace, and which rule is the reason why it is the session's own.
@@ -66,7 +69,7 @@ fn sharing(sharing: &Sharing) -> Value {
         Sharing::Command => json!({ "of": "command", "because": null }),
         Sharing::Session { because } => json!({
             "of": "session",
-            "because": because.as_ref().map(|origin| with_place(json!({}), origin)),
+            "because": because.as_ref().map(|location| with_place(json!({}), location)),
         }),
     }
 }
@@ -78,7 +81,7 @@ fn root(root: &NewRoot) -> Value {
         has_fstab_steps: _,
         steps,
         optional,
-        origin,
+        location,
     } = root;
     let value = json!({
         "path": path.as_str(),
@@ -86,7 +89,7 @@ fn root(root: &NewRoot) -> Value {
         "steps": all(steps, step),
         "optional": optional,
     });
-    with_place(value, origin)
+    with_place(value, location)
 }
 
 /// What is the session's own; null is the host's.
@@ -106,7 +109,7 @@ fn isolation(isolation: &Isolation) -> Value {
 }
 
 fn said<T>(wanted: &Wanted<T>, value: &str) -> Value {
-    with_place(json!({ "value": value }), &wanted.origin)
+    with_place(json!({ "value": value }), &wanted.location)
 }
 
 fn volume(volume: &Volume) -> Value {
@@ -117,7 +120,7 @@ fn volume(volume: &Volume) -> Value {
         password,
         optional,
         inherit,
-        origin,
+        location,
     } = volume;
     let value = json!({
         "path": path.as_str(),
@@ -127,7 +130,7 @@ fn volume(volume: &Volume) -> Value {
         "optional": optional,
         "inherit": inherit,
     });
-    with_place(value, origin)
+    with_place(value, location)
 }
 
 fn hook(hook: &Hook) -> Value {
@@ -135,14 +138,14 @@ fn hook(hook: &Hook) -> Value {
         when,
         helper: program,
         on_failure,
-        origin,
+        location,
     } = hook;
     let value = json!({
         "when": word_of(*when),
         "run": helper(program),
         "on_failure": word_of(*on_failure),
     });
-    with_place(value, origin)
+    with_place(value, location)
 }
 
 fn init(init: &Init) -> Value {
@@ -151,7 +154,7 @@ fn init(init: &Init) -> Value {
         instance,
         helper: program,
         on_failure,
-        origin,
+        location,
     } = init;
     let value = json!({
         "path": path.as_str(),
@@ -159,7 +162,7 @@ fn init(init: &Init) -> Value {
         "run": helper(program),
         "on_failure": word_of(*on_failure),
     });
-    with_place(value, origin)
+    with_place(value, location)
 }
 
 fn helper(helper: &Helper) -> Value {
@@ -191,7 +194,7 @@ fn step(step: &Step) -> Value {
         create,
         optional,
         inherit,
-        origin,
+        location,
     } = step;
     let mut value = json!({
         "path": path.as_str(),
@@ -204,7 +207,7 @@ fn step(step: &Step) -> Value {
     if let (Some(object), Value::Object(view)) = (value.as_object_mut(), view(shown)) {
         object.extend(view);
     }
-    with_place(value, origin)
+    with_place(value, location)
 }
 
 fn view(view: &View) -> Value {
@@ -296,10 +299,10 @@ fn keep(names: &[Names]) -> Vec<String> {
 }
 
 /// `value`, which is an object, with the file and line it comes from.
-pub fn with_place(mut value: Value, origin: &Origin) -> Value {
+pub fn with_place(mut value: Value, location: &Location) -> Value {
     if let Some(object) = value.as_object_mut() {
-        object.insert("file".into(), origin.file.as_ref().into());
-        object.insert("line".into(), origin.line.into());
+        object.insert("file".into(), location.file.as_ref().into());
+        object.insert("line".into(), location.line.into());
     }
     value
 }

@@ -13,7 +13,7 @@ pub(super) struct SessionHook {
     pub(super) helper: plan::Helper,
     on_failure: OnFailure,
     /// Its place in the policy.
-    origin: String,
+    location: String,
 }
 
 impl SessionHook {
@@ -23,7 +23,7 @@ impl SessionHook {
             when: hook.when,
             helper: hook.helper.clone(),
             on_failure: hook.on_failure,
-            origin: hook.origin.to_string(),
+            location: hook.location.to_string(),
         };
         let of_session = |hook: &&Hook| hook.when != When::Created;
         hooks.iter().filter(of_session).map(cached).collect()
@@ -33,7 +33,7 @@ impl SessionHook {
         let ran = subject
             .helper(&self.helper, &[])
             .run(b"")
-            .map_err(|error| error.of(&self.origin));
+            .map_err(|error| error.of(&self.location));
         self.on_failure
             .deny_or_warn(ran, |error| log::warn!("{error}"))
     }
@@ -47,7 +47,7 @@ pub(super) struct Preparation {
     pub(super) helper: plan::Helper,
     on_failure: OnFailure,
     /// Its place in the policy.
-    origin: String,
+    location: String,
 }
 
 impl Preparation {
@@ -58,7 +58,7 @@ impl Preparation {
             instance: init.instance.as_ref().map(ToString::to_string),
             helper: init.helper.clone(),
             on_failure: init.on_failure,
-            origin: init.origin.to_string(),
+            location: init.location.to_string(),
         };
         inits.iter().map(cached).collect()
     }
@@ -72,7 +72,7 @@ impl Preparation {
         };
         let ran = subject
             .prepare(&self.helper, target)
-            .map_err(|error| error.of(&self.origin));
+            .map_err(|error| error.of(&self.location));
         self.on_failure
             .deny_or_warn(ran, |error| log::warn!("{error}"))
     }

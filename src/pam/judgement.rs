@@ -56,10 +56,14 @@ pub(super) fn judge(
     is_command.set(Some(policy.settings.inherits(&login.service)));
     let login = login.with(policy.needs())?;
     let selection = select(policy, &login);
-    if let Some(Exemption { principal, origin }) = &selection.exemption {
+    if let Some(Exemption {
+        principal,
+        location,
+    }) = &selection.exemption
+    {
         let (user, service) = (&login.user, &login.service);
         log::info!(
-            "session of {user} by {service}: exempt as {principal} ({origin}), it gets no view of its own"
+            "session of {user} by {service}: exempt as {principal} ({location}), it gets no view of its own"
         );
         let plan = Plan::from_selection(policy, &selection, &login, &Nss)?;
         drop(selection);
@@ -162,8 +166,8 @@ fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
 }
 
 fn warn_of_unknown_principals(policy: &Policy) {
-    for (principal, origin) in policy.unknown_principals(&Nss, LOOKED_UP) {
-        log::warn!("{principal} names nobody ({origin})");
+    for (principal, location) in policy.unknown_principals(&Nss, LOOKED_UP) {
+        log::warn!("{principal} names nobody ({location})");
     }
 }
 
@@ -171,8 +175,8 @@ fn warn_of_lacking_labels(plan: &Plan) {
     for step in &plan.steps {
         let labelling = step.view.instance().map(|instance| &instance.labelling);
         if labelling == Some(&Labelling::Lacking) {
-            let Step { path, origin, .. } = step;
-            log::warn!("this machine has no SELinux: {path} is private by user ({origin})");
+            let Step { path, location, .. } = step;
+            log::warn!("this machine has no SELinux: {path} is private by user ({location})");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Variable,
 };
 use super::{Isolation, View, Volume, Wanted};
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Location, Result};
 use crate::login::{Accounts, Login};
 use crate::path::{AbsPath, Component};
 use crate::policy::rule::{
@@ -76,7 +76,7 @@ fn plan(
     let mut own = None;
     for ruling in selection.effective() {
         refuse(ruling)?;
-        own = own.or_else(|| is_of_session(ruling.rule).then(|| ruling.rule.origin.clone()));
+        own = own.or_else(|| is_of_session(ruling.rule).then(|| ruling.rule.location.clone()));
         builder.add(ruling, &mut plan)?;
     }
     // `Path` of the standard library would do the same: `/a-b` comes after `/a/b`, so that what lies
@@ -89,7 +89,7 @@ fn plan(
         .sort_by(|one, other| one.path.components().cmp(other.path.components()));
     distinct_instances(&plan.steps)?;
     if let Some(root) = &mut plan.root {
-        root.steps = base(&root.origin, &plan.steps);
+        root.steps = base(&root.location, &plan.steps);
     }
     separate_volumes(&plan)?;
     plan.sharing = match policy.settings.namespace {
@@ -121,11 +121,11 @@ fn refuse(ruling: &Ruling<'_>) -> Result<()> {
     if let Decision::Fails(error) = &ruling.decision {
         return Err(error.clone());
     }
-    let (kind, origin) = (&ruling.rule.kind, &ruling.rule.origin);
+    let (kind, location) = (&ruling.rule.kind, &ruling.rule.location);
     match (kind.label(), lacks_labels()) {
         (Some(per), Some(reason)) => {
             let part = format!("`per = \"{}\"`", word_of(per));
-            Err(Error::new("apply", part, reason).at(origin))
+            Err(Error::new("apply", part, reason).at(location))
         }
         _ => Ok(()),
     }
@@ -141,9 +141,9 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
             let (directory, path) = (&instance.directory, &first.path);
             let reason = format!(
                 "its instance {directory} is that of {path} too, {}",
-                first.origin
+                first.location
             );
-            return Err(Error::new("cover", &step.path, reason).at(&step.origin));
+            return Err(Error::new("cover", &step.path, reason).at(&step.location));
         }
     }
     Ok(())
@@ -153,10 +153,10 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
 fn separate_volumes(plan: &Plan) -> Result<()> {
     for volume in &plan.volumes {
         let refused =
-            |reason: String| Err(Error::new("open", &volume.path, reason).at(&volume.origin));
+            |reason: String| Err(Error::new("open", &volume.path, reason).at(&volume.location));
         let covered = |step: &&Step| step.path.is_within(&volume.path);
         if let Some(step) = plan.steps.iter().find(covered) {
-            return refused(format!("it would cover {} of {}", step.path, step.origin));
+            return refused(format!("it would cover {} of {}", step.path, step.location));
         }
         if let Some(reason) = covers_store(&volume.path, &plan.store) {
             return refused(reason);
@@ -176,7 +176,8 @@ impl<'r> Covering<'r> {
     /// Takes them out of a ruling. Every rule of a kind that has a path was given it when it was selected.
     fn of(ruling: &'r Ruling<'_>) -> Result<Self> {
         let (path, rule) = (ruling.path.as_ref(), ruling.rule);
-        let missing = || Error::new("apply", rule.kind.header(), "it has no path").at(&rule.origin);
+        let missing =
+            || Error::new("apply", rule.kind.header(), "it has no path").at(&rule.location);
         Ok(Self {
             rule,
             path: path.ok_or_else(missing)?,
@@ -194,7 +195,7 @@ impl<'r> Covering<'r> {
             create: false,
             optional: rule.optional,
             inherit: rule.is_inherited(),
-            origin: rule.origin.clone(),
+            location: rule.location.clone(),
         }
     }
 }
@@ -209,7 +210,7 @@ impl Builder<'_> {
     fn add(&self, ruling: &Ruling<'_>, plan: &mut Plan) -> Result<()> {
         let rule = ruling.rule;
         match &rule.kind {
-            Kind::Env(env) => plan.environment.extend(self.variables(env, &rule.origin)),
+            Kind::Env(env) => plan.environment.extend(self.variables(env, &rule.location)),
             Kind::Isolate(isolate) => self.isolate(isolate, rule, &mut plan.isolation)?,
             Kind::Hook(hook) => plan.hooks.push(self.hook(hook, rule)),
             Kind::Volume(volume) => {
@@ -251,7 +252,7 @@ impl Builder<'_> {
         let covering = Covering::of(ruling)?;
         let Covering { rule, path } = covering;
         if let Some(reason) = covers_store(path, self.store) {
-            return Err(Error::new("cover", path, reason).at(&rule.origin));
+            return Err(Error::new("cover", path, reason).at(&rule.location));
         }
         if let Some(step) = make(covering)? {
             plan.inits.extend(self.init(&step, rule)?);
@@ -278,31 +279,31 @@ impl Builder<'_> {
                 timeout: HELPER_TIMEOUT,
             },
             on_failure: init.on_failure,
-            origin: rule.origin.clone(),
+            location: rule.location.clone(),
         }))
     }
 
     fn isolate(&self, isolate: &Isolate, rule: &Rule, isolation: &mut Isolation) -> Result<()> {
-        let origin = &rule.origin;
+        let location = &rule.location;
         override_key(
             &mut isolation.processes,
             isolate.processes,
             Processes::Shared,
-            origin,
+            location,
         );
-        override_key(&mut isolation.ipc, isolate.ipc, Ipc::Shared, origin);
+        override_key(&mut isolation.ipc, isolate.ipc, Ipc::Shared, location);
         override_key(
             &mut isolation.network,
             isolate.network.clone(),
             Network::Shared,
-            origin,
+            location,
         );
         if let Some(template) = &isolate.hostname {
             let name = template.expand(self.login);
             let value = name.map_err(|reason| misfit("hostname", template, reason, rule))?;
             isolation.hostname = Some(Wanted {
                 value,
-                origin: origin.clone(),
+                location: location.clone(),
             });
         }
         Ok(())
@@ -319,7 +320,7 @@ impl Builder<'_> {
             fstab: fstab.transpose()?,
             steps: Vec::new(),
             optional: rule.optional,
-            origin: rule.origin.clone(),
+            location: rule.location.clone(),
         })
     }
 
@@ -332,7 +333,7 @@ impl Builder<'_> {
             password: volume.password,
             optional: rule.optional,
             inherit: rule.is_inherited(),
-            origin: rule.origin.clone(),
+            location: rule.location.clone(),
         }
     }
 
@@ -341,7 +342,7 @@ impl Builder<'_> {
             when: hook.when,
             helper: self.program(&hook.run, hook.run_as, hook.timeout),
             on_failure: hook.on_failure,
-            origin: rule.origin.clone(),
+            location: rule.location.clone(),
         }
     }
 
@@ -444,7 +445,7 @@ impl Builder<'_> {
         };
         if directory == *path {
             let reason = "the layer would be what it is on";
-            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
+            return Err(Error::new("use the store", directory, reason).at(&rule.location));
         }
         let layer = self.instance(directory, overlay.per, rule)?;
         let view = View::Overlay { layer };
@@ -480,7 +481,7 @@ impl Builder<'_> {
         let label = self
             .accounts
             .label(self.login, path.as_str(), basis)
-            .map_err(|error| error.at(&rule.origin))?;
+            .map_err(|error| error.at(&rule.location))?;
         Ok(label.map_or(Labelling::Lacking, Labelling::Own))
     }
 
@@ -488,7 +489,7 @@ impl Builder<'_> {
     fn instance(&self, directory: AbsPath, per: Per, rule: &Rule) -> Result<Instance> {
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
-            return Err(Error::new("use the store", directory, reason).at(&rule.origin));
+            return Err(Error::new("use the store", directory, reason).at(&rule.location));
         }
         let lifetime = match per {
             Per::Session => Lifetime::Session,
@@ -511,7 +512,7 @@ impl Builder<'_> {
         Covering { rule, path }: Covering<'_>,
     ) -> Result<AbsPath> {
         let failed =
-            |reason: String| Error::new("name the instance of", path, reason).at(&rule.origin);
+            |reason: String| Error::new("name the instance of", path, reason).at(&rule.location);
         let name = name_instance(path.as_str(), label).ok_or_else(|| {
             failed("the path is too long for a name; give the rule a `store`".to_owned())
         })?;
@@ -579,11 +580,11 @@ impl Builder<'_> {
         name.map_err(|reason| misfit(key, template, reason, rule))
     }
 
-    fn variables(&self, env: &Env, origin: &Origin) -> Vec<(String, Variable)> {
+    fn variables(&self, env: &Env, location: &Location) -> Vec<(String, Variable)> {
         let variable = |(name, template): (&String, &crate::policy::template::Template)| {
             let value = template.text(self.login);
-            let origin = origin.clone();
-            (name.clone(), Variable { value, origin })
+            let location = location.clone();
+            (name.clone(), Variable { value, location })
         };
         env.set.iter().map(variable).collect()
     }
@@ -594,20 +595,20 @@ fn override_key<T: PartialEq>(
     wanted: &mut Option<Wanted<T>>,
     said: Option<T>,
     host: T,
-    origin: &Origin,
+    location: &Location,
 ) {
     if let Some(value) = said {
-        let origin = origin.clone();
-        *wanted = (value != host).then_some(Wanted { value, origin });
+        let location = location.clone();
+        *wanted = (value != host).then_some(Wanted { value, location });
     }
 }
 
 fn misfit(key: &str, template: impl std::fmt::Display, reason: String, rule: &Rule) -> Error {
-    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.origin)
+    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.location)
 }
 
 fn nobody(key: &str, name: &Component, reason: &str, rule: &Rule) -> Error {
-    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.origin)
+    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.location)
 }
 
 /// A decimal user or group id; the highest number means "none" to the kernel.

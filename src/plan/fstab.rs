@@ -215,7 +215,7 @@ impl Reader<'_, '_> {
             create: options.create,
             optional: options.optional,
             inherit: false,
-            origin: self.text.origin(entry.source.span.start),
+            location: self.text.location(entry.source.span.start),
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a session has of its own besides mounts.
 
-use crate::error::Origin;
+use crate::error::Location;
 use crate::policy::rule::{Ipc, Network, Processes};
 use crate::policy::word_of;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub struct Wanted<T> {
     /// Its value.
     pub value: T,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 impl Isolation {

@@ -1,6 +1,6 @@
 //! Programs that are run for a session.
 
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::AbsPath;
 use crate::policy::rule::{OnFailure, Password, RunAs, When};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Volume {
     /// Whether commands that the user runs as somebody else find it too.
     pub inherit: bool,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// A program that prepares what a path shows, at every login.
@@ -48,7 +48,7 @@ pub struct Init {
     /// The effect of its failure.
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// A program that is run at a moment of the session's life.
@@ -61,5 +61,5 @@ pub struct Hook {
     /// The effect of its failure.
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }

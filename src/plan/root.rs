@@ -2,7 +2,7 @@
 
 use super::fstab::Fstab;
 use super::{FileSystem, Medium, NewRoot, Plan, Shape, Step, View};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::AbsPath;
 use crate::policy::value::{Attributes, Mode, Size, attribute};
 
@@ -34,19 +34,19 @@ impl NewRoot {
 }
 
 /// The steps that every root gets, unless one of `others` covers their path.
-pub(super) fn base(origin: &Origin, others: &[Step]) -> Vec<Step> {
+pub(super) fn base(location: &Location, others: &[Step]) -> Vec<Step> {
     let all = [
-        step("/dev", View::Devices, origin),
-        optional(of_kind("/dev/mqueue", "mqueue", origin)),
-        step("/dev/pts", View::Terminals, origin),
-        with_programs(step("/dev/shm", memory(Mode::STICKY), origin)),
-        of_kind("/proc", "proc", origin),
-        step("/run", memory(Mode::OPEN), origin),
-        read_only(of_kind("/sys", "sysfs", origin)),
+        step("/dev", View::Devices, location),
+        optional(of_kind("/dev/mqueue", "mqueue", location)),
+        step("/dev/pts", View::Terminals, location),
+        with_programs(step("/dev/shm", memory(Mode::STICKY), location)),
+        of_kind("/proc", "proc", location),
+        step("/run", memory(Mode::OPEN), location),
+        read_only(of_kind("/sys", "sysfs", location)),
         read_only(optional(step(
             "/etc/resolv.conf",
             View::NameServers,
-            origin,
+            location,
         ))),
     ];
     let mut steps: Vec<Step> = all.into_iter().flatten().collect();
@@ -60,7 +60,7 @@ fn is_covered(step: &Step, others: &[Step]) -> bool {
 }
 
 /// A step of which nothing is trusted to be there already.
-fn step(path: &str, view: View, origin: &Origin) -> Option<Step> {
+fn step(path: &str, view: View, location: &Location) -> Option<Step> {
     let devices = matches!(view, View::Devices | View::Terminals);
     let no_devices = if devices { 0 } else { attribute::NO_DEV };
     let attributes = attribute::NO_SUID | attribute::NO_EXEC | no_devices;
@@ -72,17 +72,17 @@ fn step(path: &str, view: View, origin: &Origin) -> Option<Step> {
         create: true,
         optional: false,
         inherit: false,
-        origin: origin.clone(),
+        location: location.clone(),
     })
 }
 
-fn of_kind(path: &str, kind: &str, origin: &Origin) -> Option<Step> {
+fn of_kind(path: &str, kind: &str, location: &Location) -> Option<Step> {
     let view = View::FileSystem(FileSystem {
         kind: kind.to_owned(),
         medium: Medium::Named(kind.to_owned()),
         options: Vec::new(),
     });
-    step(path, view, origin)
+    step(path, view, location)
 }
 
 fn optional(step: Option<Step>) -> Option<Step> {

@@ -5,7 +5,7 @@ use super::{
     NewRoot, OnFailure,
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
-use crate::error::{Origin, harmless};
+use crate::error::{Location, harmless};
 use crate::policy::value::{Names, Size};
 use crate::policy::word_of;
 use std::fmt;
@@ -27,7 +27,7 @@ impl fmt::Display for Plan {
                 format!("${name}"),
                 value,
                 String::new(),
-                visible_origin(&variable.origin),
+                visible_location(&variable.location),
             ]
         });
         let rows: Vec<Row> = root
@@ -62,7 +62,7 @@ fn root_row(root: &NewRoot) -> Row {
         "/".to_owned(),
         harmless(&words.join(", ")),
         String::new(),
-        visible_origin(&root.origin),
+        visible_location(&root.location),
     ]
 }
 
@@ -109,7 +109,7 @@ fn wanted_row<T>(
             subject.to_owned(),
             words(&wanted.value),
             String::new(),
-            visible_origin(&wanted.origin),
+            visible_location(&wanted.location),
         ]
     })
 }
@@ -134,7 +134,7 @@ fn volume_row(volume: &Volume) -> Row {
         harmless(volume.path.as_str()),
         words.join(", "),
         String::new(),
-        visible_origin(&volume.origin),
+        visible_location(&volume.location),
     ]
 }
 
@@ -145,7 +145,7 @@ fn init_row(init: &Init) -> Row {
         "init".to_owned(),
         format!("prepares {path} at every login by {program}, {failure}"),
         String::new(),
-        visible_origin(&init.origin),
+        visible_location(&init.location),
     ]
 }
 
@@ -162,7 +162,7 @@ fn hook_row(hook: &Hook) -> Row {
         format!("hook {}", word_of(hook.when)),
         format!("runs {}, {failure}", helper(&hook.helper)),
         String::new(),
-        visible_origin(&hook.origin),
+        visible_location(&hook.location),
     ]
 }
 
@@ -191,16 +191,16 @@ fn row(step: &Step) -> Row {
         harmless(step.path.as_str()),
         words.join(", "),
         step.attributes.words().join(","),
-        visible_origin(&step.origin),
+        visible_location(&step.location),
     ]
 }
 
 /// The line of a rule's step. What a new root directory has of itself is for no command of the user's.
 fn rule_row(step: &Step) -> Row {
-    let [path, words, attributes, origin] = row(step);
+    let [path, words, attributes, location] = row(step);
     let inheritance = inheritance(step.view.is_scratch(), step.inherit);
     let words: Vec<String> = std::iter::once(words).chain(inheritance).collect();
-    [path, words.join(", "), attributes, origin]
+    [path, words.join(", "), attributes, location]
 }
 
 /// Whether commands that the user runs as somebody else find something too, where that is not as usual.
@@ -327,8 +327,8 @@ fn kept(keep: &[Names]) -> Vec<String> {
         .collect()
 }
 
-fn visible_origin(origin: &Origin) -> String {
-    harmless(&origin.to_string())
+fn visible_location(location: &Location) -> String {
+    harmless(&location.to_string())
 }
 
 fn aligned(rows: &[Row]) -> String {

@@ -1,7 +1,7 @@
 //! The steps of a plan: paths, and the views that appear there.
 
 use super::program::Helper;
-use crate::error::Origin;
+use crate::error::Location;
 use crate::login::Label;
 use crate::path::AbsPath;
 use crate::policy::store::Parent;
@@ -26,7 +26,7 @@ pub struct Step {
     /// Whether commands that the user runs as somebody else find it too.
     pub inherit: bool,
     /// The rule's place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// The view that appears at a path.

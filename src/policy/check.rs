@@ -8,7 +8,7 @@ use super::rule::{Kind, Per, Selectors};
 use super::settings::{Namespaces, Settings};
 use super::template::Fact;
 use super::text::Text;
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::AbsPath;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -73,10 +73,10 @@ impl<'a, 't> Checker<'a, 't> {
 
     /// Among rules with one path.
     fn repeated_selectors(&mut self, group: &[&Draft]) {
-        let mut seen: BTreeMap<_, &Origin> = BTreeMap::new();
+        let mut seen: BTreeMap<_, &Location> = BTreeMap::new();
         for draft in group {
             match seen.entry(selector_key(&draft.rule.selectors)) {
-                Entry::Vacant(entry) => drop(entry.insert(&draft.rule.origin)),
+                Entry::Vacant(entry) => drop(entry.insert(&draft.rule.location)),
                 Entry::Occupied(first) => {
                     let line = first.get().line;
                     let fault = || {
@@ -99,7 +99,7 @@ impl<'a, 't> Checker<'a, 't> {
             };
             let (first_path, first) = *seen
                 .entry(store.to_string())
-                .or_insert((path, &draft.rule.origin));
+                .or_insert((path, &draft.rule.location));
             if first_path != path {
                 let fault = Fault::new(format!("{first} has a rule with the same `store`"));
                 self.error(draft, &draft.store, fault);
@@ -187,7 +187,7 @@ impl<'a, 't> Checker<'a, 't> {
     }
 
     fn warning(&mut self, draft: &Draft, fault: Fault) {
-        let line = draft.rule.origin.line;
+        let line = draft.rule.location.line;
         if let Some(text) = self.text_of(draft) {
             self.report.warning(text, &text.line_span(line), fault);
         }

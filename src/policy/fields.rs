@@ -2,7 +2,7 @@
 
 use super::report::{Fault, Report};
 use super::text::Text;
-use crate::error::Origin;
+use crate::error::Location;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -133,8 +133,8 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// The place of the table's header.
-    pub fn origin(&self) -> Origin {
-        self.text.origin(self.table.span.start)
+    pub fn location(&self) -> Location {
+        self.text.location(self.table.span.start)
     }
 
     /// The place of the table's header in the text.
@@ -201,11 +201,11 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// A list, each element as a `T` with its place. Elements that are wrong are reported and left out.
-    pub fn list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
+    pub fn list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Location)>> {
         let items = self.strings(key)?;
         let parsed = items.iter().filter_map(|item| {
-            let origin = self.text.origin(item.span.start);
-            self.parse(item).map(|value| (value, origin))
+            let location = self.text.location(item.span.start);
+            self.parse(item).map(|value| (value, location))
         });
         Some(parsed.collect())
     }
@@ -217,7 +217,7 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
     }
 
     /// A list that must have an element, each as a `T` with its place: without one, its rule would match nothing.
-    pub(crate) fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Origin)>> {
+    pub(crate) fn filled_list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Location)>> {
         let list = self.list(key)?;
         if self.strings_of(key).is_some_and(<[_]>::is_empty) {
             let fault = Fault::new(format!("`{key}` is empty, so that the rule never applies"));

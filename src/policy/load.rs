@@ -10,7 +10,7 @@ use super::source::Source;
 use super::template::Fact;
 use super::text::Text;
 use super::{check, document};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::login::{Accounts, Needs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub struct Dependence {
 
 /// A name that a principal of the policy mentions although there is no such user or group: `alice` or
 /// `@group`, and where it stands.
-pub type UnknownPrincipal = (String, Origin);
+pub type UnknownPrincipal = (String, Location);
 
 impl Policy {
     /// Reads and checks the files of `source`.
@@ -128,7 +128,7 @@ impl Policy {
         let unknown = distinct
             .take(limit)
             .filter(|listed| listed.principal.is_unknown(accounts));
-        let with_place = |listed: &Listed| (listed.principal.to_string(), listed.origin.clone());
+        let with_place = |listed: &Listed| (listed.principal.to_string(), listed.location.clone());
         unknown.map(with_place).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use super::fields::{Word, shortened};
 use super::report::Fault;
-use crate::error::Origin;
+use crate::error::Location;
 use crate::login::{Accounts, Login};
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct Listed {
     /// The principal.
     pub principal: Principal,
     /// Its place in the policy.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 impl Principal {

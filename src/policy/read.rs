@@ -10,7 +10,7 @@ use super::settings::listed;
 use super::store;
 use super::template::{Fact, InstanceTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size, VariableName, attribute};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::Component;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -54,7 +54,7 @@ pub struct Draft {
 impl Draft {
     /// The key that sorts drafts in the order in which they were written.
     pub(crate) fn rank_and_line(&self) -> (usize, usize) {
-        (self.rank, self.rule.origin.line)
+        (self.rank, self.rule.location.line)
     }
 }
 
@@ -66,13 +66,13 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     let optional = has_path && fields.boolean("optional").unwrap_or(false);
     let is_inheritable = kind.as_ref().is_none_or(Kind::is_inheritable);
     let inherit = is_inheritable.then(|| fields.boolean("inherit")).flatten();
-    let origin = fields.origin();
+    let location = fields.location();
     let (path, store) = (fields.span_of("path"), fields.span_of("store"));
     let source = fields.span_of("source");
     fields.finish();
     Some(Draft {
         rule: Rule {
-            origin,
+            location,
             selectors,
             optional,
             inherit,
@@ -95,7 +95,7 @@ fn selectors(fields: &mut Fields<'_, '_, '_>) -> Selectors {
     }
 }
 
-fn values<T>(list: Vec<(T, Origin)>) -> Vec<T> {
+fn values<T>(list: Vec<(T, Location)>) -> Vec<T> {
     list.into_iter().map(|(value, _)| value).collect()
 }
 

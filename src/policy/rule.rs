@@ -7,7 +7,7 @@ use super::principal::Listed;
 use super::store::Store;
 use super::template::{HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size};
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Location, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// The line of its header.
-    pub origin: Origin,
+    pub location: Location,
     /// Which logins it is about.
     pub selectors: Selectors,
     /// `optional`: skip it when its path or source does not exist.

@@ -5,7 +5,7 @@ use super::load::Policy;
 use super::pattern::{Glob, Host};
 use super::principal;
 use super::rule::{Kind, Rule, Selectors};
-use crate::error::{Error, Origin};
+use crate::error::{Error, Location};
 use crate::login::Login;
 use crate::path::AbsPath;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct Exemption {
     /// The principal, as written.
     pub principal: String,
     /// Where it stands.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// A rule and what becomes of it.
@@ -53,7 +53,7 @@ pub enum Decision {
         reason: String,
     },
     /// It matches, and a later rule with the same path wins.
-    LostTo(Origin),
+    LostTo(Location),
     /// It matches, and its path cannot be made for this login: the login is refused.
     Fails(Error),
 }
@@ -71,13 +71,13 @@ pub fn select<'p>(policy: &'p Policy, login: &Login) -> Selection<'p> {
         let is_root = matches!(ruling.rule.kind, Kind::Root(_));
         let winner = winners.entry((is_root, path)).or_insert(ruling.rule);
         if !std::ptr::eq(*winner, ruling.rule) {
-            ruling.decision = Decision::LostTo(winner.origin.clone());
+            ruling.decision = Decision::LostTo(winner.location.clone());
         }
     }
     Selection {
         exemption: exempt.map(|listed| Exemption {
             principal: listed.principal.to_string(),
-            origin: listed.origin.clone(),
+            location: listed.location.clone(),
         }),
         rulings,
     }
@@ -105,7 +105,7 @@ fn judge<'p>(rule: &'p Rule, login: &Login) -> Ruling<'p> {
         match template.expand(login) {
             Ok(path) => ruling.path = Some(path),
             Err(reason) => {
-                let error = Error::new("use the path", template, reason).at(&rule.origin);
+                let error = Error::new("use the path", template, reason).at(&rule.location);
                 ruling.decision = Decision::Fails(error);
             }
         }

@@ -7,7 +7,7 @@ use super::report::Fault;
 use super::source::BUILT_IN_NAME;
 use super::template::PathTemplate;
 use super::value::Propagation;
-use crate::error::Origin;
+use crate::error::Location;
 use crate::path::AbsPath;
 use std::sync::Arc;
 
@@ -95,14 +95,14 @@ const EXEMPT_LINE: usize = 23;
 
 /// Root and the accounts of the system: a policy that forgets them must not lock anybody out.
 fn default_exempt() -> Vec<Listed> {
-    let origin = Origin {
+    let location = Location {
         file: Arc::from(BUILT_IN_NAME),
         line: EXEMPT_LINE,
     };
     let principals = [Principal::User("root".to_owned()), Principal::Uids(1, 999)];
     let listed = |principal| Listed {
         principal,
-        origin: origin.clone(),
+        location: location.clone(),
     };
     principals.into_iter().map(listed).collect()
 }
@@ -151,7 +151,10 @@ fn replace<T>(value: &mut T, said: Option<T>) {
 }
 
 /// Principals with their places.
-pub(super) fn listed(list: Vec<(Principal, Origin)>) -> Vec<Listed> {
-    let with_place = |(principal, origin)| Listed { principal, origin };
+pub(super) fn listed(list: Vec<(Principal, Location)>) -> Vec<Listed> {
+    let with_place = |(principal, location)| Listed {
+        principal,
+        location,
+    };
     list.into_iter().map(with_place).collect()
 }

@@ -23,7 +23,7 @@ pub(crate) const SYSTEM_FILE: &str = "/etc/security/jns.toml";
 /// The directory of drop-ins; names that do not end in `.toml` or that start with a dot are passed over.
 pub const DROP_INS: &str = "/etc/security/jns.d";
 
-/// The name under which diagnostics and origins mention the built-in default.
+/// The name under which diagnostics and locations mention the built-in default.
 pub(crate) const BUILT_IN_NAME: &str = "built-in";
 
 /// The built-in default: the very text of `conf/jns.toml`.

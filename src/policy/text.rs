@@ -1,7 +1,7 @@
 //! The text of a policy file, and the way from byte offsets to lines and columns.
 
 use super::diagnostic::Place;
-use crate::error::Origin;
+use crate::error::Location;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl<'t> Text<'t> {
     }
 
     /// The place of what stands at `offset` in the policy.
-    pub fn origin(&self, offset: usize) -> Origin {
-        Origin {
+    pub fn location(&self, offset: usize) -> Location {
+        Location {
             file: Arc::clone(&self.name),
             line: self.line(offset),
         }

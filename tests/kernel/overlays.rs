@@ -143,7 +143,7 @@ fn a_login_that_fails_leaves_no_layer() {
     in_own_namespace(|| {
         let hostname = Wanted {
             value: "a".repeat(65),
-            origin: origin(),
+            location: location(),
         };
         let plan = Plan {
             isolation: Isolation {

@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use numbers::{Number, with_number};
 use pam_jns::apply::{self, Applied, Entered, Subject};
-use pam_jns::error::{Origin, Result};
+use pam_jns::error::{Location, Result};
 use pam_jns::kernel::fs::working_directory::WorkingDirectory;
 use pam_jns::path::AbsPath;
 use pam_jns::plan::{
@@ -223,8 +223,8 @@ pub fn plan(steps: Vec<Step>) -> Plan {
 }
 
 /// Where every part of a plan comes from.
-pub fn origin() -> Origin {
-    Origin {
+pub fn location() -> Location {
+    Location {
         file: "test.toml".into(),
         line: 1,
     }
@@ -239,7 +239,7 @@ fn step(covered: &str, view: View) -> Step {
         create: false,
         optional: false,
         inherit: false,
-        origin: origin(),
+        location: location(),
     }
 }
 
@@ -324,8 +324,8 @@ pub fn hidden(covered: &str, keep: &[&str]) -> Step {
 
 /// What a rule wants.
 pub fn wanted<T>(value: T) -> Option<Wanted<T>> {
-    let origin = origin();
-    Some(Wanted { value, origin })
+    let location = location();
+    Some(Wanted { value, location })
 }
 
 /// A plan that isolates, and does nothing else.

@@ -135,7 +135,7 @@ fn served() -> Plan {
         password: Password::None,
         optional: false,
         inherit: false,
-        origin: origin(),
+        location: location(),
     };
     Plan {
         volumes: vec![volume],

@@ -28,7 +28,7 @@ fn drop_in(name: &str, text: &str) {
 fn rules(loaded: Result<Loaded, Diagnostics>) -> Vec<String> {
     let rules = loaded.unwrap().policy.rules.into_iter();
     rules
-        .map(|rule| format!("{} {}", rule.kind.path().unwrap(), rule.origin))
+        .map(|rule| format!("{} {}", rule.kind.path().unwrap(), rule.location))
         .collect()
 }
 

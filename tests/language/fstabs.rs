@@ -31,7 +31,7 @@ proptest! {
         let steps = Fstab::parse("fstab", text.as_bytes()).map(|fstab| fstab.steps);
         for step in steps.unwrap_or_default() {
             prop_assert!(step.path.as_str().starts_with('/'));
-            prop_assert!(text.lines().nth(step.origin.line - 1).is_some());
+            prop_assert!(text.lines().nth(step.location.line - 1).is_some());
             prop_assert_eq!(step.to_string().lines().count(), 1);
         }
     }

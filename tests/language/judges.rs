@@ -44,7 +44,7 @@ pub fn fstab(bytes: &[u8]) {
             diagnostics(bytes, &fstab.warnings);
             for step in fstab.steps {
                 assert!(step.path.as_str().starts_with('/'));
-                assert!(step.origin.line <= lines(bytes));
+                assert!(step.location.line <= lines(bytes));
                 printable(&step.to_string());
             }
         }

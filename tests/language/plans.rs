@@ -53,10 +53,12 @@ fn shown(files: &[(&str, &[u8])], machine: &dyn Accounts) -> String {
 }
 
 fn decisions(selection: &Selection<'_>) -> String {
-    let exempt = selection
-        .exemption
-        .iter()
-        .map(|exemption| format!("exempt as {} ({})\n", exemption.principal, exemption.origin));
+    let exempt = selection.exemption.iter().map(|exemption| {
+        format!(
+            "exempt as {} ({})\n",
+            exemption.principal, exemption.location
+        )
+    });
     let rules = selection
         .rulings
         .iter()
@@ -73,12 +75,12 @@ fn decision(ruling: &Ruling<'_>) -> String {
     let decision = match &ruling.decision {
         Decision::Applies => "applies".to_owned(),
         Decision::NoMatch { selector, reason } => format!("does not match: {selector}: {reason}"),
-        Decision::LostTo(origin) => format!("lost to {origin}"),
+        Decision::LostTo(location) => format!("lost to {location}"),
         Decision::Fails(error) => format!("fails: {error}"),
     };
     format!(
         "{} {}{path}: {decision}",
-        ruling.rule.origin,
+        ruling.rule.location,
         ruling.rule.kind.header()
     )
 }
@@ -220,7 +222,7 @@ fn unknown_names_are_found_once_and_within_the_limit() {
     let unknown = |limit| {
         let found = policy.unknown_principals(&Machine, limit).into_iter();
         found
-            .map(|(name, origin)| format!("{name} {origin}"))
+            .map(|(name, location)| format!("{name} {location}"))
             .collect::<Vec<_>>()
     };
     assert_eq!(

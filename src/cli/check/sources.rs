@@ -73,8 +73,8 @@ fn diagnostic(
     source: &str,
     text: &dyn Fn(&str) -> Option<String>,
 ) -> Diagnostic {
-    let line = rule.origin.line;
-    let place = text(&rule.origin.file).map(|text| {
+    let line = rule.location.line;
+    let place = text(&rule.location.file).map(|text| {
         let text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         Place::in_line(line, text, 1, text.chars().count().max(1))
     });
@@ -85,7 +85,7 @@ fn diagnostic(
         .unwrap_or_default();
     Diagnostic {
         severity: Severity::Error,
-        file: rule.origin.file.clone(),
+        file: rule.location.file.clone(),
         place,
         message: format!("{writer} may write to {source}, and at {path} {REASON}"),
         help: Some(

@@ -48,7 +48,7 @@ pub fn of_sudoedit(tree: &Tree, policy: &Policy) -> Option<Finding> {
                 Area::Policy,
                 "sudoedit runs the editor in root's session, where this rule does not hold",
             )
-            .at(&rule.origin)
+            .at(&rule.location)
             .advise("in a file of /etc/sudoers.d: Defaults!sudoedit !pam_session, see pam_jns(8)"),
         ),
         Err(error) => Some(

@@ -1,7 +1,7 @@
 //! One thing that the doctor has to say.
 
 use crate::cli::terminal::{Screen, Tone};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::error::harmless;
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ pub struct Finding {
     /// What to do about it.
     pub advice: Option<String>,
     /// The line it is about.
-    pub origin: Option<Origin>,
+    pub location: Option<Location>,
 }
 
 impl Level {
@@ -95,7 +95,7 @@ impl Finding {
             level,
             summary,
             advice: None,
-            origin: None,
+            location: None,
         }
     }
 
@@ -128,16 +128,16 @@ impl Finding {
 
     /// The same, with the line it is about.
     #[must_use]
-    pub fn at(mut self, origin: &Origin) -> Self {
-        self.origin = Some(origin.clone());
+    pub fn at(mut self, location: &Location) -> Self {
+        self.location = Some(location.clone());
         self
     }
 
     /// The lines of the report.
     pub fn render(&self, screen: Screen) -> String {
         let level = screen.paint(self.level.tone(), &format!("{:<8}", self.level.word()));
-        let place = match &self.origin {
-            Some(origin) => format!(" ({origin})"),
+        let place = match &self.location {
+            Some(location) => format!(" ({location})"),
             None => String::new(),
         };
         let mut text = format!(
@@ -157,8 +157,8 @@ impl Finding {
             "level": self.level.word(),
             "summary": self.summary,
             "advice": self.advice,
-            "file": self.origin.as_ref().map(|origin| origin.file.as_ref()),
-            "line": self.origin.as_ref().map(|origin| origin.line),
+            "file": self.location.as_ref().map(|location| location.file.as_ref()),
+            "line": self.location.as_ref().map(|location| location.line),
         })
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_finding_says_what_where_and_what_to_do() {
         let finding = Finding::problem(Area::Pam, "no such file")
-            .at(&Origin::new("/etc/pam.d/su", 3))
+            .at(&Location::new("/etc/pam.d/su", 3))
             .advise("make it");
         assert_eq!(
             finding.render(Screen { colour: false }),

@@ -46,7 +46,7 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> 
             let what = format!(
                 "there are no {} namespaces, for {}",
                 kind.name(),
-                rule.origin
+                rule.location
             );
             refused(what, &format!("the kernel was built without {option}"))
         });
@@ -56,7 +56,7 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> 
     };
     let network = error.map(|error| {
         let advice = "`ip netns add` makes a network, and it is gone when the machine is restarted";
-        refused(format!("{error}, for {}", rule.origin), advice)
+        refused(format!("{error}, for {}", rule.location), advice)
     });
     missing.chain(network).collect()
 }
@@ -64,7 +64,7 @@ fn of_isolation(isolate: &Isolate, rule: &Rule, rights: Rights) -> Vec<Finding> 
 fn of_overlay(rule: &Rule, rights: Rights) -> Option<Finding> {
     let missing = rights == Rights::Root && !probe::has_file_system("overlay");
     missing.then(|| {
-        let what = format!("there is no overlay file system, for {}", rule.origin);
+        let what = format!("there is no overlay file system, for {}", rule.location);
         refused(what, "the kernel needs CONFIG_OVERLAY_FS, or its module")
     })
 }

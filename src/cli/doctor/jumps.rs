@@ -22,7 +22,7 @@ fn too_far(jump: &Jump) -> Option<Finding> {
     jump.is_too_far.then(|| {
         let said = format!("`{}` jumps past the end of the stack", text(&jump.from));
         Finding::problem(Area::Pam, said)
-            .at(&jump.from.origin)
+            .at(&jump.from.location)
             .advise(
                 "libpam refuses the session, root's too; take the line out, or put back what it jumped over",
             )
@@ -50,7 +50,7 @@ fn finding(from: &Entry, names: &str) -> Finding {
     } else {
         Finding::note(Area::Pam, said)
     };
-    finding.at(&from.origin).advise(format!(
+    finding.at(&from.location).advise(format!(
         "where it is left over from a line of {MODULE}, take it out"
     ))
 }
@@ -179,7 +179,7 @@ mod tests {
             for (finding, (level, line, part)) in found.iter().zip(expected) {
                 assert_eq!(finding.level, *level, "{lines:?}");
                 let place = format!("/etc/pam.d/su:{line}");
-                assert_eq!(finding.origin.as_ref().unwrap().to_string(), place);
+                assert_eq!(finding.location.as_ref().unwrap().to_string(), place);
                 assert!(finding.summary.contains(part), "{finding:?}");
             }
         }

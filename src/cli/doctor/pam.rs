@@ -125,7 +125,7 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
     };
     let service = &stack.service;
     let stands = format!("{service}: session {} {MODULE}", entry.control.text);
-    let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.origin)];
+    let mut all = vec![Finding::ok(Area::Pam, stands).at(&entry.location)];
     all.extend(of_order(service, after));
     all.extend(of_mounts(service, before));
     all.extend(of_ways_around(service, before));
@@ -154,7 +154,7 @@ fn of_root(service: &str, before: &[Entry]) -> Option<Finding> {
             format!("{service}: root passes {MODULE} by, and keeps the caller's view"),
         ),
     };
-    Some(finding.at(&entry.origin).advise(format!(
+    Some(finding.at(&entry.location).advise(format!(
         "{MODULE} never refuses root: leave one line, session required {MODULE}.so"
     )))
 }
@@ -168,7 +168,7 @@ fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
                 Area::Pam,
                 format!("{service}: {name} stands after {MODULE}"),
             )
-            .at(&entry.origin)
+            .at(&entry.location)
             .advise(format!("{why}; move {MODULE} below it")),
         )
     })
@@ -184,7 +184,7 @@ fn of_mounts(service: &str, before: &[Entry]) -> Vec<Finding> {
         .map(|entry| {
             let said = format!("{service}: {} stands before {MODULE}", entry.name());
             Finding::problem(Area::Pam, said)
-                .at(&entry.origin)
+                .at(&entry.location)
                 .advise(format!(
                     "at logout it unmounts in the session, and what it has mounted stays on the host; move it below \
                      {MODULE}"
@@ -226,10 +226,10 @@ fn of_way_around(service: &str, entry: &Entry) -> Finding {
             .join(" ")
     );
     if entry.name() == "pam_succeed_if" {
-        Finding::note(Area::Pam, said).at(&entry.origin)
+        Finding::note(Area::Pam, said).at(&entry.location)
     } else {
         Finding::warning(Area::Pam, said)
-            .at(&entry.origin)
+            .at(&entry.location)
             .advise(format!(
                 "put {MODULE} above it, or give it a control that goes on"
             ))
@@ -249,7 +249,7 @@ fn of_rival(stack: &Stack) -> Option<Finding> {
                 stack.service
             ),
         )
-        .at(&rival.origin)
+        .at(&rival.location)
         .advise("remove one of them"),
     )
 }
@@ -261,7 +261,7 @@ fn of_repetition(service: &str, after: &[Entry]) -> Option<Finding> {
             Area::Pam,
             format!("{service}: {MODULE} stands here again, and does nothing"),
         )
-        .at(&again.origin),
+        .at(&again.location),
     )
 }
 
@@ -304,7 +304,7 @@ fn of_control(entry: &Entry) -> Option<Finding> {
         )
         .advise("good for a trial; use required afterwards")
     };
-    Some(finding.at(&entry.origin))
+    Some(finding.at(&entry.location))
 }
 
 fn of_arguments(entry: &Entry) -> Vec<Finding> {
@@ -315,7 +315,7 @@ fn of_arguments(entry: &Entry) -> Vec<Finding> {
     wrong
         .map(|objection| {
             Finding::problem(Area::Pam, objection)
-                .at(&entry.origin)
+                .at(&entry.location)
                 .advise(
                     "every login here but root's is refused; the arguments are config=PATH, observe and debug",
                 )
@@ -338,7 +338,7 @@ fn of_observe(entry: &Entry) -> Option<Finding> {
     let observes = entry.arguments.iter().any(|argument| argument == "observe");
     observes.then(|| {
         Finding::warning(Area::Pam, "`observe`: plans are logged, not applied")
-            .at(&entry.origin)
+            .at(&entry.location)
             .advise("remove the argument when the log shows what is wanted")
     })
 }
@@ -374,7 +374,7 @@ fn missing(entry: &Entry, candidates: &[String]) -> Finding {
         (false, false) => "logins go on without it",
     };
     Finding::problem(Area::Pam, format!("{} is missing: {place}", entry.module))
-        .at(&entry.origin)
+        .at(&entry.location)
         .advise(format!("{effect}; run make install"))
 }
 
@@ -405,7 +405,7 @@ fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
                 entry.group
             ),
         )
-        .at(&entry.origin)
+        .at(&entry.location)
         .advise("remove this line")
     }))
 }

@@ -38,7 +38,7 @@ fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let is_shared = policy.settings.namespace == Namespaces::User;
     let (rule, lost, last) = policy.rules.iter().filter(|_| is_shared).find_map(loss)?;
     let place = units::kill_user_processes(tree)?;
-    let what = format!("{lost}, for {}: KillUserProcesses is on", rule.origin);
+    let what = format!("{lost}, for {}: KillUserProcesses is on", rule.location);
     let advice = format!("turn it off for logind: {last}; or say `namespace = \"session\"`");
     let finding = Finding::warning(Area::Policy, what);
     Some(finding.at(&place).advise(advice))
@@ -69,7 +69,7 @@ fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {
         let advice = "the manager stays outside; give the rule `services` without it";
         return vec![
             Finding::warning(Area::Policy, what)
-                .at(&rule.origin)
+                .at(&rule.location)
                 .advise(advice),
         ];
     }
@@ -80,10 +80,10 @@ fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {
         let what = format!("{service}: {name} stands after {MODULE} and finds no /proc/self there");
         let advice = format!(
             "move {MODULE} below it: {} gives sessions a /proc of their own",
-            rule.origin
+            rule.location
         );
         Finding::warning(Area::Pam, what)
-            .at(&entry.origin)
+            .at(&entry.location)
             .advise(advice)
     })
     .collect()

@@ -37,7 +37,7 @@ fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
     let missing = files.filter(|file| !tree.exists(file));
     let finding = |file: String| {
         Finding::problem(Area::Policy, format!("{file} does not exist"))
-            .at(&rule.origin)
+            .at(&rule.location)
             .advise("make or install it: without it the rule fails")
     };
     missing.map(finding).collect()
@@ -46,7 +46,7 @@ fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
 fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let wants = |rule: &&Rule| rule.kind.wants_password();
     let rules: Vec<&Rule> = policy.rules.iter().filter(wants).collect();
-    let origin = &rules.first()?.origin;
+    let location = &rules.first()?.location;
     let is_for = |service: &str| {
         let mut selectors = rules.iter().map(|rule| &rule.selectors);
         selectors.any(|selectors| selectors.are_for_service(service))
@@ -62,7 +62,7 @@ fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
             Area::Policy,
             format!("{services}: the login password is not kept for volumes"),
         )
-        .at(origin)
+        .at(location)
         .advise(format!(
             "add \"auth optional {MODULE}.so\" behind the lines that ask for the password"
         ))

@@ -21,9 +21,9 @@ fn of_use_pam(settings: &[Setting]) -> Finding {
         .find(|setting| setting.keyword == "usepam" && setting.condition.is_none());
     match said {
         Some(setting) if setting.value == "yes" => {
-            Finding::ok(Area::Sshd, "UsePAM is yes").at(&setting.origin)
+            Finding::ok(Area::Sshd, "UsePAM is yes").at(&setting.location)
         }
-        Some(setting) => without_pam(&format!("UsePAM is {}", setting.value)).at(&setting.origin),
+        Some(setting) => without_pam(&format!("UsePAM is {}", setting.value)).at(&setting.location),
         None => without_pam("UsePAM is not set, and no by default"),
     }
 }
@@ -64,7 +64,7 @@ fn of_chroot(setting: &Setting, covered: &dyn Fn(&str) -> bool) -> Finding {
             "give {directory}/tmp a rule of its own if it is there and shared"
         ))
     };
-    finding.at(&setting.origin)
+    finding.at(&setting.location)
 }
 
 #[cfg(test)]
@@ -168,6 +168,6 @@ mod tests {
                 .starts_with("ChrootDirectory is %h for Match Group sftp"),
             "{chroot:?}"
         );
-        assert_eq!(chroot.origin.as_ref().unwrap().line, 3);
+        assert_eq!(chroot.location.as_ref().unwrap().line, 3);
     }
 }

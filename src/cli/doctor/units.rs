@@ -72,7 +72,7 @@ fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
             Level::Note | Level::Ok => Finding::note(Area::Units, summary),
         };
         let advice = format!("systemctl edit {unit}.service, and take the setting back");
-        Some(finding.at(&setting.origin).advise(advice))
+        Some(finding.at(&setting.location).advise(advice))
     });
     found.collect()
 }

@@ -39,7 +39,7 @@ fn module(explanation: &Explanation<'_>) -> String {
     };
     let mut words = vec![entry.control.text.as_str()];
     words.extend(entry.arguments.iter().map(String::as_str));
-    let called = format!("{} ({})", words.join(" "), entry.origin);
+    let called = format!("{} ({})", words.join(" "), entry.location);
     line("module", &called)
 }
 
@@ -95,7 +95,7 @@ fn policy(explanation: &Explanation<'_>) -> String {
         text.push_str(&line("command", said));
     }
     let exempt = match &explanation.selection.exemption {
-        Some(exemption) => format!("yes, as {} ({})", exemption.principal, exemption.origin),
+        Some(exemption) => format!("yes, as {} ({})", exemption.principal, exemption.location),
         None => String::from("no"),
     };
     text + &line("exempt", &exempt)
@@ -118,12 +118,12 @@ fn rules(rulings: &[Ruling<'_>], screen: Screen) -> String {
     let shown = rulings
         .iter()
         .zip(&rows)
-        .map(|(ruling, [rule, origin, reason])| {
+        .map(|(ruling, [rule, location, reason])| {
             let decision = screen.paint(
                 tone(&ruling.decision),
                 &format!("{:<8}", word(&ruling.decision)),
             );
-            format!("  {decision} {rule:<what$}  {origin:<place$}  {reason}")
+            format!("  {decision} {rule:<what$}  {location:<place$}  {reason}")
                 .trim_end()
                 .to_owned()
                 + "\n"
@@ -141,7 +141,7 @@ fn row(ruling: &Ruling<'_>) -> [String; 3] {
     };
     [
         harmless(&format!("{kind}{path}")),
-        harmless(&ruling.rule.origin.to_string()),
+        harmless(&ruling.rule.location.to_string()),
         harmless(&reason(&ruling.decision)),
     ]
 }
@@ -230,9 +230,9 @@ fn namespace(plan: &Plan, user: &str) -> String {
             String::from("in a namespace of the session's own, as settings.namespace says")
         }
         Sharing::Session {
-            because: Some(origin),
+            because: Some(location),
         } => format!(
-            "in a namespace of the session's own, since the rule at {origin} gives each session another view"
+            "in a namespace of the session's own, since the rule at {location} gives each session another view"
         ),
     }
 }

@@ -21,7 +21,7 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
             "warnings": explanation.inputs.loaded.warnings.list.len(),
         },
         "command": explanation.inputs.is_command(),
-        "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.origin)),
+        "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.location)),
         "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
         "plan": explanation.plan.as_ref().ok().map(plan::value),
         "refused": explanation.plan.as_ref().err().map(ToString::to_string),
@@ -31,7 +31,7 @@ pub fn of(explanation: &Explanation<'_>) -> Value {
 /// The line that calls the module.
 fn module(entry: &Entry) -> Value {
     let value = json!({ "control": entry.control.text, "arguments": entry.arguments });
-    with_place(value, &entry.origin)
+    with_place(value, &entry.location)
 }
 
 fn login(login: &Login) -> Value {
@@ -75,5 +75,5 @@ fn ruling(ruling: &Ruling<'_>) -> Value {
         "reason": reason,
         "winner": winner,
     });
-    with_place(value, &ruling.rule.origin)
+    with_place(value, &ruling.rule.location)
 }

@@ -2,7 +2,7 @@
 //! connections only.
 
 use super::tree::Tree;
-use crate::error::Origin;
+use crate::error::Location;
 
 /// One line that has its turn, and the `Match` that it is under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Setting {
     /// The criteria of the `Match`.
     pub condition: Option<String>,
     /// The line.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// What sshd reads first.
@@ -49,7 +49,7 @@ fn settings(tree: &Tree, file: &str, outer: Option<String>, open: &[&str]) -> Ve
                 value: words(&value).into_iter().next().unwrap_or_default(),
                 keyword,
                 condition: condition.clone(),
-                origin: Origin::new(file, number),
+                location: Location::new(file, number),
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! The session stacks of the PAM services, read as libpam reads them (pam.conf(5)).
 
 use super::tree::Tree;
-use crate::error::Origin;
+use crate::error::Location;
 use std::collections::BTreeSet;
 
 /// Where service files are looked for: the first that has one wins.
@@ -43,7 +43,7 @@ pub struct Entry {
     /// Its arguments.
     pub arguments: Vec<String>,
     /// The line.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// What a module's result means, as far as the command asks.
@@ -231,7 +231,7 @@ enum Statement {
 fn statements(file: &str, text: &str) -> Vec<Statement> {
     logical_lines(text)
         .into_iter()
-        .filter_map(|(number, line)| statement(&line, &Origin::new(file, number)))
+        .filter_map(|(number, line)| statement(&line, &Location::new(file, number)))
         .collect()
 }
 
@@ -255,7 +255,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-fn statement(line: &str, origin: &Origin) -> Option<Statement> {
+fn statement(line: &str, location: &Location) -> Option<Statement> {
     let mut words = words(line).into_iter();
     let first = words.next()?;
     if first == "@include" {
@@ -282,7 +282,7 @@ fn statement(line: &str, origin: &Origin) -> Option<Statement> {
         control: understand(&control),
         module,
         arguments: words.collect(),
-        origin: origin.clone(),
+        location: location.clone(),
     }))
 }
 
@@ -583,7 +583,7 @@ mod tests {
         );
         assert!(found.included.contains("common") && !found.included.contains("su"));
         let second = read(&tree, "su", "session").entries.remove(1);
-        assert_eq!(second.origin.to_string(), "/etc/pam.d/common:2");
+        assert_eq!(second.location.to_string(), "/etc/pam.d/common:2");
         assert!(second.silent);
         assert_eq!(second.arguments, ["one", "two"]);
     }

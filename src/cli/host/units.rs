@@ -1,7 +1,7 @@
 //! The settings of systemd's units, and of its daemons, that are in force (systemd.unit(5), systemd.exec(5)).
 
 use super::tree::Tree;
-use crate::error::Origin;
+use crate::error::Location;
 
 /// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
 pub const UNIT_DIRECTORIES: [&str; 5] = [
@@ -20,7 +20,7 @@ pub struct Setting {
     /// What stands behind it; of a list that several lines make, all of it.
     pub value: String,
     /// The last line that says it.
-    pub origin: Origin,
+    pub location: Location,
 }
 
 /// Where systemd looks for the configuration of its own daemons.
@@ -42,14 +42,14 @@ pub fn is_off(value: &str) -> bool {
 }
 
 /// Where logind is configured to end what is left of a session, if it is (logind.conf(5)).
-pub fn kill_user_processes(tree: &Tree) -> Option<Origin> {
+pub fn kill_user_processes(tree: &Tree) -> Option<Location> {
     let settings = settings(tree, &CONFIGURATIONS, "logind.conf");
     let mut kills = settings
         .into_iter()
         .filter(|setting| setting.key == "KillUserProcesses");
     kills
         .find(|setting| !is_off(&setting.value))
-        .map(|setting| setting.origin)
+        .map(|setting| setting.location)
 }
 
 /// The settings of a unit that are in force; nothing where there is no such unit.
@@ -120,7 +120,7 @@ fn read(tree: &Tree, file: &str) -> Vec<Setting> {
             Some(Setting {
                 key: key.trim().to_owned(),
                 value: value.trim().to_owned(),
-                origin: Origin::new(file, number),
+                location: Location::new(file, number),
             })
         })
         .collect()

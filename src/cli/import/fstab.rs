@@ -6,7 +6,7 @@ use super::policy::{Policy, Table, escaped, refusal, with_help};
 use super::remark::Remark;
 use super::tmpfs::{HALF, number};
 use crate::cli::arguments::ImportFstab;
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Location, Result};
 use crate::path::AbsPath;
 use crate::plan::{FileSystem, Fstab, Step, View};
 use crate::policy::value::{Propagation, attribute};
@@ -52,8 +52,8 @@ fn import(root: Option<Table>, input: &Input) -> Imported {
         root,
         ..Import::default()
     };
-    for (origin, line) in input.lines() {
-        import.line(&origin, line);
+    for (location, line) in input.lines() {
+        import.line(&location, line);
     }
     import.finish(input)
 }
@@ -76,48 +76,50 @@ struct Import {
 
 /// An entry that a rule stands for.
 struct Entry {
-    origin: Origin,
+    location: Location,
     path: AbsPath,
     rule: Table,
 }
 
 impl Import {
-    fn line(&mut self, origin: &Origin, line: &str) {
-        let fstab = match Fstab::parse(&origin.file, line.as_bytes()) {
+    fn line(&mut self, location: &Location, line: &str) {
+        let fstab = match Fstab::parse(&location.file, line.as_bytes()) {
             Ok(fstab) => fstab,
-            Err(found) => return self.report(origin, &found),
+            Err(found) => return self.report(location, &found),
         };
         let is_entry = !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
-        self.report(origin, &fstab.warnings);
+        self.report(location, &fstab.warnings);
         match fstab.steps.first() {
-            Some(step) => self.step(origin, step),
+            Some(step) => self.step(location, step),
             None if is_entry && fstab.warnings.is_empty() => {
-                self.left_out(origin, "`noauto` keeps it from being mounted");
+                self.left_out(location, "`noauto` keeps it from being mounted");
             }
             None => {}
         }
     }
 
-    fn report(&mut self, origin: &Origin, found: &Diagnostics) {
+    fn report(&mut self, location: &Location, found: &Diagnostics) {
         for one in &found.list {
             // The help of a warning is that the entry is left out.
             let help = one
                 .help
                 .as_deref()
                 .filter(|_| one.severity == Severity::Error);
-            self.left_out(origin, &with_help(&one.message, help));
+            self.left_out(location, &with_help(&one.message, help));
         }
     }
 
-    fn step(&mut self, origin: &Origin, step: &Step) {
+    fn step(&mut self, location: &Location, step: &Step) {
         let path = escaped(step.path.as_str());
         let rule = match &step.view {
             View::Bind { source, recursive } => Table::new("[[bind]]")
                 .text("source", &escaped(source.as_str()))
                 .text("path", &path)
                 .flag("recursive", *recursive),
-            View::FileSystem(system) if system.kind == "tmpfs" => self.memory(origin, step, system),
-            View::FileSystem(system) => return self.other(origin, step, system),
+            View::FileSystem(system) if system.kind == "tmpfs" => {
+                self.memory(location, step, system)
+            }
+            View::FileSystem(system) => return self.other(location, step, system),
             // An fstab has no rules, and what every root has is not of it.
             View::Instance { .. }
             | View::Memory { .. }
@@ -127,12 +129,12 @@ impl Import {
             | View::NameServers
             | View::Nothing { .. } => return,
         };
-        self.note_propagation(origin, step);
-        self.entry(origin, step, rule);
+        self.note_propagation(location, step);
+        self.entry(location, step, rule);
     }
 
     /// A file system in memory.
-    fn memory(&mut self, origin: &Origin, step: &Step, system: &FileSystem) -> Table {
+    fn memory(&mut self, location: &Location, step: &Step, system: &FileSystem) -> Table {
         let path = escaped(step.path.as_str());
         let mut table = Table::new("[[tmpfs]]").text("path", &path);
         if !system.options.iter().any(|(key, _)| key == "size") {
@@ -146,14 +148,14 @@ impl Import {
                 (_, _, Some(count)) => table.number("inodes", Some(count)),
                 _ => {
                     let message = format!("[[tmpfs]] has nothing for the option {key}");
-                    self.different(origin, &message);
+                    self.different(location, &message);
                     table
                 }
             };
         }
         if step.attributes != step.attributes.without_privileges() {
             self.different(
-                origin,
+                location,
                 "[[tmpfs]] is nosuid and nodev where nothing is said of them",
             );
         }
@@ -161,49 +163,49 @@ impl Import {
     }
 
     /// A file system that no rule mounts.
-    fn other(&mut self, origin: &Origin, step: &Step, system: &FileSystem) {
+    fn other(&mut self, location: &Location, step: &Step, system: &FileSystem) {
         let (kind, path) = (&system.kind, step.path.as_str());
         let is_it = |(known, place, _): &&(&str, &str, _)| known == kind && *place == path;
         let provided = PROVIDED.iter().find(is_it).filter(|_| self.root.is_some());
         match provided {
             Some((_, _, None)) => {}
             Some(("sysfs", _, _)) if step.attributes.asks_for(attribute::READ_ONLY) => {}
-            Some((_, _, Some(how))) => self.different(origin, how),
+            Some((_, _, Some(how))) => self.different(location, how),
             None => {
                 let what = format!("no rule mounts a file system of type {kind}");
                 let else_ = match self.root {
                     Some(_) => "`fstab` in [[root]] does, for all of a file",
                     None => "sessions see what the host has mounted",
                 };
-                self.left_out(origin, &with_help(&what, Some(else_)));
+                self.left_out(location, &with_help(&what, Some(else_)));
             }
         }
     }
 
-    fn note_propagation(&mut self, origin: &Origin, step: &Step) {
+    fn note_propagation(&mut self, location: &Location, step: &Step) {
         if step.propagation == Some(Propagation::Private) {
             let message = "mounts of the host's travel to it as `propagation` in [settings] says";
-            self.different(origin, message);
+            self.different(location, message);
         }
     }
 
     /// Adds the rule, if the language takes it.
-    fn entry(&mut self, origin: &Origin, step: &Step, rule: Table) {
+    fn entry(&mut self, location: &Location, step: &Step, rule: Table) {
         let words = step.attributes.words().into_iter().map(String::from);
         let rule = rule
             .flag("create", step.create)
             .filled_texts("options", &words.collect::<Vec<_>>())
             .flag("optional", step.optional)
-            .comment(&origin.to_string());
+            .comment(&location.to_string());
         let tables: Vec<&Table> = self.root.iter().chain([&rule]).collect();
         match refusal(&tables) {
             Some(reason) => {
                 self.remarks
-                    .retain(|remark| remark.origin.line != origin.line);
-                self.left_out(origin, &reason);
+                    .retain(|remark| remark.location.line != location.line);
+                self.left_out(location, &reason);
             }
             None => self.entries.push(Entry {
-                origin: origin.clone(),
+                location: location.clone(),
                 path: step.path.clone(),
                 rule,
             }),
@@ -226,30 +228,30 @@ impl Import {
             let same = rest.iter().find(|later| entry.path == later.path);
             let covers = |later: &&Entry| entry.path.is_within(&later.path);
             let later = same.or_else(|| rest.iter().find(covers));
-            match later.map(|later| (later.origin.line, later.path == entry.path)) {
+            match later.map(|later| (later.location.line, later.path == entry.path)) {
                 Some((line, true)) => {
-                    self.left_out(&entry.origin, &format!("line {line} mounts over it"));
+                    self.left_out(&entry.location, &format!("line {line} mounts over it"));
                     continue;
                 }
                 Some((line, false)) => {
                     let message = format!("line {line} mounts over it, and here it is seen");
-                    self.different(&entry.origin, &message);
+                    self.different(&entry.location, &message);
                 }
                 None => {}
             }
             policy.rules.push(entry.rule);
         }
         let mut remarks = self.remarks;
-        remarks.sort_by_key(|remark| remark.origin.line);
+        remarks.sort_by_key(|remark| remark.location.line);
         Imported { policy, remarks }
     }
 
-    fn left_out(&mut self, origin: &Origin, message: &str) {
-        self.remarks.push(Remark::left_out(origin, message));
+    fn left_out(&mut self, location: &Location, message: &str) {
+        self.remarks.push(Remark::left_out(location, message));
     }
 
-    fn different(&mut self, origin: &Origin, message: &str) {
-        self.remarks.push(Remark::different(origin, message));
+    fn different(&mut self, location: &Location, message: &str) {
+        self.remarks.push(Remark::different(location, message));
     }
 }
 

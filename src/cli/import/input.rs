@@ -2,7 +2,7 @@
 
 use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Location, Result};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -26,16 +26,16 @@ pub struct Input {
 
 impl Input {
     /// The lines with their places, without the newlines.
-    pub fn lines(&self) -> impl Iterator<Item = (Origin, &str)> {
+    pub fn lines(&self) -> impl Iterator<Item = (Location, &str)> {
         (1..)
             .zip(self.text.split_terminator('\n'))
             .map(|(number, line)| (self.at(number), line))
     }
 
     /// A line of the file; 0 is the whole.
-    pub fn at(&self, line: usize) -> Origin {
+    pub fn at(&self, line: usize) -> Location {
         let file = Arc::clone(&self.file);
-        Origin { file, line }
+        Location { file, line }
     }
 }
 

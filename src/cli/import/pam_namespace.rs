@@ -87,8 +87,8 @@ fn module(arguments: &PamNamespace, tree: &Tree, remarks: &mut Vec<Remark>) -> R
 fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Result<Imported> {
     let lines = inputs.iter().flat_map(Input::lines);
     let mut drafts = Vec::new();
-    for (origin, text) in lines {
-        if let Some(line) = line::read(&origin, text, setting, &mut remarks) {
+    for (location, text) in lines {
+        if let Some(line) = line::read(&location, text, setting, &mut remarks) {
             drafts.extend(rule::draft(&line, setting, &mut remarks)?);
         }
     }
@@ -96,10 +96,10 @@ fn convert(inputs: &[Input], setting: &Setting, mut remarks: Vec<Remark>) -> Res
     let place = |remark: &Remark| {
         let file = inputs
             .iter()
-            .position(|input| input.file == remark.origin.file);
+            .position(|input| input.file == remark.location.file);
         (
             file.map_or(0, |file| file.saturating_add(1)),
-            remark.origin.line,
+            remark.location.line,
         )
     };
     remarks.sort_by_key(place);
@@ -121,7 +121,7 @@ fn head(inputs: &[Input], setting: &Setting) -> Vec<String> {
         let arguments = if debug { " debug" } else { "" };
         head.push(format!(
             "{}: {} becomes pam_jns.so{arguments}.",
-            line.origin, line.module
+            line.location, line.module
         ));
     }
     head

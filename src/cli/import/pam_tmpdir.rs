@@ -5,7 +5,7 @@ use super::input::{self, Input};
 use super::policy::{Policy, Table, escaped, refusal};
 use super::remark::Remark;
 use crate::cli::arguments::ImportPamTmpdir;
-use crate::error::{Error, Origin, Result};
+use crate::error::{Error, Location, Result};
 use crate::path::AbsPath;
 use crate::plan::tidy;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
         None if matches!(Path::new(FILE).try_exists(), Ok(false)) => None,
         file => Some(input::read(file.as_deref().unwrap_or(FILE))?),
     };
-    let origin = input
+    let location = input
         .as_ref()
         .map_or_else(without_file, |input| input.at(0));
     let found = input.and_then(|input| setting(&input, &mut remarks));
@@ -41,10 +41,10 @@ pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
         })?,
         None => DIRECTORY.to_owned(),
     };
-    remarks.extend(differences(&origin, &directory));
+    remarks.extend(differences(&location, &directory));
     let policy = Policy {
         head: vec![format!(
-            "What pam_tmpdir does by {origin}, in a mount namespace of the user's."
+            "What pam_tmpdir does by {location}, in a mount namespace of the user's."
         )],
         rules: rules(&directory),
         ..Policy::default()
@@ -52,9 +52,9 @@ pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
     Ok(Imported { policy, remarks })
 }
 
-fn without_file() -> Origin {
+fn without_file() -> Location {
     let file = Arc::from(FILE);
-    Origin { file, line: 0 }
+    Location { file, line: 0 }
 }
 
 /// The directory that `tmpdir=` names, or why there can be no rules for it.
@@ -69,24 +69,24 @@ fn path(value: &str) -> Result<String, String> {
 
 /// What the file says, and where. pam_tmpdir (0.09) reads two lines for each that it looks at, so every second
 /// one is nothing to it; it takes the first `tmpdir=` of the others, and blanks as part of a word.
-fn setting(input: &Input, remarks: &mut Vec<Remark>) -> Option<(Origin, String)> {
+fn setting(input: &Input, remarks: &mut Vec<Remark>) -> Option<(Location, String)> {
     let mut found = None;
-    for (origin, line) in input.lines() {
+    for (location, line) in input.lines() {
         let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
             continue;
         };
         let reason = match key {
-            "tmpdir" if origin.line.is_multiple_of(2) => {
+            "tmpdir" if location.line.is_multiple_of(2) => {
                 "pam_tmpdir passes over every second line, so it has never been in force"
             }
             "tmpdir" if found.is_some() => "the first one counts",
             "tmpdir" => {
-                found = Some((origin, value.to_owned()));
+                found = Some((location, value.to_owned()));
                 continue;
             }
             _ => "`tmpdir` is all that pam_tmpdir knows, with no blanks around it",
         };
-        remarks.push(Remark::left_out(&origin, reason));
+        remarks.push(Remark::left_out(&location, reason));
     }
     found
 }
@@ -111,7 +111,7 @@ fn rules(directory: &str) -> Vec<Table> {
 }
 
 /// What no rule does as pam_tmpdir does it.
-fn differences(origin: &Origin, directory: &str) -> Vec<Remark> {
+fn differences(location: &Location, directory: &str) -> Vec<Remark> {
     let parent = format!(
         "{directory} is not made at login: let systemd-tmpfiles make it at boot, by a line \
          `d {directory} 0711 root root` in /etc/tmpfiles.d"
@@ -121,6 +121,6 @@ fn differences(origin: &Origin, directory: &str) -> Vec<Remark> {
     let nosuid = "the directory is nosuid and nodev";
     let messages = [parent.as_str(), exempt, nosuid];
     messages
-        .map(|message| Remark::different(origin, message))
+        .map(|message| Remark::different(location, message))
         .to_vec()
 }

@@ -1,7 +1,7 @@
 //! What a policy does not carry of the configuration it was made from, or does differently.
 
 use crate::cli::terminal::{Screen, Tone};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::error::harmless;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The line it is about.
-    pub origin: Origin,
+    pub location: Location,
     /// In which way it will not be as it was.
     pub kind: Kind,
     /// What it is, and why, in one line.
@@ -45,23 +45,23 @@ pub struct Remark {
 
 impl Remark {
     /// Something that the policy has nothing for.
-    pub fn left_out(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Kind::LeftOut, message)
+    pub fn left_out(location: &Location, message: impl Into<String>) -> Self {
+        Self::new(location, Kind::LeftOut, message)
     }
 
     /// Something that the policy does in another way.
-    pub fn different(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Kind::Different, message)
+    pub fn different(location: &Location, message: impl Into<String>) -> Self {
+        Self::new(location, Kind::Different, message)
     }
 
     /// Something that the policy does as well, and that is hardly what was meant.
-    pub fn doubtful(origin: &Origin, message: impl Into<String>) -> Self {
-        Self::new(origin, Kind::Doubtful, message)
+    pub fn doubtful(location: &Location, message: impl Into<String>) -> Self {
+        Self::new(location, Kind::Doubtful, message)
     }
 
-    fn new(origin: &Origin, kind: Kind, message: impl Into<String>) -> Self {
+    fn new(location: &Location, kind: Kind, message: impl Into<String>) -> Self {
         Self {
-            origin: origin.clone(),
+            location: location.clone(),
             kind,
             message: message.into(),
         }
@@ -71,16 +71,16 @@ impl Remark {
     pub fn render(&self, screen: Screen) -> String {
         let (kind, _, tone) = self.kind.said();
         let kind = screen.paint(tone, kind);
-        let origin = harmless(&self.origin.to_string());
-        format!("{origin}: {kind}: {}", harmless(&self.message))
+        let location = harmless(&self.location.to_string());
+        format!("{location}: {kind}: {}", harmless(&self.message))
     }
 
     /// The remark as JSON.
     pub fn as_json(&self) -> Value {
         json!({
             "fate": self.kind.said().1,
-            "file": self.origin.file.as_ref(),
-            "line": self.origin.line,
+            "file": self.location.file.as_ref(),
+            "line": self.location.line,
             "message": self.message,
         })
     }

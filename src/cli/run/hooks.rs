@@ -19,7 +19,7 @@ pub fn run(prepared: &Prepared, when: When) -> Result<()> {
         let ran = subject
             .helper(&hook.helper, &[])
             .run(b"")
-            .map_err(|error| error.at(&hook.origin));
+            .map_err(|error| error.at(&hook.location));
         hook.on_failure.deny_or_warn(ran, print_error)
     })
 }

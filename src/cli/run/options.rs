@@ -4,7 +4,7 @@
 use super::text::{UsageError, host_path, inside_path, split, usage_error};
 use super::volume;
 use crate::cli::arguments::{self, Run};
-use crate::error::Origin;
+use crate::error::Location;
 use crate::policy::rule::{
     Bind, Env, Hide, Ipc, Isolate, Medium, Overlay, Ownership, Per, Private, Processes, Root, Tmpfs,
 };
@@ -54,7 +54,7 @@ fn add<'a>(
 
 fn rule(option: &str, kind: Kind) -> Rule {
     Rule {
-        origin: Origin {
+        location: Location {
             file: option.into(),
             line: 0,
         },
@@ -74,7 +74,7 @@ fn distinct_paths(rules: &[Rule]) -> Result<(), UsageError> {
             && !seen.insert(path.to_string())
         {
             let reason = "another option is for the same path; leave one of them out".to_owned();
-            return Err(usage_error(&rule.origin.file, &path.to_string(), reason));
+            return Err(usage_error(&rule.location.file, &path.to_string(), reason));
         }
     }
     Ok(())

@@ -133,17 +133,17 @@ fn load(file: &str) -> Result<Policy, RunError> {
 /// What the kernel lets nobody have in a user namespace of their own, in better words than its own.
 fn refuse_without_rights(plan: &Plan) -> Result<(), Error> {
     let refused =
-        |verb, object: &str, reason, origin| Err(Error::new(verb, object, reason).at(origin));
+        |verb, object: &str, reason, location| Err(Error::new(verb, object, reason).at(location));
     let Isolation {
         processes, network, ..
     } = &plan.isolation;
     match (processes, network) {
         (Some(hidden), _) if hidden.value == Processes::Hidden => {
             let reason = "only root can; with `own` the command sees none but its own";
-            refused("hide", "processes", reason, &hidden.origin)
+            refused("hide", "processes", reason, &hidden.location)
         }
         (_, Some(named)) if matches!(named.value, Network::Named(_)) => {
-            refused("join", "a named network", "only root can", &named.origin)
+            refused("join", "a named network", "only root can", &named.location)
         }
         _ => Ok(()),
     }

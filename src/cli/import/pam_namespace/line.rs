@@ -6,13 +6,13 @@ use super::setting::Setting;
 use super::syntax::{self, Template};
 use super::users::{self, Users};
 use crate::cli::import::remark::Remark;
-use crate::error::Origin;
+use crate::error::Location;
 
 /// A line about one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Where it stands.
-    pub origin: Origin,
+    pub location: Location,
     /// As it stands there, without its comment.
     pub text: String,
     /// The directory, as a template.
@@ -29,7 +29,7 @@ pub struct Line {
 
 /// Understands a line; nothing where it says nothing, or pam_namespace refuses it.
 pub fn read(
-    origin: &Origin,
+    location: &Location,
     text: &str,
     setting: &Setting,
     remarks: &mut Vec<Remark>,
@@ -38,8 +38,8 @@ pub fn read(
     if text.is_empty() {
         return None;
     }
-    let mut notes = Notes::new(origin, remarks);
-    match understand(origin, text, &mut notes) {
+    let mut notes = Notes::new(location, remarks);
+    match understand(location, text, &mut notes) {
         Ok(line) => Some(line),
         Err(reason) => {
             notes.left_out(format!("{reason}; {}", setting.module.effect_of_mistake()));
@@ -48,7 +48,7 @@ pub fn read(
     }
 }
 
-fn understand(origin: &Origin, text: &str, notes: &mut Notes<'_>) -> Result<Line, String> {
+fn understand(location: &Location, text: &str, notes: &mut Notes<'_>) -> Result<Line, String> {
     let words = syntax::words(text);
     let mut list = words.list.iter();
     let path = list.next().ok_or("there is no directory")?;
@@ -71,7 +71,7 @@ fn understand(origin: &Origin, text: &str, notes: &mut Notes<'_>) -> Result<Line
         Method::User | Method::Context | Method::Level | Method::Tmpdir => Meaning::Path,
     };
     Ok(Line {
-        origin: origin.clone(),
+        location: location.clone(),
         text: text.trim_end().to_owned(),
         path: syntax::whole(&path_template(path, Meaning::Path, notes)?),
         prefix: syntax::tidied(&path_template(prefix, meaning_of_prefix, notes)?),

@@ -38,13 +38,13 @@ pub fn of_service(tree: &Tree, service: &str, remarks: &mut Vec<Remark>) -> Resu
         .next()
         .ok_or_else(|| Error::new("import the PAM service", service, missing))?;
     let mut module = Module::default();
-    let mut notes = Notes::new(&line.origin, remarks);
+    let mut notes = Notes::new(&line.location, remarks);
     for argument in &line.arguments {
         module.add(argument, &mut notes);
     }
     for again in lines.filter(|again| again.arguments != line.arguments) {
-        let said = format!("this line gives other arguments than {}", line.origin);
-        Notes::new(&again.origin, remarks).left_out(said);
+        let said = format!("this line gives other arguments than {}", line.location);
+        Notes::new(&again.location, remarks).left_out(said);
     }
     module.line = Some(line);
     Ok(module)
@@ -66,10 +66,12 @@ pub fn tell_unheeded(tree: &Tree, remarks: &mut Vec<Remark>) {
                 .arguments
                 .iter()
                 .find(|argument| DECISIVE.contains(&argument.as_str()));
-            let known = remarks.iter().any(|remark| remark.origin == line.origin);
+            let known = remarks
+                .iter()
+                .any(|remark| remark.location == line.location);
             if let Some(argument) = decisive.filter(|_| !known) {
                 let said = format!("`{argument}` counts only with --service {service}");
-                Notes::new(&line.origin, remarks).left_out(said);
+                Notes::new(&line.location, remarks).left_out(said);
             }
         }
     }

@@ -1,33 +1,33 @@
 //! What is to be said about a line.
 
 use crate::cli::import::remark::Remark;
-use crate::error::Origin;
+use crate::error::Location;
 
 /// Collects what is to be said about one line.
 #[derive(Debug)]
 pub struct Notes<'a> {
-    origin: &'a Origin,
+    location: &'a Location,
     remarks: &'a mut Vec<Remark>,
 }
 
 impl<'a> Notes<'a> {
-    /// Begins for the line at `origin`.
-    pub fn new(origin: &'a Origin, remarks: &'a mut Vec<Remark>) -> Self {
-        Self { origin, remarks }
+    /// Begins for the line at `location`.
+    pub fn new(location: &'a Location, remarks: &'a mut Vec<Remark>) -> Self {
+        Self { location, remarks }
     }
 
     /// Says what the policy does not carry.
     pub fn left_out(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::left_out(self.origin, message));
+        self.remarks.push(Remark::left_out(self.location, message));
     }
 
     /// Says what the policy does differently.
     pub fn different(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::different(self.origin, message));
+        self.remarks.push(Remark::different(self.location, message));
     }
 
     /// Says what may have been meant otherwise.
     pub fn doubtful(&mut self, message: impl Into<String>) {
-        self.remarks.push(Remark::doubtful(self.origin, message));
+        self.remarks.push(Remark::doubtful(self.location, message));
     }
 }

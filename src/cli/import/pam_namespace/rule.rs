@@ -9,7 +9,7 @@ use super::users::Users;
 use crate::cli::import::policy::{Table, escaped, first_error};
 use crate::cli::import::remark::Remark;
 use crate::cli::outcome::reason;
-use crate::error::{Error, Origin};
+use crate::error::{Error, Location};
 use nix::unistd::User;
 use rustix::fs::Stat;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const CREATED: u32 = 0o755;
 pub struct Draft {
     /// The rule.
     pub table: Table,
-    origin: Origin,
+    location: Location,
     path: String,
     users: Users,
     store: Option<String>,
@@ -52,7 +52,7 @@ pub fn draft(
     setting: &Setting,
     remarks: &mut Vec<Remark>,
 ) -> Result<Option<Draft>, Error> {
-    let mut notes = Notes::new(&line.origin, remarks);
+    let mut notes = Notes::new(&line.location, remarks);
     if line.users.is_nobody() {
         notes.doubtful("the line is about nobody");
         return Ok(None);
@@ -71,7 +71,7 @@ pub fn draft(
     Ok(match checked {
         Ok((table, store)) => Some(Draft {
             table,
-            origin: line.origin.clone(),
+            location: line.location.clone(),
             path: line.path.clone(),
             users: line.users.clone(),
             store,
@@ -126,7 +126,7 @@ fn begin(header: &'static str, line: &Line) -> Table {
     Table::new(header)
         .comment(&format!(
             "{}: {}",
-            line.origin,
+            line.location,
             line.text.replace('\t', " ")
         ))
         .text("path", &line.path)
@@ -298,25 +298,25 @@ pub fn reconciled(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
 
 /// Of several rules for one path and the same users only the last can be seen.
 fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
-    let mut later: BTreeMap<String, Vec<(Users, Origin)>> = BTreeMap::new();
+    let mut later: BTreeMap<String, Vec<(Users, Location)>> = BTreeMap::new();
     let mut visible = Vec::new();
     for draft in drafts.into_iter().rev() {
-        let mut notes = Notes::new(&draft.origin, remarks);
+        let mut notes = Notes::new(&draft.location, remarks);
         let above = later.entry(draft.path.clone()).or_default();
-        if let Some((_, origin)) = above.iter().find(|(users, _)| users.are(&draft.users)) {
+        if let Some((_, location)) = above.iter().find(|(users, _)| users.are(&draft.users)) {
             notes.left_out(format!(
-                "{origin} covers {} for the same users, and hides what this does",
+                "{location} covers {} for the same users, and hides what this does",
                 draft.path
             ));
             continue;
         }
-        if let Some((_, origin)) = above.first() {
+        if let Some((_, location)) = above.first() {
             notes.doubtful(format!(
-                "{origin} covers {}, too, and hides it where both apply",
+                "{location} covers {}, too, and hides it where both apply",
                 draft.path
             ));
         }
-        above.push((draft.users.clone(), draft.origin.clone()));
+        above.push((draft.users.clone(), draft.location.clone()));
         visible.push(draft);
     }
     visible.reverse();
@@ -325,19 +325,19 @@ fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
 
 /// Of several paths with the same instances only the first can have them.
 fn without_common_instances(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
-    let mut first: BTreeMap<String, (String, Origin)> = BTreeMap::new();
+    let mut first: BTreeMap<String, (String, Location)> = BTreeMap::new();
     let alone = |draft: &Draft| {
         let Some(store) = draft.store.clone() else {
             return true;
         };
-        let own = (draft.path.clone(), draft.origin.clone());
-        let (path, origin) = first.entry(store).or_insert(own);
+        let own = (draft.path.clone(), draft.location.clone());
+        let (path, location) = first.entry(store).or_insert(own);
         if *path == draft.path {
             return true;
         }
         let said =
-            format!("its instances are those of {path} ({origin}): give them another prefix");
-        Notes::new(&draft.origin, remarks).left_out(said);
+            format!("its instances are those of {path} ({location}): give them another prefix");
+        Notes::new(&draft.location, remarks).left_out(said);
         false
     };
     drafts.into_iter().filter(alone).collect()
