@@ -11,7 +11,7 @@ mod root;
 mod show;
 mod step;
 
-use crate::error::Location;
+use crate::error::{Error, Location, Result};
 use crate::path::AbsPath;
 use crate::policy::Sha256;
 use crate::policy::value::Propagation;
@@ -101,6 +101,14 @@ pub struct NewRoot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlanDigest(Sha256);
+
+impl TryFrom<String> for PlanDigest {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Sha256::try_from(text).map(Self)
+    }
+}
 
 impl fmt::Display for PlanDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

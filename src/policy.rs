@@ -33,7 +33,7 @@ pub use digest::Sha256;
 pub use fields::word;
 pub(crate) use fields::word_of;
 pub use load::{Dependence, Loaded, Policy, UnknownPrincipal};
-pub(crate) use parts::Shown;
+pub(crate) use parts::StoreUse;
 pub(crate) use read::HELPER_TIMEOUT;
 pub(crate) use report::{Fault, Report};
 pub use rule::{Kind, Rule, Selectors};

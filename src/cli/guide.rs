@@ -249,8 +249,9 @@ const GUIDES: &[Guide] = &[
                 "users[].namespaces[]",
                 "namespace (as /proc/PID/ns/mnt names it), inode, id (unique until the machine is restarted; \
                  Linux 6.11), pinned (whether later logins join it), pin (the name in /run/jns/ns), processes \
-                 (their number; 0: unused), made (seconds since 1970), plan (digest), paths[], isolation, init, memory[], \
-                 disk[], sessions[]",
+                 (their number; 0: unused), programs[] (what they are called, where it was made for one command), caller \
+                 (whose directories it shows besides), made (seconds since 1970), plan (digest; null: it is otherwise the \
+                 host's view), paths[], isolation, init, memory[], disk[], sessions[]",
             ),
             (
                 "users[].namespaces[].memory[]",

@@ -31,7 +31,7 @@ struct Parts<'r> {
     hostname: Option<&'r HostnameTemplate>,
     variables: Option<&'r BTreeMap<String, Template>>,
     /// What of the store the rule shows.
-    shown: Option<Shown>,
+    store_use: Option<StoreUse>,
     /// The namespaces of its own that a session gets by it.
     isolation: Option<&'r Isolate>,
     /// The volume that it opens.
@@ -42,7 +42,7 @@ struct Parts<'r> {
 
 /// What of a store a rule shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum StoreUse {
     /// A directory of the user's, the group's or the session's own.
     Instance,
     /// What is written to over what was there.
@@ -126,7 +126,7 @@ impl<'r> Parts<'r> {
             path: Some(path),
             store: store.as_ref(),
             per: Some(*per),
-            shown: Some(Shown::Layer),
+            store_use: Some(StoreUse::Layer),
             ..Self::default()
         }
     }
@@ -206,7 +206,7 @@ impl<'r> Parts<'r> {
             init,
             options: _,
         } = rule;
-        let (store, hashed, shown) = match medium {
+        let (store, hashed, store_use) = match medium {
             Medium::Disk { store: Some(store) } => {
                 let Store {
                     path,
@@ -215,9 +215,9 @@ impl<'r> Parts<'r> {
                 } = store;
                 let name = |Hashed { hash: _, name }: &Hashed| *name;
                 let hashed = hashed.as_ref().map_or(&[][..], name);
-                (Some(path), hashed, Some(Shown::Instance))
+                (Some(path), hashed, Some(StoreUse::Instance))
             }
-            Medium::Disk { store: None } => (None, &[][..], Some(Shown::Instance)),
+            Medium::Disk { store: None } => (None, &[][..], Some(StoreUse::Instance)),
             Medium::Memory { size: _, inodes: _ } => (None, &[][..], None),
         };
         Self {
@@ -229,7 +229,7 @@ impl<'r> Parts<'r> {
             ownership: Some(ownership),
             keep,
             commands: [hook.as_ref(), None],
-            shown,
+            store_use,
             ..Self::default()
         }
     }
@@ -249,7 +249,7 @@ impl<'r> Parts<'r> {
             commands,
             hostname,
             variables,
-            shown: _,
+            store_use: _,
             isolation: _,
             volume: _,
             restricts: _,
@@ -326,8 +326,8 @@ impl Kind {
 
     /// What of the store the rule shows; nothing for kinds that need none.
     #[must_use]
-    pub(crate) fn shown(&self) -> Option<Shown> {
-        Parts::of(self).shown
+    pub(crate) fn store_use(&self) -> Option<StoreUse> {
+        Parts::of(self).store_use
     }
 
     /// The namespaces of its own that a session gets by the rule.

@@ -22,7 +22,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -69,6 +69,7 @@ pub struct NamespaceRecord {
     #[serde(default)]
     pub init: Option<Process>,
     /// The digest of the plan that it was made by; absent for the host's view.
+    #[serde(default, deserialize_with = "plan_unless_empty")]
     pub plan: Option<PlanDigest>,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
@@ -167,6 +168,16 @@ pub struct PolicyFile {
     pub path: String,
     /// The SHA-256 of its text.
     pub sha256: Sha256,
+}
+
+/// Reads the digest of a plan; an empty text, which this module has once written for the host's view, is none.
+fn plan_unless_empty<'d, D: Deserializer<'d>>(source: D) -> Result<Option<PlanDigest>, D::Error> {
+    let text = Option::<String>::deserialize(source)?;
+    let digest = text.filter(|text| !text.is_empty());
+    digest
+        .map(PlanDigest::try_from)
+        .transpose()
+        .map_err(serde::de::Error::custom)
 }
 
 impl OtherNamespaceRecord {

@@ -9,16 +9,17 @@ use super::volumes;
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace};
 
-/// How many pins of a user a login looks at.
+/// How many pins of a user a login judges.
 const MOST_AT_LOGIN: usize = 16;
 
 /// Removes the pins of a user's namespaces that no process is in, except the one of the key `except`: a bounded look
 /// for a login that is about to make another one. It is called with the user's lock held, in the namespace that holds
-/// the pins. What is not known well enough stays for the collector.
+/// the pins. What is not known well enough stays for the collector: what nothing is bound to here, what was made
+/// elsewhere, and what has a record that cannot be read.
 ///
 /// # Errors
 ///
-/// /proc or the pins cannot be read, or a pin cannot be removed.
+/// /proc or the directory of pins cannot be read, or a pin cannot be removed.
 pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &PinKey) -> Result<()> {
     let is_theirs = |key: &PinKey| key != except && key.uid() == uid;
     let Some(pins) = Pins::find(runtime)? else {
@@ -29,8 +30,16 @@ pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &PinKey) -> Re
     let own = Namespace::own()?.identity();
     let keys = Pins::list(runtime)?.into_iter().filter(is_theirs);
     let mut candidates = Vec::new();
-    for key in keys.take(MOST_AT_LOGIN) {
-        candidates.extend(Candidate::find(runtime, &pins, key, own)?);
+    for key in keys {
+        // What cannot be judged must not keep the login from those that can.
+        let found = Candidate::find(runtime, &pins, key, own);
+        candidates.extend(found.unwrap_or_else(|error| {
+            log::debug!("{error}");
+            None
+        }));
+        if candidates.len() >= MOST_AT_LOGIN {
+            break;
+        }
     }
     // The cheap look first: one stat(2) a process, and nothing for a user who has no other pin.
     for look in [Census::of_processes, Census::of_threads] {

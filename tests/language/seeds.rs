@@ -1,6 +1,7 @@
 //! What the fuzzer starts from, and what it has found, against what must hold for any bytes.
 
 use crate::judges;
+use pam_jns::session::{NamespaceRecord, SessionRecord};
 use std::fs;
 use std::path::Path;
 
@@ -47,4 +48,25 @@ fn mount_tables() {
 #[test]
 fn records() {
     ask(judges::records, &["tests/golden/seeds/records"]);
+    let seed = |name: &str| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/seeds/records");
+        fs::read(directory.join(name)).unwrap()
+    };
+    // A seed that is no record finds nothing, and neither does what the fuzzer makes of it.
+    serde_json::from_slice::<NamespaceRecord>(&seed("namespace")).unwrap();
+    serde_json::from_slice::<SessionRecord>(&seed("session")).unwrap();
+}
+
+/// Before ids had types, the host's view had an empty text for a plan.
+#[test]
+fn a_record_of_an_earlier_module_is_read() {
+    for (plan, is_some) in [("null", false), ("\"\"", false)] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/seeds/records");
+        let text = fs::read_to_string(directory.join("namespace")).unwrap();
+        let digest = format!("\"{}\"", "0f".repeat(32));
+        let earlier = text.replace(&format!("\"plan\":{digest}"), &format!("\"plan\":{plan}"));
+        assert_ne!(earlier, text);
+        let record: NamespaceRecord = serde_json::from_str(&earlier).unwrap();
+        assert_eq!(record.plan.is_some(), is_some, "{plan}");
+    }
 }

@@ -6,13 +6,13 @@ use crate::kernel::namespace::kind::{self, Kind as NamespaceKind};
 use crate::kernel::namespace::network;
 use crate::kernel::probe;
 use crate::policy::rule::{Ipc, Isolate, Network};
-use crate::policy::{Policy, Rule, Shown};
+use crate::policy::{Policy, Rule, StoreUse};
 
 /// What rules of the policy would not get on this system.
 pub fn findings(policy: &Policy, rights: Rights) -> Vec<Finding> {
     let of_rule = |rule: &Rule| {
         let isolation = rule.kind.isolation();
-        let layer = (rule.kind.shown() == Some(Shown::Layer)).then_some(rule);
+        let layer = (rule.kind.store_use() == Some(StoreUse::Layer)).then_some(rule);
         let of_isolation = isolation.map(|isolation| of_isolation(isolation, rule, rights));
         let of_layer = layer.and_then(|rule| of_overlay(rule, rights));
         of_isolation

@@ -137,7 +137,7 @@ fn owner(pid: u32) -> Option<u32> {
 }
 
 /// Whether the module has made the namespace of a process, as far as its mounts tell: it shows a directory of
-/// a store, or a file system of the module's. A user user this misleads has misled nobody else.
+/// a store, or a file system of the module's. A user whom this misleads has misled nobody else.
 fn is_ours(process: &str, uid: u32) -> bool {
     let mounts = mount_table::read(&format!("/proc/{process}/mountinfo"));
     let is_made = |mount: &Mount| {

@@ -168,7 +168,7 @@ fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
 
 /// Whether a rule shows a directory of the store.
 fn needs_store(rule: &Rule) -> bool {
-    rule.kind.shown().is_some()
+    rule.kind.store_use().is_some()
 }
 
 fn program(arguments: &Run, target: &Target, plan: &Plan) -> Program {

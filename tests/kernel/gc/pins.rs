@@ -217,6 +217,30 @@ fn a_login_removes_the_unused_pins_of_its_user() {
     });
 }
 
+/// A login judges a few pins, and those that it cannot judge are none of them.
+#[test]
+fn pins_that_nothing_is_bound_to_keep_no_login_from_others() {
+    in_own_namespace(|| {
+        let runtime = runtime();
+        let sleeper = Sleeper::start();
+        let unused = PinKey::parse(&format!("2001-{}", "f".repeat(32))).unwrap();
+        record(2001, sleeper.identity(), Some(&unused))
+            .write(&runtime)
+            .unwrap();
+        let pins = Pins::open(&runtime).unwrap();
+        pins.bind(&unused, &sleeper.namespaces).unwrap();
+        sleeper.end();
+        for number in 0..20 {
+            file(&format!("/run/jns/ns/2001-{number:032x}"), "");
+        }
+        let _lock = Lock::to_change(&runtime, 2001).unwrap().unwrap();
+        remove_unused_pins_of(&runtime, 2001, &key(2001)).unwrap();
+        let left = names("/run/jns/ns");
+        assert_eq!(left.len(), 20, "{left:?}");
+        assert!(!left.contains(&unused.to_string()), "{left:?}");
+    });
+}
+
 /// A host process may run as its user, as a user manager does.
 #[test]
 fn a_process_of_a_user_is_known_again() {
