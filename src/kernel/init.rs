@@ -51,7 +51,7 @@ pub struct Init {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pid: u32,
-    /// When it was started, in clock ticks since the machine was.
+    /// The time when it was started, in clock ticks since the machine was.
     started: u64,
     /// Of its pidfd (Linux 6.9); absent where all pidfds have the same.
     inode: Option<u64>,

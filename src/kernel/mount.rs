@@ -28,7 +28,7 @@ pub struct AttributeChange {
 /// (mount_namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travel {
-    /// Those of the host appear here.
+    /// Mounts of the host appear here.
     FromHost,
     /// None do.
     Neither,

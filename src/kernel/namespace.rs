@@ -23,7 +23,7 @@ pub(super) struct Type {
     flag: i32,
     /// The request of a pidfd that opens it without /proc.
     request: NamespaceRequest,
-    /// What it is called in messages.
+    /// The name of the namespace in messages.
     title: &'static str,
 }
 
@@ -70,7 +70,7 @@ pub struct Namespace {
     identity: Identity,
 }
 
-/// What a mount namespace is known by.
+/// The identity of a mount namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The inode number, which `ls -l /proc/PID/ns` shows. The kernel gives it to another namespace once
@@ -80,7 +80,7 @@ pub struct Identity {
     pub id: Option<u64>,
 }
 
-/// What a root directory is known by while a process stands in it.
+/// The identity of a root directory while a process stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Root {
     /// The device of its file system, as stat(2) numbers it.
@@ -92,7 +92,7 @@ pub struct Root {
 }
 
 impl std::fmt::Display for Identity {
-    /// As `ls -l /proc/PID/ns` shows it: `mnt:[4026531841]`.
+    /// Writes it like `ls -l /proc/PID/ns`: `mnt:[4026531841]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "mnt:[{}]", self.inode)
     }
@@ -134,7 +134,7 @@ impl Namespace {
         Some(Self { file, identity })
     }
 
-    /// What it is known by.
+    /// Returns the identity of the namespace.
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity
@@ -144,7 +144,7 @@ impl Namespace {
     /// calling thread's; nothing where it belongs to the calling thread's own, or that is not known.
     #[must_use]
     pub(crate) fn maker(&self) -> Option<u32> {
-        /// As deep as user namespaces go (user_namespaces(7)).
+        /// The depth to which user namespaces go (user_namespaces(7)).
         const DEPTH: usize = 33;
         let own_file = open_own_of(Type::USER).ok()?;
         let own = rustix::fs::fstat(&own_file).ok()?.st_ino;
@@ -269,7 +269,7 @@ pub fn name() -> Result<String> {
 }
 
 impl Root {
-    /// That of the calling thread.
+    /// Finds the root directory of the calling thread.
     ///
     /// # Errors
     ///
@@ -281,8 +281,8 @@ impl Root {
             .map_err(|errno| Error::from_errno("examine", "/", errno))
     }
 
-    /// That of another process, `/proc/PID/root`, without asking its file system: a user's FUSE refuses root's
-    /// questions, or lets them wait. Its inode is 0 where only the file system knows it (Linux 5.17).
+    /// Finds the root directory of another process, `/proc/PID/root`, without asking its file system: a user's FUSE
+    /// refuses root's questions, or lets them wait. Its inode is 0 where only the file system knows it (Linux 5.17).
     ///
     /// # Errors
     ///
@@ -302,8 +302,8 @@ impl Root {
     }
 }
 
-/// Whether the process may leave for a new namespace and come back: unshare(2) needs CAP_SYS_ADMIN; the
-/// way back by setns(2) needs CAP_SYS_CHROOT as well, and a login that could not be undone must not begin.
+/// Checks that the process may leave for a new namespace and come back. unshare(2) needs CAP_SYS_ADMIN. The way back
+/// by setns(2) needs CAP_SYS_CHROOT as well, and a login that could not be undone must not begin.
 ///
 /// # Errors
 ///

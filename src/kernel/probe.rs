@@ -1,5 +1,5 @@
-//! What this kernel can do, tried without changing anything: descriptors are opened and closed, detached
-//! mounts made and dropped, and calls made with arguments that no kernel accepts.
+//! The features of this kernel, tried without changing anything: descriptors are opened and closed, detached mounts
+//! made and dropped, and calls made with arguments that no kernel accepts.
 
 use crate::kernel::mount::filesystem;
 use crate::kernel::sys::{self, NamespaceRequest};
@@ -16,20 +16,20 @@ pub struct Feature {
     pub name: &'static str,
     /// The release of Linux that brought it.
     pub since: (u32, u32),
-    /// What trying it showed.
+    /// The result of trying it.
     pub presence: Presence,
 }
 
-/// What trying a feature showed.
+/// The result of trying a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It works.
+    /// A feature that works.
     Works,
     /// The kernel, or a system call filter, says that there is no such call.
     Missing,
-    /// It is refused with EPERM, as it is without privileges and under some filters.
+    /// A feature that is refused with EPERM, as without privileges and under some filters.
     Forbidden,
-    /// It failed with something else.
+    /// A feature that failed with something else.
     Failed(Errno),
 }
 

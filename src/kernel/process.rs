@@ -25,7 +25,7 @@ use std::io::Read;
 pub struct Process {
     /// Its number.
     pub pid: u32,
-    /// When it was started, in clock ticks since the machine was (proc_pid_stat(5)).
+    /// The time when it was started, in clock ticks since the machine was (proc_pid_stat(5)).
     pub started: u64,
 }
 

@@ -216,9 +216,9 @@ pub(in crate::kernel) struct Child {
 pub(in crate::kernel) enum Difference {
     /// Nothing.
     None,
-    /// It is the first process of a new PID namespace: `CLONE_NEWPID`.
+    /// The copy is the first process of a new PID namespace: `CLONE_NEWPID`.
     PidNamespace,
-    /// It has the calling thread's very root and working directory: `CLONE_FS`.
+    /// The copy has the calling thread's very root and working directory: `CLONE_FS`.
     SharedDirectories,
 }
 
@@ -248,7 +248,7 @@ pub(in crate::kernel) fn clone_single(
     unsafe { clone_process(difference, signal, child) }
 }
 
-/// Whether this process has one thread.
+/// Checks that this process has one thread.
 ///
 /// # Errors
 ///
@@ -417,7 +417,7 @@ pub(in crate::kernel) fn let_signals_through() {
 /// Words as execve(2) takes them.
 pub(in crate::kernel) struct Words {
     pointers: Vec<*const c_char>,
-    /// What they point to.
+    /// The text that they point to.
     _text: Vec<CString>,
 }
 

@@ -10,12 +10,12 @@ use rustix::io::Errno;
 /// default list, lets nobody write to the directory itself.
 const ATTRIBUTE: &str = "system.posix_acl_access";
 
-/// Who has the rights that the group bits of a mode say.
+/// The holders of the rights that the group bits of a mode say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holders {
     /// The file's group, and nobody else.
     Group,
-    /// Those that its access list names, too.
+    /// The users and groups that its access list names, too.
     Listed,
     /// Its access list cannot be read.
     Unknown,

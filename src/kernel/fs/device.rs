@@ -20,12 +20,12 @@ const LINKS: &[(&str, &str)] = &[
 /// Directories that something is mounted on.
 const DIRECTORIES: &[&str] = &["mqueue", "pts", "shm"];
 
-/// Whether terminals can be opened without asking the instance of devpts itself.
+/// The kind of `/dev/ptmx`: whether terminals can be opened without asking the instance of devpts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Multiplexer {
     /// `/dev/ptmx` is a device, as on a host.
     Device,
-    /// It is a link to that of the instance, which may be closed to users.
+    /// A link to the `ptmx` of the instance, which may be closed to users.
     Link,
 }
 

@@ -20,7 +20,7 @@ pub struct Draft {
     parent: Rc<OwnedFd>,
     name: String,
     flags: AtFlags,
-    /// What is in a directory that has no name yet goes with it.
+    /// Whether what is in a directory that has no name yet goes with it.
     is_filled: bool,
     /// Device and inode of a directory that may be filled.
     identity: Option<FileIdentity>,
@@ -30,10 +30,10 @@ pub struct Draft {
 const NO_NOREPLACE: &str = "its file system cannot rename without replacing (RENAME_NOREPLACE of \
                             renameat2(2)), as NFS cannot; a local one can";
 
-/// Whether an entry got its name.
+/// The result of publishing an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publication {
-    /// It is there now.
+    /// The entry has its name now.
     Done,
     /// Somebody else published an entry of that name first.
     Preceded,
@@ -168,7 +168,7 @@ impl Drop for Draft {
     }
 }
 
-/// What temporary names begin with.
+/// The text that temporary names begin with.
 pub const TEMPORARY: &str = ".jns-";
 
 /// A name that no other file has, `.jns-` and 16 hexadecimal digits: for what gets its own name when it is
@@ -222,7 +222,7 @@ fn shape(file: &OwnedFd, form: Form) -> Result<(), Errno> {
     rustix::fs::fchmod(file, Mode::from_raw_mode(form.mode))
 }
 
-/// What an existing instance should be.
+/// The demands on an existing instance.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpectedInstance {
     /// The form that it should have.

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// How many entries a pattern shows at most: each takes a mount, and two descriptors while it is made.
+/// The number of entries that a pattern shows at most: each takes a mount, and two descriptors while it is made.
 pub(crate) const MOST_MATCHES: usize = 256;
 
-/// How many names of a directory are compared with a pattern: whoever may fill the directory must not hold a login.
+/// The number of names of a directory that are compared with a pattern: whoever may fill the directory must not hold a
+/// login.
 const MOST_NAMES: usize = 16_384;
 
-/// Which entries of a directory are meant: the one of a name, or those that a pattern matches. As in a shell, a
+/// The names of the entries of a directory that are meant: one name, or those that a pattern matches. As in a shell, a
 /// `*` or `?` at the start matches no leading dot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -36,7 +37,7 @@ pub enum Piece {
     Many,
 }
 
-/// Whose entries are meant.
+/// The owners whose entries are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owners {
     /// Root's, and those of the user with this id: in a directory that everybody may write to, who made an entry
@@ -46,12 +47,12 @@ pub enum Owners {
     All,
 }
 
-/// Why an entry is not meant although it has the name.
+/// The reason why an entry is not meant although it has the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unwanted {
-    /// It is a symbolic link.
+    /// A symbolic link.
     Link,
-    /// It belongs to the user with this id.
+    /// An entry that belongs to the user with this id.
     Foreign(u32),
     /// Not even root may look at it: a file system of a user's is mounted there (fuse(4)), or its program has ended.
     Closed,
@@ -60,28 +61,28 @@ pub enum Unwanted {
 /// An entry that was opened (`O_PATH`), or why it is not to be had; nothing where there is none.
 pub type Judged = Option<Result<(OwnedFd, Stat), Unwanted>>;
 
-/// What a directory holds of the entries that are meant.
+/// The entries of a directory that are meant.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Search {
     /// The names of those to be had, in byte order, at most [`MOST_MATCHES`].
     pub names: Vec<String>,
-    /// Those that have the name and are not to be had.
+    /// The entries that have the name and are not to be had.
     pub unwanted: Vec<(String, Unwanted)>,
-    /// How many more there are to be had.
+    /// The number of further entries that are to be had.
     pub more: usize,
     /// Whether the directory has more names than are looked at.
     pub is_cut: bool,
 }
 
-/// What was found in a directory of the host's, and has to be found again by whoever joins a namespace that
-/// shows it.
+/// The entries that were found in a directory of the host's. Whoever joins a namespace that shows them has to find
+/// them again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The path of the directory.
     pub directory: String,
-    /// What was looked for.
+    /// The names that were looked for.
     pub names: Names,
-    /// What there was, in byte order of the names.
+    /// The entries that there were, in byte order of the names.
     pub entries: Vec<Entry>,
 }
 
@@ -97,13 +98,13 @@ pub struct Entry {
 }
 
 impl Names {
-    /// Those of this text, in which nothing is a pattern.
+    /// Makes the names that are `name` alone, in which nothing is a pattern.
     #[must_use]
     pub fn plain(name: &str) -> Self {
         Self(vec![Piece::Text(name.to_owned())])
     }
 
-    /// Those that these pieces make together.
+    /// Makes the names that these pieces match together.
     #[must_use]
     pub fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut joined: Vec<Piece> = Vec::new();

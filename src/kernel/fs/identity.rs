@@ -1,4 +1,4 @@
-//! What a file is known by, whatever its path.
+//! The identity of a file, whatever its path.
 
 use rustix::fs::Stat;
 

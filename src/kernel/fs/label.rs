@@ -12,7 +12,7 @@ const ATTRIBUTE: &str = "security.selinux";
 /// The longest label in bytes: what the kernel takes at once from `/proc/PID/attr` is a page.
 const LONGEST: usize = 4096;
 
-/// Where the kernel shows SELinux, and the `SELINUX_MAGIC` of linux/magic.h.
+/// The directory where the kernel shows SELinux, and the `SELINUX_MAGIC` of linux/magic.h.
 const SELINUX: (&str, u32) = ("/sys/fs/selinux", 0xf97c_ff8c);
 
 /// Whether the kernel has SELinux, and this process can see it: containers usually cannot.

@@ -38,7 +38,7 @@ pub(crate) fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, E
     rustix::fs::openat(parent, name, PLACE | OFlags::DIRECTORY, Mode::empty())
 }
 
-/// How a place is opened that is not to be read, and never where a link leads.
+/// The flags that open a place which is not to be read, and never where a link leads.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a file below `parent`, a directory of root's own. A link on the way is an error, whoever made it.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 /// The most bytes that a note may have: a name and a path with room for what JSON makes of them.
 const LONGEST_NOTE: usize = 65536;
 
-/// How often another name is tried for what is set aside, where several are in one second.
+/// The number of other names that are tried for what is set aside, where several are in one second.
 const MOST_NAMES: u64 = 1024;
 
 /// Facts that distinguish an account from another one with the same id.
@@ -31,9 +31,9 @@ pub struct Account {
 pub enum Change {
     /// Nothing.
     None,
-    /// It has another name, or another home directory.
+    /// Another name, or another home directory.
     Altered,
-    /// It has both, and so is another account.
+    /// Both another name and another home directory: it is another account.
     Replaced,
 }
 

@@ -12,10 +12,10 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// As many links as the kernel follows (path_resolution(7)).
+/// The number of links that the kernel follows (path_resolution(7)).
 const MAX_LINKS: u32 = 40;
 
-/// Those who may have had a hand in a path.
+/// The users who may have had a hand in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Root alone: every directory on the way is root's and writable by nobody else.
@@ -67,7 +67,7 @@ pub struct Place {
 /// A mount that will stand at a path of the session's view although the caller cannot see it yet.
 #[derive(Debug, Clone)]
 pub struct Cover {
-    /// Where it will stand, without links.
+    /// The path where it will stand, without links.
     pub path: String,
     /// The root of the mount.
     pub root: Rc<OwnedFd>,
@@ -161,7 +161,7 @@ impl Walker {
         Self { root, trust }
     }
 
-    /// Whether a directory is one in which nobody who is not trusted could replace anything.
+    /// Refuses a directory in which somebody who is not trusted could replace something.
     ///
     /// # Errors
     ///
@@ -380,7 +380,7 @@ fn is_users(trust: Trust, status: &Stat) -> bool {
     }
 }
 
-/// Whether `directory` may hold a component at all: nobody untrusted may replace all of its entries.
+/// Refuses a `directory` that may hold no component at all: somebody untrusted may replace all of its entries.
 fn may_hold(trust: Trust, directory: &Place) -> Result<(), String> {
     let Stat { st_uid, .. } = directory.status;
     let name = if directory.path.is_empty() {
@@ -407,7 +407,7 @@ fn may_hold(trust: Trust, directory: &Place) -> Result<(), String> {
     }
 }
 
-/// Whether an entry of a directory that [`may_hold`] it is one that nobody untrusted put there.
+/// Refuses an entry that somebody untrusted may have put into its directory, which [`may_hold`] has let pass.
 fn may_be_entry(trust: Trust, parent: &Place, entry: &Stat) -> Result<(), String> {
     let Stat { st_uid, .. } = *entry;
     let link = file_type(entry) == FileType::Symlink;

@@ -17,8 +17,8 @@ pub(crate) const NO_EXEC: u64 = MOUNT_ATTR_NOEXEC;
 /// The field that holds `relatime` (0), `noatime` or `strictatime`.
 pub(crate) const ACCESS_TIME: u64 = MOUNT_ATTR__ATIME;
 
-/// What every kernel with mount_setattr(2) knows (Linux 5.12). It refuses to hear of others, even where they are to be
-/// cleared.
+/// The attributes that every kernel with mount_setattr(2) knows (Linux 5.12). It refuses to hear of others, even where
+/// they are to be cleared.
 pub(crate) const KNOWN: u64 =
     READ_ONLY | NO_SUID | NO_DEV | NO_EXEC | ACCESS_TIME | MOUNT_ATTR_NODIRATIME;
 
@@ -38,12 +38,12 @@ pub struct Attribute {
     shown: &'static [(u64, u64)],
 }
 
-/// What a word says: the value of an attribute.
+/// The value of an attribute that a word stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// The bits of the attribute.
     pub field: u64,
-    /// Those of them that are set.
+    /// The bits of the attribute that are set.
     pub bits: u64,
 }
 

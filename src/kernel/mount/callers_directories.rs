@@ -19,7 +19,7 @@ use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// How many mounts are followed from one to the one that it is on.
+/// The number of mounts that are followed from one to the one that it is on.
 const DEEPEST: usize = 256;
 
 /// The mounts of a session that are known.
@@ -27,7 +27,7 @@ const DEEPEST: usize = 256;
 pub struct Attached<'r> {
     /// The paths at which the module attached something, without links.
     pub all: &'r [String],
-    /// Those of them at which commands find the same.
+    /// The paths of `all` at which commands find the same.
     pub inherited: &'r [String],
 }
 
@@ -50,7 +50,7 @@ pub struct CallersDirectories {
 /// A clone of one mount of the caller's session.
 #[derive(Debug)]
 struct Clone {
-    /// Where it is in the caller's session, without links.
+    /// The path in the caller's session, without links.
     path: String,
     mount: OwnedFd,
     /// Whether the policy gave it to the caller. What else was mounted in the session is worth a remark, no refusal.

@@ -89,7 +89,7 @@ fn kernel_message(context: &OwnedFd) -> Option<String> {
 pub struct FileSystem<'f> {
     /// Its type.
     pub kind: &'f str,
-    /// What is mounted: a device's path, or a word.
+    /// The source that is mounted: a device's path, or a word.
     pub source: &'f str,
     /// Its options: a word, or a name and a value.
     pub options: &'f [(String, Option<String>)],

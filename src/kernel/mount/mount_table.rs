@@ -21,13 +21,13 @@ pub struct Mount {
     pub is_slave: bool,
     /// The device of its file system, such as `8:1`; not always what stat(2) says of its files.
     pub device: Vec<u8>,
-    /// What of its file system it shows.
+    /// The path of its file system that it shows.
     pub root: Vec<u8>,
-    /// Where it is.
+    /// The path of the mount point.
     pub point: Vec<u8>,
     /// The type of its file system.
     pub kind: Vec<u8>,
-    /// What is mounted, as the file system calls it.
+    /// The source that is mounted, as the file system calls it.
     pub source: Vec<u8>,
     /// The options of the file system.
     pub options: Vec<u8>,

@@ -17,7 +17,7 @@ const WORK: &str = "work";
 /// An empty directory, for [`Layer::is_in_use`].
 const EMPTY: &str = "empty";
 
-/// How often a layer that is in use is asked for again: an overlay that was just given up takes the kernel a
+/// The number of times that a layer in use is asked for again: an overlay that was just given up takes the kernel a
 /// moment.
 const TRIES: u32 = 40;
 
@@ -47,7 +47,7 @@ pub struct Options<'a> {
     /// Whether the caller has rights in a user namespace of its own alone, where what the kernel writes down in the
     /// layer has other names (Linux 5.11).
     pub without_rights: bool,
-    /// Where it will be.
+    /// The path where it will be.
     pub path: &'a str,
 }
 

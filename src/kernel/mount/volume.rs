@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A file system that a program has opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// Where it is in its namespace, without links.
+    /// The path in its namespace, without links.
     pub path: String,
     /// The id of its mount.
     pub mount: u64,

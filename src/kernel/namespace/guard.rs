@@ -35,11 +35,11 @@ pub struct NamespaceGuard {
 /// The end of work at the origin, the namespace that was left.
 #[derive(Debug)]
 pub enum AtOrigin<T> {
-    /// It was run, and gave this.
+    /// Work that was run, and its result.
     Done(T),
-    /// It was not run: the thread's root directory is not that of the namespace it came from.
+    /// Work that was not run: the thread's root directory is not that of the namespace it came from.
     Elsewhere,
-    /// It was not run: the thread could not leave.
+    /// Work that was not run: the thread could not leave.
     NotLeft(Error),
 }
 

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-/// Where ip-netns(8) binds network namespaces to names.
+/// The directory where ip-netns(8) binds network namespaces to names.
 pub const NAMED: &str = "/run/netns";
 
 /// The network namespace of that name.

@@ -17,7 +17,7 @@ pub struct IdRange {
     pub inside: u32,
     /// The first id outside.
     pub outside: u32,
-    /// How many they are, at least 1.
+    /// The number of ids, at least 1.
     pub count: u32,
 }
 

@@ -146,9 +146,9 @@ impl Helper {
 /// The end of a program.
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
-    /// It could not be started.
+    /// A program that could not be started.
     NotRun(Errno),
-    /// It ended with this exit status.
+    /// A program that ended with this exit status.
     Exited(i32),
     /// This signal ended it.
     Killed(i32),

@@ -5,7 +5,7 @@ use crate::kernel::sys::{BlockedSignals, forget_signal};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::sync::{Mutex, PoisonError};
 
-/// Those that end a program, or make its calls fail, in the middle of what it does.
+/// The limits that end a program, or make its calls fail, in the middle of what it does.
 const LIFTED: [Resource; 6] = [
     Resource::As,
     Resource::Cpu,

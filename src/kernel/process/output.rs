@@ -1,4 +1,4 @@
-//! What a program writes, line by line and within bounds.
+//! The output of a program, read line by line and within bounds.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
