@@ -1,5 +1,5 @@
-//! What is known of sessions and their namespaces beyond one login: the pins that keep shared namespaces,
-//! and the ledger. All of it is under `/run/jns`, root's alone, and made at the first login:
+//! Sessions and their namespaces beyond one login: the pins that keep shared namespaces, and the ledger. All of it is
+//! under `/run/jns`, root's alone, and made at the first login:
 //!
 //! ```text
 //!  lock/<uid>         around joining, creating and removing namespaces of a user

@@ -26,5 +26,5 @@ impl Iterator for Ancestors {
     }
 }
 
-/// How many ancestors of the calling process are looked at.
+/// The number of ancestors of the calling process that are looked at.
 const ANCESTORS: usize = 64;

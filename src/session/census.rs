@@ -1,4 +1,4 @@
-//! Which mount namespaces processes are in.
+//! The mount namespaces that processes are in.
 
 use super::ledger::NamespaceRecord;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Census(BTreeMap<u64, BTreeSet<u32>>);
 
 impl Census {
-    /// That of processes' first threads: one stat(2) each.
+    /// Takes the census of processes' first threads: one stat(2) each.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl Census {
         Self::take(&processes()?)
     }
 
-    /// That of all threads: in a threaded program one thread alone may be in a namespace.
+    /// Takes the census of all threads: in a threaded program one thread alone may be in a namespace.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a session's namespace is created, recorded and pinned.
+//! The creation of a session's namespace, its record and its pin.
 
 use super::clock::now;
 use super::ending::Ending;
@@ -91,9 +91,9 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
     })
 }
 
-/// What became of the pin of a new namespace.
+/// The result of pinning a new namespace.
 enum Pin<'m> {
-    /// It has this name.
+    /// The pin has this name.
     Bound(&'m PinKey),
     /// The kernel refused it.
     Refused(Error),
@@ -102,7 +102,7 @@ enum Pin<'m> {
 }
 
 impl Creation<'_> {
-    /// What has to be known to take the pin `key` back.
+    /// Returns what has to be known to take the pin `key` back.
     fn pinned(&self, key: &PinKey, namespace: Identity) -> Option<Pinned> {
         let origin = self.origin?;
         Some(Pinned {

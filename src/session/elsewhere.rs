@@ -17,8 +17,9 @@ pub fn find() -> Result<Option<Identity>> {
     find_strange(Namespace::own()?.identity())
 }
 
-/// The same of the process `pid`, in which sessions would begin that it opens; nothing also where the process has ended
-/// or does not show its namespace.
+/// Finds the mount namespace of the process `pid`, in which sessions would begin that it opens, where it is neither
+/// that of the first process nor one that the ledger has as the module's. Nothing where it is, and where the process
+/// has ended or does not show its namespace.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What ends with a session and lies where nobody looks for it: recorded before anything else of the session can fail,
-//! so that `jns gc` finds it after a crash.
+//! The things that end with a session and lie where nobody looks for them. They are recorded before anything else of
+//! the session can fail, so that `jns gc` finds them after a crash.
 
 use super::clock::now;
 use super::ledger::{SessionRecord, Shown};

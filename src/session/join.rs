@@ -1,5 +1,5 @@
-//! How a session comes to its namespace: it joins the one that the user's other logins with the same plan share, or
-//! has a new one created.
+//! The entry of a session into its namespace: it joins the one that the user's other logins with the same plan share,
+//! or has a new one created.
 
 use super::create::{create, create_pinned};
 use super::ledger::NamespaceRecord;
@@ -96,7 +96,7 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
     }
 }
 
-/// What a login finds that has waited for others.
+/// The result of a login's search that has waited for others.
 enum Found {
     /// A namespace, which it has joined.
     Joined(Box<SessionNamespace>),

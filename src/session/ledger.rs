@@ -61,7 +61,7 @@ pub struct NamespaceRecord {
     /// The other namespaces that go with it and are not those that its first session came from.
     #[serde(default)]
     pub companions: Vec<OtherNamespaceRecord>,
-    /// What is its own, by the keys and in the words of `[[isolate]]`.
+    /// The namespaces of its own, by the keys and in the words of `[[isolate]]`.
     #[serde(default)]
     pub isolation: BTreeMap<String, String>,
     /// The first process of its own PID namespace, by the number that it has where the first session came from;
@@ -73,33 +73,34 @@ pub struct NamespaceRecord {
     pub plan: Option<PlanDigest>,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
-    /// Where the module attached something in it, by paths without links.
+    /// The paths where the module attached something in it, without links.
     #[serde(default)]
     pub attached: Vec<String>,
-    /// Those of them at which commands find the same that are run from it as somebody else.
+    /// The paths of `attached` at which commands find the same that are run from it as somebody else.
     #[serde(default)]
     pub inherited: Vec<String>,
-    /// Whose directories it shows besides: the user in whose session it was made for one command.
+    /// The user whose directories it shows besides, in whose session it was made for one command.
     #[serde(default)]
     pub caller: Option<String>,
     /// Whether it is otherwise the host's view: what is mounted in it is on the host.
     #[serde(default)]
     pub is_hosts_view: bool,
-    /// Where instances live that have no place of their own (`settings.store`).
+    /// The directory of instances that have no place of their own (`settings.store`).
     pub store: AbsPath,
     /// The directories of the user's, the group's or the session's own that appear in it.
     pub instances: Vec<Shown>,
     /// Directories and files of the host's that appear elsewhere in it (`[[bind]]`).
     pub sources: Vec<Shown>,
-    /// What `keep` has found in the directories that are covered: it stays visible, or is not to be had.
+    /// The entries that `keep` has found in the directories that are covered: each stays visible, or is not to be had.
     #[serde(default)]
     pub kept: Vec<Found>,
-    /// What would have appeared in it too, had it existed: paths in the view that its first session came from.
+    /// Sources that would have appeared in it too, had they existed: paths in the view that its first session came
+    /// from.
     pub missing: Vec<String>,
     /// The volumes that were opened in it.
     #[serde(default)]
     pub volumes: Vec<Volume>,
-    /// When it was made, in seconds since 1970.
+    /// The time when it was made, in seconds since 1970.
     pub made: u64,
 }
 
@@ -108,7 +109,7 @@ pub struct NamespaceRecord {
 /// the pair is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherNamespaceRecord {
-    /// Which kind it is of.
+    /// The kind of the namespace.
     pub kind: Kind,
     /// The namespace itself.
     pub inode: u64,
@@ -157,7 +158,7 @@ pub struct SessionRecord {
     /// The directories that end with it and are not in the module's store.
     #[serde(default)]
     pub directories: Vec<Shown>,
-    /// When it was opened, in seconds since 1970.
+    /// The time when it was opened, in seconds since 1970.
     pub opened: u64,
 }
 
@@ -181,7 +182,7 @@ fn plan_unless_empty<'d, D: Deserializer<'d>>(source: D) -> Result<Option<PlanDi
 }
 
 impl OtherNamespaceRecord {
-    /// That of a namespace that took the place of another one.
+    /// Makes the record of a namespace that took the place of another one.
     #[must_use]
     pub fn of(other: &OtherNamespace, before: &OtherNamespace) -> Self {
         Self {
@@ -193,7 +194,7 @@ impl OtherNamespaceRecord {
 }
 
 impl Shown {
-    /// What it is known by.
+    /// Returns the identity of the directory or file.
     #[must_use]
     pub fn identity(&self) -> FileIdentity {
         FileIdentity {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The directory of locks in `/run/jns`.
 pub const DIRECTORY: &str = "lock";
 
-/// How often a lock that is held is asked for again, before a login goes on without.
+/// The number of times that a lock which is held is asked for again, before a login goes on without.
 pub const TRIES: u32 = 400;
 
 /// Between two tries, in nanoseconds: two seconds in all. The lock is held for a few milliseconds, unless
@@ -115,7 +115,7 @@ impl Lock {
     }
 }
 
-/// How often a lock is asked for that whoever has it may keep for `longer` than usual.
+/// Returns how often a lock is asked for that whoever has it may keep for `longer` than usual.
 #[must_use]
 pub fn tries(longer: Duration) -> u32 {
     let pause = Duration::from_nanos(PAUSE.unsigned_abs());
@@ -126,7 +126,7 @@ pub fn tries(longer: Duration) -> u32 {
     TRIES.saturating_add(more.unwrap_or(0))
 }
 
-/// That the lock `name` was held at each of [`tries`].
+/// Says that the lock `name` was held at each of [`tries`].
 #[must_use]
 pub fn held(name: &str, longer: Duration) -> Error {
     let seconds = longer.as_secs().saturating_add(2);

@@ -24,11 +24,11 @@ pub struct SessionNamespace {
     pub joined: bool,
     /// The paths that are covered in it, in order.
     pub paths: Vec<String>,
-    /// What the ledger says of it; nothing where no record can be kept.
+    /// The record of it in the ledger; nothing where no record can be kept.
     pub record: Option<NamespaceRecord>,
-    /// Whose directories it shows as well, whose session the command was called in.
+    /// The user whose directories it shows as well, in whose session the command was called.
     pub caller: Option<String>,
-    /// Why something was left out; a line each.
+    /// The reasons why something was left out; a line each.
     pub notes: Vec<String>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
@@ -36,13 +36,13 @@ pub struct SessionNamespace {
     pub runtime: Option<Runtime>,
     /// The process that is admitted, as `/proc` knew it where it came from; nothing where it did not.
     pub process: Option<Process>,
-    /// How to take leave of the PID namespace of the session's own; nothing where it has none.
+    /// The way to take leave of the PID namespace of the session's own; nothing where it has none.
     pub leave: Option<Leave>,
     /// Whether the kernel refused to pin it because it takes it for older than where it was made.
     pub(super) looks_older: bool,
-    /// Where a new one was pinned.
+    /// The pin of a new one.
     pub(super) pinned: Option<Pinned>,
-    /// What of a new one ends with the session.
+    /// The things of a new one that end with the session.
     pub(super) ending: Option<Ending>,
     pub(super) session_guard: Option<SessionGuard>,
 }
@@ -119,7 +119,7 @@ impl SessionNamespace {
     }
 }
 
-/// How the process that opened a session takes leave of the PID namespace of the session's own.
+/// The way in which the process that opened a session takes leave of the PID namespace of the session's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leave {
     /// No other session is in it: its first process is killed, and with it all others.

@@ -18,7 +18,7 @@ use crate::policy::Sha256;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-/// How many descriptors are open at once on the way, and a few more.
+/// The number of descriptors that are open at once on the way, and a few more.
 const DESCRIPTORS: usize = 24;
 
 /// The session in which su(1) or sudo(8) was called. The thread has left it for where it came from; dropped, it takes
@@ -27,7 +27,7 @@ const DESCRIPTORS: usize = 24;
 pub struct Caller {
     /// The way back into it.
     pub guard: NamespaceGuard,
-    /// What the ledger says of its namespace.
+    /// The record of its namespace in the ledger.
     pub record: NamespaceRecord,
 }
 
@@ -75,7 +75,7 @@ pub fn return_to_origin() -> Result<Option<Caller>> {
     Ok(left)
 }
 
-/// Where the calling thread is.
+/// The namespaces and the root directory that the calling thread is in.
 struct Session {
     namespace: Namespace,
     root: Root,
@@ -83,7 +83,7 @@ struct Session {
     others: [Option<u64>; 3],
 }
 
-/// What distinguishes the namespaces of one process from those of another.
+/// Returns the numbers that distinguish the namespaces of one process from those of another.
 fn numbers(pid: u32) -> (Result<u64, Errno>, [Option<u64>; 3]) {
     let others = Kind::ALL.map(|kind| kind::inode(kind, Some(pid)));
     (inode_of_process(pid), others)
@@ -181,7 +181,7 @@ fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
     Ok(pins.namespace_of(record)?.is_some())
 }
 
-/// Where a login comes from, and what is known there.
+/// The place that a login comes from, and what is known there.
 pub(super) struct Origin {
     pub(super) runtime: Runtime,
     pub(super) place: Place,

@@ -8,10 +8,10 @@ use crate::store::layout::parse_id;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What the name of a socket ends with at which the first process of a PID namespace hears.
+/// The end of the name of a socket at which the first process of a PID namespace hears.
 const INIT: &str = "init";
 
-/// How many hexadecimal digits of a digest are in the name of a pin.
+/// The number of hexadecimal digits of a digest in the name of a pin.
 const DIGITS: usize = 32;
 
 /// The name of a pin: `1000-` and 32 hexadecimal digits, which are the user's id and a digest of what tells the

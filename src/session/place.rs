@@ -1,5 +1,5 @@
-//! Where a process was before it opened a session, and how it gets there again. No descriptor is kept for that in
-//! somebody else's process: whoever else is there holds the namespaces, or a pin does.
+//! The place where a process was before it opened a session, and how it gets there again. No descriptor is kept for
+//! that in somebody else's process: whoever else is there holds the namespaces, or a pin does.
 
 use super::ancestors::first_and_ancestors;
 use super::ledger::{NamespaceRecord, SessionRecord};

@@ -10,11 +10,11 @@ use crate::plan::{Plan, PlanDigest};
 /// A session whose plan is known, as its process stands before it enters any namespace.
 #[derive(Clone, Copy)]
 pub struct PlannedSession<'s> {
-    /// What the session gets.
+    /// The plan of what the session gets.
     pub plan: &'s Plan,
     /// The digest of the plan.
     pub digest: &'s PlanDigest,
-    /// Whose session it is.
+    /// The login whose session it is.
     pub login: &'s Login,
     /// The user that the plan's programs are run for.
     pub subject: &'s Subject<'s>,
@@ -26,7 +26,7 @@ pub struct PlannedSession<'s> {
 #[derive(Clone, Copy)]
 pub(super) struct Creation<'m> {
     pub(super) session: PlannedSession<'m>,
-    /// Where the login comes from; nothing where no record of it can be kept there.
+    /// The place that the login comes from; nothing where no record of it can be kept there.
     pub(super) origin: Option<&'m Origin>,
     /// The name of its pin, if other logins are to join it.
     pub(super) key: Option<&'m PinKey>,

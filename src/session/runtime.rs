@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// Where it is.
+/// The path of the runtime directory.
 pub const PATH: &str = "/run/jns";
 
 /// The largest file that is read, in bytes.

@@ -9,7 +9,7 @@ use super::volumes;
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace};
 
-/// How many pins of a user a login judges.
+/// The number of pins of a user that a login judges.
 const MOST_AT_LOGIN: usize = 16;
 
 /// Removes the pins of a user's namespaces that no process is in, except the one of the key `except`: a bounded look
