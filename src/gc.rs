@@ -1,4 +1,5 @@
-//! What sessions have left behind: found by looking at the processes there are, and removed.
+//! The collector of what sessions have left behind: it looks at the processes there are, and removes what none of them
+//! needs.
 //!
 //! Everything here may be interrupted at any point, and leaves nothing then that the next run cannot remove.
 //! What is removed is looked at again under the lock that whoever might begin to use it takes.

@@ -14,31 +14,32 @@ use std::time::{Duration, SystemTime};
 /// After that time, what has a temporary name is not being made any more.
 pub(super) const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
-/// How many users are locked at a time: their logins wait while threads are looked at.
+/// The number of users that are locked at a time: their logins wait while threads are looked at.
 pub(super) const LOCKED_AT_ONCE: usize = 32;
 
 /// The inode number of the first PID namespace (`PROC_PID_INIT_INO`), the only one whose /proc shows all
 /// processes.
 const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
 
-/// Said of what a login is about to use, or another collection to remove.
+/// The reason why something stays that a login is about to use, or another collection to remove.
 pub(super) const BUSY: &str = "a login of the user is under way; the next run looks again";
 
-/// Said of what somebody has mounted something in.
+/// The reason why something stays that somebody has mounted something in.
 pub(super) const MOUNTED: &str = "something is mounted in it";
 
-/// What is to be collected, and how.
+/// The request for a collection: what is to be collected, and how.
 pub struct Request<'a> {
     /// Say what would be removed, and remove nothing.
     pub dry_run: bool,
     /// The stores of the present policies.
     pub stores: &'a [AbsPath],
-    /// Also remove the instances of users and groups in these stores, unless they were used within that time.
+    /// The limit for instances of users and groups in these stores: those that were not used within that time are
+    /// removed too.
     pub unused_for: Option<Duration>,
-    /// Also remove the instances of users in these stores whose accounts this says are gone. With both, both must
-    /// hold, and instances of groups stay.
+    /// The judge of accounts: instances of users in these stores whose accounts it says are gone are removed too. With
+    /// both, both must hold, and instances of groups stay.
     pub is_deleted: Option<&'a IsDeleted>,
-    /// Told of everything that is about to be removed, by its path.
+    /// The listener that is told of everything that is about to be removed, by its path.
     pub beginning: &'a dyn Fn(&str),
 }
 
@@ -63,17 +64,17 @@ pub(super) struct Collector<'a> {
 pub(super) struct Leftover<'l> {
     pub(super) kind: Kind,
     pub(super) path: &'l str,
-    /// Why nobody needs it, or why it stays.
+    /// The reason why nobody needs it, or why it stays.
     pub(super) reason: &'l str,
 }
 
-/// Whether something that was looked at is in use.
+/// The use of something that was looked at.
 pub(super) enum State {
-    /// It is in use.
+    /// Something that is in use.
     Used,
-    /// It is not, for that reason, and is to be removed.
+    /// Something that is not in use, for that reason, and is to be removed.
     Unused(&'static str),
-    /// It looks unused, but can be removed in another namespace alone, as that reason says.
+    /// Something that looks unused, but can be removed in another namespace alone, as that reason says.
     UnusedElsewhere(String),
 }
 
@@ -116,7 +117,7 @@ impl<'a> Collector<'a> {
         });
     }
 
-    /// What ends one part of a collection does not end the others.
+    /// Notes what ended one part of a collection. It does not end the others.
     pub(super) fn note_failure(&mut self, kind: Kind, result: Result<()>) {
         if let Err(error) = result {
             let (path, reason) = ("", "");
@@ -150,7 +151,7 @@ impl<'a> Collector<'a> {
         Ok(locks)
     }
 
-    /// How long ago something was changed. A time to come says nothing: the clock may have been set back.
+    /// Returns how long ago something was changed. A time to come says nothing: the clock may have been set back.
     pub(super) fn age(&self, status: &Stat) -> Duration {
         let since = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
         let changed = u64::try_from(status.st_mtime).ok().and_then(since);

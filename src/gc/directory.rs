@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, Dir, FileType, RenameFlags, Stat, StatxFlags, Timespec
 use rustix::io::Errno;
 use std::ffi::CString;
 
-/// How often the removal of a tree is taken up again: it stops after a million entries.
+/// The number of times that the removal of a tree is taken up again: it stops after a million entries.
 const MOST_CALLS: u32 = 64;
 
 /// An opened directory of root's own.
@@ -21,7 +21,7 @@ pub(super) struct Directory {
     descriptor: OwnedFd,
     /// Its path without links.
     pub(super) path: String,
-    /// What distinguishes it from another one of that path.
+    /// The place that distinguishes it from another one of that path.
     pub(super) place: Place,
 }
 
@@ -177,7 +177,7 @@ impl Directory {
 }
 
 impl Entry {
-    /// The same under another name.
+    /// Returns the entry under another name.
     pub(super) fn renamed(&self, name: String) -> Result<Self> {
         let raw = CString::new(name.as_str());
         Ok(Self {

@@ -27,10 +27,10 @@ const PAUSE: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
-/// Said of what a session has begun to use meanwhile.
+/// The reason why something stays that a session has begun to use meanwhile.
 const USED: &str = "it has been used since it was looked at";
 
-/// Whose instances a directory holds.
+/// The kind of holder whose instances a directory holds.
 enum HolderKind {
     /// The user's who has the id.
     User,
@@ -307,7 +307,7 @@ impl StoreCollection<'_, '_> {
 }
 
 impl Collector<'_> {
-    /// Why instances are to go; nothing where they are to stay.
+    /// Returns the reason why instances are to go; nothing where they are to stay.
     fn reason_against(&self, id: u32, kind: &HolderKind, status: &Stat) -> Option<String> {
         let age = self.age(status);
         if self.request.unused_for.is_some_and(|limit| age <= limit) {

@@ -1,4 +1,4 @@
-//! What is mounted where: which instances some mount namespace shows, and where something is mounted.
+//! The mounts that there are: which instances some mount namespace shows, and where something is mounted.
 
 use crate::error::Result;
 use crate::kernel::fs::directory::TEMPORARY;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Where a directory of a store is.
+/// The place of a directory of a store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// The id of the mount that it is on.
@@ -23,7 +23,7 @@ pub(super) struct Place {
     pub(super) device: u64,
 }
 
-/// Who sees a mount.
+/// A viewer of a mount: one process of a mount namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Viewer {
     /// A process in the mount namespace.
@@ -41,13 +41,13 @@ impl Viewer {
     }
 }
 
-/// What the mount tables of all processes say.
+/// The content of the mount tables of all processes.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     /// `session/0123456789abcdef`, `user/1000`, `.jns-0123456789abcdef`: what of a store is mounted somewhere,
     /// each with the device that it is on, and who sees it.
     shown: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Viewer>>,
-    /// The same of the layers that overlays write to, with the device as stat(2) numbers it.
+    /// The layers that overlays write to, each with the device as stat(2) numbers it, and who sees it.
     layers: BTreeMap<(u64, Vec<u8>), Vec<Viewer>>,
     /// `ns/1000-…`: the pins that something is mounted on, anywhere.
     covered: BTreeMap<Vec<u8>, Vec<Viewer>>,
@@ -112,14 +112,15 @@ impl Mounts {
         self.show_of(place, name, None)
     }
 
-    /// The same where it matters to the user `uid`, if it is about one.
+    /// Whether `name` of a store, or something in it, is mounted somewhere, where that matters to the user `uid`, if
+    /// it is about one.
     pub(super) fn show_of(&self, place: Place, name: &str, uid: Option<u32>) -> bool {
         // What was mounted since is not known.
         let is_known = self.devices.contains_key(&place.mount);
         !is_known || self.viewers(place, name, uid).next().is_some()
     }
 
-    /// Who sees it, one process for each mount namespace and root directory.
+    /// Lists who sees it, one process for each mount namespace and root directory.
     pub(super) fn viewers(
         &self,
         place: Place,

@@ -14,7 +14,7 @@ use crate::session::runtime::Runtime;
 use rustix::fs::AtFlags;
 use std::time::Duration;
 
-/// Until then, a pin that nothing is bound to is taken for one that is being made.
+/// The time for which a pin that nothing is bound to is taken for one that is being made.
 const BEING_MADE: Duration = Duration::from_secs(60);
 
 impl Collector<'_> {
@@ -167,8 +167,8 @@ impl PinCollection<'_, '_> {
 }
 
 impl Collector<'_> {
-    /// What to do about something unused that was made in another namespace: there alone can it be removed,
-    /// as long as there is a there.
+    /// Judges something unused that was made in another namespace: there alone can it be removed, as long as there is
+    /// a there.
     pub(super) fn judge_elsewhere(&self, origin: Identity, census: &Census) -> State {
         if self.sees_all && !census.holds(origin) {
             return State::Unused("the namespace that it was made in is gone");

@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, Stat};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Where records and cached plans are written under temporary names.
+/// The directories where records and cached plans are written under temporary names.
 const WRITTEN: [&str; 5] = [
     NAMESPACES,
     SESSIONS,
@@ -29,12 +29,12 @@ const WRITTEN: [&str; 5] = [
     pin::DIRECTORY,
 ];
 
-/// What the records say, as they were read once.
+/// The records, as they were read once.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     namespaces: Vec<NamespaceRecord>,
     sessions: Vec<SessionRecord>,
-    /// Those that cannot be read: `session/0123456789abcdef`.
+    /// The records that cannot be read: `session/0123456789abcdef`.
     broken: Vec<(String, Error)>,
     /// The ids of sessions that have ended.
     ended: BTreeSet<SessionId>,
@@ -142,7 +142,7 @@ fn sound<T>(record: Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
     ))
 }
 
-/// What is looked at again with locks held.
+/// The facts that are looked at again with locks held.
 struct Recheck<'a> {
     census: Census,
     pins: BTreeSet<PinKey>,
@@ -349,7 +349,7 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// What was being written when the process that wrote it was killed.
+    /// Removes what was being written when the process that wrote it was killed.
     pub(super) fn collect_temporaries(&mut self, runtime: &Runtime) -> Result<()> {
         let below = WRITTEN.map(|directory| format!("{directory}/"));
         for directory in below.iter().map(String::as_str).chain([""]) {

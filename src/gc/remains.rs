@@ -1,17 +1,17 @@
-//! What was left behind, and what became of it.
+//! The things that were left behind, and what became of them.
 
 use crate::error::Error;
 
 /// Something that was left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
-    /// What it is.
+    /// The kind of thing.
     pub kind: Kind,
-    /// Where it is.
+    /// The path where it is.
     pub path: String,
-    /// Why nothing needs it, or why it stays.
+    /// The reason why nothing needs it, or why it stays.
     pub reason: String,
-    /// What became of it.
+    /// The result of the collection for it.
     pub disposal: Disposal,
 }
 
@@ -24,30 +24,30 @@ pub enum Kind {
     Namespace,
     /// The record of a session.
     Session,
-    /// What a program has opened in a namespace.
+    /// The volume that a program has opened in a namespace.
     Volume,
     /// The directory of a session's own instances.
     SessionDirectory,
     /// The instances of a user or a group.
     Instances,
-    /// What was being written or removed when a process was killed.
+    /// A file or directory that was being written or removed when a process was killed.
     Temporary,
-    /// What would have helped the next login of a user who has no namespace.
+    /// The cached plan that would have helped the next login of a user who has no namespace.
     Stamp,
-    /// What is where the module keeps its things, and is not named as the module names them, or is a pin of
-    /// another mount namespace.
+    /// Something where the module keeps its things that is not named as the module names them, or is a pin of another
+    /// mount namespace.
     Foreign,
 }
 
-/// What became of something.
+/// The result of a collection for one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposal {
-    /// It would be removed.
+    /// The thing would be removed.
     Removable,
-    /// It was removed.
+    /// The thing was removed.
     Removed,
-    /// It stays, for the reason that is given.
+    /// The thing stays, for the reason that is given.
     Left,
-    /// It could not be removed.
+    /// The thing could not be removed.
     Failed(Error),
 }

@@ -50,7 +50,8 @@ impl Collector<'_> {
         left
     }
 
-    /// Why the session's paths say nothing here, if it came from another namespace that is still there.
+    /// Returns the reason why the session's paths say nothing here, if it came from another namespace that is still
+    /// there.
     fn is_elsewhere(
         &self,
         session: &SessionRecord,

@@ -1,4 +1,4 @@
-//! What sessions have left in a store.
+//! The collection of what sessions have left in a store.
 
 use super::collector::{ABANDONED, Collector, Leftover, MOUNTED};
 use super::directory::{Directory, Entry};
@@ -13,7 +13,7 @@ use crate::session::runtime::Runtime;
 use crate::store::layout::{Owner, OwnerKind, is_name_in_store};
 use std::time::Duration;
 
-/// Until then, a session's directory that nobody shows may be that of a login that is under way.
+/// The time for which a session's directory that nobody shows may be that of a login that is under way.
 const BEING_MADE: Duration = Duration::from_secs(10 * 60);
 
 impl Collector<'_> {
@@ -52,7 +52,7 @@ impl Collector<'_> {
 pub(super) struct StoreCollection<'c, 'r> {
     pub(super) collector: &'c mut Collector<'r>,
     pub(super) ledger: &'c Ledger,
-    /// What was mounted when the collection of the store began.
+    /// The mounts that there were when the collection of the store began.
     pub(super) mounts: &'c Mounts,
 }
 
