@@ -19,7 +19,7 @@ pub const REASON: &str = "root believes what is there";
 pub struct Doubt {
     /// The key.
     pub key: Key,
-    /// What the user could do, as in "the user …".
+    /// The thing that the user could do, as in "the user …".
     pub message: String,
 }
 

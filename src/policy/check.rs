@@ -1,4 +1,4 @@
-//! What can be wrong between rules that are right by themselves.
+//! Errors between rules that are right by themselves.
 
 use super::believed::{Doubt, Key, doubt};
 use super::fields::word_of;

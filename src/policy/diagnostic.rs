@@ -1,11 +1,11 @@
-//! What is wrong with a policy, at its line and column.
+//! Diagnostics of a policy: what is wrong, at its line and column.
 
 use crate::error::steers;
 use std::fmt;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The policy is refused.
@@ -17,15 +17,15 @@ pub enum Severity {
 /// One thing that is wrong with a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The file, as the administrator names it, or `built-in`.
     pub file: Arc<str>,
-    /// Where in the file; absent when the file could not be read.
+    /// The place in the file; absent when the file could not be read.
     pub place: Option<Place>,
-    /// What is wrong, in one line.
+    /// The message: what is wrong, in one line.
     pub message: String,
-    /// What to do about it, such as "did you mean `path`?".
+    /// The advice, such as "did you mean `path`?".
     pub help: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Place {
     pub width: usize,
     /// The line; of a long one the part around the span, with `…` where it is cut.
     pub text: String,
-    /// How many characters of `text` stand before the span.
+    /// The number of characters of `text` before the span.
     pub indent: usize,
 }
 
@@ -49,7 +49,7 @@ pub struct Place {
 pub struct Diagnostics {
     /// The first of them, in order.
     pub list: Vec<Diagnostic>,
-    /// How many more there were, at least: a file without sense is not read to its end.
+    /// The number of further diagnostics, at least: a file without sense is not read to its end.
     pub more: usize,
 }
 
@@ -115,8 +115,8 @@ impl Place {
         }
     }
 
-    /// How many columns of a terminal `line` takes before the span, and how many in it, as far as it shows the span: an
-    /// ideograph takes two, a combining mark none.
+    /// Counts the columns of a terminal that `line` takes before the span, and those in it, as far as it shows the
+    /// span. An ideograph takes two, a combining mark none.
     fn columns_in(&self, line: &str) -> (usize, usize) {
         let columns = |characters: usize| {
             let shown: String = line.chars().take(characters).collect();
@@ -172,7 +172,7 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
-    /// How many errors are listed.
+    /// Counts the errors that are listed.
     #[must_use]
     pub fn errors(&self) -> usize {
         let errors = self

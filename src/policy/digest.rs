@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use std::fmt::{self, Write};
 
-/// How many hexadecimal digits a SHA-256 has.
+/// The number of hexadecimal digits of a SHA-256.
 const SHA256_DIGITS: usize = 64;
 
 /// A SHA-256, by which a text is known again: 64 hexadecimal digits.

@@ -1,5 +1,5 @@
-//! What a rule consists of, whatever its kind: every question about the templates and values of a rule is asked here,
-//! so that a new kind or key has its answers by being taken apart once.
+//! The parts of a rule, whatever its kind. Every question about the templates and values of a rule is asked here, so
+//! that a new kind or key has its answers by being taken apart once.
 
 use super::rule::{
     Bind, Env, Hide, Hook, Init, Isolate, Kind, Medium, Overlay, Ownership, Per, Private, Root,
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 /// The templates of a rule, each as what it becomes, and whose its instance is.
 #[derive(Debug, Clone, Copy, Default)]
 struct Parts<'r> {
-    /// What is covered.
+    /// The path that is covered.
     path: Option<&'r PathTemplate>,
-    /// What is looked up on the host: the source of a bind, the fstab of a root.
+    /// The path that is looked up on the host: the source of a bind, the fstab of a root.
     source: Option<&'r PathTemplate>,
     /// The instance or layer that the rule names itself.
     store: Option<&'r PathTemplate>,
-    /// Of what the name of that is made, where it is hashed.
+    /// The facts of which the name of that is made, where it is hashed.
     hashed: &'static [Fact],
     per: Option<Per>,
     init: Option<&'r Init>,
@@ -30,7 +30,7 @@ struct Parts<'r> {
     commands: [Option<&'r Vec<Template>>; 2],
     hostname: Option<&'r HostnameTemplate>,
     variables: Option<&'r BTreeMap<String, Template>>,
-    /// What of the store the rule shows.
+    /// The part of the store that the rule shows.
     store_use: Option<StoreUse>,
     /// The namespaces of its own that a session gets by it.
     isolation: Option<&'r Isolate>,
@@ -40,12 +40,12 @@ struct Parts<'r> {
     restricts: bool,
 }
 
-/// What of a store a rule shows.
+/// The part of a store that a rule shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StoreUse {
     /// A directory of the user's, the group's or the session's own.
     Instance,
-    /// What is written to over what was there.
+    /// The layer of what is written to over what was there.
     Layer,
 }
 
@@ -324,7 +324,7 @@ impl Kind {
         programs.chain(init.map(|path| path.to_string())).collect()
     }
 
-    /// What of the store the rule shows; nothing for kinds that need none.
+    /// Returns what of the store the rule shows; nothing for kinds that need none.
     #[must_use]
     pub(crate) fn store_use(&self) -> Option<StoreUse> {
         Parts::of(self).store_use

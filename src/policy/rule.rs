@@ -17,18 +17,18 @@ use std::time::Duration;
 pub struct Rule {
     /// The line of its header.
     pub location: Location,
-    /// Which logins it is about.
+    /// The logins that it is about.
     pub selectors: Selectors,
     /// `optional`: skip it when its path or source does not exist.
     pub optional: bool,
     /// `inherit`: whether commands that the user runs as somebody else find what it shows; absent for what its kind
     /// implies.
     pub inherit: Option<bool>,
-    /// What it does.
+    /// The kind of the rule.
     pub kind: Kind,
 }
 
-/// Which logins a rule is about: all selectors that stand must match.
+/// The logins that a rule is about: all selectors that stand must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selectors {
     /// `users`; everybody when absent.
@@ -43,7 +43,7 @@ pub struct Selectors {
     pub rhosts: Option<Vec<Host>>,
 }
 
-/// What a rule does, with the keys of its kind.
+/// The effect of a rule, with the keys of its kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// `[[private]]`
@@ -68,7 +68,7 @@ pub enum Kind {
     Hook(Hook),
 }
 
-/// Where a private directory lives: `medium`.
+/// The place where a private directory lives: `medium`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Medium {
     /// On disk.
@@ -101,9 +101,9 @@ pub struct Ownership {
 pub struct Private {
     /// The directory that is covered.
     pub path: PathTemplate,
-    /// Whose it is.
+    /// The owner: each user, group or session.
     pub per: Per,
-    /// Where it lives.
+    /// The medium that it lives on.
     pub medium: Medium,
     /// Its mode, owner and group.
     pub ownership: Ownership,
@@ -145,18 +145,18 @@ pub struct Tmpfs {
 pub struct Init {
     /// The program; its arguments are the path, the instance, whether that is new, and the user.
     pub program: PathTemplate,
-    /// What its failure means.
+    /// The meaning of its failure.
     pub on_failure: OnFailure,
 }
 
 /// `[[bind]]`: something else appears here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bind {
-    /// What appears.
+    /// The path that appears.
     pub source: PathTemplate,
-    /// Where.
+    /// The path where the source appears.
     pub path: PathTemplate,
-    /// With what is mounted beneath it.
+    /// Whether what is mounted beneath the source appears too.
     pub recursive: bool,
     /// Make `path` if it is missing.
     pub create: bool,
@@ -180,7 +180,7 @@ pub struct Hide {
 pub struct Overlay {
     /// The directory that is covered.
     pub path: PathTemplate,
-    /// Whose layer it is.
+    /// The owner of the layer.
     pub per: Per,
     /// The layer's directory.
     pub store: Option<PathTemplate>,
@@ -191,13 +191,13 @@ pub struct Overlay {
 /// `[[isolate]]`: more than mounts. What is absent is left to other rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Isolate {
-    /// Which processes are seen.
+    /// The processes that are seen.
     pub processes: Option<Processes>,
-    /// Whose System V IPC and POSIX queues.
+    /// The System V IPC and POSIX queues that are seen: whose they are.
     pub ipc: Option<Ipc>,
     /// The host name of a UTS namespace.
     pub hostname: Option<HostnameTemplate>,
-    /// Which network.
+    /// The network that the session has.
     pub network: Option<Network>,
 }
 
@@ -256,17 +256,17 @@ pub struct Root {
 /// `[[volume]]`: a file system that only this user's sessions can see.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Volume {
-    /// Where it appears.
+    /// The path where it appears.
     pub path: PathTemplate,
     /// The helper that opens it.
     pub open: Vec<Template>,
     /// The helper that closes it.
     pub close: Option<Vec<Template>>,
-    /// Who runs the helpers.
+    /// The user who runs the helpers.
     pub run_as: RunAs,
-    /// What the helper reads on standard input.
+    /// The password that the helper reads on standard input.
     pub password: Password,
-    /// How long a helper may take.
+    /// The time that a helper may take.
     pub timeout: Duration,
 }
 
@@ -298,15 +298,15 @@ pub struct Env {
 /// `[[hook]]`: a program run for a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hook {
-    /// At which moment.
+    /// The moment at which it is run.
     pub when: When,
     /// The program, absolute, and its arguments.
     pub run: Vec<Template>,
-    /// Who runs it.
+    /// The user who runs it.
     pub run_as: RunAs,
-    /// How long it may take.
+    /// The time that it may take.
     pub timeout: Duration,
-    /// What its failure means.
+    /// The meaning of its failure.
     pub on_failure: OnFailure,
 }
 

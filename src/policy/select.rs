@@ -1,4 +1,4 @@
-//! Which rules apply to a login, and why the others do not.
+//! The rules that apply to a login, and the reasons why the others do not.
 
 use super::fields::shortened;
 use super::load::Policy;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Every rule of a policy, judged for one login.
 #[derive(Debug, Clone)]
 pub struct Selection<'p> {
-    /// Why the login gets the host's own view, whatever the rules say.
+    /// The reason why the login gets the host's own view, whatever the rules say.
     pub exemption: Option<Exemption>,
     /// Each rule and its decision, in the order of the policy. For an exempt login these are the decisions
     /// that it would have had.
@@ -25,7 +25,7 @@ pub struct Selection<'p> {
 pub struct Exemption {
     /// The principal, as written.
     pub principal: String,
-    /// Where it stands.
+    /// The location of the principal.
     pub location: Location,
 }
 
@@ -34,27 +34,27 @@ pub struct Exemption {
 pub struct Ruling<'p> {
     /// The rule.
     pub rule: &'p Rule,
-    /// What becomes of it.
+    /// The decision about the rule.
     pub decision: Decision,
     /// The rule's path with its templates expanded, when the rule matches and has one.
     pub path: Option<AbsPath>,
 }
 
-/// What becomes of a rule at a login.
+/// The decision about a rule at a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It matches, and its effect is part of the plan.
+    /// The rule matches, and its effect is part of the plan.
     Applies,
     /// A selector does not match.
     NoMatch {
         /// The selector's key: `users`, `except`, `services`, `ttys` or `rhosts`.
         selector: &'static str,
-        /// Why, such as "the service is sshd".
+        /// The reason, such as "the service is sshd".
         reason: String,
     },
-    /// It matches, and a later rule with the same path wins.
+    /// The rule matches, and a later rule with the same path wins.
     LostTo(Location),
-    /// It matches, and its path cannot be made for this login: the login is refused.
+    /// The rule matches, and its path cannot be made for this login: the login is refused.
     Fails(Error),
 }
 

@@ -14,17 +14,17 @@ use std::sync::Arc;
 /// `[settings]`, complete: what no file says has its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether plans are applied or only logged.
+    /// The mode: plans are applied, or only logged.
     pub mode: Enforcement,
-    /// Who gets the host's own view.
+    /// The principals that get the host's own view.
     pub exempt: Vec<Listed>,
-    /// Whether logins share a namespace.
+    /// The sharing of namespaces between logins.
     pub namespace: Namespaces,
-    /// How mounts travel.
+    /// The propagation of mounts.
     pub propagation: Propagation,
-    /// Where instances live.
+    /// The directory where instances live.
     pub store: AbsPath,
-    /// What becomes of a session that is already in another namespace than the host's.
+    /// The treatment of a session that is already in another namespace than the host's.
     pub elsewhere: Elsewhere,
     /// Services that run a command in somebody's session, which finds the caller's directories.
     pub inherit: Vec<Glob>,
@@ -33,9 +33,9 @@ pub struct Settings {
 /// `settings.elsewhere`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// It gets its view, as any other.
+    /// The session gets its view, as any other.
     Cover,
-    /// It gets no view of its own.
+    /// The session gets no view of its own.
     Leave,
 }
 

@@ -1,4 +1,4 @@
-//! Where a policy is read from.
+//! The source that a policy is read from.
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;

@@ -31,7 +31,7 @@ pub struct Hashed {
 /// `hash`: which instance names are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
-    /// Those that pam_namespace takes to be too long: the start of the name, and its MD5.
+    /// The names that pam_namespace takes to be too long: the start of the name, and its MD5.
     Long,
     /// All: the name is its MD5 alone (pam_namespace's `gen_hash`).
     Always,
@@ -40,10 +40,11 @@ pub enum Hash {
 /// `parent`: the demands on the directory that holds an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Parent {
-    /// It keeps others out, unless the instance's own mode does.
+    /// The directory keeps others out, unless the instance's own mode does.
     #[default]
     Closed,
-    /// It has any mode with which only root can write to it (pam_namespace's `ignore_instance_parent_mode`).
+    /// The directory has any mode with which only root can write to it (pam_namespace's
+    /// `ignore_instance_parent_mode`).
     Any,
 }
 
@@ -172,7 +173,7 @@ fn names(per: Per) -> &'static [&'static [Fact]] {
 mod tests {
     use super::*;
 
-    /// As `md5sum` says; that pam_namespace does the same is tested with the real one.
+    /// Compares the hashes with those of `md5sum`; that pam_namespace does the same is tested with the real one.
     #[test]
     fn names_are_those_of_pam_namespace() {
         let eighty = "u".repeat(80);

@@ -58,7 +58,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Those that follow from the directory that is covered, not from the login alone.
+    /// The facts that follow from the directory that is covered, not from the login alone.
     pub const LABELS: &[Self] = &[Self::Context, Self::Level];
 }
 
@@ -66,7 +66,7 @@ impl Fact {
 enum Part {
     Literal(String),
     Fact(Fact, Range<usize>),
-    /// What a fact is, where it was known before.
+    /// The value of a fact, where it was known before.
     Value(Fact, String),
 }
 
@@ -636,7 +636,7 @@ impl Word for HostnameTemplate {
     }
 }
 
-/// Whether `name` can be a host name (hostname(7)), with `marks` besides letters and digits.
+/// Checks that `name` can be a host name (hostname(7)), with `marks` besides letters and digits.
 fn check_hostname(name: &str, marks: &str) -> Result<(), &'static str> {
     /// `__NEW_UTS_LEN` of the kernel.
     const LONGEST: usize = 64;
@@ -750,7 +750,7 @@ mod tests {
         }
     }
 
-    /// What a user is called does not decide what else is kept.
+    /// A user's name does not decide what else is kept.
     #[test]
     fn a_fact_is_no_pattern() {
         let star = Login {

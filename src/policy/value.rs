@@ -53,10 +53,10 @@ impl Default for Size {
 }
 
 impl Mode {
-    /// That of `/tmp`: everybody may make files, and remove their own alone.
+    /// The mode of `/tmp`: everybody may make files, and remove their own alone.
     pub(crate) const STICKY: Self = Self(0o1777);
 
-    /// That of most directories: everybody may look into it.
+    /// The mode of most directories: everybody may look into it.
     pub const OPEN: Self = Self(0o755);
 
     /// Permission bits from a number of at most 0o7777.
@@ -167,13 +167,13 @@ impl Vocabulary for Propagation {
 }
 
 impl Attributes {
-    /// Those of the `bits` alone, which are asked for.
+    /// Makes attributes of which the `bits` alone are named, and asked for.
     #[must_use]
     pub fn asking_for(bits: u64) -> Self {
         Self { named: bits, bits }
     }
 
-    /// Those of the `bits` alone, which are forbidden.
+    /// Makes attributes of which the `bits` alone are named, and forbidden.
     #[must_use]
     pub fn forbidding(bits: u64) -> Self {
         Self {
