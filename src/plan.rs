@@ -1,4 +1,4 @@
-//! What a login will get: an ordered list of steps, made without looking at the world.
+//! The plan of a login: an ordered list of steps, made without looking at the world.
 //!
 //! `jns explain`, the debug log, the golden files and `observe` mode print the very [`Plan`] that
 //! [`crate::apply`] executes.
@@ -97,7 +97,7 @@ pub struct NewRoot {
     pub location: Location,
 }
 
-/// What a namespace is made by, as a name: plans with the same digest give the same view.
+/// The name of what a namespace is made by: plans with the same digest give the same view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlanDigest(Sha256);
@@ -124,9 +124,8 @@ impl Plan {
         self.isolation.has_own_processes() || !self.volumes.is_empty()
     }
 
-    /// What the namespace is made by, as a SHA-256 in hexadecimal: plans with the same digest give the same
-    /// view. Where in the policy the rules stand, the environment, hooks
-    /// and inits make no difference.
+    /// Returns the SHA-256 of what the namespace is made by, in hexadecimal. Plans with the same digest give the same
+    /// view. Where in the policy the rules stand, the environment, hooks and inits make no difference.
     #[must_use]
     pub(crate) fn digest(&self) -> PlanDigest {
         let Self {

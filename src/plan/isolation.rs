@@ -1,4 +1,4 @@
-//! What a session has of its own besides mounts.
+//! The namespaces that a session has of its own besides mounts.
 
 use crate::error::Location;
 use crate::policy::rule::{Ipc, Network, Processes};

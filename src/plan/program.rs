@@ -54,7 +54,7 @@ pub struct Init {
 /// A program that is run at a moment of the session's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// At which moment.
+    /// The moment at which it is run.
     pub when: When,
     /// The program.
     pub helper: Helper,

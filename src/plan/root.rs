@@ -1,4 +1,4 @@
-//! What a directory needs to be a system's root: what every program expects there, and its fstab.
+//! The needs of a directory that is to be a system's root: what every program expects there, and its fstab.
 
 use super::fstab::Fstab;
 use super::{FileSystem, Medium, NewRoot, Plan, Shape, Step, View};

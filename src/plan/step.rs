@@ -56,11 +56,11 @@ pub enum View {
     Bind {
         /// Its path.
         source: AbsPath,
-        /// Also what is mounted beneath it.
+        /// Whether what is mounted beneath it appears too.
         recursive: bool,
     },
-    /// What the path showed, with what is written to it in a layer that is the user's, the group's or the
-    /// session's own (overlayfs).
+    /// The directory that the path showed, with what is written to it in a layer that is the user's, the group's or
+    /// the session's own (overlayfs).
     Overlay {
         /// The directory that holds the layer.
         layer: Instance,
@@ -119,9 +119,10 @@ pub struct Instance {
 /// The SELinux label that an instance gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Labelling {
-    /// That of the covered directory, if it has one.
+    /// The label of the covered directory, if it has one.
     Covered,
-    /// That of the covered directory, because this machine has no SELinux: the rule is by context or level, and works by user.
+    /// The label of the covered directory, because this machine has no SELinux: the rule is by context or level, and
+    /// works by user.
     Lacking,
     /// One that follows from the session's context.
     Own(Label),
