@@ -58,7 +58,7 @@ pub(crate) use account::note_change;
 pub(crate) use fstab::LIMIT as FSTAB_LIMIT;
 pub(crate) use subject::InitTarget;
 
-/// How often a login starts again because another one made the same instance at the same moment, or
+/// The number of times that a login starts again because another one made the same instance at the same moment, or
 /// failed and took back a directory of the store that both had begun to use.
 const ATTEMPTS: usize = 32;
 

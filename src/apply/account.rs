@@ -14,7 +14,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::Timespec;
 use std::rc::Rc;
 
-/// Until a directory that another login is setting aside is looked at again.
+/// The time until a directory that another login is setting aside is looked at again.
 const PAUSE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
@@ -28,13 +28,13 @@ pub(super) struct Owner {
     has_account: fn(&str, u32) -> Option<bool>,
 }
 
-/// Whose a directory of instances is that was there before.
+/// The owner of a directory of instances that was there before.
 pub(super) enum Ownership {
     /// The account's, or one's that shares its id.
     Own,
     /// The account's as far as anybody knows, and the note has to be written anew.
     ToBeNoted,
-    /// That of another account, which had the id before.
+    /// Another account's, which had the id before.
     Former(Account),
 }
 

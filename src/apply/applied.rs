@@ -1,4 +1,4 @@
-//! What a login got.
+//! The result of applying a plan to a login.
 
 use super::session_directory::SessionDirectory;
 use crate::kernel::fs::directory::Form;
@@ -10,26 +10,27 @@ use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
 use crate::plan::Plan;
 
-/// What a login got.
+/// The namespace that a login got, and all that appears in it.
 #[derive(Debug)]
 pub struct Applied {
     /// The namespace that it is in.
     pub namespace: Identity,
     /// The paths that were covered, in order.
     pub paths: Vec<String>,
-    /// Where something was attached, by paths without links, but for what stays visible in what is inherited.
+    /// The paths where something was attached, without links. What stays visible in what is inherited is not among
+    /// them.
     pub attached: Vec<String>,
-    /// Those of them at which commands find the same that the user runs as somebody else.
+    /// The paths of `attached` at which commands find the same that the user runs as somebody else.
     pub inherited: Vec<String>,
-    /// Why a step was left out, or an entry does not stay visible; a line each.
+    /// The reasons why a step was left out, or an entry does not stay visible; a line each.
     pub notes: Vec<String>,
     /// The directories of the user's, the group's or the session's own that appear in the namespace.
     pub instances: Vec<ShownPath>,
-    /// What of the host appears elsewhere in it.
+    /// Directories and files of the host that appear elsewhere in it.
     pub sources: Vec<ShownPath>,
-    /// What `keep` has found in directories of the host that are covered.
+    /// The entries that `keep` has found in directories of the host that are covered.
     pub kept: Vec<Found>,
-    /// What would have appeared in it too, had it existed: paths in the view of the host.
+    /// Sources that would have appeared in it too, had they existed: paths in the view of the host.
     pub missing: Vec<String>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,

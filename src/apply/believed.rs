@@ -114,8 +114,9 @@ fn doubted_at(place: &Place, context: &Context<'_>) -> Option<Writer> {
     doubted(&place.path, place, context)
 }
 
-/// Whose part in what `path` shows, in or at `place`, matters: not that of who has no rights but their own, nor of who
-/// has a command alone in the namespace, with no more rights than theirs for good.
+/// Finds whose part in what `path` shows, in or at `place`, matters. The part of a user with no rights but their own
+/// does not matter. Nor does that of a user who has a command alone in the namespace, with no more rights than theirs
+/// for good.
 fn doubted(path: &str, place: &Place, context: &Context<'_>) -> Option<Writer> {
     let uid = match context.trust {
         Trust::User(uid) if context.plan.sharing != Sharing::Command => uid,

@@ -1,4 +1,4 @@
-//! What is known when building begins, and stays as it is.
+//! The facts that are known when building begins, and stay as they are.
 
 use crate::error::Result;
 use crate::kernel::fs::directory::Form;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// The covers that are built so far, parents first. The order of the fields is the order in which they are undone.
 pub(super) struct Covers<'p> {
     views: Vec<BuiltView<'p>>,
-    /// The same as a walker needs them, with the entries that stay visible.
+    /// The mounts of `views` in the form that a walker needs, with the entries that stay visible.
     mounts: Vec<Cover>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct BuiltView<'p> {
     pub(super) visible: Vec<VisibleEntry>,
 }
 
-/// Where a mount goes.
+/// The place that a mount goes to.
 pub(super) enum Target {
     /// A place of the host's; it is opened again in the new namespace and must still be the same. As long as it is
     /// open, it cannot lose its inode number to another one.
@@ -52,7 +52,7 @@ pub(super) struct VisibleEntry {
 }
 
 impl Target {
-    /// Where it is, without links.
+    /// Returns the path of the place, without links.
     pub(super) fn path(&self) -> &str {
         match self {
             Self::Host(place) | Self::Built(place) => &place.path,
@@ -118,8 +118,8 @@ impl<'p> Covers<'p> {
         self.views.iter().map(|view| view.step.path.to_string())
     }
 
-    /// Where something is attached, by paths without links. What stays visible in what commands find too is not among
-    /// it: they find that with it.
+    /// Lists the paths where something is attached, without links. What stays visible in what commands find too is not
+    /// among them: they find that with it.
     pub(super) fn attached(&self) -> impl Iterator<Item = String> {
         self.views.iter().flat_map(|view| {
             let visible = view.visible.iter().filter(|_| !view.step.inherit);
@@ -128,7 +128,7 @@ impl<'p> Covers<'p> {
         })
     }
 
-    /// Those of them at which commands find the same.
+    /// Lists the paths where something is attached and commands find the same.
     pub(super) fn inherited(&self) -> Vec<String> {
         let inherited = self.views.iter().filter(|view| view.step.inherit);
         inherited

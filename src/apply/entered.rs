@@ -10,7 +10,7 @@ use crate::kernel::namespace::kind::Namespaces;
 /// instances that were made stay, since others may use them by now; its volumes are closed.
 #[derive(Debug)]
 pub struct Entered {
-    /// What the login got.
+    /// The result of the plan for the login.
     pub applied: Applied,
     /// Nothing where the plan leaves everything as it is.
     pub session_guard: Option<SessionGuard>,

@@ -1,5 +1,5 @@
-//! What was found while a plan was prepared: who joins its namespace looks whether it is still so, and the log tells
-//! what was left out.
+//! The findings of a plan's preparation. Who joins its namespace looks whether they still hold, and the log tells what
+//! was left out.
 
 use super::applied::{Applied, ShownPath};
 use super::session_view::SessionView;
@@ -12,20 +12,20 @@ use crate::path::AbsPath;
 use crate::plan::{NewRoot, Step};
 use std::fmt::Display;
 
-/// What was found.
+/// The things that were found while a plan was prepared.
 #[derive(Default)]
 pub(super) struct Findings {
-    /// What of the host appears in the session.
+    /// Directories and files of the host that appear in the session.
     sources: Vec<ShownPath>,
-    /// What `keep` has found in directories of the host.
+    /// The entries that `keep` has found in directories of the host.
     visible: Vec<Found>,
-    /// How many entries the patterns of `keep` have matched so far.
+    /// The number of entries that the patterns of `keep` have matched so far.
     matches: usize,
-    /// What would have been used, had it existed: paths in the view of the host.
+    /// Sources that would have been used, had they existed: paths in the view of the host.
     missing: Vec<String>,
-    /// Why a step was left out, or an entry is not visible; a line each.
+    /// The reasons why a step was left out, or an entry is not visible; a line each.
     notes: Vec<String>,
-    /// How terminals are opened in the directory for devices, where it is built.
+    /// The way in which terminals are opened in the directory for devices, where it is built.
     pub(super) multiplexer: Option<Multiplexer>,
     /// Whether a volume was left out.
     lacks_volume: bool,
@@ -143,7 +143,7 @@ impl Findings {
     }
 }
 
-/// How the matches of all patterns of `keep` stand to what they may show.
+/// The number of matches of all patterns of `keep`, compared with what they may show.
 pub(super) enum Matches {
     Permitted,
     FirstTooMany,

@@ -5,7 +5,7 @@ use crate::kernel::fs::walk::Place;
 use crate::plan::{Shape, Step};
 use rustix::fs::Stat;
 
-/// What is made where a path is missing.
+/// The kind of file that is made where a path is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Node {
     File,

@@ -26,9 +26,9 @@ use std::rc::Rc;
 pub(super) struct Instances<'p> {
     undo: Undo<'p>,
     store: Store,
-    /// Those that appear in the session.
+    /// The instances that appear in the session.
     shown: Vec<ShownPath>,
-    /// Those that end with it.
+    /// The instances that end with the session.
     session_directories: Vec<SessionDirectory>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Request<'r, 'p> {
     pub(super) form: Form,
 }
 
-/// Where an instance is.
+/// The place of an instance.
 struct Location<'p> {
     parent: Rc<OwnedFd>,
     name: &'p str,
@@ -258,7 +258,7 @@ impl<'p> Instances<'p> {
         self.undo.push_within(draft, instance);
     }
 
-    /// Those that have no names yet.
+    /// Lists the instances that have no names yet.
     pub(super) fn unnamed(&mut self) -> impl Iterator<Item = (&mut Draft, &'p Instance)> {
         self.undo.new_instances()
     }
@@ -363,8 +363,8 @@ fn check_parent(instance: &Instance, parent: &Place, form: Form) -> Result<()> {
     Err(Error::new("use", &instance.directory, reason))
 }
 
-/// Where others may make entries, one of them could make somebody's instance before that user's first login, and
-/// a sticky bit would keep it there.
+/// Refuses a directory where others may make entries. One of them could make somebody's instance before that user's
+/// first login, and a sticky bit would keep it there.
 fn check_alone(parent: &Place, path: &str) -> Result<()> {
     if !parent.is_shared() || parent.is_users() {
         return Ok(());

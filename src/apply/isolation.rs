@@ -1,5 +1,5 @@
-//! What a session has of its own besides mounts: looked up and made in the caller's namespaces, taken up in
-//! the new ones.
+//! The namespaces that a session has of its own besides mounts: looked up and made in the caller's namespaces, taken
+//! up in the new ones.
 
 use super::applied::ShownPath;
 use super::attributes::like_covered;
@@ -22,10 +22,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::path::Path;
 
-/// Where processes are seen.
+/// The path where processes are seen.
 const PROC: &str = "/proc";
 
-/// Where message queues are seen.
+/// The path where message queues are seen.
 const MESSAGE_QUEUES: &str = "/dev/mqueue";
 
 /// The namespaces of a plan besides its mount namespace, as far as they can be had before that.
@@ -154,7 +154,7 @@ impl<'p> OtherNamespaces<'p> {
         (self.init, self.membership.take())
     }
 
-    /// Where something is attached.
+    /// Lists the paths where something is attached.
     pub(super) fn points(&self) -> impl Iterator<Item = String> {
         let of_processes = self.processes.iter().flat_map(|table| {
             let beneath = table.beneath.iter().map(|beneath| beneath.path.clone());
@@ -164,7 +164,7 @@ impl<'p> OtherNamespaces<'p> {
         of_processes.chain(queues.map(|_| MESSAGE_QUEUES.to_owned()))
     }
 
-    /// What of the host appears in the session: the network namespace that the plan names.
+    /// Lists what of the host appears in the session: the network namespace that the plan names.
     pub(super) fn sources(&self) -> impl Iterator<Item = ShownPath> {
         self.network.iter().map(|(_, shown)| shown.clone())
     }

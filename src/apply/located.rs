@@ -10,9 +10,9 @@ use crate::plan::{Step, View};
 /// A step, and where it goes.
 pub(super) struct Located<'p> {
     pub(super) step: &'p Step,
-    /// What is covered.
+    /// The place that is covered.
     pub(super) place: Place,
-    /// What a bind shows there.
+    /// The place that a bind shows there.
     pub(super) source: Option<Place>,
 }
 

@@ -16,7 +16,7 @@ use crate::kernel::fs::directory::Publication;
 use crate::kernel::namespace::Identity;
 use crate::plan::{Plan, Step, View};
 
-/// What keeps a login from being refused because root may not look for the path or the source of its rule.
+/// The advice that keeps a login from being refused because root may not look for the path or the source of its rule.
 const UNSEEN: &str = "`optional = true` leaves the rule out";
 
 /// A plan's mounts, not yet attached. The order of the fields is the order in which they are undone.

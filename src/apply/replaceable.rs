@@ -1,11 +1,11 @@
-//! Who could put something else in the place of an instance, and what is refused for that.
+//! The users who could put something else in the place of an instance, and the refusals that follow from that.
 
 use super::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{Place, Trust};
 use crate::plan::{Instance, RunAs, When};
 
-/// Who could put something else in the place of an instance.
+/// The users who could put something else in the place of an instance.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplaceableBy {
     RootAlone,

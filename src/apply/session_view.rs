@@ -64,7 +64,7 @@ impl SessionView<'_, '_> {
         }
     }
 
-    /// Where a mount goes that is to cover a place of the session's.
+    /// Finds the target of a mount that is to cover a place of the session's.
     pub(super) fn target(&self, place: &Place) -> Target {
         if self.root.is_some() || self.covers.have(&place.path) {
             Target::Built(place.clone())

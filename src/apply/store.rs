@@ -18,7 +18,7 @@ pub(super) struct Store {
     opened: Option<OpenedStore>,
     /// A directory of the store vanished under this login's hands.
     is_overtaken: bool,
-    /// Whose the instances are that are named by the user's id, where that is known.
+    /// The owner of the instances that are named by the user's id, where that is known.
     owner: Option<Owner>,
 }
 

@@ -12,7 +12,7 @@ use crate::plan::{self, Password, RunAs};
 /// The user that a plan is applied for.
 #[derive(Debug, Clone)]
 pub struct Subject<'s> {
-    /// Who may have had a hand in the paths, and whose id the user has. Programs for one with
+    /// The users who may have had a hand in the paths, with the id of the user. Programs for one with
     /// [`Trust::Caller`] all have the rights of the calling process.
     pub trust: Trust,
     /// The user's name.
@@ -23,13 +23,13 @@ pub struct Subject<'s> {
     pub has_account: fn(&str, u32) -> Option<bool>,
     /// The PAM service.
     pub service: &'s str,
-    /// What a program that is run as the user becomes.
+    /// The credentials of a program that is run as the user.
     pub credentials: Credentials,
     /// The login password, where it is known.
     pub password: Option<&'s Secret>,
 }
 
-/// What the program of an `init` prepares.
+/// The target that the program of an `init` prepares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InitTarget<'t> {
     /// The path that shows it.
@@ -147,7 +147,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Who may own the way to a mount point: where root mounts, the user must have no say.
+    /// Returns who may own the way to a mount point. Where root mounts, the user must have no say.
     pub(super) fn trust_of_mount_points(&self, run_as: RunAs) -> Trust {
         match (self.trust, run_as) {
             (Trust::User(_), RunAs::Root) => Trust::User(0),

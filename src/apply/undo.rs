@@ -1,4 +1,4 @@
-//! What was made for a login, and is removed again when the login fails.
+//! The entries that were made for a login. They are removed again when the login fails.
 
 use crate::error::Result;
 use crate::kernel::fs::directory::Draft;
@@ -7,7 +7,8 @@ use crate::plan::{Instance, Lifetime};
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 
-/// What was made for this login, removed last one first: what lies in a directory before the directory.
+/// The entries that were made for this login. The last one is removed first: what lies in a directory before the
+/// directory.
 #[derive(Default)]
 pub(super) struct Undo<'p>(Vec<Provisional<'p>>);
 
@@ -18,7 +19,7 @@ struct Provisional<'p> {
     note: Option<Note>,
 }
 
-/// What was recorded in a new directory of the store, whose it is.
+/// The note in a new directory of the store that says whose it is.
 pub(super) struct Note {
     pub(super) directory: Rc<OwnedFd>,
     pub(super) path: String,
@@ -48,16 +49,16 @@ impl Note {
     }
 }
 
-/// Who may know of an entry that was made for this login.
+/// The logins that may know of an entry that was made for this one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach<'p> {
-    /// It has its name, and other logins may find it.
+    /// An entry that has its name: other logins may find it.
     Public,
     /// A new instance: it has no name until everything else has worked; then it gets its own.
     Instance(&'p Instance),
     /// A new instance that has got its name, for which programs are still to be run.
     Named(&'p Instance),
-    /// It is in that new instance.
+    /// An entry in that new instance.
     Within(&'p Instance),
 }
 

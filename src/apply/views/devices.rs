@@ -16,7 +16,7 @@ use std::rc::Rc;
 /// The socket that syslog(3) writes to.
 const LOG: &str = "log";
 
-/// What the empty directory for devices may hold.
+/// The limits of the empty directory for devices.
 const DEVICES: Memory = Memory {
     bytes: 64 * 1024,
     inodes: 64,

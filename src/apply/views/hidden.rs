@@ -1,4 +1,4 @@
-//! What covers a hidden file: an empty one that nobody may read.
+//! The cover of a hidden file: an empty one that nobody may read.
 
 use super::view_mount::ViewMount;
 use crate::apply::context::Context;

@@ -18,10 +18,10 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// How many entries that a pattern matches and that do not stay visible are reported one by one.
+/// The number of entries that a pattern matches, and that do not stay visible, which are reported one by one.
 const MOST_TOLD: usize = 8;
 
-/// Which entries of a covered directory stay visible, and in what.
+/// The entries of a covered directory that stay visible, and what they stay visible in.
 pub(super) struct KeptFrom<'k, 'p> {
     pub(super) covered: &'k Covered<'k, 'p>,
     pub(super) keep: &'k [Names],
@@ -29,7 +29,7 @@ pub(super) struct KeptFrom<'k, 'p> {
     pub(super) view: SessionView<'k, 'p>,
 }
 
-/// What covers a directory: the directory as its file system has it, and its detached mount.
+/// The cover of a directory: the directory as its file system has it, and its detached mount.
 #[derive(Clone, Copy)]
 pub(super) struct Root<'a> {
     pub(super) directory: &'a Rc<OwnedFd>,
@@ -215,8 +215,8 @@ impl<'p> KeptFrom<'_, 'p> {
         }
     }
 
-    /// Why an entry of the instance cannot be a mount point. In an instance that several users share, a
-    /// mount point of another user's could be renamed by that user, and the mount would move with it.
+    /// Returns the reason why an entry of the instance cannot be a mount point. In an instance that several users
+    /// share, a mount point of another user's could be renamed by that user, and the mount would move with it.
     fn unfit(&self, found: &Stat, source: &Stat) -> Option<&'static str> {
         let directory = |status| file_type(status) == FileType::Directory;
         if file_type(found) == FileType::Symlink {

@@ -18,7 +18,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::rc::Rc;
 
-/// What a file system in memory is like.
+/// The description of a file system in memory.
 struct Recipe<'v> {
     memory: Memory,
     /// Entries of the covered directory that stay visible in it.

@@ -12,7 +12,7 @@ use crate::path::is_within;
 use crate::plan::{Step, View};
 use rustix::fs::FileType;
 
-/// How many links one after the other may lead to where name servers are listed.
+/// The number of links that may lead, one after the other, to where name servers are listed.
 const MAX_LINKS: usize = 8;
 
 /// Finds where the session looks for name servers, if it finds nothing there, and the host's. The file is made, to be
@@ -63,7 +63,7 @@ fn make_file<'p>(
     view.open(&landing)
 }
 
-/// Where the links at a path lead, although nothing is there.
+/// Follows the links at a path to where they lead, although nothing is there.
 fn follow_links(path: &str, view: SessionView<'_, '_>) -> Result<String> {
     let mut landing = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -110,7 +110,7 @@ fn is_empty_file(place: &Place) -> bool {
     file_type(&place.status) == FileType::RegularFile && place.status.st_size == 0
 }
 
-/// Where a link's target leads from the directory that holds the link, whose path has no links.
+/// Resolves a link's target from the directory that holds the link, whose path has no links.
 fn joined(directory: &str, target: &str) -> String {
     let mut names: Vec<&str> = match target.starts_with('/') {
         true => Vec::new(),
