@@ -12,25 +12,25 @@ use crate::policy::{Dependence, Elsewhere, Sha256, Source};
 use crate::session::{CACHED_PLANS, PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
 
-/// How many hexadecimal digits of a digest are in the name of a cached plan.
+/// The number of hexadecimal digits of a digest in the name of a cached plan.
 const DIGITS: usize = 16;
 
 /// The largest cached plan, in bytes: a terminal or a remote host of any length can be in it.
 const LARGEST: usize = 64 * 1024;
 
-/// What shaped a plan, and what the login needs of it.
+/// The facts that shaped a plan, and what the login needs of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CachedPlan {
     /// This module's, which may make another plan of the same policy than an older one, and have another
     /// built-in policy.
     version: String,
-    /// What decides what the policy says, as it was before it was read.
+    /// The paths that decide what the policy says, as they were before it was read.
     watched: Vec<Watched>,
-    /// Which facts the policy asks for, besides those that every policy does.
+    /// The facts that the policy asks for, besides those that every policy does.
     needs: Needs,
     dependence: Dependence,
     facts: Facts,
-    /// What came out.
+    /// The summary of the plan.
     pub summary: PlanSummary,
 }
 
@@ -50,7 +50,7 @@ struct Facts {
     rhost: Option<Option<String>>,
 }
 
-/// What a login needs to know of its plan.
+/// The part of its plan that a login needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PlanSummary {
     /// The plan's digest.
@@ -59,9 +59,9 @@ pub(super) struct PlanSummary {
     pub environment: Vec<(String, String)>,
     /// The files of the policy.
     pub policy: Vec<PolicyFile>,
-    /// What is run for each session.
+    /// The programs that are run for each session.
     pub hooks: Vec<SessionHook>,
-    /// What prepares what it is shown.
+    /// The programs that prepare what the session is shown.
     pub inits: Vec<Preparation>,
     /// Whether the plan has volumes.
     pub has_volumes: bool,

@@ -1,4 +1,4 @@
-//! What pam-bindings lacks: the environment of the session, and data kept with the handle. One of the
+//! The functions that pam-bindings lacks: the environment of the session, and data kept with the handle. One of the
 //! two files that may hold `unsafe`.
 #![allow(unsafe_code)]
 

@@ -17,7 +17,7 @@ pub(super) struct SessionHook {
 }
 
 impl SessionHook {
-    /// Those of a plan that are run for each session.
+    /// Takes the hooks of a plan that are run for each session.
     pub(super) fn of(hooks: &[Hook]) -> Vec<Self> {
         let cached = |hook: &Hook| Self {
             when: hook.when,
@@ -51,7 +51,7 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    /// Those of a plan.
+    /// Takes the programs of a plan that prepare what paths show.
     pub(super) fn of(inits: &[Init]) -> Vec<Self> {
         let cached = |init: &Init| Self {
             path: init.path.to_string(),
@@ -103,7 +103,7 @@ pub(super) fn open(hooks: &[SessionHook], subject: &Subject<'_>) -> Result<()> {
     opening.try_for_each(|hook| hook.run(subject))
 }
 
-/// Those for the end of the session.
+/// Prepares the hooks for the end of the session.
 pub(super) fn closing(hooks: &[SessionHook], subject: &Subject<'_>) -> Vec<Helper> {
     let closing = hooks.iter().filter(|hook| hook.when == When::Close);
     closing

@@ -1,4 +1,4 @@
-//! What PAM says of a login.
+//! The items that PAM has about a login.
 
 use super::refusal::Refusal;
 use crate::error::Error;

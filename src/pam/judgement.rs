@@ -1,4 +1,4 @@
-//! What the policy says of a login: read, with the facts gathered that it asks for, and made into a plan.
+//! The judgement of a login by the policy: it is read, the facts that it asks for are gathered, and a plan is made.
 
 use super::arguments::Arguments;
 use super::refusal::Refusal;
@@ -16,10 +16,10 @@ use crate::session::elsewhere;
 use pam::constants::PamResultCode;
 use std::cell::Cell;
 
-/// How many names a login looks up to warn about those that do not exist.
+/// The number of names that a login looks up to warn about those that do not exist.
 const LOOKED_UP: usize = 16;
 
-/// How many diagnostics of a policy a login logs.
+/// The number of diagnostics of a policy that a login logs.
 const LOGGED: usize = 20;
 
 /// A login, and what the policy says of it.
@@ -28,19 +28,19 @@ pub(super) struct PlannedLogin {
     pub(super) plan: Plan,
     /// The policy, and the files that it was read from.
     pub(super) loaded: Loaded,
-    /// What decides what the policy says, as it was before it was read.
+    /// The paths that decide what the policy says, as they were before it was read.
     pub(super) watched: Vec<Watched>,
 }
 
-/// What the policy says of a login.
+/// The judgement of the policy about a login.
 pub(super) enum Judgement {
-    /// It gets the host's own view: its plan is empty.
+    /// The login gets the host's own view: its plan is empty.
     Exempt(Box<PlannedLogin>),
-    /// It keeps the view that it begins in, which is neither the host's nor the module's.
+    /// The login keeps the view that it begins in, which is neither the host's nor the module's.
     LeftAlone(Login),
-    /// It gets this.
+    /// The login gets this plan.
     Apply(Box<PlannedLogin>),
-    /// It would get this, or be refused, and nothing is done.
+    /// The login would get this plan, or be refused, and nothing is done.
     Observe(Box<Result<Plan>>, Login),
 }
 

@@ -1,4 +1,4 @@
-//! What is kept with a PAM handle between its hooks: the sessions that are open, and the login password.
+//! The data that is kept with a PAM handle between its hooks: the sessions that are open, and the login password.
 
 use super::opened::Opened;
 use super::pending;
@@ -9,9 +9,9 @@ use crate::login::SessionId;
 use crate::session::place::Place;
 use std::cell::RefCell;
 
-/// What opens and closes leave with the handle for later hooks. Every process that calls pam_end drops it, under sshd
-/// the user's child too. Dropping it frees memory and nothing else, except in the process that has closed a session
-/// and is in it still, as root: that one returns to where it was before.
+/// The sessions that opens and closes leave with the handle for later hooks. Every process that calls pam_end drops
+/// it, under sshd the user's child too. Dropping it frees memory and nothing else, except in the process that has
+/// closed a session and is in it still, as root: that one returns to where it was before.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// The sessions that are open, last one last.
@@ -56,7 +56,8 @@ pub(super) struct Password(pub(super) RefCell<Option<Typed>>);
 /// The password as it was typed.
 #[derive(Debug)]
 pub(super) struct Typed {
-    /// Whose it is: sudo(8) asks for that of its caller, and then opens a session of somebody else's.
+    /// The user whose password it is: sudo(8) asks for that of its caller, and then opens a session of somebody
+    /// else's.
     pub(super) user: String,
     pub(super) secret: Secret,
 }

@@ -175,9 +175,9 @@ fn log_reasons(refusal: &Refusal) {
         .for_each(|reason| log::error!("{reason}"));
 }
 
-/// Where the thread stays once its session is open.
+/// The place where the thread stays once its session is open.
 enum Stay {
-    /// Where it is: in a view, or where the session in which it was called came from.
+    /// The place where it is: in a view, or where the session in which it was called came from.
     Here,
     /// In the session in which it was called, if there is one.
     WithCaller,

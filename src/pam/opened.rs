@@ -17,12 +17,13 @@ pub(super) struct Opened {
     pub(super) id: SessionId,
     /// Whether it lives in another root directory than the host's.
     pub(super) in_own_root: bool,
-    /// Where the process then was. By its number the kernel distinguishes a mount from those of all other namespaces,
-    /// and says it without /proc, which may be that of processes to which this one does not belong.
+    /// The root directory of the process in the session. By its number the kernel distinguishes a mount from those of
+    /// all other namespaces, and says it without /proc, which may be that of processes to which this one does not
+    /// belong.
     pub(super) root: Option<Root>,
-    /// Where it was before; nothing where that could not be known.
+    /// The places where the process was before; nothing where they could not be known.
     pub(super) places: Option<Places>,
-    /// How to take leave of the PID namespace of the session's own.
+    /// The way to take leave of the PID namespace of the session's own.
     pub(super) leave: Option<Leave>,
     pub(super) directories: Vec<SessionDirectory>,
     /// Programs to run at the end.

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 
 thread_local! {
-    /// What the calling thread has postponed. It is the thread's own, as namespaces are.
+    /// The return that the calling thread has postponed. It is the thread's own, as namespaces are.
     static POSTPONED: RefCell<Option<Postponed>> = const { RefCell::new(None) };
 }
 
@@ -29,7 +29,7 @@ pub(super) struct PendingReturn {
     /// The root directory in the session.
     root: Root,
     places: Places,
-    /// How to take leave of the PID namespace of the session's own.
+    /// The way to take leave of the PID namespace of the session's own.
     leave: Option<Leave>,
     has_volumes: bool,
 }
@@ -38,16 +38,17 @@ pub(super) struct PendingReturn {
 #[derive(Debug)]
 struct Postponed {
     pending: PendingReturn,
-    /// Who has closed the session. Every other process that ends the handle is a copy of that one.
+    /// The process and thread that have closed the session. Every other process that ends the handle is a copy of that
+    /// one.
     owner: (Pid, Pid),
     service: String,
-    /// Which messages are let through.
+    /// The level of messages that are let through.
     level: LevelFilter,
 }
 
 impl PendingReturn {
-    /// That from the session of `opened`, in which the calling thread is; nothing where that is where it was before,
-    /// or it may not leave.
+    /// Makes the return from the session of `opened`, in which the calling thread is. Nothing where that is where it
+    /// was before, or it may not leave.
     pub(super) fn from(opened: &mut Opened) -> Option<Self> {
         let places = opened.places.take().filter(Places::are_to_be_left)?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! Where a process was when it opened a session, to which it returns when that is over.
+//! The places where a process was when it opened a session. It returns there when the session is over.
 
 use super::refusal::log_failure;
 use super::threads::later_thread;
@@ -18,9 +18,10 @@ static OPEN: Mutex<Vec<(Option<Pid>, SessionId)>> = Mutex::new(Vec::new());
 /// The places that a session was opened from.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Where the process was.
+    /// The place where the process was.
     before: Place,
-    /// Where its namespace was made or joined from: another place than before, if the process was in a session.
+    /// The place where its namespace was made or joined from: another one than before, if the process was in a
+    /// session.
     origin: Place,
     /// Its working directory before.
     directory: Location,
@@ -28,7 +29,7 @@ pub(super) struct Places {
     left: Location,
 }
 
-/// Which sessions a thread has open besides one that it closes.
+/// The sessions that a thread has open besides one that it closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
     /// None.

@@ -1,11 +1,11 @@
-//! What goes wrong in a hook: what PAM is told of it, and what is only logged.
+//! Failures in a hook: what PAM is told of them, and what is only logged.
 
 use crate::error::{Error, Result};
 use crate::login::is_effective_root;
 use pam::constants::PamResultCode;
 
-/// Why a hook fails: what PAM is told, and what the log is. It is never `PAM_SESSION_ERR`: sudo goes on after
-/// that one, with the caller's view.
+/// The reason why a hook fails: what PAM is told, and what the log is told. It is never `PAM_SESSION_ERR`: sudo goes
+/// on after that one, with the caller's view.
 pub(super) struct Refusal {
     pub(super) code: PamResultCode,
     pub(super) reasons: Vec<String>,

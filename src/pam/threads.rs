@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use rustix::process::{Pid, getpid};
 use rustix::thread::gettid;
 
-/// In which threads of a process sessions may be opened.
+/// The threads of a process in which sessions may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Threads {
     /// In the first one alone.
