@@ -1,4 +1,4 @@
-//! Who the command runs as: facts from the account database, asked before the namespace is entered.
+//! The account that the command runs as: facts from the account database, asked before the namespace is entered.
 
 use crate::error::{Error, Result};
 use crate::kernel::process::credentials::Credentials;
@@ -6,10 +6,10 @@ use crate::login::supplementary;
 use nix::unistd::{Uid, User};
 use std::ffi::{OsStr, OsString};
 
-/// Where programs of users are looked for.
+/// The directories where programs of users are looked for.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Where programs of root are looked for.
+/// The directories where programs of root are looked for.
 const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The shell of accounts that name none (passwd(5)).
@@ -57,7 +57,7 @@ impl Account {
         })
     }
 
-    /// What the shell is told to be called so that it is a login shell: `-bash`.
+    /// Returns the name that tells the shell to be a login shell: `-bash`.
     pub fn login_name_of_shell(&self) -> OsString {
         let shell = self.shell.to_string_lossy();
         let name = shell.rsplit('/').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What may be typed: the one definition from which the parser, the help, the completions and the manual
-//! pages are made.
+//! The arguments of the command line: the one definition from which the parser, the help, the completions and the
+//! manual pages are made.
 
 use crate::cli::guide;
 use crate::cli::outcome::say;
@@ -478,7 +478,7 @@ pub fn definition() -> clap::Command {
     with_guides(whole, "")
 }
 
-/// The same for the verbs below `command`, whose names `prefix` stands before in the guides.
+/// Adds the guides to the verbs below `command`, before whose names `prefix` stands in the guides.
 fn with_guides(command: clap::Command, prefix: &str) -> clap::Command {
     let verbs: Vec<String> = command
         .get_subcommands()
@@ -523,7 +523,7 @@ pub fn explain(usage: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
 }
 
-/// What is wrong and what would be right, without the usage and where to find more.
+/// Returns what is wrong and what would be right, without the usage and where to find more.
 fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim);
     let parts: Vec<&str> = lines

@@ -20,10 +20,10 @@ use std::io::{self, Read};
 /// The name of standard input, in diagnostics.
 const STDIN: &str = "<stdin>";
 
-/// How many names of nobody are shown; the rest is counted.
+/// The number of names of nobody that are shown; the rest is counted.
 const SHOWN: usize = 100;
 
-/// What was found out about one policy.
+/// The findings about one policy.
 #[derive(Debug)]
 struct PolicyReport {
     files: Vec<String>,
@@ -132,7 +132,7 @@ fn nobody(principal: &str, location: &Location, text: Option<&str>) -> Diagnosti
     }
 }
 
-/// Where a principal stands in its line: the whole line, if it is written with escapes.
+/// Finds the place of a principal in its line: the whole line, if it is written with escapes.
 fn place_of(principal: &str, line: usize, text: &str) -> Place {
     let line_text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let quoted = [format!("\"{principal}\""), format!("'{principal}'")];
@@ -147,7 +147,7 @@ fn place_of(principal: &str, line: usize, text: &str) -> Place {
     Place::in_line(line, line_text, column, width)
 }
 
-/// The same, telling how a draft can be checked that is not yet fit to be a policy file.
+/// Adds to a report how a draft can be checked that is not yet fit to be a policy file.
 fn advised(mut report: PolicyReport, file: &str) -> PolicyReport {
     for diagnostic in &mut report.diagnostics.list {
         if diagnostic.place.is_none() && is_file(file) {

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::kernel::process::credentials::{self, Program};
 use std::path::Path;
 
-/// What a command of `jns run` is called where a login has its PAM service.
+/// The name of a command of `jns run` where a login has its PAM service.
 pub const SERVICE: &str = "jns";
 
 /// The exit status when the command was not run because of `jns` itself, as of env(1) and timeout(1).
@@ -15,12 +15,12 @@ const NOT_EXECUTABLE: u8 = 126;
 /// The exit status when there is no such command, as of a shell.
 const NOT_FOUND: u8 = 127;
 
-/// Why the command does not run.
+/// The reason why the command does not run.
 #[derive(Debug)]
 pub struct NotRun {
     /// The exit status.
     pub status: u8,
-    /// What is said.
+    /// The failure that is printed.
     pub error: Error,
 }
 
@@ -34,7 +34,7 @@ impl From<Error> for NotRun {
 }
 
 impl NotRun {
-    /// What the verb ends with.
+    /// Returns what the verb ends with.
     pub fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status,

@@ -1,11 +1,11 @@
-//! What the system log says of a command in a namespace: who runs it, where, as which user, and what it is.
+//! The line of the system log about a command in a namespace: who runs it, where, as which user, and what it is.
 
 use crate::cli::account::Account;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::credentials::Program;
 use nix::unistd::{User, getuid};
 
-/// What /proc/self/loginuid says of a process that belongs to no login.
+/// The content of /proc/self/loginuid for a process that belongs to no login.
 const NO_LOGIN: &str = "4294967295";
 
 /// Writes the line for root, who enters a namespace of `user`.
@@ -29,7 +29,7 @@ pub fn write_run(namespace: Identity, account: &Account, program: &Program) {
     log::info!("{namespace} made for {name} by {by}: {command}");
 }
 
-/// Who this process belongs to: its user, who logged in, and on whose behalf sudo says to run.
+/// Describes who this process belongs to: its user, who logged in, and on whose behalf sudo says to run.
 fn caller() -> String {
     let uid = getuid();
     let user = User::from_uid(uid).ok().flatten();

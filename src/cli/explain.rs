@@ -19,7 +19,7 @@ use crate::policy::{Diagnostics, Policy, select};
 use explanation::{Explanation, Inputs};
 use serde_json::{Value, json};
 
-/// Why there is nothing to explain.
+/// The reason why there is nothing to explain.
 #[derive(Debug)]
 enum Refusal {
     /// The policy has errors.
@@ -100,7 +100,7 @@ fn gather(arguments: Explain) -> Result<Login> {
     }
 }
 
-/// What a login gets whose policy has errors.
+/// The answer for a login whose policy has errors.
 const REFUSED: &str = "the policy has errors, and every login but root's is refused";
 
 fn as_json(met: Result<Inputs, Refusal>) -> Outcome {

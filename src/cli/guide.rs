@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// What help and manual say about a verb beyond its arguments.
+/// The text of help and manual about a verb beyond its arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct Guide {
     /// The verb; `jns` for the command as a whole.
@@ -17,7 +17,7 @@ pub struct Guide {
 
 const USAGE: (u8, &str) = (2, "the command line was not understood");
 
-/// What every `jns import` ends with.
+/// The exit statuses that every `jns import` has.
 const IMPORTED: &[(u8, &str)] = &[
     (
         0,
@@ -33,7 +33,7 @@ const IMPORTED: &[(u8, &str)] = &[
     ),
 ];
 
-/// What every `jns import --json` prints.
+/// The keys that every `jns import --json` prints.
 const IMPORT_KEYS: &[(&str, &str)] = &[
     ("ok", "whether the exit status is 0"),
     ("policy", "the policy, a text; null if none is given"),

@@ -61,7 +61,7 @@ fn deliver(imported: Result<Imported>, invocation: &ImportInvocation, screen: Sc
     }
 }
 
-/// The same, if the policy is not larger than one may be.
+/// Refuses a policy that is larger than one may be.
 fn readable(imported: Imported) -> Result<Imported> {
     match imported.policy.to_string().len() {
         size if size <= LIMIT => Ok(imported),

@@ -1,4 +1,4 @@
-//! What a verb has to say, and the one place that says it.
+//! The outcome of a verb, and the one place that prints it.
 
 use crate::error::harmless;
 use crate::error::steers;
@@ -31,7 +31,8 @@ impl Outcome {
         }
     }
 
-    /// The same for a JSON value: one document, ended by a newline, and as harmless on a terminal as text is.
+    /// Reports a JSON value on standard output: one document, ended by a newline, and as harmless on a terminal as
+    /// text is.
     pub fn json(value: &serde_json::Value) -> Self {
         Self::report(format!("{}\n", escaped(&format!("{value:#}"))))
     }
@@ -41,7 +42,7 @@ impl Outcome {
         Self::json(&serde_json::json!({ "error": reason.to_string() })).failing_if(true)
     }
 
-    /// The same with the status [`FAULT`], if something is wrong.
+    /// Sets the status to [`FAULT`], if something is wrong.
     pub fn failing_if(self, is_wrong: bool) -> Self {
         match is_wrong {
             true => Self {

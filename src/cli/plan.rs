@@ -62,7 +62,7 @@ fn variable((name, variable): (&String, &Variable)) -> (String, Value) {
     )
 }
 
-/// Who has the namespace, and which rule is the reason why it is the session's own.
+/// Returns who has the namespace, and which rule is the reason why it is the session's own.
 fn sharing(sharing: &Sharing) -> Value {
     match sharing {
         Sharing::User => json!({ "of": "user", "because": null }),
@@ -92,7 +92,7 @@ fn root(root: &NewRoot) -> Value {
     with_place(value, location)
 }
 
-/// What is the session's own; null is the host's.
+/// Returns what is the session's own; null is the host's.
 fn isolation(isolation: &Isolation) -> Value {
     let Isolation {
         processes,

@@ -104,7 +104,7 @@ fn in_background(execution: &Execution<'_>, pidfile: Option<Reserved>) -> Result
     })
 }
 
-/// Who of this program's processes waits for the command.
+/// The process of this program that waits for the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     /// None: this very process becomes it.
@@ -156,7 +156,8 @@ impl Execution<'_> {
         })
     }
 
-    /// What the copy of this process does that is to be the command: the status that it ends with instead.
+    /// Becomes the command, in the copy of this process that is to be it. Returns the status that the copy ends with
+    /// if it cannot.
     fn be_command(&self, report: Option<&Report>) -> u8 {
         let Err(not_run) = self.become_command(report, Waiting::Supervisor);
         if let Some(report) = report {

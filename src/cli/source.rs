@@ -1,4 +1,4 @@
-//! Which policy a verb is about, and how its diagnostics are printed.
+//! The policy that a verb is about, and how its diagnostics are printed.
 
 use crate::cli::arguments::Config;
 use crate::cli::host::Tree;
@@ -70,8 +70,8 @@ pub fn text_of(file: &str, tree: &Tree) -> std::io::Result<String> {
     tree.read(file)
 }
 
-/// How many diagnostics are of a severity. Those that were not kept are as bad as the worst that were: a
-/// policy with errors has no warnings beyond them, and one without has nothing else.
+/// Counts the diagnostics of a severity. Those that were not kept are as bad as the worst that were: a policy with
+/// errors has no warnings beyond them, and one without has nothing else.
 pub fn tally(diagnostics: &Diagnostics, severity: Severity) -> usize {
     let number = |severity| {
         let same = diagnostics.list.iter().filter(|d| d.severity == severity);

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpgrp, getpid, getsid, waitpid
 use rustix::termios::{isatty, tcgetpgrp, tcsetpgrp};
 use std::cell::RefCell;
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// With this exit status.
@@ -125,8 +125,8 @@ impl Supervised {
         Ok(None)
     }
 
-    /// Who has started this process sees that it stopped, and lets it go on. Nobody is there to do that for the
-    /// leader of a session.
+    /// Stops this process too, so that whoever has started it sees that, and lets it go on. Nobody is there to do that
+    /// for the leader of a session.
     fn stop_too(&self) {
         if getsid(None) != Ok(getpid()) {
             let holder = self.terminal.holder();
@@ -135,7 +135,8 @@ impl Supervised {
         }
     }
 
-    /// What the terminal sends to its foreground process group the command has got by itself.
+    /// Sends a signal on to the command. What the terminal sends to its foreground process group the command has got
+    /// by itself.
     fn pass_on(&self, signal: &siginfo) {
         let of_kernel = signal.ssi_code > 0;
         match i32::try_from(signal.ssi_signo).unwrap_or(0) {
@@ -148,7 +149,7 @@ impl Supervised {
         }
     }
 
-    /// It was not waited for yet, so that the number is its own.
+    /// Sends a signal to the command. The command was not waited for yet, so that the number is its own.
     fn send(&self, signal: i32) {
         let _ = copy::send_signal(self.command, signal);
     }
@@ -174,7 +175,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// That of this process.
+    /// Opens the terminal of this process.
     #[must_use]
     pub fn own() -> Self {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -213,7 +214,7 @@ impl Terminal {
     }
 }
 
-/// What the background sends. Each message is two bytes: [`STARTED`] and 0, or [`FAILED`] and an exit status.
+/// The messages that the background sends. Each is two bytes: [`STARTED`] and 0, or [`FAILED`] and an exit status.
 #[derive(Debug)]
 pub struct Report(RefCell<Option<OwnedFd>>);
 

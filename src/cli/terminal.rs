@@ -3,17 +3,17 @@
 use crate::error::harmless;
 use std::io::{IsTerminal, Write};
 
-/// How the report is shown.
+/// The way in which a report is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
     /// Whether colours are used.
     pub colour: bool,
 }
 
-/// What a piece of text is, which decides its colour.
+/// The meaning of a piece of text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// Right: as it should be.
     Good,
     /// Worth knowing.
     Faint,
@@ -32,7 +32,7 @@ impl Screen {
         Self::of(&std::io::stdout())
     }
 
-    /// The same for what is said on standard error.
+    /// Decides about colour like [`Screen::detect`], for standard error.
     pub fn for_errors() -> Self {
         Self::of(&std::io::stderr())
     }

@@ -37,8 +37,8 @@ fn source_over_believed(rule: &Rule) -> Option<Opened> {
     open_plainly(source.as_str()).ok()
 }
 
-/// Who may write a source besides root: anybody, who has a login like everybody, or its owner, whose own login is
-/// refused, and root's.
+/// Finds who may write a source besides root: anybody, who has a login like everybody, or its owner, whose own login
+/// is refused, and root's.
 fn writer_of(source: &Opened, is_for: impl Fn(u32) -> bool) -> Option<String> {
     let mut of_root = source.status;
     let owner = std::mem::replace(&mut of_root.st_uid, 0);

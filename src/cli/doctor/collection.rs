@@ -29,7 +29,7 @@ mod tests {
 
     type Files<'a> = &'a [(&'a str, &'a str)];
 
-    /// Why, files besides sshd's stack, and whether something is missing.
+    /// The reason, the files besides sshd's stack, and whether something is missing.
     const SYSTEMS: &[(&str, Files<'_>, bool)] = &[
         ("nothing", &[], true),
         (

@@ -17,7 +17,7 @@ const HOSTS_MOUNTS: &str = "/proc/1/mountinfo";
 /// The init system of most distributions, where it is installed.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
-/// What of the running system keeps root's mounts from the host, and the host's from sessions.
+/// Finds what of the running system keeps root's mounts from the host, and the host's from sessions.
 pub fn of_propagation() -> Option<Finding> {
     // Where it cannot be read there is no /proc, which is a finding of its own.
     let mounts = mount_table::read(HOSTS_MOUNTS).ok()?;
@@ -36,7 +36,7 @@ fn of_root(mounts: &[Mount]) -> Option<Finding> {
     })
 }
 
-/// What a rule keeps from users, and sudoedit's editor shows them.
+/// Finds a rule that keeps something from users which sudoedit's editor shows them.
 pub fn of_sudoedit(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let rule = policy.rules.iter().find(|rule| is_lifted(rule))?;
     line_of(tree, "sudo")?;
@@ -66,7 +66,8 @@ fn is_lifted(rule: &Rule) -> bool {
     rule.kind.restricts() && !rule.is_inherited()
 }
 
-/// What a daemon keeps that is started in a command. systemd starts daemons itself, with the host's view.
+/// Warns that a daemon which is started in a command keeps the caller's directories. systemd starts daemons itself,
+/// with the host's view.
 pub fn of_daemons(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let inherits =
         |service: &String| policy.settings.inherits(service) && line_of(tree, service).is_some();

@@ -5,10 +5,10 @@ use crate::error::Location;
 use crate::error::harmless;
 use serde_json::{Value, json};
 
-/// How much a finding matters.
+/// The weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As it should be.
+    /// Right: as it should be.
     Ok,
     /// Worth knowing: something that could not be tried, or that is right on some machines.
     Note,
@@ -18,12 +18,12 @@ pub enum Level {
     Problem,
 }
 
-/// What was looked at.
+/// The part of the system that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
     /// The running kernel.
     Kernel,
-    /// What this process, and so the daemons beside it, may do.
+    /// The rights of this process, and so of the daemons beside it.
     Privileges,
     /// The policy files.
     Policy,
@@ -40,13 +40,13 @@ pub enum Area {
 /// A finding, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// The part of the system that was looked at.
     pub area: Area,
-    /// How much it matters.
+    /// The weight of the finding.
     pub level: Level,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub summary: String,
-    /// What to do about it.
+    /// The advice about it.
     pub advice: Option<String>,
     /// The line it is about.
     pub location: Option<Location>,
@@ -119,14 +119,14 @@ impl Finding {
         Self::new(area, Level::Problem, summary.into())
     }
 
-    /// The same, with what to do about it.
+    /// Adds the advice about the finding.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
-    /// The same, with the line it is about.
+    /// Adds the line that the finding is about.
     #[must_use]
     pub fn at(mut self, location: &Location) -> Self {
         self.location = Some(location.clone());

@@ -8,7 +8,7 @@ use crate::kernel::probe;
 use crate::policy::rule::{Ipc, Isolate, Network};
 use crate::policy::{Policy, Rule, StoreUse};
 
-/// What rules of the policy would not get on this system.
+/// Finds what rules of the policy would not get on this system.
 pub fn findings(policy: &Policy, rights: Rights) -> Vec<Finding> {
     let of_rule = |rule: &Rule| {
         let isolation = rule.kind.isolation();

@@ -11,7 +11,7 @@ const TEST: &str = "pam_succeed_if";
 /// Stood at the end of stacks with a jump, to have something to land on. It does nothing, and nothing is lost without.
 const LANDING: &str = "pam_permit";
 
-/// What the jumps of a stack do that nobody wants.
+/// Finds what the jumps of a stack do that nobody wants.
 pub fn findings(stack: &Stack) -> Vec<Finding> {
     let judge = |jump: &Jump| too_far(jump).or_else(|| left_over(jump));
     stack.jumps.iter().filter_map(judge).collect()

@@ -8,7 +8,7 @@ use crate::kernel::probe::{self, Feature, Presence};
 const OLDEST: (u32, u32) = (5, 12);
 /// The first release that gives a namespace through a pidfd, without `/proc`.
 const WITHOUT_PROC: (u32, u32) = (6, 11);
-/// What is not to be had, or not wholly, before a release.
+/// The features that are not to be had, or not wholly, before a release.
 const LIMITS: [((u32, u32), &str); 3] = [
     (
         (5, 15),
@@ -24,7 +24,7 @@ const LIMITS: [((u32, u32), &str); 3] = [
     ),
 ];
 
-/// What this kernel lacks.
+/// Finds what this kernel lacks.
 pub fn findings(rights: Rights) -> Vec<Finding> {
     let release = probe::release();
     let mut all = vec![of_release(&release)];
@@ -34,14 +34,14 @@ pub fn findings(rights: Rights) -> Vec<Finding> {
     all
 }
 
-/// Whether there is a `/proc`.
+/// The presence of a `/proc`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proc {
-    /// It is mounted.
+    /// A `/proc` that is mounted.
     Mounted,
-    /// It is not, and the kernel gives a namespace without it.
+    /// No `/proc`, on a kernel that gives a namespace without it.
     Unneeded,
-    /// It is not, and is needed.
+    /// No `/proc`, on a kernel that needs it.
     Missing,
 }
 
@@ -72,7 +72,7 @@ fn of_release(release: &str) -> Finding {
     }
 }
 
-/// What works on newer kernels alone.
+/// Notes what works on newer kernels alone.
 fn limits(release: &str) -> Vec<Finding> {
     let found = version(release);
     let is_before = |since: (u32, u32)| found.is_some_and(|found| found < since);

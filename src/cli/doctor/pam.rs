@@ -83,7 +83,7 @@ const BEFORE: [(&str, &str); 5] = [
 /// stack too: one that stands before the module closes while the process is still in the session's namespace.
 const MOUNTING: [&str; 4] = ["pam_mount", "pam_ecryptfs", "pam_encfs", "pam_zfs_key"];
 
-/// What is wrong with the stacks of a system.
+/// Finds what is wrong with the stacks of a system.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let services = stack::services(tree);
     let logins: Vec<Stack> = services
@@ -114,7 +114,7 @@ fn once_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
     })
 }
 
-/// What is wrong with the module's place in one service's stack.
+/// Finds what is wrong with the module's place in one service's stack.
 fn of_stack(stack: &Stack) -> Vec<Finding> {
     let entries = stack.entries.as_slice();
     let Some(position) = position_of_ours(entries) else {
@@ -135,8 +135,8 @@ fn of_stack(stack: &Stack) -> Vec<Finding> {
     all
 }
 
-/// What treats root in another way than everybody, which nothing needs. Where the service is called inside sessions and
-/// root passes by, root keeps the caller's view, and `su -` and `sudo -i` do not find back to the host's.
+/// Finds what treats root in another way than everybody, which nothing needs. Where the service is called inside
+/// sessions and root passes by, root keeps the caller's view, and `su -` and `sudo -i` do not find back to the host's.
 fn of_root(service: &str, before: &[Entry]) -> Option<Finding> {
     let passes_by = |entry: &&Entry| is_for_root(entry) || is_ours(entry);
     let entry = ways_around(before).find(passes_by)?;
@@ -175,7 +175,7 @@ fn of_order(service: &str, after: &[Entry]) -> Vec<Finding> {
     .collect()
 }
 
-/// What was mounted on the host, and is unmounted in the session alone.
+/// Finds modules whose mounts are made on the host, and unmounted in the session alone.
 fn of_mounts(service: &str, before: &[Entry]) -> Vec<Finding> {
     let early = before
         .iter()
@@ -198,7 +198,7 @@ fn only_closes(entry: &Entry) -> bool {
     entry.name() == "pam_selinux" && entry.arguments.iter().any(|argument| argument == "close")
 }
 
-/// What stands before the module and can leave it out.
+/// Lists the entries before the module that can leave it out.
 fn ways_around(before: &[Entry]) -> impl Iterator<Item = &Entry> {
     let distances = (0..before.len()).rev();
     let around = before.iter().zip(distances);
@@ -265,7 +265,7 @@ fn of_repetition(service: &str, after: &[Entry]) -> Option<Finding> {
     )
 }
 
-/// What is wrong with the module's lines themselves, whatever service they belong to.
+/// Finds what is wrong with the module's lines themselves, whatever service they belong to.
 fn of_lines(tree: &Tree, stack: &Stack) -> Vec<Finding> {
     let entries = stack.entries.as_slice();
     let ours = entries
@@ -324,7 +324,7 @@ fn of_arguments(entry: &Entry) -> Vec<Finding> {
         .collect()
 }
 
-/// What is wrong with an argument.
+/// Returns what is wrong with an argument.
 fn objection(argument: &str) -> Option<String> {
     match argument.strip_prefix("config=") {
         Some(path) if path.starts_with('/') => None,
@@ -343,7 +343,7 @@ fn of_observe(entry: &Entry) -> Option<Finding> {
     })
 }
 
-/// Whether libpam finds the module, and nobody but root can change it.
+/// Judges whether libpam finds the module, and nobody but root can change it.
 fn of_file(tree: &Tree, entry: &Entry) -> Option<Finding> {
     let candidates = if entry.module.starts_with('/') {
         vec![entry.module.clone()]
@@ -488,7 +488,7 @@ mod tests {
             .collect()
     }
 
-    /// Why, the stack of sshd, and what is found in it.
+    /// The reason, the stack of sshd, and what is found in it.
     const STACKS: &[(&str, &str, Level, &str)] = &[
         (
             "a trial",

@@ -9,7 +9,7 @@ use crate::login::Nss;
 use crate::policy::{Diagnostic, Diagnostics, Enforcement, Loaded, Policy, Severity, Source};
 use std::sync::Arc;
 
-/// What is wrong with the policy of `source`, and the policy itself if it can be used.
+/// Returns what is wrong with the policy of `source`, and the policy itself if it can be used.
 pub fn findings(tree: &Tree, source: &Source) -> (Vec<Finding>, Option<Policy>) {
     let files = files(source, tree);
     if let Some(file) = unreadable(&files, tree) {

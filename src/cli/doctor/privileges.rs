@@ -4,7 +4,7 @@ use super::finding::{Area, Finding};
 use super::rights::Rights;
 use crate::cli::host::confinement::Confinement;
 
-/// What the module cannot do without, by its number in capabilities(7), and what for.
+/// The capabilities that the module cannot do without, by their numbers in capabilities(7), and what for.
 const NEEDED: [(u32, &str, &str); 2] = [
     (21, "CAP_SYS_ADMIN", "make namespaces and mounts"),
     (
@@ -13,14 +13,14 @@ const NEEDED: [(u32, &str, &str); 2] = [
         "return to the old namespace when something fails",
     ),
 ];
-/// What instances need, and what for.
+/// The capabilities that instances need, and what for.
 const WANTED: [(u32, &str, &str); 3] = [
     (0, "CAP_CHOWN", "give an instance its owner"),
     (1, "CAP_DAC_OVERRIDE", "pass a store with mode 000"),
     (3, "CAP_FOWNER", "set the mode of a user's instance"),
 ];
 
-/// What the capabilities of this process, and the walls around it, mean for logins.
+/// Judges what the capabilities of this process, and the walls around it, mean for logins.
 pub fn findings(rights: Rights) -> Vec<Finding> {
     judge(&Confinement::own(), rights)
 }

@@ -13,7 +13,7 @@ use crate::policy::{Policy, Rule};
 /// Modules that look for the process itself in /proc, where it is not to be found any more.
 const NEED_PROC: [&str; 3] = ["pam_loginuid", "pam_selinux", "pam_systemd"];
 
-/// What keeps sessions from having them.
+/// Finds what keeps sessions from having processes of their own.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
     let rules: Vec<&Rule> = policy.rules.iter().filter(|rule| has_own(rule)).collect();
     let names = stack::services(tree).names.into_iter();
@@ -44,7 +44,7 @@ fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
     Some(finding.at(&place).advise(advice))
 }
 
-/// What is lost of a rule's with the first session of a user, and why it need not be.
+/// Returns which part of a rule is lost with the first session of a user, and why it need not be.
 fn loss(rule: &Rule) -> Option<(&Rule, &'static str, &'static str)> {
     if has_own(rule) {
         return Some((

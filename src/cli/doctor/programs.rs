@@ -20,7 +20,7 @@ const TYPED: [&str; 9] = [
     "proftpd",
 ];
 
-/// What is missing.
+/// Finds the programs that are missing.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
     let files = policy.rules.iter().flat_map(|rule| of_files(tree, rule));
     files.chain(of_passwords(tree, policy)).collect()

@@ -1,4 +1,4 @@
-//! What doctor may look at.
+//! The rights with which doctor looks at the system.
 
 use crate::login::is_effective_root;
 

@@ -4,8 +4,8 @@ use super::finding::{Area, Finding};
 use crate::cli::host::Tree;
 use crate::cli::host::sshd_config::{self, MAIN, Setting};
 
-/// What keeps sshd's sessions from their namespaces, or makes them surprising. `covered` says whether a
-/// rule of the policy is about a path in that directory.
+/// Finds what keeps sshd's sessions from their namespaces, or makes them surprising. `covered` says whether a rule of
+/// the policy is about a path in that directory.
 pub fn findings(tree: &Tree, covered: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let Some(settings) = sshd_config::read(tree) else {
         return vec![Finding::note(Area::Sshd, format!("there is no {MAIN}"))];

@@ -33,7 +33,7 @@ const ODD: [(u64, &str, &str); 5] = [
     (0x5346_544e, "NTFS", "it knows no owners by default"),
 ];
 
-/// What is wrong with the store.
+/// Finds what is wrong with the store.
 pub fn findings(tree: &Tree, store: &str) -> Vec<Finding> {
     let mut all = of_way(tree, store);
     match tree.stat(store) {

@@ -48,7 +48,7 @@ const SEPARATE: [&str; 22] = [
     "TemporaryFileSystem",
 ];
 
-/// What the sandboxes of a system's daemons mean for their sessions.
+/// Judges what the sandboxes of a system's daemons mean for their sessions.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let judge = |unit: &&str| {
         let settings = unit_settings(tree, &format!("{unit}.service"))?;
@@ -77,7 +77,7 @@ fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
     found.collect()
 }
 
-/// What a setting does to sessions.
+/// The effect of a setting on sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     NoNamespaces,

@@ -1,5 +1,5 @@
-//! What users can do for themselves: they may not look into `/run/jns`, nor change their namespace. Where
-//! one of their own processes is in a namespace of the module's, that process leads there.
+//! Entering without root's rights. Users may not look into `/run/jns`, nor change their namespace. Where one of their
+//! own processes is in a namespace of the module's, that process leads there.
 
 use super::command::{program, settle};
 use crate::cli::account::Account;
@@ -22,7 +22,7 @@ use crate::store::layout::Owner;
 use nix::unistd::geteuid;
 use std::convert::Infallible;
 
-/// What there is no way around without root's rights.
+/// The limit that there is no way around without root's rights.
 const NO_RIGHTS: &str = "set-user-ID programs such as sudo and ping gain no rights here";
 
 /// A process of the user's in a namespace of the module's.
@@ -103,7 +103,7 @@ fn youngest_inside(uid: u32) -> Option<Inside> {
     inside.max_by_key(|inside| inside.process.started)
 }
 
-/// What is the session's own, and not to be had without root's rights.
+/// Describes what is the session's own, and not to be had without root's rights.
 fn left_out(pid: u32) -> String {
     let others = Kind::ALL
         .into_iter()

@@ -1,5 +1,5 @@
-//! Which namespace is meant: a user's shared one, or that of a session. It is never looked for among a
-//! user's processes: what the ledger says and what the kernel says have to agree.
+//! The namespace that is meant: a user's shared one, or that of a session. It is never looked for among a user's
+//! processes: what the ledger says and what the kernel says have to agree.
 
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ pub struct Target {
     pub uid: u32,
     /// The first process of its own PID namespace, if it has one, by its pidfd.
     pub init: Option<OwnedFd>,
-    /// What the caller should know about the choice.
+    /// The remark about the choice that the caller should read.
     pub remark: Option<String>,
     _lock: Lock,
 }
@@ -84,7 +84,7 @@ fn of_user(runtime: &Runtime, uid: u32, name: &str) -> Result<Target> {
     })
 }
 
-/// What to say of a user's other shared namespaces, if there are any.
+/// Returns the remark about a user's other shared namespaces, if there are any.
 fn older(others: usize, name: &str) -> Option<String> {
     let more = count(others, "older shared namespace");
     let hint = format!(

@@ -1,4 +1,4 @@
-//! What is told of a login.
+//! The explanation of a login.
 
 use crate::cli::host::Entry;
 use crate::error::Result;
@@ -33,6 +33,6 @@ pub struct Explanation<'c> {
     pub inputs: &'c Inputs,
     /// The rules, and which of them apply.
     pub selection: Selection<'c>,
-    /// What it gets, or why it is refused.
+    /// The plan that the login gets, or the reason why it is refused.
     pub plan: Result<Plan>,
 }

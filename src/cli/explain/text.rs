@@ -202,7 +202,7 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
     text
 }
 
-/// What of the plan commands find that the user runs as somebody else.
+/// Lists what of the plan commands find that the user runs as somebody else.
 fn found_by_commands(explanation: &Explanation<'_>, plan: &Plan) -> String {
     let steps = plan.steps.iter().filter(|step| step.inherit);
     let volumes = plan.volumes.iter().filter(|volume| volume.inherit);
@@ -219,7 +219,7 @@ fn found_by_commands(explanation: &Explanation<'_>, plan: &Plan) -> String {
     format!("commands that {user} runs as others find {found}")
 }
 
-/// Who has the namespace.
+/// Describes who has the namespace.
 fn namespace(plan: &Plan, user: &str) -> String {
     match &plan.sharing {
         Sharing::User => {

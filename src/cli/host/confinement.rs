@@ -1,4 +1,4 @@
-//! What limits this process, and so the daemons beside it: capabilities, a filter of system calls, a container.
+//! The limits of this process, and so of the daemons beside it: capabilities, a filter of system calls, a container.
 
 use super::tree::Tree;
 
@@ -18,7 +18,7 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// That of this process.
+    /// Reads the confinement of this process.
     pub fn own() -> Self {
         let host = Tree::host();
         // proc(5) files have no size and are regular, so they are read like any other.

@@ -36,7 +36,7 @@ pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
     entries.into_iter().nth(position)
 }
 
-/// What comes after the line of ours that everybody's sessions go through.
+/// Returns what comes after the line of ours that everybody's sessions go through.
 pub fn after_ours(entries: &[Entry]) -> &[Entry] {
     let ours = position_of_ours(entries);
     let split = ours.and_then(|at| entries.split_at_checked(at));

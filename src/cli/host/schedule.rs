@@ -1,4 +1,4 @@
-//! Whether systemd or cron(8) runs `jns gc` from time to time.
+//! The schedule of `jns gc`: finds out whether systemd or cron(8) runs it from time to time.
 
 use super::tree::Tree;
 use super::units::UNIT_DIRECTORIES;

@@ -17,7 +17,7 @@ pub struct Setting {
     pub location: Location,
 }
 
-/// What sshd reads first.
+/// The file that sshd reads first.
 pub const MAIN: &str = "/etc/ssh/sshd_config";
 
 /// The settings of a system's sshd, in the order in which it reads them; nothing where it has no configuration.

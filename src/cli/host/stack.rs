@@ -4,7 +4,7 @@ use super::tree::Tree;
 use crate::error::Location;
 use std::collections::BTreeSet;
 
-/// Where service files are looked for: the first that has one wins.
+/// The directories where service files are looked for: the first that has one wins.
 const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 
 /// The session stack of one service, its includes in place.
@@ -36,7 +36,7 @@ pub struct Entry {
     pub group: String,
     /// A missing module is not logged: the group has a `-` before it.
     pub silent: bool,
-    /// What its result means for the stack.
+    /// The meaning of its result for the stack.
     pub control: Control,
     /// The module, as the file names it.
     pub module: String,
@@ -46,20 +46,20 @@ pub struct Entry {
     pub location: Location,
 }
 
-/// What a module's result means, as far as the command asks.
+/// The meaning of a module's result, as far as the command asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// As the file has it.
+    /// The text in the file.
     pub text: String,
     /// A session error fails the whole stack.
     pub denies: bool,
-    /// What success leads to.
+    /// The action that success leads to.
     pub success: Action,
-    /// How many modules some result leaves out, each number once, none of them 0.
+    /// The numbers of modules that some result leaves out, each number once. None of them is 0.
     pub jumps: BTreeSet<usize>,
 }
 
-/// What libpam does after a module's result.
+/// The action of libpam after a module's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The next module.
@@ -87,7 +87,7 @@ impl Entry {
 pub struct Services {
     /// The names of the files, in byte order.
     pub names: Vec<String>,
-    /// Those that some other file includes.
+    /// The names of the files that some other file includes.
     pub included: BTreeSet<String>,
 }
 
@@ -105,7 +105,8 @@ pub fn services(tree: &Tree) -> Services {
     }
 }
 
-/// What editors and package managers leave behind, and texts like README.md: no service is named so.
+/// Whether a file is one that editors and package managers leave behind, or a text like README.md: no service is named
+/// so.
 fn is_left_over(name: &str) -> bool {
     name.contains('.') || name.ends_with('~')
 }
@@ -136,7 +137,7 @@ pub fn read(tree: &Tree, service: &str, group: &str) -> Stack {
     }
 }
 
-/// What a jump counts as one.
+/// The part of a stack that a jump counts as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     /// One module.
@@ -175,7 +176,7 @@ fn jumps_of<'a>(from: &'a Entry, after: &'a [Part]) -> impl Iterator<Item = Jump
     })
 }
 
-/// What `service` consists of, whose file is read on behalf of those in `through`.
+/// Lists the parts of `service`, whose file is read on behalf of those in `through`.
 fn parts(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Part> {
     let Some((file, text)) = open(tree, service) else {
         return Vec::new();
@@ -215,7 +216,7 @@ fn open(tree: &Tree, service: &str) -> Option<(String, String)> {
         .find_map(|path| tree.read(&path).ok().map(|text| (path, text)))
 }
 
-/// What one line says.
+/// The meaning of one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Statement {
     /// Call a module.
@@ -366,7 +367,7 @@ fn action(word: &str) -> Action {
     }
 }
 
-/// Where this system's libpam looks for modules: where its own are.
+/// Lists the directories where this system's libpam looks for modules: where its own are.
 pub fn security_directories(tree: &Tree) -> Vec<String> {
     let bases = ["/usr/lib", "/usr/lib64", "/lib", "/lib64"];
     let nested = bases.iter().flat_map(|base| {

@@ -1,13 +1,13 @@
-//! What sudoers(5) says of sudoedit's sessions.
+//! The statements of sudoers(5) about sudoedit's sessions.
 
 use super::tree::Tree;
 use std::collections::BTreeMap;
 use std::io;
 
-/// What sudo reads first.
+/// The file that sudo reads first.
 const MAIN: &str = "/etc/sudoers";
 
-/// How many files sudo reads one inside the other (sudoers(5)).
+/// The number of files that sudo reads one inside the other (sudoers(5)).
 const DEEPEST: usize = 128;
 
 /// The kinds of lines that name commands (`Cmd_Alias` since sudo 1.9.0).
@@ -105,8 +105,8 @@ fn beside(file: &str, path: &str) -> String {
 /// Lists of commands by the names of their aliases, which hold in all files, above the definition as well.
 type Aliases<'a> = BTreeMap<&'a str, &'a str>;
 
-/// What the lines say of sudoedit's session. Of lines for everything and of lines for commands the last one holds, and
-/// those for commands hold over the others.
+/// Whether the lines give sudoedit a session. Of lines for everything and of lines for commands the last one holds,
+/// and those for commands hold over the others.
 fn opens_session(lines: &[String]) -> bool {
     let lines: Vec<&str> = lines.iter().map(|line| without_comment(line)).collect();
     let aliases: Aliases<'_> = lines.iter().flat_map(|line| definitions(line)).collect();
@@ -201,7 +201,7 @@ fn matches(aliases: &Aliases<'_>, list: &str, through: &[&str]) -> Option<bool> 
     })
 }
 
-/// What parameters say of PAM sessions, if anything.
+/// Returns what parameters say of PAM sessions, if anything.
 fn setting(parameters: &str) -> Option<bool> {
     let words = parameters.split([',', ' ', '\t']);
     let mut settings = words.filter_map(|word| {

@@ -108,7 +108,7 @@ impl Tree {
         Ok(fs::fstat(self.open(path, OFlags::PATH)?)?)
     }
 
-    /// The same; nothing where nothing is.
+    /// Finds facts about what `path` leads to; nothing where nothing is.
     ///
     /// # Errors
     ///

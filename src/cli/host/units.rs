@@ -3,7 +3,7 @@
 use super::tree::Tree;
 use crate::error::Location;
 
-/// Where units are looked for: a file in an earlier directory hides one of its name in a later one.
+/// The directories where units are looked for: a file in an earlier directory hides one of its name in a later one.
 pub const UNIT_DIRECTORIES: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -15,15 +15,15 @@ pub const UNIT_DIRECTORIES: [&str; 5] = [
 /// One `Key=value` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// What stands before the `=`.
+    /// The text before the `=`.
     pub key: String,
-    /// What stands behind it; of a list that several lines make, all of it.
+    /// The text behind the `=`; of a list that several lines make, all of it.
     pub value: String,
     /// The last line that says it.
     pub location: Location,
 }
 
-/// Where systemd looks for the configuration of its own daemons.
+/// The directories where systemd looks for the configuration of its own daemons.
 const CONFIGURATIONS: [&str; 4] = [
     "/etc/systemd",
     "/run/systemd",
@@ -41,7 +41,7 @@ pub fn is_off(value: &str) -> bool {
     matches!(value, "" | "no" | "false" | "off" | "0" | "default" | "all")
 }
 
-/// Where logind is configured to end what is left of a session, if it is (logind.conf(5)).
+/// Finds the line that configures logind to end what is left of a session, if there is one (logind.conf(5)).
 pub fn kill_user_processes(tree: &Tree) -> Option<Location> {
     let settings = settings(tree, &CONFIGURATIONS, "logind.conf");
     let mut kills = settings

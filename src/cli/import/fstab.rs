@@ -12,7 +12,8 @@ use crate::plan::{FileSystem, Fstab, Step, View};
 use crate::policy::value::{Propagation, attribute};
 use crate::policy::{Diagnostics, Severity};
 
-/// What `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would mount there.
+/// The file systems that `[[root]]` brings along: the type, the place, and how it differs from what mount(8) would
+/// mount there.
 const PROVIDED: &[(&str, &str, Option<&str>)] = &[
     ("proc", "/proc", None),
     ("mqueue", "/dev/mqueue", None),
@@ -255,7 +256,7 @@ impl Import {
     }
 }
 
-/// What the head says besides, where there is a root directory.
+/// The line that the head has besides, where there is a root directory.
 const PATHS_IN_ROOT: &str = "Paths are in the root directory; sources of binds are the host's.";
 
 fn head(file: &str) -> Vec<String> {

@@ -1,15 +1,15 @@
-//! What an import comes to.
+//! The result of an import.
 
 use super::policy::Policy;
 use super::remark::Remark;
 use crate::cli::arguments::ImportInvocation;
 
-/// What became of a configuration.
+/// The policy that a configuration became.
 #[derive(Debug)]
 pub struct Imported {
     /// The policy.
     pub policy: Policy,
-    /// What the policy does not carry, or does differently, in the order of the configuration.
+    /// The things that the policy does not carry, or does differently, in the order of the configuration.
     pub remarks: Vec<Remark>,
 }
 

@@ -20,7 +20,7 @@ const LINE_LIMIT: usize = 1 << 16;
 pub struct Input {
     /// The file, as the administrator names it.
     pub file: Arc<str>,
-    /// What it holds.
+    /// The text of the file.
     pub text: String,
 }
 
@@ -52,7 +52,7 @@ pub fn read(name: &str) -> Result<Input> {
     }
 }
 
-/// The same for a file of a system.
+/// Reads a file of a system.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub fn read_in(tree: &Tree, path: &str) -> Result<Input> {
     input(path, tree.file(path).and_then(bytes))
 }
 
-/// The same for what is in memory.
+/// Makes the input of a `file` from `content`, which is in memory.
 ///
 /// # Errors
 ///

@@ -44,7 +44,7 @@ pub fn run(arguments: &PamNamespace) -> Result<Imported> {
     convert(&inputs, &Setting::of(tree, module)?, remarks)
 }
 
-/// The same for one file of this system, under a module without arguments.
+/// Imports one file of this system, under a module without arguments.
 ///
 /// # Errors
 ///

@@ -14,10 +14,10 @@ use std::sync::Arc;
 /// The one file that pam_tmpdir reads. It need not exist.
 const FILE: &str = "/etc/security/tmpdir.conf";
 
-/// Where the users' directories are when the file names no other place.
+/// The directory of the users' directories when the file names no other place.
 const DIRECTORY: &str = "/tmp/user";
 
-/// What pam_tmpdir sets, in its order.
+/// The variables that pam_tmpdir sets, in its order.
 const VARIABLES: &[&str] = &["TMP", "TMPDIR", "TEMP", "TEMPDIR"];
 
 /// Reads the configuration that the arguments name.
@@ -67,8 +67,8 @@ fn path(value: &str) -> Result<String, String> {
     }
 }
 
-/// What the file says, and where. pam_tmpdir (0.09) reads two lines for each that it looks at, so every second
-/// one is nothing to it; it takes the first `tmpdir=` of the others, and blanks as part of a word.
+/// Finds the setting of the file, and its line. pam_tmpdir (0.09) reads two lines for each that it looks at, so every
+/// second one is nothing to it. It takes the first `tmpdir=` of the others, and blanks as part of a word.
 fn setting(input: &Input, remarks: &mut Vec<Remark>) -> Option<(Location, String)> {
     let mut found = None;
     for (location, line) in input.lines() {
@@ -110,7 +110,7 @@ fn rules(directory: &str) -> Vec<Table> {
     ]
 }
 
-/// What no rule does as pam_tmpdir does it.
+/// Lists what no rule does as pam_tmpdir does it.
 fn differences(location: &Location, directory: &str) -> Vec<Remark> {
     let parent = format!(
         "{directory} is not made at login: let systemd-tmpfiles make it at boot, by a line \

@@ -8,7 +8,7 @@ use toml_writer::{TomlStringBuilder, TomlWrite};
 /// A policy to be written.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// What stands above everything, a line each, without `#`.
+    /// The comment above everything, a line each, without `#`.
     pub head: Vec<String>,
     /// `[settings]`, if it is needed.
     pub settings: Option<Table>,
@@ -34,18 +34,18 @@ impl Table {
         }
     }
 
-    /// The same with a line above it, without `#`.
+    /// Adds a line of comment above the table, given without `#`.
     pub fn comment(mut self, line: &str) -> Self {
         self.comments.push(harmless(line));
         self
     }
 
-    /// The same with a key that is a string.
+    /// Adds a key that is a string.
     pub fn text(self, key: &'static str, value: &str) -> Self {
         self.key(key, written(value))
     }
 
-    /// The same with a key that is a string, if there is one.
+    /// Adds a key that is a string, if there is one.
     pub fn optional_text(self, key: &'static str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(key, value),
@@ -53,13 +53,13 @@ impl Table {
         }
     }
 
-    /// The same with a key that is a list of strings; an empty list is written, too.
+    /// Adds a key that is a list of strings. An empty list is written, too.
     pub fn texts(self, key: &'static str, values: &[String]) -> Self {
         let list: Vec<String> = values.iter().map(|value| written(value)).collect();
         self.key(key, format!("[{}]", list.join(", ")))
     }
 
-    /// The same with a list of strings, unless it is empty.
+    /// Adds a key that is a list of strings, unless the list is empty.
     pub fn filled_texts(self, key: &'static str, values: &[String]) -> Self {
         if values.is_empty() {
             return self;
@@ -67,7 +67,7 @@ impl Table {
         self.texts(key, values)
     }
 
-    /// The same with a key that is true; nothing is written otherwise.
+    /// Adds a key that is true, if `value` is. Nothing is written otherwise.
     pub fn flag(self, key: &'static str, value: bool) -> Self {
         if value {
             return self.key(key, String::from("true"));
@@ -75,7 +75,7 @@ impl Table {
         self
     }
 
-    /// The same with a key that is a number, if there is one.
+    /// Adds a key that is a number, if there is one.
     pub fn number(self, key: &'static str, value: Option<u64>) -> Self {
         match value {
             Some(value) => self.key(key, value.to_string()),
@@ -83,7 +83,7 @@ impl Table {
         }
     }
 
-    /// The same with a table of strings on one line.
+    /// Adds a key that is a table of strings on one line.
     pub fn texts_by_name<'v>(
         self,
         key: &'static str,
@@ -101,7 +101,7 @@ impl Table {
     }
 }
 
-/// Why the language refuses these rules, if it does.
+/// Returns the reason why the language refuses these rules, if it does.
 pub fn refusal(rules: &[&Table]) -> Option<String> {
     let error = first_error(rules)?;
     Some(with_help(&error.message, error.help.as_deref()))
@@ -115,7 +115,7 @@ pub fn first_error(tables: &[&Table]) -> Option<Diagnostic> {
     list.find(|one| one.severity == Severity::Error)
 }
 
-/// What is wrong, and what to do about it.
+/// Joins what is wrong and what to do about it.
 pub fn with_help(message: &str, help: Option<&str>) -> String {
     match help {
         Some(help) => format!("{message}; {help}"),

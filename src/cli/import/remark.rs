@@ -1,11 +1,11 @@
-//! What a policy does not carry of the configuration it was made from, or does differently.
+//! Remarks about what a policy does not carry of the configuration it was made from, or does differently.
 
 use crate::cli::terminal::{Screen, Tone};
 use crate::error::Location;
 use crate::error::harmless;
 use serde_json::{Value, json};
 
-/// In which way the policy is not what the configuration was.
+/// The way in which the policy is not what the configuration was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The policy has nothing for it.
@@ -37,9 +37,9 @@ impl Kind {
 pub struct Remark {
     /// The line it is about.
     pub location: Location,
-    /// In which way it will not be as it was.
+    /// The way in which it will not be as it was.
     pub kind: Kind,
-    /// What it is, and why, in one line.
+    /// The message: what it is, and why, in one line.
     pub message: String,
 }
 

@@ -1,6 +1,6 @@
-//! What tmpfs(5) takes, whichever file says it.
+//! The options that tmpfs(5) takes, whichever file says it.
 
-/// What a file system in memory may hold when nothing says how much (tmpfs(5)).
+/// The size limit of a file system in memory when nothing says how much (tmpfs(5)).
 pub const HALF: &str = "50%";
 
 /// A number with a unit, as the kernel reads it, other than in octal and hexadecimal.

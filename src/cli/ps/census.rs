@@ -1,4 +1,4 @@
-//! Who is in which namespace: what the ledger says, checked against what the kernel says.
+//! The users, sessions and processes in each namespace: what the ledger says, checked against what the kernel says.
 
 use super::memory::{self, Memory};
 use super::stale::Judge;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Census {
     /// The users, by id.
     pub users: Vec<UserEntry>,
-    /// Why something is not shown.
+    /// The reasons why something is not shown.
     pub faults: Vec<String>,
 }
 
@@ -31,19 +31,20 @@ pub struct UserEntry {
 /// A namespace.
 #[derive(Debug)]
 pub struct NamespaceEntry {
-    /// Which one.
+    /// The identity of the namespace.
     pub identity: Identity,
-    /// What is known of it; nothing where only sessions mention it.
+    /// The record of the namespace; nothing where only sessions mention it.
     pub record: Option<NamespaceRecord>,
     /// Whether its pin is there: later logins join it.
     pub pinned: bool,
-    /// How many processes are in it.
+    /// The number of processes in it.
     pub processes: usize,
-    /// What they are called, each name once, where it was made for one command: that may have left them running.
+    /// The names of the processes, each name once, where the namespace was made for one command: that may have left
+    /// them running.
     pub programs: Vec<String>,
     /// Its file systems in memory.
     pub memory: Vec<Memory>,
-    /// What its directories on disk hold, as far as that was asked for.
+    /// The directories on disk that appear in it, and what they hold, as far as that was asked for.
     pub volumes: Vec<Volume>,
     /// The sessions that were opened in it, oldest first.
     pub sessions: Vec<SessionEntry>,
@@ -52,7 +53,7 @@ pub struct NamespaceEntry {
 /// A session.
 #[derive(Debug)]
 pub struct SessionEntry {
-    /// What is known of it.
+    /// The record of the session.
     pub record: SessionRecord,
     /// Whether the process that opened it lives.
     pub open: bool,
@@ -65,11 +66,11 @@ pub struct SessionEntry {
 pub struct Volume {
     /// Its path in the host's view.
     pub path: String,
-    /// How many bytes it holds; nothing where it cannot be read.
+    /// The number of bytes that it holds; nothing where it cannot be read.
     pub used: Option<Usage>,
 }
 
-/// What a directory holds.
+/// The usage of a directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes on disk.
@@ -81,7 +82,7 @@ pub struct Usage {
 /// The numbers of the processes in each namespace, by its inode number.
 type Inhabitants = BTreeMap<u64, Vec<u32>>;
 
-/// Whose namespaces are shown.
+/// The users whose namespaces are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Whose<'a>(pub Option<(&'a str, Option<u32>)>);
 
@@ -241,7 +242,7 @@ fn by_user(entries: Entries) -> Vec<UserEntry> {
 }
 
 impl NamespaceEntry {
-    /// When it was made, in seconds since 1970, as far as that is known.
+    /// Returns the time when it was made, in seconds since 1970, as far as that is known.
     pub fn since(&self) -> u64 {
         let first = self
             .sessions

@@ -1,4 +1,4 @@
-//! What file systems in memory hold, as the kernel says.
+//! The usage of file systems in memory, as the kernel has it.
 
 use crate::kernel::mount::mount_table::{Mount, OwnTable};
 use crate::kernel::mount::reopen;
@@ -10,11 +10,11 @@ use rustix::fs::{AtFlags, StatxFlags};
 /// A file system in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
-    /// Where it is.
+    /// The path of the file system.
     pub path: String,
-    /// How many bytes it holds.
+    /// The number of bytes that it holds.
     pub used: u64,
-    /// How many it may hold.
+    /// The number of bytes that it may hold.
     pub size: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What users' directories on disk hold, counted file by file.
+//! The usage of users' directories on disk, counted file by file.
 
 use super::census::{Census, Usage, Volume};
 use crate::cli::terminal::Progress;
@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
-/// How deep a tree is counted: one descriptor is open for each level.
+/// The depth to which a tree is counted: one descriptor is open for each level.
 const DEEPEST: usize = 256;
 
-/// How long the count may be silent, and how often it shows where it is.
+/// The time that the count may be silent, and between two lines that show where it is.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Counts every directory on disk that the namespaces of `census` show, each once.

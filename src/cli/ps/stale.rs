@@ -1,4 +1,4 @@
-//! Whether the present policy would give a session what it has.
+//! The comparison of a session's plan with the one that the present policy would give it.
 
 use crate::cli::command::SERVICE;
 use crate::cli::source::one_file;
@@ -42,7 +42,7 @@ impl Judge {
     }
 }
 
-/// The same login, with the session's own name: paths may hold it.
+/// Gathers the facts of the same login, with the session's own name: paths may hold it.
 fn login(request: Request, needs: Needs, session: &SessionId) -> Option<Login> {
     let login = Login::gather(request, needs).ok()?;
     Some(Login {

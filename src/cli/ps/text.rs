@@ -9,7 +9,7 @@ use crate::session::NamespaceRecord;
 use humantime::format_duration;
 use std::time::{Duration, SystemTime};
 
-/// How many units of an age are shown: `2h 5m`.
+/// The number of units of an age that are shown: `2h 5m`.
 const UNITS: usize = 2;
 
 /// The whole list.
@@ -25,7 +25,7 @@ pub fn of(census: &Census, screen: Screen) -> String {
     census.users.iter().map(|entry| show.user(entry)).collect()
 }
 
-/// How it is shown, and when.
+/// The screen that it is shown on, and the time.
 struct Show {
     screen: Screen,
     now: u64,
@@ -109,19 +109,19 @@ impl Show {
     }
 }
 
-/// Whose directories a command's namespace shows.
+/// Returns whose directories a command's namespace shows.
 fn caller(record: &NamespaceRecord) -> Option<String> {
     let caller = record.caller.as_ref();
     caller.map(|caller| format!("with directories of {}", harmless(caller)))
 }
 
-/// What a command has left running, or still is.
+/// Lists the programs that a command has left running, or still is.
 fn programs(entry: &NamespaceEntry) -> Option<String> {
     let programs = &entry.programs;
     (!programs.is_empty()).then(|| format!("running {}", harmless(&programs.join(" "))))
 }
 
-/// What is its own besides mounts, in the words of `[[isolate]]`.
+/// Lists what is the namespace's own besides mounts, in the words of `[[isolate]]`.
 fn isolation(record: &NamespaceRecord) -> Option<String> {
     let words: Vec<String> = record
         .isolation

@@ -32,7 +32,7 @@ use std::os::unix::fs::DirBuilderExt;
 pub enum Entry {
     /// Root's.
     Admitted { _registered: Registered },
-    /// Those of a caller without rights.
+    /// The namespaces of a caller without rights.
     Own(Own),
 }
 

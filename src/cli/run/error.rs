@@ -1,4 +1,4 @@
-//! Why nothing is run, and what is said of that.
+//! The reasons why nothing is run, and what is printed of them.
 
 use super::text::UsageError;
 use crate::cli::command::{FAILED, NotRun};
@@ -8,14 +8,14 @@ use crate::cli::terminal::Screen;
 use crate::error::Error;
 use crate::policy::Diagnostics;
 
-/// Why nothing is run.
+/// The reason why nothing is run.
 #[derive(Debug)]
 pub enum RunError {
     /// An option is wrong.
     UsageError(UsageError),
     /// The policy file has errors.
     Policy(Diagnostics),
-    /// It failed.
+    /// A failure that kept the command from running.
     NotRun(NotRun),
 }
 
@@ -38,7 +38,7 @@ impl From<NotRun> for RunError {
 }
 
 impl RunError {
-    /// What is printed, and the exit status.
+    /// Returns what is printed, and the exit status.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::UsageError(UsageError(text)) => Outcome {

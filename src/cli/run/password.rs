@@ -66,7 +66,7 @@ impl Drop for Quiet {
     }
 }
 
-/// What holds it while it is typed is wiped with it.
+/// The line that is being typed: it is wiped when it is dropped.
 struct Line(Vec<u8>);
 
 impl Drop for Line {

@@ -9,7 +9,7 @@ use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
 use rustix::fs::AtFlags;
 
-/// Where the file will be; its directory is held open, whatever is mounted over it inside.
+/// The place where the file will be. Its directory is held open, whatever is mounted over it inside.
 #[derive(Debug)]
 pub struct Reserved {
     directory: Place,
@@ -47,7 +47,7 @@ impl Reserved {
         Ok(reserved)
     }
 
-    /// What cannot be written is found before the command runs.
+    /// Finds out before the command runs that nothing can be written there.
     fn try_out(&self) -> Result<()> {
         let failed = |errno| Error::from_errno("write", &self.path, errno);
         let name = temporary_name().map_err(failed)?;

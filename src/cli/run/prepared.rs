@@ -25,11 +25,11 @@ use std::ffi::OsString;
 pub struct Prepared {
     /// Whether the caller is root, outside of any user namespace that is made for the command.
     pub is_root: bool,
-    /// Whose command it is.
+    /// The user whose command it is.
     pub target: Target,
     /// The facts about them.
     pub login: Login,
-    /// What the command sees.
+    /// The plan of what the command sees.
     pub plan: Plan,
     /// The ids of its user namespace, where options ask for one.
     pub maps: Option<Maps>,
@@ -91,7 +91,7 @@ impl Prepared {
     }
 }
 
-/// Who is trusted with the paths of options: for root, nobody but root and the user whose command it is.
+/// Returns who is trusted with the paths of options: for root, nobody but root and the user whose command it is.
 pub fn trust(target: &Target) -> Trust {
     let uid = target.account.credentials.uid;
     if has_rights() {
@@ -130,7 +130,7 @@ fn load(file: &str) -> Result<Policy, RunError> {
     loaded.map(|loaded| loaded.policy).map_err(RunError::Policy)
 }
 
-/// What the kernel lets nobody have in a user namespace of their own, in better words than its own.
+/// Refuses what the kernel lets nobody have in a user namespace of their own, in better words than the kernel's.
 fn refuse_without_rights(plan: &Plan) -> Result<(), Error> {
     let refused =
         |verb, object: &str, reason, location| Err(Error::new(verb, object, reason).at(location));
@@ -149,8 +149,8 @@ fn refuse_without_rights(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// Where the instances of a caller without rights live, as the XDG Base Directory Specification has it.
-/// Where there are none, it must not matter what is covered: no rule's path lies in /proc.
+/// Finds where the instances of a caller without rights live, as the XDG Base Directory Specification has it. Where
+/// there are none, it must not matter what is covered: no rule's path lies in /proc.
 fn own_store(policy: &Policy, account: &Account) -> Result<AbsPath, Error> {
     let unused = || AbsPath::new("/proc/unused");
     let failed = |path: &str, reason| Error::new("keep directories in", path, reason);

@@ -1,4 +1,4 @@
-//! What the caller may do.
+//! The rights of the caller.
 
 use crate::kernel::namespace::user_namespace::is_root_outside;
 use crate::login::is_effective_root;

@@ -8,7 +8,7 @@ use crate::kernel::fs::walk::Trust;
 use crate::kernel::process::secret::Secret;
 use crate::session::subject_of;
 
-/// Who is trusted in a user namespace of the caller's, in which the caller is root.
+/// The trust in paths in a user namespace of the caller's, in which the caller is root.
 pub const CALLER: Trust = Trust::Caller(0);
 
 /// The user that the programs of a plan are run for.

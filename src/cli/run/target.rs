@@ -15,7 +15,7 @@ use std::ffi::OsString;
 /// The shell of those who have no account.
 const SHELL: &str = "/bin/sh";
 
-/// Whose command it is.
+/// The user whose command it is.
 #[derive(Debug)]
 pub struct Target {
     /// The account, or what stands for it where an id has none.
@@ -58,7 +58,7 @@ pub fn of(identity: &Identity) -> Result<Target, RunError> {
     })
 }
 
-/// Who has no rights beyond their own is nobody else.
+/// Refuses a caller without rights beyond their own who wants to be somebody else.
 fn refuse_others(target: &Target) -> Result<()> {
     let Credentials { uid, gid, .. } = target.account.credentials;
     let refused = |object: String| Err(Error::new("become", object, "only root can"));

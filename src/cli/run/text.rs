@@ -2,11 +2,11 @@
 
 use crate::policy::template::PathTemplate;
 
-/// What is wrong with an option, and what would be right, in one line.
+/// The message about an option: what is wrong, and what would be right, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageError(pub String);
 
-/// That the `value` of an option is wrong.
+/// Says that the `value` of an option is wrong.
 pub fn usage_error(option: &str, value: &str, reason: impl std::fmt::Display) -> UsageError {
     UsageError(format!("{option} {value}: {reason}"))
 }

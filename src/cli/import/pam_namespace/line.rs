@@ -11,17 +11,17 @@ use crate::error::Location;
 /// A line about one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands.
+    /// The location of the line.
     pub location: Location,
-    /// As it stands there, without its comment.
+    /// The text of the line, without its comment.
     pub text: String,
     /// The directory, as a template.
     pub path: String,
-    /// What the names of instances are put behind, as a template.
+    /// The template that the names of instances are put behind.
     pub prefix: String,
-    /// How instances are distinguished.
+    /// The way in which instances are distinguished.
     pub method: Method,
-    /// What stands behind the method.
+    /// The flags behind the method.
     pub flags: Flags,
     /// The users that it is about.
     pub users: Users,
@@ -81,7 +81,7 @@ fn understand(location: &Location, text: &str, notes: &mut Notes<'_>) -> Result<
     })
 }
 
-/// What a word of a line means.
+/// The meaning of a word of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     /// The path of something.

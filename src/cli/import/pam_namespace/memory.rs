@@ -80,7 +80,7 @@ impl Memory {
         Some(())
     }
 
-    /// What is not asked for is not allowed here.
+    /// Notes what is not allowed here because it is not asked for.
     fn tell_hardening(&self, notes: &mut Notes<'_>) {
         let is_said = |word: &&str| {
             self.options

@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 
-/// How instances are distinguished.
+/// The way in which instances are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// By the user's name.
@@ -25,7 +25,7 @@ const METHODS: [(&str, Method); 5] = [
     ("tmpfs", Method::Tmpfs),
 ];
 
-/// What the flags say.
+/// The flags of a line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     /// `create`: the directory is made if it is missing.

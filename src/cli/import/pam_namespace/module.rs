@@ -11,7 +11,7 @@ const MODULE: &str = "pam_namespace";
 /// Arguments that change which directories there are, or which users have them.
 const DECISIVE: [&str; 3] = ["gen_hash", "ignore_instance_parent_mode", "unmnt_only"];
 
-/// What the arguments say, as far as a policy has to know.
+/// The arguments of the module, as far as a policy has to know them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Module {
     /// `gen_hash`.
@@ -100,7 +100,7 @@ impl Module {
         }
     }
 
-    /// What becomes of a login when a line is wrong.
+    /// Returns what becomes of a login when a line is wrong.
     pub fn effect_of_mistake(&self) -> &'static str {
         match self.forgives {
             true => "pam_namespace passes over this line",

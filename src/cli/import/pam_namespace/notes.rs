@@ -1,4 +1,4 @@
-//! What is to be said about a line.
+//! Notes about a line.
 
 use crate::cli::import::remark::Remark;
 use crate::error::Location;

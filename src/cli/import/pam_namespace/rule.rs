@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// The script that is run where a line names none.
 const SCRIPT: &str = "/etc/security/namespace.init";
 
-/// What relative names of scripts are below.
+/// The directory that relative names of scripts are below.
 const SCRIPTS: &str = "/etc/security/namespace.d/";
 
 /// The mode of a directory that `create` makes without one: 0777 less a login's usual umask.
@@ -34,7 +34,7 @@ pub struct Draft {
     store: Option<String>,
 }
 
-/// What of a line the system has.
+/// The things of a line that the system has.
 struct Found {
     /// The script to run.
     script: Option<String>,
@@ -159,7 +159,7 @@ fn private(
     Ok((with_script(table, found), store))
 }
 
-/// What `per` says, and the name of an instance behind its prefix.
+/// Returns the value of `per`, and the name of an instance behind its prefix.
 fn distinguished(
     line: &Line,
     setting: &Setting,

@@ -1,11 +1,11 @@
-//! What decides about lines besides themselves.
+//! The setting of an import: what decides about lines besides themselves.
 
 use super::module::Module;
 use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
 use crate::error::{Error, Result};
 
-/// What decides about lines besides themselves.
+/// The facts that decide about lines besides themselves.
 #[derive(Debug)]
 pub struct Setting {
     /// The system whose configuration it is.
@@ -34,5 +34,5 @@ impl Setting {
     }
 }
 
-/// What there is where the kernel has SELinux.
+/// The file that is there where the kernel has SELinux.
 const SELINUX: &str = "/sys/fs/selinux/enforce";

@@ -67,8 +67,8 @@ pub struct Template {
     pub unknown: Option<String>,
 }
 
-/// What `$HOME` and `$USER` become, wherever they stand and whatever follows them: `$USERS` is the user's name
-/// and an `S`.
+/// Replaces `$HOME` and `$USER`, wherever they stand and whatever follows them: `$USERS` is the user's name and an
+/// `S`.
 pub fn template(word: &str) -> Template {
     let mut text = String::new();
     let mut unknown = None;
@@ -97,7 +97,7 @@ fn name_in(text: &str) -> &str {
     text.get(..end.unwrap_or(text.len())).unwrap_or_default()
 }
 
-/// The same path without repeated slashes and `.`; a slash at the end stays, for what is put behind it.
+/// Removes repeated slashes and `.` from a path. A slash at the end stays, for what is put behind it.
 pub fn tidied(path: &str) -> String {
     let (parents, last) = path.rsplit_once('/').unwrap_or(("", path));
     let names = parents.split('/').filter(|name| !matches!(*name, "" | "."));
@@ -111,7 +111,7 @@ pub fn tidied(path: &str) -> String {
     tidy + last
 }
 
-/// The same for a path that nothing is put behind.
+/// Removes repeated slashes and `.` from a path that nothing is put behind, and the slash at its end.
 pub fn whole(path: &str) -> String {
     let tidy = tidied(&format!("{path}/"));
     match tidy.trim_end_matches('/') {
