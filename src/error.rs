@@ -1,4 +1,4 @@
-//! What went wrong, in one shape: `cannot <verb> <object>: <reason>`.
+//! Failures, in one shape: `cannot <verb> <object>: <reason>`.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ pub struct Error {
     location: Option<Location>,
 }
 
-/// What callers ask of a failure beside its text. An error is moved often and stays small: this is no longer than an
-/// error number alone.
+/// The part of a failure that callers ask for beside its text. An error is moved often and stays small: this is no
+/// longer than an error number alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// Nothing is asked.
@@ -48,7 +48,7 @@ impl Error {
         }
     }
 
-    /// The same, with the kernel's error number as the reason.
+    /// Returns the error "cannot `verb` `object`" with the kernel's error number as the reason.
     pub fn from_errno(
         verb: &'static str,
         object: impl fmt::Display,
@@ -62,14 +62,14 @@ impl Error {
         }
     }
 
-    /// The same, with the policy line that asked for it; the innermost location stays.
+    /// Adds the policy line that asked for what failed. The innermost location stays.
     #[must_use]
     pub fn at(mut self, location: &Location) -> Self {
         self.location.get_or_insert_with(|| location.clone());
         self
     }
 
-    /// The same, with a place in the policy that is known as text alone.
+    /// Adds a place in the policy that is known as text alone.
     #[must_use]
     pub fn of(self, location: &str) -> Self {
         let reason = format!("{} ({location})", self.reason);
@@ -82,14 +82,14 @@ impl Error {
         self.errno() == Some(libc::ENOENT)
     }
 
-    /// The same, of something that root may not look for in a directory of the user's.
+    /// Marks the failure as that of something that root may not look for in a directory of the user's.
     #[must_use]
     pub fn unseen(mut self) -> Self {
         self.cause = Cause::Unseen;
         self
     }
 
-    /// The same, with what an administrator can do where that is the cause.
+    /// Adds what an administrator can do, if the cause is that root may not look there.
     #[must_use]
     pub fn advise_where_unseen(self, advice: &str) -> Self {
         match self.cause == Cause::Unseen {
@@ -167,7 +167,7 @@ impl Error {
         }
     }
 
-    /// The same, with a reason in better words than the error number's.
+    /// Replaces the reason by one in better words than the error number's.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {
         self.reason = reason.to_string();

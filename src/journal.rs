@@ -18,11 +18,11 @@ use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 /// The longest message, in bytes; receivers cut at 8 KiB.
 const LONGEST: usize = 8000;
 
-/// How many characters of a service's name are in front of each message: what the message says comes behind it.
+/// The number of characters of a service's name in front of each message. What the message says comes behind it.
 const LONGEST_SERVICE: usize = 64;
 
-/// How long the messages of one hook may wait, together, for a receiver whose queue is full: a burst of
-/// logins loses no line, and a receiver that is stuck holds no login up.
+/// The time that the messages of one hook may wait, together, for a receiver whose queue is full. A burst of logins
+/// loses no line, and a receiver that is stuck holds no login up.
 const TOTAL_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Messages of the hook that runs on this thread go to the system log. Dropped, its socket is closed.
@@ -40,8 +40,9 @@ struct Hook {
 }
 
 thread_local! {
-    /// It has no destructor: one that had run would be missed where a host closes its sessions in a function for
-    /// atexit(3), and what is used behind its destructor panics. [`Journal`] drops what is in it.
+    /// The hook that the thread is in. It has no destructor: one that had run would be missed where a host closes its
+    /// sessions in a function for atexit(3), and what is used behind its destructor panics. [`Journal`] drops what is
+    /// in it.
     static HOOK: RefCell<ManuallyDrop<Option<Hook>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
@@ -71,7 +72,7 @@ impl Journal {
         Self(())
     }
 
-    /// The same, with the messages given to `listener` too.
+    /// Gives the messages to `listener` too.
     #[must_use]
     pub fn heard_by(self, listener: Listener) -> Self {
         HOOK.with(|slot| {

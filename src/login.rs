@@ -112,7 +112,7 @@ pub struct GroupName {
     pub name: String,
 }
 
-/// What PAM, or the command line of `jns explain`, says about a login.
+/// The facts that PAM, or the command line of `jns explain`, states about a login.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The account's name.
@@ -125,7 +125,7 @@ pub struct Request {
     pub rhost: Option<String>,
 }
 
-/// Which of the facts that cost something a policy needs.
+/// The facts that a policy needs of those that cost something.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// All groups of the account with their names: some principal is an `@group`.
@@ -134,11 +134,11 @@ pub struct Needs {
     pub group_name: bool,
 }
 
-/// What the label of an instance has of the session's SELinux context.
+/// The part of the session's SELinux context that the label of an instance has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// What the SELinux policy says of such a directory and that context (`type_member` and `range_transition`
-    /// rules).
+    /// The label that the SELinux policy has for such a directory and that context (`type_member` and
+    /// `range_transition` rules).
     Context,
     /// The level.
     Level,
@@ -153,8 +153,8 @@ pub struct Label {
     pub covered: String,
 }
 
-/// Where names of users and groups become ids, and sessions have a SELinux context. Real logins ask the system
-/// ([`Nss`]); tests have a table.
+/// The source of ids for the names of users and groups, and of the SELinux contexts of sessions. Real logins ask the
+/// system ([`Nss`]); tests have a table.
 pub trait Accounts {
     /// The id of the user of that name, if there is one.
     fn uid(&self, user: &str) -> Option<u32>;
@@ -264,7 +264,7 @@ impl Login {
         })
     }
 
-    /// The same login with the facts about its groups that a policy needs.
+    /// Adds the facts about the login's groups that a policy needs.
     ///
     /// # Errors
     ///
@@ -284,7 +284,7 @@ impl Login {
     }
 }
 
-/// Why a login's facts could not be gathered.
+/// The reason why a login's facts could not be gathered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// There is no such account.
@@ -338,7 +338,7 @@ fn group_name(gid: Gid, named: bool) -> Result<GroupName> {
     })
 }
 
-/// What getgrgid_r(3) may say instead of "not found", as its manual lists it.
+/// Whether the error number is one that getgrgid_r(3) may give instead of "not found", as its manual lists them.
 fn is_absence(errno: Errno) -> bool {
     matches!(
         errno,

@@ -17,7 +17,7 @@
 
 use std::fmt;
 
-/// Where instances live unless `settings.store` says otherwise.
+/// The directory where instances live unless `settings.store` says otherwise.
 pub const DEFAULT_STORE: &str = "/var/lib/jns";
 
 /// The modes of a store that leave others some right; every mode that leaves them none is permitted besides. 0711
@@ -37,14 +37,14 @@ pub const HIDDEN_FILE_MODE: u32 = 0;
 /// as `%25`.
 pub const NOTE: &str = "%account";
 
-/// What stands between the id and the seconds in the name of a directory that was set aside.
+/// The text between the id and the seconds in the name of a directory that was set aside.
 const FORMER: &str = ".former-";
 
 /// The longest name of an instance in bytes: one component, with room for what is put around it while the instance is
 /// made.
 const LONGEST_INSTANCE_NAME_BYTES: usize = 200;
 
-/// How many hexadecimal digits [`is_random_name`] wants.
+/// The number of hexadecimal digits that [`is_random_name`] wants.
 const RANDOM_NAME_DIGITS: usize = 16;
 
 /// The kinds of those who own instances: each has a directory in the store, with one for each owner in it.
@@ -106,7 +106,7 @@ pub enum Owner<'n> {
     Former {
         /// The id.
         uid: u32,
-        /// When it was set aside, in seconds since 1970: decimal digits as they stand in the name.
+        /// The time when it was set aside, in seconds since 1970: decimal digits as they stand in the name.
         seconds: &'n str,
     },
     /// The group with that id.
