@@ -23,7 +23,8 @@ impl Collector<'_> {
         let Some(pins) = Pins::find(runtime)? else {
             return Ok(());
         };
-        for name in Pins::list_foreign(runtime)? {
+        let listing = Pins::list(runtime)?;
+        for name in &listing.foreign {
             self.note_foreign(&format!("{PINS}/{name}"));
         }
         let mut collection = PinCollection {
@@ -32,7 +33,7 @@ impl Collector<'_> {
             pins: &pins,
             ledger,
         };
-        collection.collect_unused()?;
+        collection.collect_unused(listing.pins)?;
         collection.collect_broken()
     }
 }
@@ -47,8 +48,8 @@ struct PinCollection<'c, 'r> {
 
 impl PinCollection<'_, '_> {
     /// Removes pins that no process needs, some users' at a time.
-    fn collect_unused(&mut self) -> Result<()> {
-        let found = self.find_unused(Pins::list(self.runtime)?, &Census::of_processes()?);
+    fn collect_unused(&mut self, pins: Vec<PinKey>) -> Result<()> {
+        let found = self.find_unused(pins, &Census::of_processes()?);
         for batch in found.chunks(LOCKED_AT_ONCE) {
             let keys = batch.iter().map(|(key, _)| key.clone()).collect();
             self.collect_locked(keys)?;
@@ -58,12 +59,12 @@ impl PinCollection<'_, '_> {
 
     /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
     fn collect_broken(&mut self) -> Result<()> {
-        for key in Pins::list_broken(self.runtime)? {
+        for key in Pins::list(self.runtime)?.broken {
             let lock = self.collector.try_lock(self.runtime, key.uid())?;
             let path = &key.path();
             if lock.is_none() {
                 self.collector.leave(Kind::Pin, path, BUSY);
-            } else if Pins::list_broken(self.runtime)?.contains(&key) {
+            } else if Pins::list(self.runtime)?.broken.contains(&key) {
                 let leftover = Leftover {
                     kind: Kind::Pin,
                     path,

@@ -321,7 +321,7 @@ impl Collector<'_> {
 
     /// The pins there are, without those that would be removed.
     pub(super) fn remaining_pins(&self, runtime: &Runtime) -> Result<BTreeSet<PinKey>> {
-        let pins = Pins::list(runtime)?.into_iter();
+        let pins = Pins::list(runtime)?.pins.into_iter();
         Ok(pins
             .filter(|key| !self.request.dry_run || !self.unpinned.contains(key))
             .collect())

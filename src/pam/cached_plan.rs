@@ -195,7 +195,7 @@ impl PlanSummary {
     /// Keeps of a plan what later logins need to know.
     pub(super) fn of(planned: &PlannedLogin) -> Self {
         let PlannedLogin {
-            login,
+            login: _,
             plan,
             loaded,
             watched: _,
@@ -215,7 +215,7 @@ impl PlanSummary {
             inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
             leaves_elsewhere: loaded.policy.settings.elsewhere == Elsewhere::Leave,
-            inherits: loaded.policy.settings.inherits(&login.service),
+            inherits: planned.inherits(),
         }
     }
 }

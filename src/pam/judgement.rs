@@ -32,6 +32,13 @@ pub(super) struct PlannedLogin {
     pub(super) watched: Vec<Watched>,
 }
 
+impl PlannedLogin {
+    /// Whether the session is a command in its caller's, and finds the caller's directories.
+    pub(super) fn inherits(&self) -> bool {
+        self.loaded.policy.settings.inherits(&self.login.service)
+    }
+}
+
 /// The judgement of the policy about a login.
 pub(super) enum Judgement {
     /// The login gets the host's own view: its plan is empty.

@@ -17,7 +17,7 @@ use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
 use crate::login::{Login, Request, Unknown, is_effective_root};
 use crate::policy::Settings;
-use crate::session::clock::now;
+use crate::session::ledger::shortened;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
     Command, Place, PlannedSession, Runtime, SessionNamespace, SessionRecord, elsewhere, join,
@@ -241,15 +241,16 @@ impl<'o> Opening<'o> {
         handle: &mut PamHandle,
         planned: &PlannedLogin,
     ) -> Result<Stay, Refusal> {
-        let (summary, login) = (&PlanSummary::of(planned), &planned.login);
+        let (inherits, login) = (planned.inherits(), &planned.login);
         match self.caller {
             // It is what the caller has.
-            Some(caller) if summary.inherits && caller.record.is_hosts_view => {
+            Some(caller) if inherits && caller.record.is_hosts_view => {
                 return Ok(Stay::WithCaller);
             }
-            Some(_) if summary.inherits => {}
+            Some(_) if inherits => {}
             Some(_) | None => return self.stay(handle, login),
         }
+        let summary = &PlanSummary::of(planned);
         let environment = Environment::set(handle, summary)?;
         if let Some(command) = self.command(summary)? {
             let host = SessionNamespace::to_hosts_view()?;
@@ -374,19 +375,12 @@ impl<'o> Opening<'o> {
         report(&session, login);
         if let (Some(runtime), Some(process)) = (&session.runtime, session.process) {
             let record = SessionRecord {
-                id: login.session.clone(),
-                user: login.user.clone(),
-                uid: login.uid,
-                service: shortened(&login.service),
                 tty: login.tty.as_deref().map(shortened),
                 rhost: login.rhost.as_deref().map(shortened),
-                process,
-                namespace: session.namespace,
-                plan: summary.plan.clone(),
                 config: cached_plan::config(&self.arguments.source),
                 policy: summary.policy.clone(),
                 directories: session.noted_directories(),
-                opened: now(),
+                ..SessionRecord::new(login, process, session.namespace, &summary.plan)
             };
             log_failure(record.write(runtime));
         }
@@ -464,12 +458,6 @@ fn push(handle: &PamHandle, opened: Opened) {
     if let Some(sessions) = ffi::data::<Sessions>(handle) {
         sessions.open.borrow_mut().push(opened);
     }
-}
-
-/// A PAM item as the ledger has it: a service may give one of any length.
-fn shortened(item: &str) -> String {
-    const LONGEST: usize = 256;
-    item.chars().take(LONGEST).collect()
 }
 
 fn report(session: &SessionNamespace, login: &Login) {

@@ -1,6 +1,7 @@
 //! Digests, by which policies and plans are known again.
 
 use crate::error::Error;
+use crate::store::layout::is_hexadecimal;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
@@ -26,9 +27,7 @@ impl TryFrom<String> for Sha256 {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self, Error> {
-        let is_digest =
-            text.len() == SHA256_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match is_digest {
+        match is_hexadecimal(&text, SHA256_DIGITS) {
             true => Ok(Self(text)),
             false => Err(Error::new(
                 "read",

@@ -1,7 +1,6 @@
 //! The things that end with a session and lie where nobody looks for them. They are recorded before anything else of
 //! the session can fail, so that `jns gc` finds them after a crash.
 
-use super::clock::now;
 use super::ledger::{SessionRecord, Shown};
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
@@ -9,9 +8,6 @@ use crate::apply::{self, Applied, SessionDirectory};
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
 use crate::login::SessionId;
-
-/// The longest name of a service in characters that is recorded.
-const LONGEST: usize = 256;
 
 /// Directories that end with a session which is being opened.
 #[derive(Debug)]
@@ -30,19 +26,8 @@ impl Ending {
         let directories = outside_of_store(&applied.session_directories);
         if let (Some(runtime), Some(process), false) = (runtime, process, directories.is_empty()) {
             let record = SessionRecord {
-                id: login.session.clone(),
-                user: login.user.clone(),
-                uid: login.uid,
-                service: login.service.chars().take(LONGEST).collect(),
-                tty: None,
-                rhost: None,
-                process,
-                namespace: applied.namespace,
-                plan: digest.clone(),
-                config: None,
-                policy: Vec::new(),
                 directories,
-                opened: now(),
+                ..SessionRecord::new(login, process, applied.namespace, digest)
             };
             log_failure(record.write(runtime));
         }

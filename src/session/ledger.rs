@@ -1,6 +1,7 @@
 //! The ledger: a record for each namespace and each session, for administrators to read and for finding
 //! the way back. It is written whole or not at all, and never the truth about life.
 
+use super::clock::now;
 use super::pin_key::PinKey;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use crate::kernel::mount::volume::Volume;
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
-use crate::login::SessionId;
+use crate::login::{Login, SessionId};
 use crate::path::AbsPath;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
@@ -31,6 +32,9 @@ pub const NAMESPACES: &str = "namespace";
 
 /// The directory of sessions' records in `/run/jns`.
 pub const SESSIONS: &str = "session";
+
+/// The longest PAM item that is recorded, in characters.
+const LONGEST_ITEM: usize = 256;
 
 /// The present time, as utimensat(2) takes it.
 const NOW: Timespec = Timespec {
@@ -319,7 +323,37 @@ impl NamespaceRecord {
     }
 }
 
+/// Shortens a PAM item for the ledger: a service may give one of any length.
+pub(crate) fn shortened(item: &str) -> String {
+    item.chars().take(LONGEST_ITEM).collect()
+}
+
 impl SessionRecord {
+    /// Makes the record of a session of `login` that begins now, with nothing known of it besides.
+    #[must_use]
+    pub(crate) fn new(
+        login: &Login,
+        process: Process,
+        namespace: Identity,
+        plan: &PlanDigest,
+    ) -> Self {
+        Self {
+            id: login.session.clone(),
+            user: login.user.clone(),
+            uid: login.uid,
+            service: shortened(&login.service),
+            tty: None,
+            rhost: None,
+            process,
+            namespace,
+            plan: plan.clone(),
+            config: None,
+            policy: Vec::new(),
+            directories: Vec::new(),
+            opened: now(),
+        }
+    }
+
     /// Reads the record of the session `id`; nothing where there is none.
     ///
     /// # Errors

@@ -196,54 +196,39 @@ impl Pins {
         }
     }
 
-    /// Lists all pins of mount namespaces, in the byte order of their names.
+    /// Lists what is in their directory, read once.
     ///
     /// # Errors
     ///
     /// The directory cannot be read.
-    pub fn list(runtime: &Runtime) -> Result<Vec<PinKey>> {
-        let names = runtime.list(DIRECTORY)?;
-        Ok(names
-            .iter()
-            .filter_map(|name| PinKey::parse(name))
-            .collect())
+    pub fn list(runtime: &Runtime) -> Result<Listing> {
+        let mut listing = Listing::default();
+        for name in runtime.list(DIRECTORY)? {
+            if let Some(key) = PinKey::parse(&name) {
+                listing.pins.push(key);
+            } else if let Some(key) = PinKey::of_other(&name) {
+                listing.broken.insert(key);
+            } else if !is_temporary(&name) {
+                listing.foreign.push(name);
+            }
+        }
+        for key in &listing.pins {
+            listing.broken.remove(key);
+        }
+        Ok(listing)
     }
+}
 
-    /// Lists the names in their directory that are neither pins' nor temporary, in byte order.
-    ///
-    /// # Errors
-    ///
-    /// The directory cannot be read.
-    pub fn list_foreign(runtime: &Runtime) -> Result<Vec<String>> {
-        let mut names = runtime.list(DIRECTORY)?;
-        let is_pin = |name: &str| {
-            PinKey::parse(name)
-                .or_else(|| PinKey::of_other(name))
-                .is_some()
-        };
-        names.retain(|name| !is_pin(name) && !is_temporary(name));
-        Ok(names)
-    }
-
-    /// The pins that are gone although something that goes with them is still there: a process was killed
-    /// while it made or removed them.
-    ///
-    /// # Errors
-    ///
-    /// The directory cannot be read.
-    pub fn list_broken(runtime: &Runtime) -> Result<BTreeSet<PinKey>> {
-        let names = runtime.list(DIRECTORY)?;
-        let present: BTreeSet<PinKey> = names
-            .iter()
-            .filter_map(|name| PinKey::parse(name))
-            .collect();
-        let mut keys: BTreeSet<PinKey> = names
-            .iter()
-            .filter_map(|name| PinKey::of_other(name))
-            .collect();
-        keys.retain(|key| !present.contains(key));
-        Ok(keys)
-    }
+/// The contents of the directory of pins, without temporary names.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The pins of mount namespaces, in the byte order of their names.
+    pub pins: Vec<PinKey>,
+    /// The pins that are gone although something that goes with them is still there: a process was killed while it made
+    /// or removed them.
+    pub broken: BTreeSet<PinKey>,
+    /// Names that the module gives to nothing, in byte order.
+    pub foreign: Vec<String>,
 }
 
 /// Once between two starts of the machine, and so under a lock: two mounts would hide each other's pins.

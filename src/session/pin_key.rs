@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::kernel::namespace::guard::PINS;
 use crate::kernel::namespace::kind::Kind;
 use crate::policy::Sha256;
-use crate::store::layout::parse_id;
+use crate::store::layout::{is_hexadecimal, parse_id};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,8 +37,7 @@ impl PinKey {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (uid, digits) = name.split_once('-')?;
-        let is_digest =
-            digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_digest = is_hexadecimal(digits, DIGITS);
         let uid = parse_id(uid).filter(|_| is_digest)?;
         Some(Self {
             uid,

@@ -25,10 +25,11 @@ pub fn remove_unused_pins_of(runtime: &Runtime, uid: u32, except: &PinKey) -> Re
     let Some(pins) = Pins::find(runtime)? else {
         return Ok(());
     };
-    let mut broken = Pins::list_broken(runtime)?.into_iter().filter(is_theirs);
+    let listing = Pins::list(runtime)?;
+    let mut broken = listing.broken.into_iter().filter(is_theirs);
     broken.try_for_each(|key| pins.remove_others(&key))?;
     let own = Namespace::own()?.identity();
-    let keys = Pins::list(runtime)?.into_iter().filter(is_theirs);
+    let keys = listing.pins.into_iter().filter(is_theirs);
     let mut candidates = Vec::new();
     for key in keys {
         // What cannot be judged must not keep the login from those that can.

@@ -195,7 +195,13 @@ pub fn parse_id(text: &str) -> Option<u32> {
 /// ones.
 #[must_use]
 pub fn is_random_name(text: &str) -> bool {
-    text.len() == RANDOM_NAME_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    is_hexadecimal(text, RANDOM_NAME_DIGITS)
+}
+
+/// Whether a text is that many hexadecimal digits and nothing else.
+#[must_use]
+pub(crate) fn is_hexadecimal(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether the module gives something immediately in the store that name for good.

@@ -17,7 +17,6 @@ use crate::kernel::namespace::user_namespace;
 use crate::kernel::process::secret::Secret;
 use crate::login::SessionId;
 use crate::plan::PlanDigest;
-use crate::session::clock::now;
 use crate::session::{
     NamespaceRecord, PlannedSession, Process, Runtime, SessionNamespace, SessionRecord, join,
 };
@@ -130,19 +129,9 @@ fn record(
 ) -> SessionRecord {
     let login = &prepared.login;
     SessionRecord {
-        id: login.session.clone(),
-        user: login.user.clone(),
-        uid: login.uid,
         service: SERVICE.to_owned(),
-        tty: None,
-        rhost: None,
-        process,
-        namespace: session.namespace,
-        plan: digest.clone(),
-        config: None,
-        policy: Vec::new(),
         directories: session.noted_directories(),
-        opened: now(),
+        ..SessionRecord::new(login, process, session.namespace, digest)
     }
 }
 
