@@ -28,7 +28,7 @@ enum Cause {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The place in a policy that something comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Location {
     /// The policy file's path, as the administrator names it, or `built-in`.
     pub file: std::sync::Arc<str>,

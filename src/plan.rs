@@ -6,6 +6,7 @@
 mod build;
 mod fstab;
 mod isolation;
+mod json;
 mod program;
 mod root;
 mod show;
@@ -30,10 +31,11 @@ pub use isolation::{Isolation, Wanted};
 pub use program::{Helper, Hook, Init, Volume};
 pub use step::{FileSystem, Instance, Labelling, Lifetime, Medium, Shape, Step, View};
 
-/// Everything that is done for one login.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything that is done for one login. Its JSON is that of `jns explain --json`, without the digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The direction in which mounts travel between the host and the session.
+    #[serde(serialize_with = "json::word")]
     pub propagation: Propagation,
     /// The directory of instances (`settings.store`).
     pub store: AbsPath,
@@ -50,6 +52,7 @@ pub struct Plan {
     /// Programs that prepare what the steps show, in the order of the steps.
     pub inits: Vec<Init>,
     /// The sessions that have the namespace.
+    #[serde(rename = "namespace")]
     pub sharing: Sharing,
     /// The session's environment by name.
     pub environment: BTreeMap<String, Variable>,
@@ -71,22 +74,24 @@ pub enum Sharing {
 }
 
 /// A variable of the session's environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Variable {
     /// Its value, templates expanded.
     pub value: String,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 
 /// Another root directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewRoot {
     /// The directory, templates expanded.
     pub path: AbsPath,
     /// An fstab(5) file whose file systems are mounted beneath it.
     pub fstab: Option<AbsPath>,
     /// Whether [`Plan::add_fstab_steps`] has read it into `steps`.
+    #[serde(skip)]
     pub has_fstab_steps: bool,
     /// Steps that come before those of the rules: what every system has, and the fstab's file systems, in
     /// this order. Their mount attributes are those that are named, whatever they cover.
@@ -94,6 +99,7 @@ pub struct NewRoot {
     /// Keep the host's root, with a log line, when the directory does not exist.
     pub optional: bool,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 

@@ -107,7 +107,8 @@ fn as_json(met: Result<Inputs, Refusal>) -> Outcome {
     match met {
         Ok(inputs) => {
             let explanation = explain(&inputs);
-            Outcome::json(&value::of(&explanation)).failing_if(explanation.plan.is_err())
+            Outcome::json(&value::Document::from(&explanation))
+                .failing_if(explanation.plan.is_err())
         }
         Err(Refusal::Policy(diagnostics)) => {
             let list: Vec<Value> = diagnostics.list.iter().map(diagnostic_as_json).collect();

@@ -31,10 +31,13 @@ impl Outcome {
         }
     }
 
-    /// Reports a JSON value on standard output: one document, ended by a newline, and as harmless on a terminal as
-    /// text is.
-    pub fn json(value: &serde_json::Value) -> Self {
-        Self::report(format!("{}\n", escaped(&format!("{value:#}"))))
+    /// Reports a document on standard output as JSON, its keys in the order of the alphabet: ended by a newline, and as
+    /// harmless on a terminal as text is.
+    pub fn json(document: &impl serde::Serialize) -> Self {
+        match serde_json::to_value(document) {
+            Ok(value) => Self::report(format!("{}\n", escaped(&format!("{value:#}")))),
+            Err(error) => Self::failure(error),
+        }
     }
 
     /// A failure as JSON: a document with the reason under `error`.

@@ -19,9 +19,7 @@ use census::{Census, Whose};
 /// Lists what the arguments ask for.
 pub fn run(arguments: &Ps, screen: Screen) -> Outcome {
     match (take(arguments), arguments.json) {
-        (Ok(census), true) => {
-            Outcome::json(&value::of(&census)).failing_if(!census.faults.is_empty())
-        }
+        (Ok(census), true) => Outcome::json(&census).failing_if(!census.faults.is_empty()),
         (Ok(census), false) => as_text(&census, screen),
         (Err(error), true) => Outcome::json_failure(error),
         (Err(error), false) => Outcome::failure(error),

@@ -60,7 +60,7 @@ fn run_command(arguments: &Run) -> Result<Outcome, RunError> {
     let prepared = Prepared::of(arguments)?;
     if arguments.invocation.explain {
         return Ok(match arguments.invocation.json {
-            true => Outcome::json(&plan::value(&prepared.plan)),
+            true => Outcome::json(&plan::Document::of(&prepared.plan)),
             false => Outcome::report(plan::steps(&prepared.plan)),
         });
     }

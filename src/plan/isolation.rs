@@ -3,10 +3,11 @@
 use crate::error::Location;
 use crate::policy::rule::{Ipc, Network, Processes};
 use crate::policy::word_of;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The namespaces of a session besides its mount namespace. What is absent is the host's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Isolation {
     /// The processes that are seen: never [`Processes::Shared`].
     pub processes: Option<Wanted<Processes>>,
@@ -19,11 +20,12 @@ pub struct Isolation {
 }
 
 /// A value that a key of an `[[isolate]]` rule wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wanted<T> {
     /// Its value.
     pub value: T,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 

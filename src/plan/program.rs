@@ -1,5 +1,6 @@
 //! Programs that are run for a session.
 
+use super::json;
 use crate::error::Location;
 use crate::path::AbsPath;
 use crate::policy::rule::{OnFailure, Password, RunAs, When};
@@ -18,48 +19,59 @@ pub struct Helper {
 }
 
 /// A file system that helpers open and close, which only the namespace sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Volume {
     /// The path at which it appears.
     pub path: AbsPath,
     /// The helper that opens it.
+    #[serde(serialize_with = "json::helper")]
     pub open: Helper,
     /// The helper that closes it; it is unmounted when absent.
+    #[serde(serialize_with = "json::helper_or_null")]
     pub close: Option<Helper>,
     /// The password that the opening helper reads on standard input.
+    #[serde(serialize_with = "json::word")]
     pub password: Password,
     /// Leave it out, with a log line, when its path does not exist.
     pub optional: bool,
     /// Whether commands that the user runs as somebody else find it too.
     pub inherit: bool,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 
 /// A program that prepares what a path shows, at every login.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Init {
     /// The path.
     pub path: AbsPath,
     /// The directory on disk that the path shows; nothing where it shows memory.
     pub instance: Option<AbsPath>,
     /// The program, without the arguments that it is given.
+    #[serde(rename = "run", serialize_with = "json::helper")]
     pub helper: Helper,
     /// The effect of its failure.
+    #[serde(serialize_with = "json::word")]
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 
 /// A program that is run at a moment of the session's life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hook {
     /// The moment at which it is run.
+    #[serde(serialize_with = "json::word")]
     pub when: When,
     /// The program.
+    #[serde(rename = "run", serialize_with = "json::helper")]
     pub helper: Helper,
     /// The effect of its failure.
+    #[serde(serialize_with = "json::word")]
     pub on_failure: OnFailure,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }

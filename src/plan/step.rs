@@ -1,23 +1,28 @@
 //! The steps of a plan: paths, and the views that appear there.
 
+use super::json;
 use super::program::Helper;
 use crate::error::Location;
 use crate::login::Label;
 use crate::path::AbsPath;
 use crate::policy::store::Parent;
 use crate::policy::value::{Attributes, Mode, Names, Propagation, Size};
+use serde::Serialize;
 
 /// One path of the session's view, and what appears there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// The path that is covered, templates expanded.
     pub path: AbsPath,
     /// The view that appears there.
+    #[serde(flatten)]
     pub view: View,
     /// The mount attributes that the rule names or its kind implies; every other one is inherited from
     /// the mount that is covered.
+    #[serde(rename = "options", serialize_with = "json::attributes")]
     pub attributes: Attributes,
     /// The direction in which mounts travel, where it is not the plan's.
+    #[serde(serialize_with = "json::word_or_null")]
     pub propagation: Option<Propagation>,
     /// Make `path` if it is missing.
     pub create: bool,
@@ -26,19 +31,23 @@ pub struct Step {
     /// Whether commands that the user runs as somebody else find it too.
     pub inherit: bool,
     /// The rule's place in the policy.
+    #[serde(flatten)]
     pub location: Location,
 }
 
 /// The view that appears at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "view", rename_all = "lowercase")]
 pub enum View {
     /// A directory on disk that is the user's, the group's or the session's own.
     Instance {
         /// The directory.
+        #[serde(flatten)]
         instance: Instance,
         /// Its mode, owner and group.
         shape: Shape,
         /// Entries of the covered directory that stay visible.
+        #[serde(serialize_with = "json::keep")]
         keep: Vec<Names>,
     },
     /// An empty file system in memory.
@@ -50,6 +59,7 @@ pub enum View {
         /// Mode, owner and group of its root.
         shape: Shape,
         /// Entries of the covered directory that stay visible.
+        #[serde(serialize_with = "json::keep")]
         keep: Vec<Names>,
     },
     /// Another file or directory of the host.
@@ -63,36 +73,44 @@ pub enum View {
     /// the session's own (overlayfs).
     Overlay {
         /// The directory that holds the layer.
+        #[serde(flatten, serialize_with = "json::layer")]
         layer: Instance,
     },
     /// A file system of its own.
+    #[serde(rename = "file system")]
     FileSystem(FileSystem),
     /// The devices that every program expects, and nothing of the hardware.
     Devices,
     /// The terminals of the host's, of which the session has one, or will get one.
     Terminals,
     /// The file that names the host's name servers, where there is none.
+    #[serde(rename = "name servers")]
     NameServers,
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
         /// Entries of the covered directory that stay visible.
+        #[serde(serialize_with = "json::keep")]
         keep: Vec<Names>,
     },
 }
 
 /// A file system, as an fstab(5) entry describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileSystem {
     /// Its type, such as `tmpfs`.
+    #[serde(rename = "type")]
     pub kind: String,
     /// Its device, or a name.
+    #[serde(rename = "source")]
     pub medium: Medium,
     /// Its options: a word, or a name and a value.
+    #[serde(rename = "parameters", serialize_with = "json::parameters")]
     pub options: Vec<(String, Option<String>)>,
 }
 
 /// The medium of a file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Medium {
     /// A block device of the host's.
     Device(AbsPath),
@@ -101,18 +119,21 @@ pub enum Medium {
 }
 
 /// The directory that a `[[private]]` rule shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Instance {
     /// The directory itself. Its parent is made for root alone where it is missing, and in the plan's store all
     /// that is missing.
     pub directory: AbsPath,
     /// The SELinux label that it gets when it is created.
+    #[serde(rename = "label", serialize_with = "json::label")]
     pub labelling: Labelling,
     /// The demands on the directory that holds it.
+    #[serde(serialize_with = "json::parent")]
     pub parent: Parent,
     /// The time for which it lasts.
     pub lifetime: Lifetime,
     /// The program that is run when it is created.
+    #[serde(serialize_with = "json::argv")]
     pub hook: Option<Helper>,
 }
 
@@ -140,7 +161,8 @@ impl Labelling {
 }
 
 /// The time for which an instance lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Lifetime {
     /// Until an administrator removes it: `per = "user"` and `per = "group"`.
     Kept,
@@ -149,7 +171,7 @@ pub enum Lifetime {
 }
 
 /// Mode, owner and group of a directory that is made; what is absent is that of the covered directory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Shape {
     /// Permission bits.
     pub mode: Option<Mode>,

@@ -18,6 +18,27 @@ fn plans_are_those_of_the_golden_files() {
     }
 }
 
+/// Every kind of value that a plan can have, as `jns explain --json` prints it.
+#[test]
+fn the_json_of_plans_is_that_of_its_golden_file() {
+    let mut all = serde_json::Map::new();
+    for file in golden::files("plans", "toml") {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        if ["inherit", "isolation", "kinds", "pam-namespace", "root"].contains(&name) {
+            let policy = Policy::parse(&[(name, &fs::read(&file).unwrap())])
+                .unwrap()
+                .policy;
+            let plan = Plan::new(&policy, &alice(), &Machine).unwrap();
+            all.insert(name.to_owned(), serde_json::to_value(plan).unwrap());
+        }
+    }
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    golden::compare(
+        &directory.join("plans.json"),
+        &format!("{:#}\n", serde_json::Value::Object(all)),
+    );
+}
+
 /// The same build there: instances are the users' own, and what would be everybody's is refused.
 #[cfg(feature = "selinux")]
 #[test]

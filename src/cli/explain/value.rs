@@ -2,78 +2,157 @@
 
 use super::explanation::Explanation;
 use crate::cli::host::Entry;
-use crate::cli::plan::{self, with_place};
-use crate::login::Login;
-use crate::policy::{Decision, Enforcement, Ruling, word_of};
-use serde_json::{Value, json};
+use crate::cli::plan;
+use crate::error::Location;
+use crate::login::{GroupName, Login};
+use crate::policy::{Decision, Ruling, word_of};
+use serde::Serialize;
 
 /// One JSON document; its keys are always there, null where there is nothing to say.
-pub fn of(explanation: &Explanation<'_>) -> Value {
-    let policy = &explanation.inputs.loaded.policy;
-    let exemption = explanation.selection.exemption.as_ref();
-    json!({
-        "login": login(&explanation.inputs.login),
-        "module": explanation.inputs.line.as_ref().map(module),
-        "policy": {
-            "files": explanation.inputs.files,
-            "mode": mode(policy.settings.mode),
-            "elsewhere": word_of(policy.settings.elsewhere),
-            "warnings": explanation.inputs.loaded.warnings.list.len(),
-        },
-        "command": explanation.inputs.is_command(),
-        "exempt": exemption.map(|found| with_place(json!({ "principal": found.principal }), &found.location)),
-        "rules": explanation.selection.rulings.iter().map(ruling).collect::<Vec<_>>(),
-        "plan": explanation.plan.as_ref().ok().map(plan::value),
-        "refused": explanation.plan.as_ref().err().map(ToString::to_string),
-    })
+#[derive(Serialize)]
+pub struct Document<'e> {
+    login: LoginDocument<'e>,
+    module: Option<Module<'e>>,
+    policy: PolicyDocument<'e>,
+    command: bool,
+    exempt: Option<Exempt<'e>>,
+    rules: Vec<RulingDocument<'e>>,
+    plan: Option<plan::Document<'e>>,
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LoginDocument<'e> {
+    user: &'e str,
+    uid: u32,
+    gid: u32,
+    groups: Vec<Group<'e>>,
+    home: &'e str,
+    service: &'e str,
+    tty: Option<&'e str>,
+    rhost: Option<&'e str>,
+}
+
+#[derive(Serialize)]
+struct Group<'e> {
+    gid: u32,
+    name: &'e str,
 }
 
 /// The line that calls the module.
-fn module(entry: &Entry) -> Value {
-    let value = json!({ "control": entry.control.text, "arguments": entry.arguments });
-    with_place(value, &entry.location)
+#[derive(Serialize)]
+struct Module<'e> {
+    control: &'e str,
+    arguments: &'e [String],
+    #[serde(flatten)]
+    location: &'e Location,
 }
 
-fn login(login: &Login) -> Value {
-    let groups = login.groups.iter();
-    json!({
-        "user": login.user,
-        "uid": login.uid,
-        "gid": login.gid,
-        "groups": groups.map(|group| json!({ "gid": group.gid, "name": group.name })).collect::<Vec<_>>(),
-        "home": login.home,
-        "service": login.service,
-        "tty": login.tty,
-        "rhost": login.rhost,
-    })
+#[derive(Serialize)]
+struct PolicyDocument<'e> {
+    files: &'e [String],
+    mode: &'static str,
+    elsewhere: &'static str,
+    warnings: usize,
 }
 
-fn mode(mode: Enforcement) -> &'static str {
-    match mode {
-        Enforcement::Enforce => "enforce",
-        Enforcement::Observe => "observe",
+#[derive(Serialize)]
+struct Exempt<'e> {
+    principal: &'e str,
+    #[serde(flatten)]
+    location: &'e Location,
+}
+
+#[derive(Serialize)]
+struct RulingDocument<'e> {
+    kind: &'static str,
+    path: Option<String>,
+    verdict: &'static str,
+    selector: Option<&'static str>,
+    reason: Option<String>,
+    winner: Option<&'e Location>,
+    #[serde(flatten)]
+    location: &'e Location,
+}
+
+impl<'e> From<&'e Explanation<'e>> for Document<'e> {
+    fn from(explanation: &'e Explanation<'e>) -> Self {
+        let Explanation {
+            inputs,
+            selection,
+            plan,
+        } = explanation;
+        let settings = &inputs.loaded.policy.settings;
+        Self {
+            login: LoginDocument::from(&inputs.login),
+            module: inputs.line.as_ref().map(Module::from),
+            policy: PolicyDocument {
+                files: &inputs.files,
+                mode: word_of(settings.mode),
+                elsewhere: word_of(settings.elsewhere),
+                warnings: inputs.loaded.warnings.list.len(),
+            },
+            command: inputs.is_command(),
+            exempt: selection.exemption.as_ref().map(|found| Exempt {
+                principal: &found.principal,
+                location: &found.location,
+            }),
+            rules: selection.rulings.iter().map(RulingDocument::from).collect(),
+            plan: plan.as_ref().ok().map(plan::Document::of),
+            refused: plan.as_ref().err().map(ToString::to_string),
+        }
     }
 }
 
-fn ruling(ruling: &Ruling<'_>) -> Value {
-    let written = ruling.rule.kind.path().map(ToString::to_string);
-    let path = ruling.path.as_ref().map(ToString::to_string);
-    let (decision, selector, reason, winner) = match &ruling.decision {
-        Decision::Applies => ("applies", None, None, None),
-        Decision::NoMatch { selector, reason } => {
-            ("no-match", Some(selector), Some(reason.clone()), None)
+impl<'e> From<&'e Login> for LoginDocument<'e> {
+    fn from(login: &'e Login) -> Self {
+        let group = |group: &'e GroupName| Group {
+            gid: group.gid,
+            name: &group.name,
+        };
+        Self {
+            user: &login.user,
+            uid: login.uid,
+            gid: login.gid,
+            groups: login.groups.iter().map(group).collect(),
+            home: &login.home,
+            service: &login.service,
+            tty: login.tty.as_deref(),
+            rhost: login.rhost.as_deref(),
         }
-        Decision::LostTo(winner) => ("lost", None, None, Some(with_place(json!({}), winner))),
-        Decision::Fails(error) => ("fails", None, Some(error.to_string()), None),
-    };
-    let kind = ruling.rule.kind.header().trim_matches(['[', ']']);
-    let value = json!({
-        "kind": kind,
-        "path": path.or(written),
-        "verdict": decision,
-        "selector": selector,
-        "reason": reason,
-        "winner": winner,
-    });
-    with_place(value, &ruling.rule.location)
+    }
+}
+
+impl<'e> From<&'e Entry> for Module<'e> {
+    fn from(entry: &'e Entry) -> Self {
+        Self {
+            control: &entry.control.text,
+            arguments: &entry.arguments,
+            location: &entry.location,
+        }
+    }
+}
+
+impl<'e> From<&'e Ruling<'e>> for RulingDocument<'e> {
+    fn from(ruling: &'e Ruling<'e>) -> Self {
+        let written = ruling.rule.kind.path().map(ToString::to_string);
+        let path = ruling.path.as_ref().map(ToString::to_string);
+        let (verdict, selector, reason, winner) = match &ruling.decision {
+            Decision::Applies => ("applies", None, None, None),
+            Decision::NoMatch { selector, reason } => {
+                ("no-match", Some(*selector), Some(reason.clone()), None)
+            }
+            Decision::LostTo(winner) => ("lost", None, None, Some(winner)),
+            Decision::Fails(error) => ("fails", None, Some(error.to_string()), None),
+        };
+        Self {
+            kind: ruling.rule.kind.header().trim_matches(['[', ']']),
+            path: path.or(written),
+            verdict,
+            selector,
+            reason,
+            winner,
+            location: &ruling.rule.location,
+        }
+    }
 }

@@ -6,21 +6,24 @@ use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 use crate::kernel::process;
 use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything that is shown.
-#[derive(Debug, Default)]
+/// Everything that is shown. Its JSON is that of `jns ps --json`.
+#[derive(Debug, Default, Serialize)]
 pub struct Census {
     /// The users, by id.
     pub users: Vec<UserEntry>,
     /// The reasons why something is not shown.
+    #[serde(rename = "errors")]
     pub faults: Vec<String>,
 }
 
 /// A user with namespaces.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct UserEntry {
     /// The name.
+    #[serde(rename = "user")]
     pub name: String,
     /// The id.
     pub uid: u32,

@@ -6,9 +6,10 @@ use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::leave_for;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, StatxFlags};
+use serde::Serialize;
 
 /// A file system in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// The path of the file system.
     pub path: String,

@@ -1,97 +1,106 @@
-//! The list as JSON. Entries are taken apart by name, so that what is added to one has to be placed here.
+//! The list as JSON.
 
-use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry, Volume};
+use super::census::{NamespaceEntry, SessionEntry, Volume};
 use super::memory::Memory;
-use serde_json::{Value, json};
+use crate::login::SessionId;
+use crate::plan::PlanDigest;
+use crate::session::PinKey;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
-/// The whole document.
-pub fn of(census: &Census) -> Value {
-    let Census { users, faults } = census;
-    json!({
-        "users": all(users, user),
-        "errors": faults,
-    })
+/// A namespace: what the kernel says of it, and what its record says; null where it has none.
+#[derive(Serialize)]
+struct NamespaceDocument<'c> {
+    namespace: String,
+    inode: u64,
+    id: Option<u64>,
+    pinned: bool,
+    pin: Option<&'c PinKey>,
+    processes: usize,
+    programs: &'c [String],
+    caller: Option<&'c str>,
+    made: Option<u64>,
+    plan: Option<&'c PlanDigest>,
+    paths: Option<&'c [String]>,
+    isolation: Option<&'c BTreeMap<String, String>>,
+    init: Option<u32>,
+    memory: &'c [Memory],
+    disk: &'c [Volume],
+    sessions: &'c [SessionEntry],
 }
 
-fn all<T>(list: &[T], value: impl Fn(&T) -> Value) -> Vec<Value> {
-    list.iter().map(value).collect()
+#[derive(Serialize)]
+struct SessionDocument<'c> {
+    id: &'c SessionId,
+    service: &'c str,
+    tty: Option<&'c str>,
+    rhost: Option<&'c str>,
+    pid: u32,
+    open: bool,
+    opened: u64,
+    stale: Option<bool>,
+    plan: &'c PlanDigest,
+    config: Option<&'c str>,
 }
 
-fn user(entry: &UserEntry) -> Value {
-    let UserEntry {
-        name,
-        uid,
-        namespaces,
-    } = entry;
-    json!({
-        "user": name,
-        "uid": uid,
-        "namespaces": all(namespaces, namespace),
-    })
+#[derive(Serialize)]
+struct VolumeDocument<'c> {
+    directory: &'c str,
+    used: Option<u64>,
+    complete: Option<bool>,
 }
 
-fn namespace(entry: &NamespaceEntry) -> Value {
-    let NamespaceEntry {
-        identity,
-        record,
-        pinned,
-        processes,
-        programs,
-        memory: in_memory,
-        volumes,
-        sessions,
-    } = entry;
-    let record = record.as_ref();
-    json!({
-        "namespace": identity.to_string(),
-        "inode": identity.inode,
-        "id": identity.id,
-        "pinned": pinned,
-        "pin": record.and_then(|record| record.pin.as_ref()),
-        "processes": processes,
-        "programs": programs,
-        "caller": record.and_then(|record| record.caller.as_deref()),
-        "made": record.map(|record| record.made),
-        "plan": record.and_then(|record| record.plan.as_ref()),
-        "paths": record.map(|record| &record.paths),
-        "isolation": record.map(|record| &record.isolation),
-        "init": record.and_then(|record| record.init).map(|init| init.pid),
-        "memory": all(in_memory, memory),
-        "disk": all(volumes, volume),
-        "sessions": all(sessions, session),
-    })
+impl Serialize for NamespaceEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = self.record.as_ref();
+        let document = NamespaceDocument {
+            namespace: self.identity.to_string(),
+            inode: self.identity.inode,
+            id: self.identity.id,
+            pinned: self.pinned,
+            pin: record.and_then(|record| record.pin.as_ref()),
+            processes: self.processes,
+            programs: &self.programs,
+            caller: record.and_then(|record| record.caller.as_deref()),
+            made: record.map(|record| record.made),
+            plan: record.and_then(|record| record.plan.as_ref()),
+            paths: record.map(|record| record.paths.as_slice()),
+            isolation: record.map(|record| &record.isolation),
+            init: record.and_then(|record| record.init).map(|init| init.pid),
+            memory: &self.memory,
+            disk: &self.volumes,
+            sessions: &self.sessions,
+        };
+        document.serialize(serializer)
+    }
 }
 
-fn memory(memory: &Memory) -> Value {
-    let Memory { path, used, size } = memory;
-    json!({ "path": path, "used": used, "size": size })
+impl Serialize for SessionEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = &self.record;
+        let document = SessionDocument {
+            id: &record.id,
+            service: &record.service,
+            tty: record.tty.as_deref(),
+            rhost: record.rhost.as_deref(),
+            pid: record.process.pid,
+            open: self.open,
+            opened: record.opened,
+            stale: self.stale,
+            plan: &record.plan,
+            config: record.config.as_deref(),
+        };
+        document.serialize(serializer)
+    }
 }
 
-fn volume(volume: &Volume) -> Value {
-    let Volume { path, used } = volume;
-    json!({
-        "directory": path,
-        "used": used.map(|usage| usage.bytes),
-        "complete": used.map(|usage| !usage.more),
-    })
-}
-
-fn session(entry: &SessionEntry) -> Value {
-    let SessionEntry {
-        record,
-        open,
-        stale,
-    } = entry;
-    json!({
-        "id": record.id,
-        "service": record.service,
-        "tty": record.tty,
-        "rhost": record.rhost,
-        "pid": record.process.pid,
-        "open": open,
-        "opened": record.opened,
-        "stale": stale,
-        "plan": record.plan,
-        "config": record.config,
-    })
+impl Serialize for Volume {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let document = VolumeDocument {
+            directory: &self.path,
+            used: self.used.map(|usage| usage.bytes),
+            complete: self.used.map(|usage| !usage.more),
+        };
+        document.serialize(serializer)
+    }
 }
