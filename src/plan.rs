@@ -16,7 +16,7 @@ use crate::error::{Error, Location, Result};
 use crate::path::AbsPath;
 use crate::policy::Sha256;
 use crate::policy::value::Propagation;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -266,4 +266,22 @@ fn digest_step(text: &mut String, step: &Step) {
     text.push_str(&format!(
         "\n{path:?} {view:?} {attributes:?} {propagation:?} {create} {optional} {inherit}"
     ));
+}
+
+/// Who has the namespace, and the rule that is the reason why it is the session's own.
+#[derive(Serialize)]
+struct SharingDocument<'p> {
+    of: &'static str,
+    because: Option<&'p Location>,
+}
+
+impl Serialize for Sharing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (of, because) = match self {
+            Self::User => ("user", None),
+            Self::Command => ("command", None),
+            Self::Session { because } => ("session", because.as_ref()),
+        };
+        SharingDocument { of, because }.serialize(serializer)
+    }
 }

@@ -1,57 +1,11 @@
-//! The forms that a plan's values have in JSON: the words of the policy, and null where there is nothing to say.
+//! The forms that values of a policy have in a plan's JSON: the words of the policy, and null where there is nothing to
+//! say.
 
-use super::{Helper, Instance, Labelling, Lifetime, Sharing};
-use crate::error::Location;
-use crate::path::AbsPath;
 use crate::policy::rule::{Ipc, Network, Processes};
 use crate::policy::store::Parent;
 use crate::policy::value::{Attributes, Mode, Names, Size};
 use crate::policy::{Vocabulary, word_of};
 use serde::{Serialize, Serializer};
-
-/// A helper without the forms that records have.
-#[derive(Serialize)]
-struct HelperDocument<'p> {
-    argv: &'p [String],
-    #[serde(rename = "as")]
-    run_as: &'static str,
-    /// Seconds.
-    timeout: f64,
-}
-
-#[derive(Serialize)]
-struct LayerDocument<'p> {
-    directory: &'p AbsPath,
-    lifetime: Lifetime,
-}
-
-/// Who has the namespace, and the rule that is the reason why it is the session's own.
-#[derive(Serialize)]
-struct SharingDocument<'p> {
-    of: &'static str,
-    because: Option<&'p Location>,
-}
-
-impl<'p> From<&'p Helper> for HelperDocument<'p> {
-    fn from(helper: &'p Helper) -> Self {
-        Self {
-            argv: &helper.argv,
-            run_as: word_of(helper.run_as),
-            timeout: helper.timeout.as_secs_f64(),
-        }
-    }
-}
-
-impl Serialize for Sharing {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (of, because) = match self {
-            Self::User => ("user", None),
-            Self::Command => ("command", None),
-            Self::Session { because } => ("session", because.as_ref()),
-        };
-        SharingDocument { of, because }.serialize(serializer)
-    }
-}
 
 impl Serialize for Processes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -116,45 +70,6 @@ pub(super) fn attributes<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     attributes.words().serialize(serializer)
-}
-
-pub(super) fn helper<S: Serializer>(helper: &Helper, serializer: S) -> Result<S::Ok, S::Error> {
-    HelperDocument::from(helper).serialize(serializer)
-}
-
-pub(super) fn helper_or_null<S: Serializer>(
-    helper: &Option<Helper>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let document = helper.as_ref().map(HelperDocument::from);
-    document.serialize(serializer)
-}
-
-/// The program and its arguments alone.
-pub(super) fn argv<S: Serializer>(
-    helper: &Option<Helper>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let argv = helper.as_ref().map(|helper| &helper.argv);
-    argv.serialize(serializer)
-}
-
-/// The label that follows from the session's context; null for that of the covered directory.
-pub(super) fn label<S: Serializer>(
-    labelling: &Labelling,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let context = labelling.own().map(|label| &label.context);
-    context.serialize(serializer)
-}
-
-/// The directory of an overlay's layer, which has no label, demand or hook of its own.
-pub(super) fn layer<S: Serializer>(layer: &Instance, serializer: S) -> Result<S::Ok, S::Error> {
-    let document = LayerDocument {
-        directory: &layer.directory,
-        lifetime: layer.lifetime,
-    };
-    document.serialize(serializer)
 }
 
 /// The parameters of a file system, as fsconfig(2) calls them and fstab(5) writes them.

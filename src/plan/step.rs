@@ -1,13 +1,13 @@
 //! The steps of a plan: paths, and the views that appear there.
 
 use super::json;
-use super::program::Helper;
+use super::program::{Helper, as_argv};
 use crate::error::Location;
 use crate::login::Label;
 use crate::path::AbsPath;
 use crate::policy::store::Parent;
 use crate::policy::value::{Attributes, Mode, Names, Propagation, Size};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One path of the session's view, and what appears there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ pub enum View {
     /// the session's own (overlayfs).
     Overlay {
         /// The directory that holds the layer.
-        #[serde(flatten, serialize_with = "json::layer")]
+        #[serde(flatten, serialize_with = "as_layer")]
         layer: Instance,
     },
     /// A file system of its own.
@@ -125,7 +125,7 @@ pub struct Instance {
     /// that is missing.
     pub directory: AbsPath,
     /// The SELinux label that it gets when it is created.
-    #[serde(rename = "label", serialize_with = "json::label")]
+    #[serde(rename = "label", serialize_with = "as_context")]
     pub labelling: Labelling,
     /// The demands on the directory that holds it.
     #[serde(serialize_with = "json::parent")]
@@ -133,7 +133,7 @@ pub struct Instance {
     /// The time for which it lasts.
     pub lifetime: Lifetime,
     /// The program that is run when it is created.
-    #[serde(serialize_with = "json::argv")]
+    #[serde(serialize_with = "as_argv")]
     pub hook: Option<Helper>,
 }
 
@@ -246,4 +246,25 @@ impl View {
             | Self::Nothing { .. } => None,
         }
     }
+}
+
+#[derive(Serialize)]
+struct LayerDocument<'p> {
+    directory: &'p AbsPath,
+    lifetime: Lifetime,
+}
+
+/// The label that follows from the session's context; null for that of the covered directory.
+fn as_context<S: Serializer>(labelling: &Labelling, serializer: S) -> Result<S::Ok, S::Error> {
+    let context = labelling.own().map(|label| &label.context);
+    context.serialize(serializer)
+}
+
+/// The directory of an overlay's layer, which has no label, demand or hook of its own.
+fn as_layer<S: Serializer>(layer: &Instance, serializer: S) -> Result<S::Ok, S::Error> {
+    let document = LayerDocument {
+        directory: &layer.directory,
+        lifetime: layer.lifetime,
+    };
+    document.serialize(serializer)
 }
