@@ -7,6 +7,7 @@
 use crate::error::steers;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
@@ -91,8 +92,10 @@ impl Drop for Journal {
 }
 
 fn connect() -> Option<LoggerBackend> {
-    let socket = UnixDatagram::unbound().ok()?;
-    socket.set_nonblocking(true).ok()?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
+    let socket = UnixDatagram::from(socket);
     socket.connect("/dev/log").ok()?;
     Some(LoggerBackend::Unix(socket))
 }

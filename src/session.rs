@@ -28,6 +28,7 @@ pub mod pin_key;
 pub mod place;
 mod planned;
 pub mod runtime;
+mod store_use;
 mod subject;
 pub mod unused_pins;
 pub mod volumes;

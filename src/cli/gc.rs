@@ -38,7 +38,7 @@ fn refused(error: &Error, arguments: &Gc) -> Outcome {
 
 fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
     // Called in a session, it is done where sessions come from: pins are there.
-    let guard = origin::return_to_origin()?;
+    let guard = origin::return_to_origin(None)?;
     let (stores, mut found) = stores(arguments);
     let progress = Progress::new("removing");
     let request = Request {

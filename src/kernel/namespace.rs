@@ -6,10 +6,11 @@ pub mod network;
 pub mod user_namespace;
 
 use crate::error::{Error, Result};
+use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount::filesystem;
 use crate::kernel::sys::{self, NamespaceRequest};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
@@ -111,7 +112,7 @@ impl Namespace {
     ///
     /// /proc is not mounted, the kernel is older than that, and the process may not make one.
     pub fn own() -> Result<Self> {
-        Self::from_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
+        Self::from_namespace_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
     }
 
     /// Opens that of the process `pid`; nothing where the process is gone or may not be looked at.
@@ -125,12 +126,20 @@ impl Namespace {
     /// file is something else.
     #[must_use]
     pub fn from_file(file: OwnedFd) -> Option<Self> {
-        let id = || sys::id_of_mount_namespace(file.as_fd());
-        let identity = Identity {
-            inode: opened_as(Type::MOUNT, &file)?,
-            // Without its number the ledger would not know it again: what failed for a moment is tried again.
-            id: id().or_else(|_| id()).ok(),
-        };
+        is_of_nsfs(&file).then(|| Self::from_namespace_file(file))?
+    }
+
+    /// Takes a file that stands for a namespace; nothing where that is no mount namespace.
+    fn from_namespace_file(file: OwnedFd) -> Option<Self> {
+        let number = || sys::id_of_mount_namespace(file.as_fd());
+        // Without its number the ledger would not know it again: what failed for a moment is tried again.
+        let id = number().or_else(|_| number()).ok();
+        // No other type of namespace has such a number (ioctl_nsfs(2)).
+        let is_mount_namespace = id.is_some() || is_of_type(Type::MOUNT, &file);
+        let inode = is_mount_namespace
+            .then(|| rustix::fs::fstat(&file).ok())??
+            .st_ino;
+        let identity = Identity { inode, id };
         Some(Self { file, identity })
     }
 
@@ -175,17 +184,26 @@ impl Namespace {
 pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
     let owner =
         sys::open_namespace(file.as_fd(), NamespaceRequest::Owner).and_then(rustix::fs::fstat);
-    let own = open_own_of(Type::USER).map(rustix::fs::fstat);
-    matches!((owner, own), (Ok(owner), Ok(Ok(own))) if owner.st_ino == own.st_ino)
+    let Ok(owner) = owner.as_ref().map(FileIdentity::of) else {
+        return false;
+    };
+    let is_owner = |own: &Stat| FileIdentity::of(own) == owner;
+    // One call where /proc is mounted. Namespaces of all types are on one device: what is there is one.
+    rustix::fs::stat(Type::USER.own).is_ok_and(|own| is_owner(&own))
+        || open_own_of(Type::USER)
+            .is_ok_and(|own| rustix::fs::fstat(own).is_ok_and(|own| is_owner(&own)))
 }
 
 /// The inode number of an open namespace of that type; nothing for any other file.
 pub(super) fn opened_as(wanted: Type, file: &OwnedFd) -> Option<u64> {
-    let found = is_of_nsfs(file).then(|| sys::type_of_namespace(file.as_fd()));
-    if found? != Ok(wanted.flag) {
-        return None;
-    }
-    Some(rustix::fs::fstat(file).ok()?.st_ino)
+    let is_it = is_of_nsfs(file) && is_of_type(wanted, file);
+    let status = is_it.then(|| rustix::fs::fstat(file).ok())??;
+    Some(status.st_ino)
+}
+
+/// Whether a file that stands for a namespace stands for one of that type.
+fn is_of_type(wanted: Type, file: &OwnedFd) -> bool {
+    sys::type_of_namespace(file.as_fd()) == Ok(wanted.flag)
 }
 
 pub(super) fn open(path: &str) -> Result<OwnedFd, Errno> {

@@ -12,6 +12,7 @@ pub mod secret;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::names;
 use crate::kernel::namespace::inode_of_process;
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
@@ -38,13 +39,7 @@ impl Process {
     /// /proc does not say, as in a PID namespace whose processes do not include this one.
     pub fn own() -> Result<Self> {
         let path = "/proc/self/stat";
-        let bytes = read(path).map_err(|error| {
-            Error::from_errno(
-                "read",
-                path,
-                Errno::from_io_error(&error).unwrap_or(Errno::IO),
-            )
-        })?;
+        let bytes = read(path).map_err(|errno| Error::from_errno("read", path, errno))?;
         let text = String::from_utf8_lossy(&bytes);
         let pid = text.split(' ').next().and_then(|pid| pid.parse().ok());
         let found = pid.and_then(|pid| {
@@ -160,12 +155,13 @@ fn field_of(pid: u32, number: usize) -> Option<u64> {
     field(&String::from_utf8_lossy(&text), number)
 }
 
-/// A file of /proc. How many calls that takes does not depend on its length.
-fn read(path: &str) -> std::io::Result<Vec<u8>> {
-    /// More than all that is in /proc/PID/stat.
+/// A file `/proc/PID/stat`.
+fn read(path: &str) -> Result<Vec<u8>, Errno> {
+    /// More than all that is in it: the kernel gives it in one piece then.
     const LENGTH: usize = 2048;
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut text = Vec::with_capacity(LENGTH);
-    std::fs::File::open(path)?.read_to_end(&mut text)?;
+    rustix::io::read(&file, spare_capacity(&mut text))?;
     Ok(text)
 }
 

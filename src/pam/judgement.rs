@@ -16,9 +16,6 @@ use crate::session::elsewhere;
 use pam::constants::PamResultCode;
 use std::cell::Cell;
 
-/// The number of names that a login looks up to warn about those that do not exist.
-const LOOKED_UP: usize = 16;
-
 /// The number of diagnostics of a policy that a login logs.
 const LOGGED: usize = 20;
 
@@ -84,7 +81,6 @@ pub(super) fn judge(
     if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
         return Ok(Judgement::LeftAlone(login));
     }
-    warn_of_unknown_principals(policy);
     let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
         watched.extend(plan.fstab().map(source::watch));
         apply::read_fstab(&mut plan, Trust::Root)?;
@@ -170,12 +166,6 @@ fn lines(diagnostics: &Diagnostics) -> impl Iterator<Item = String> {
         .take(LOGGED)
         .map(ToString::to_string)
         .chain(rest)
-}
-
-fn warn_of_unknown_principals(policy: &Policy) {
-    for (principal, location) in policy.unknown_principals(&Nss, LOOKED_UP) {
-        log::warn!("{principal} names nobody ({location})");
-    }
 }
 
 fn warn_of_lacking_labels(plan: &Plan) {

@@ -3,7 +3,7 @@
 use super::opened::Opened;
 use super::pending;
 use super::places::Places;
-use crate::kernel::fs::working_directory::Location;
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::process::secret::Secret;
 use crate::login::SessionId;
 use crate::session::place::Place;
@@ -26,7 +26,7 @@ impl Sessions {
     pub(super) fn keep_places(
         &self,
         before: Option<Place>,
-        directory: &Location,
+        directory: &WorkingDirectory,
         origin: Option<Place>,
     ) {
         let Some((before, origin)) = before.zip(origin) else {
@@ -36,7 +36,17 @@ impl Sessions {
         let Some(opened) = open.last_mut().filter(|opened| opened.places.is_none()) else {
             return;
         };
-        opened.places = Some(Places::keep(before, origin, directory, &opened.id));
+        // In another root directory, the same path is not the same directory.
+        let left = match opened.in_own_root {
+            true => WorkingDirectory::own().location().clone(),
+            false => directory.restored_location(),
+        };
+        opened.places = Some(Places::keep(
+            before,
+            origin,
+            (directory.location(), left),
+            &opened.id,
+        ));
     }
 }
 

@@ -56,7 +56,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     pending::make_postponed();
     let directory = WorkingDirectory::own();
     let before = Place::own().ok();
-    let caller = leave_caller(&arguments)?;
+    let caller = leave_caller(&arguments, before.as_ref())?;
     let origin = match &caller {
         Some(_) if !arguments.observe => {
             threads::permit(arguments.threads)?;
@@ -69,6 +69,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
         arguments: &arguments,
         directory: &directory,
         caller: caller.as_ref(),
+        place: origin.as_ref(),
         is_command: &is_command,
     };
     match opening.open(handle, request) {
@@ -78,7 +79,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
                 caller.guard.commit();
             }
             if let Some(sessions) = ffi::data::<Sessions>(handle) {
-                sessions.keep_places(before, directory.location(), origin);
+                sessions.keep_places(before, &directory, origin);
             }
             Ok(())
         }
@@ -99,8 +100,8 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
 
 /// Leaves the session in which su(1) or sudo(8) was called for where that one came from; nothing where it was called in
 /// none.
-fn leave_caller(arguments: &Arguments) -> Result<Option<Caller>, Refusal> {
-    let caller = match return_to_origin() {
+fn leave_caller(arguments: &Arguments, place: Option<&Place>) -> Result<Option<Caller>, Refusal> {
+    let caller = match return_to_origin(place) {
         Err(error) if arguments.observe => {
             log::warn!("{error}");
             None
@@ -126,7 +127,7 @@ fn refuse_unread(handle: &PamHandle, error: Error, arguments: &[&CStr]) -> Resul
         return Err(error.into());
     }
     let directory = WorkingDirectory::own();
-    let caller = return_to_origin().unwrap_or_else(|error| {
+    let caller = return_to_origin(None).unwrap_or_else(|error| {
         log::error!("{error}");
         None
     });
@@ -200,6 +201,8 @@ struct Opening<'o> {
     directory: &'o WorkingDirectory,
     /// The session in which it was called.
     caller: Option<&'o Caller>,
+    /// The place where the session begins, if it is known.
+    place: Option<&'o Place>,
     /// Whether the session is a command in that one, as soon as the policy was read that says so.
     is_command: &'o Cell<Option<bool>>,
 }
@@ -298,8 +301,9 @@ impl<'o> Opening<'o> {
         let subject = subject_of(login, summary.helpers(), None)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
-        let Ok(Some(joined)) = join::join(runtime, login, &summary.plan, self.directory)
-            .inspect_err(|error| log::debug!("{error}"))
+        let Ok(Some(joined)) =
+            join::join(runtime, login, &summary.plan, self.directory, self.place)
+                .inspect_err(|error| log::debug!("{error}"))
         else {
             return Ok(false);
         };
@@ -346,6 +350,7 @@ impl<'o> Opening<'o> {
             login,
             subject: &subject,
             directory: self.directory,
+            place: self.place,
         })?;
         let session = with_hooks(self.show(command, created, login)?, &summary, &subject)?;
         environment.keep();

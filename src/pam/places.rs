@@ -59,13 +59,19 @@ pub(super) fn forget(id: &SessionId) -> Others {
 
 impl Places {
     /// Keeps where the session `id`, which has just been opened, came from, and counts it among those that are open.
-    /// `before` is the thread's place before it returned to the origin, in `directory`, and `origin` the one after that.
-    pub(super) fn keep(before: Place, origin: Place, directory: &Location, id: &SessionId) -> Self {
+    /// `before` is the thread's place before it returned to the origin, in `directory`, and `origin` the one after that;
+    /// the session was `left` in that working directory.
+    pub(super) fn keep(
+        before: Place,
+        origin: Place,
+        (directory, left): (&Location, Location),
+        id: &SessionId,
+    ) -> Self {
         let places = Self {
             before,
             origin,
             directory: directory.clone(),
-            left: WorkingDirectory::own().location().clone(),
+            left,
         };
         if let Ok(mut open) = OPEN.try_lock() {
             open.push((later_thread(), id.clone()));

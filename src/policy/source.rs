@@ -4,7 +4,8 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;
 pub use super::text::LIMIT;
 use crate::error::Error;
-use crate::kernel::fs::file::{self, Version};
+use crate::kernel::fs::file::{self, TrustedDirectory, Version};
+use crate::kernel::fs::walk::Trust;
 use std::sync::Arc;
 
 /// The files that make up a policy.
@@ -35,14 +36,10 @@ pub type File = (String, Vec<u8>);
 impl Source {
     /// Reads the files; what cannot be read is reported and left out, with its rank kept.
     pub(super) fn read(&self, report: &mut Report) -> Vec<(usize, File)> {
-        let mut files = Vec::new();
-        match self {
-            Self::File(path) => files.push(fetch(path)),
-            Self::System => {
-                files.push(fetch(SYSTEM_FILE).or_else(built_in));
-                files.extend(drop_ins());
-            }
-        }
+        let files = match self {
+            Self::File(path) => vec![named(path, file::read_trusted(path, LIMIT))],
+            Self::System => system_files(),
+        };
         let mut read = Vec::new();
         for (rank, file) in files.into_iter().enumerate() {
             match file {
@@ -68,7 +65,7 @@ impl Source {
             Self::System => vec![SYSTEM_FILE.to_owned(), DROP_INS.to_owned()],
         };
         if *self == Self::System {
-            paths.extend(drop_in_paths().unwrap_or_default());
+            paths.extend(drop_in_paths());
         }
         paths.iter().map(|path| watch(path)).collect()
     }
@@ -82,11 +79,21 @@ pub(crate) fn watch(path: &str) -> Watched {
 
 type Fetched = Result<File, (String, Error)>;
 
-fn fetch(path: &str) -> Fetched {
-    match file::read_trusted(path, LIMIT) {
+fn named(path: &str, read: Result<Vec<u8>, Error>) -> Fetched {
+    match read {
         Ok(bytes) => Ok((path.to_owned(), bytes)),
         Err(error) => Err((path.to_owned(), error)),
     }
+}
+
+/// The files of the system. The directory that holds them is walked to once.
+fn system_files() -> Vec<Fetched> {
+    let (directory, name) = match TrustedDirectory::holding(Trust::Root, SYSTEM_FILE) {
+        Ok(found) => found,
+        Err(error) => return vec![named(SYSTEM_FILE, Err(error)).or_else(built_in)],
+    };
+    let first = named(SYSTEM_FILE, directory.read(name, LIMIT)).or_else(built_in);
+    std::iter::once(first).chain(drop_ins(&directory)).collect()
 }
 
 fn built_in((name, error): (String, Error)) -> Fetched {
@@ -96,20 +103,32 @@ fn built_in((name, error): (String, Error)) -> Fetched {
     Err((name, error))
 }
 
-fn drop_ins() -> Vec<Fetched> {
-    match drop_in_paths() {
-        Ok(paths) => paths.iter().map(|path| fetch(path)).collect(),
+fn drop_ins(security: &TrustedDirectory) -> Vec<Fetched> {
+    let name = DROP_INS.rsplit('/').next().unwrap_or_default();
+    let opened = security.directory(name);
+    let listed = opened.and_then(|directory| Ok((directory.names()?, directory)));
+    match listed {
+        Ok((names, directory)) => {
+            let drop_ins = names.iter().filter(|name| is_drop_in(name));
+            let read =
+                |name: &String| named(&format!("{DROP_INS}/{name}"), directory.read(name, LIMIT));
+            drop_ins.map(read).collect()
+        }
         Err(error) if error.is_missing() => Vec::new(),
         Err(error) => vec![Err((DROP_INS.to_owned(), error))],
     }
 }
 
-fn drop_in_paths() -> crate::error::Result<Vec<String>> {
-    let mut names = file::list_trusted(DROP_INS)?;
-    names.retain(|name| name.ends_with(".toml") && !name.starts_with('.'));
-    names.sort_unstable();
-    let paths = names.iter().map(|name| format!("{DROP_INS}/{name}"));
-    Ok(paths.collect())
+fn is_drop_in(name: &str) -> bool {
+    name.ends_with(".toml") && !name.starts_with('.')
+}
+
+/// The paths of the drop-ins, in any order. Whether they can be trusted is seen when they are read.
+fn drop_in_paths() -> Vec<String> {
+    let listed = std::fs::read_dir(DROP_INS).into_iter().flatten();
+    let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let drop_ins = names.filter(|name| is_drop_in(name));
+    drop_ins.map(|name| format!("{DROP_INS}/{name}")).collect()
 }
 
 fn unreadable(name: &str, error: &Error) -> Diagnostic {

@@ -135,7 +135,7 @@ impl<'c> Command<'c> {
         login: &Login,
         directory: &WorkingDirectory,
     ) -> Result<SessionNamespace> {
-        let origin = Runtime::open().and_then(Origin::of)?;
+        let origin = Runtime::open().and_then(|runtime| Origin::of(runtime, None))?;
         let guard = self.directories.enter_hosts_view(&self.host)?;
         let namespaces = guard.present()?;
         directory.restore()?;

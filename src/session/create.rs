@@ -9,6 +9,7 @@ use super::pin::Pins;
 use super::pin_key::PinKey;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
+use super::store_use::note_use;
 use crate::apply::{self, Applied, Entered, SessionGuard, ShownPath};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::guard::AtOrigin;
@@ -52,6 +53,9 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
         directory,
         ..
     } = creation.session;
+    // The paths are those of this view, and what is made now has the present time.
+    let instances = plan.instances().map(|instance| instance.directory.as_str());
+    note_use(&plan.store, instances);
     let Entered {
         applied,
         mut session_guard,
@@ -131,7 +135,6 @@ fn register<'m>(
         return Ok((None, Pin::NotWanted));
     };
     let mut record = record_of(creation, origin, applied, (session_guard, root));
-    record.note_use(&origin.top);
     write(&record, &origin.runtime);
     let Some(key) = creation.key else {
         return Ok((Some(record), Pin::NotWanted));

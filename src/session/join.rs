@@ -8,6 +8,7 @@ use super::namespace::{Leave, SessionNamespace};
 use super::origin::Origin;
 use super::pin::Pins;
 use super::pin_key::PinKey;
+use super::place::Place;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
 use super::unused_pins::remove_unused_pins_of;
@@ -16,8 +17,8 @@ use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
 use crate::kernel::mount::volume::Opening;
-use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::leave_for_all;
+use crate::kernel::namespace::{Namespace, check_capabilities};
 use crate::login::Login;
 use crate::plan::{PlanDigest, Sharing};
 
@@ -31,9 +32,10 @@ pub fn join(
     login: &Login,
     plan: &PlanDigest,
     directory: &WorkingDirectory,
+    place: Option<&Place>,
 ) -> Result<Option<SessionNamespace>> {
-    let origin = Origin::of(runtime)?;
-    origin.remove_killed(login.uid);
+    let origin = Origin::of(runtime, place)?;
+    origin.remove_killed(login);
     match origin.key(login.uid, plan) {
         Some(key) => origin.join_unless_changing(&key, login, directory),
         None => Ok(None),
@@ -64,13 +66,14 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
         return create_alone(None);
     }
     check_capabilities()?;
-    let opened = Runtime::open().and_then(Origin::of).inspect_err(|error| {
+    let opened = Runtime::open().and_then(|runtime| Origin::of(runtime, session.place));
+    let opened = opened.inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
     let Ok(origin) = opened else {
         return create_alone(None);
     };
-    origin.remove_killed(login.uid);
+    origin.remove_killed(login);
     let shared = match plan.sharing {
         Sharing::User => origin.key(login.uid, digest),
         Sharing::Session { .. } | Sharing::Command => None,
@@ -112,10 +115,14 @@ impl Origin {
         } = session;
         let total_timeout = session.plan.total_timeout();
         for _ in 0..lock::tries(total_timeout) {
-            if let Some(session) = self.join_unless_changing(key, login, directory)? {
+            let Some(lock) = Lock::to_join(&self.runtime, login.uid)? else {
+                lock::pause();
+                continue;
+            };
+            if let Some(session) = self.join(key, login, directory)? {
                 return Ok(Found::Joined(Box::new(session)));
             }
-            let Some(lock) = Lock::to_change(&self.runtime, login.uid)? else {
+            let Some(lock) = lock.upgraded(login.uid)? else {
                 lock::pause();
                 continue;
             };
@@ -180,11 +187,11 @@ impl Origin {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
         };
-        let Some(mut record) = self.joinable(&pins, key, login)? else {
+        let Some((mount, mut record)) = self.joinable(&pins, key, login)? else {
             return Ok(None);
         };
         self.note_account(&mut record, login);
-        let Some(namespaces) = pins.namespaces_of(&record)? else {
+        let Some(namespaces) = pins.namespaces_with(mount, &record)? else {
             return Ok(None);
         };
         // Before the thread leaves: the path of the socket is one of this namespace. From now on the first process does
@@ -197,6 +204,8 @@ impl Origin {
             },
             None => None,
         };
+        // The paths of its directories are those of this view.
+        record.note_use();
         let guard = leave_for_all(&namespaces)?;
         // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
         if !record.is_whole() {
@@ -208,9 +217,8 @@ impl Origin {
         // Last: the path that leads to the directory is the view's.
         match record.has_own_root() {
             true => directory.restore_within_new_root()?,
-            false => directory.restore()?,
+            false => directory.restore_in_view()?,
         }
-        record.note_use(&self.top);
         let namespace = record.namespace;
         Ok(Some(SessionNamespace {
             joined: true,
@@ -229,14 +237,14 @@ impl Origin {
         }))
     }
 
-    /// The record of the namespace that is pinned as `key`, if it is the one that is pinned, the account's, and shows
-    /// what is there now.
+    /// The namespace that is pinned as `key` and its record, if that is of the one that is pinned, the account's, and
+    /// shows what is there now.
     fn joinable(
         &self,
         pins: &Pins,
         key: &PinKey,
         login: &Login,
-    ) -> Result<Option<NamespaceRecord>> {
+    ) -> Result<Option<(Namespace, NamespaceRecord)>> {
         let Some(namespace) = pins.namespace(key)? else {
             return Ok(None);
         };
@@ -246,7 +254,7 @@ impl Origin {
             let same = record.namespace == identity && record.pin.as_ref() == Some(key);
             same && is_of_account(record, login) && record.is_up_to_date()
         };
-        Ok(record.filter(fits))
+        Ok(record.filter(fits).map(|record| (namespace, record)))
     }
 }
 

@@ -4,6 +4,7 @@
 use super::clock::now;
 use super::pin_key::PinKey;
 use super::runtime::{PATH, Runtime};
+use super::store_use::note_use;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
@@ -18,14 +19,10 @@ use crate::login::{Login, SessionId};
 use crate::path::AbsPath;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
-use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The directory of namespaces' records in `/run/jns`.
 pub const NAMESPACES: &str = "namespace";
@@ -37,11 +34,6 @@ pub const SESSIONS: &str = "session";
 const LONGEST_ITEM: usize = 256;
 
 /// The present time, as utimensat(2) takes it.
-const NOW: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: UTIME_NOW,
-};
-
 /// A namespace that the module has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceRecord {
@@ -236,7 +228,7 @@ impl NamespaceRecord {
     pub fn is_up_to_date(&self) -> bool {
         let mut shown = self.instances.iter().chain(&self.sources);
         let is_missing = |path: &String| rustix::fs::stat(path).is_err();
-        let kept = self.kept.iter().all(|found| found.is_current(self.uid));
+        let kept = Found::are_current(&self.kept, self.uid);
         let there = kept && shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
         there && self.volumes.iter().all(Volume::is_served)
     }
@@ -255,35 +247,10 @@ impl NamespaceRecord {
         has_own_root(&self.paths)
     }
 
-    /// Notes in the store that its directories were used now: that of the user, or the group, gets the
-    /// present time. `top` is the root directory in which their paths are.
-    pub fn note_use(&self, top: impl AsFd) {
-        let now = Timestamps {
-            last_access: NOW,
-            last_modification: NOW,
-        };
-        let mut touched = None;
-        for instance in &self.instances {
-            let holder = Path::new(&instance.path).parent();
-            let in_store = |holder: &&Path| {
-                holder.starts_with(self.store.as_str()) && *holder != Path::new(self.store.as_str())
-            };
-            if let Some(holder) = holder.filter(in_store)
-                && touched != Some(holder)
-            {
-                touched = Some(holder);
-                let found = rustix::fs::openat2(
-                    &top,
-                    holder,
-                    OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                    ResolveFlags::IN_ROOT,
-                );
-                let _ = found.and_then(|holder| {
-                    rustix::fs::utimensat(holder, "", &now, AtFlags::EMPTY_PATH)
-                });
-            }
-        }
+    /// Notes in the store that its directories are used now, in the view that their paths are of.
+    pub fn note_use(&self) {
+        let instances = self.instances.iter();
+        note_use(&self.store, instances.map(|shown| shown.path.as_str()));
     }
 
     /// Reads the record of the namespace with that inode number; nothing where there is none.

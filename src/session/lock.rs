@@ -21,7 +21,7 @@ const PAUSE: i64 = 5_000_000;
 /// A held lock; dropped, it is free again. The kernel frees it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: OwnedFd,
+    file: OwnedFd,
 }
 
 impl Lock {
@@ -49,6 +49,16 @@ impl Lock {
             &uid.to_string(),
             FlockOperation::NonBlockingLockExclusive,
         )
+    }
+
+    /// Turns a lock that joining took into one that changes; nothing while somebody else has it too, or has it alone by
+    /// now: flock(2) gives the first one up before it takes the other.
+    ///
+    /// # Errors
+    ///
+    /// flock(2) failed.
+    pub fn upgraded(self, uid: u32) -> Result<Option<Self>> {
+        self.taken(&uid.to_string(), FlockOperation::NonBlockingLockExclusive)
     }
 
     /// Takes the lock of the user `uid`, together with others who join.
@@ -107,8 +117,12 @@ impl Lock {
 
     fn ask(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Option<Self>> {
         let file = open(runtime, name)?;
-        match rustix::fs::flock(&file, operation) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+        Self { file }.taken(name, operation)
+    }
+
+    fn taken(self, name: &str, operation: FlockOperation) -> Result<Option<Self>> {
+        match rustix::fs::flock(&self.file, operation) {
+            Ok(()) => Ok(Some(self)),
             Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
             Err(errno) => Err(failed(name, errno)),
         }

@@ -8,14 +8,13 @@ use super::pin_key::PinKey;
 use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::kernel::mount;
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
-use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process, own_inode};
+use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
 use crate::kernel::process::Process;
+use crate::login::Login;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
-use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 /// The number of descriptors that are open at once on the way, and a few more.
@@ -41,13 +40,12 @@ pub struct Caller {
 /// # Errors
 ///
 /// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
-pub fn return_to_origin() -> Result<Option<Caller>> {
+pub fn return_to_origin(place: Option<&Place>) -> Result<Option<Caller>> {
     let first = inode_of_process(1);
-    let own = own_inode().map_or_else(
-        // /proc is that of a PID namespace of a session's that this process has opened, and is not in.
-        |_| Namespace::own().map(|own| own.identity().inode),
-        Ok,
-    );
+    let own = match place {
+        Some(place) => Ok(place.namespace.inode),
+        None => Namespace::own().map(|own| own.identity().inode),
+    };
     let own_inode = match own {
         // Without /proc there is no way to find out.
         Err(_) if first.is_err() => return Ok(None),
@@ -185,27 +183,27 @@ fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
 pub(super) struct Origin {
     pub(super) runtime: Runtime,
     pub(super) place: Place,
-    /// The root directory itself.
-    pub(super) top: OwnedFd,
     /// The process itself.
     pub(super) process: Option<Process>,
 }
 
 impl Origin {
-    pub(super) fn of(runtime: Runtime) -> Result<Self> {
+    /// Finds it out for the calling thread, whose place is `place` if that is known.
+    pub(super) fn of(runtime: Runtime, place: Option<&Place>) -> Result<Self> {
         Ok(Self {
             runtime,
-            place: Place::own()?,
-            top: mount::reopen("/")?,
+            place: place.cloned().map_or_else(Place::own, Ok)?,
             process: Process::own().ok(),
         })
     }
 
-    /// Removes the records of the user's sessions that were killed, while /proc is the one by which their processes
-    /// were numbered. What goes wrong there does not concern this login.
-    pub(super) fn remove_killed(&self, uid: u32) {
-        if self.process.is_some_and(|own| own.is_alive()) {
-            let removed = SessionRecord::remove_killed(&self.runtime, uid, self.place.namespace);
+    /// Removes the records of the user's sessions that were killed, in one of sixteen logins: it reads the names of all
+    /// sessions, and what somebody leaves behind who kills su(1) again and again need only not grow for ever. What goes
+    /// wrong there does not concern this login.
+    pub(super) fn remove_killed(&self, login: &Login) {
+        if self.process.is_some() && login.session.is_one_in_sixteen() {
+            let removed =
+                SessionRecord::remove_killed(&self.runtime, login.uid, self.place.namespace);
             removed.unwrap_or_else(|error| log::debug!("{error}"));
         }
     }

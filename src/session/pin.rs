@@ -84,7 +84,24 @@ impl Pins {
     ///
     /// As [`Pins::namespace`].
     pub fn namespaces_of(&self, record: &NamespaceRecord) -> Result<Option<Namespaces>> {
-        let (Some(key), Some(mount)) = (&record.pin, self.namespace_of(record)?) else {
+        match self.namespace_of(record)? {
+            Some(mount) => self.namespaces_with(mount, record),
+            None => Ok(None),
+        }
+    }
+
+    /// The namespaces of a record whose mount namespace is `mount`, with those that are bound to its other pins; nothing
+    /// where one of those is another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pins::namespace`].
+    pub fn namespaces_with(
+        &self,
+        mount: Namespace,
+        record: &NamespaceRecord,
+    ) -> Result<Option<Namespaces>> {
+        let Some(key) = &record.pin else {
             return Ok(None);
         };
         let others: Option<Vec<OtherNamespace>> = record
@@ -185,12 +202,16 @@ impl Pins {
     }
 
     fn remove_file(&self, name: &str) -> Result<()> {
-        let path = format!("{PINS}/{name}");
-        match mount::detach(&path) {
-            Err(error) if !error.is_invalid() && !error.is_missing() => return Err(error),
-            _ => {}
-        }
-        match rustix::fs::unlinkat(&self.0, name, AtFlags::empty()) {
+        let unlink = || rustix::fs::unlinkat(&self.0, name, AtFlags::empty());
+        // Most of them do not exist, and a file on which something is mounted here is busy (unlink(2)).
+        let removed = match unlink() {
+            Err(Errno::BUSY) => {
+                mount::detach(&format!("{PINS}/{name}"))?;
+                unlink()
+            }
+            removed => removed,
+        };
+        match removed {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(failed("remove", name, errno)),
         }

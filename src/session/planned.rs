@@ -2,6 +2,7 @@
 
 use super::origin::Origin;
 use super::pin_key::PinKey;
+use super::place::Place;
 use crate::apply::Subject;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::login::Login;
@@ -20,6 +21,8 @@ pub struct PlannedSession<'s> {
     pub subject: &'s Subject<'s>,
     /// The working directory.
     pub directory: &'s WorkingDirectory,
+    /// The place of its process, if that is known.
+    pub place: Option<&'s Place>,
 }
 
 /// A namespace to be made.

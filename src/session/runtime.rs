@@ -5,7 +5,7 @@ use crate::kernel::fs::directory;
 use crate::kernel::fs::file;
 use crate::kernel::fs::walk::{Trust, Walker};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -33,12 +33,24 @@ impl Runtime {
     ///
     /// Somebody else than root may use it, could replace it, or it is not a directory.
     pub fn find() -> Result<Option<Self>> {
-        let place = match Walker::new(Trust::User(0))?.open(PATH, &[]) {
-            Err(missing) if missing.is_missing() => return Ok(None),
-            other => other?,
+        // Root alone writes to /run, so the way is vetted name by name only where there is a link on it.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened =
+            rustix::fs::openat2(CWD, PATH, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+        let (descriptor, status) = match opened {
+            Err(Errno::NOENT) => return Ok(None),
+            Err(_) => match Walker::new(Trust::User(0))?.open(PATH, &[]) {
+                Err(missing) if missing.is_missing() => return Ok(None),
+                walked => walked.map(|place| (place.descriptor, place.status))?,
+            },
+            Ok(opened) => {
+                let status = rustix::fs::fstat(&opened);
+                let status = status.map_err(|errno| Error::from_errno("examine", PATH, errno))?;
+                (Rc::new(opened), status)
+            }
         };
-        directory::check_private(&place.status, &[], PATH)?;
-        Ok(Some(Self(place.descriptor)))
+        directory::check_private(&status, &[], PATH)?;
+        Ok(Some(Self(descriptor)))
     }
 
     /// Opens it, and makes it where it is missing.

@@ -152,21 +152,24 @@ fn collecting_all_the_time_harms_no_login() {
     sandbox.end(&pid);
 }
 
-/// Nothing else than the next login of the user has to come.
+/// Nothing else than further logins of the user has to come: one in sixteen looks.
 #[test]
-fn who_kills_su_again_and_again_leaves_one_record() {
+fn who_kills_su_again_and_again_leaves_few_records() {
     ours_only!("ledger");
     let sandbox = sandbox!();
     sandbox.protect("su");
     sandbox.killed_session("bob");
     for _ in 0..4 {
         sandbox.killed_session("alice");
-        assert_eq!(sandbox.sh("ls /run/jns/session | wc -l"), "2");
     }
     let open = "su alice -c 'echo $$ >~/pid; exec sleep 1000' </dev/null >/dev/null 2>&1 &
         until [ -s ~alice/pid ]; do sleep 0.1; done";
     sandbox.sh(open);
-    sandbox.exec(&["su", "alice", "-c", "true"]).text();
+    let until_one_looks = "for i in $(seq 300); do
+            su alice -c true
+            [ $(ls /run/jns/session | wc -l) -gt 2 ] || break
+        done";
+    sandbox.sh(until_one_looks);
     let left = sandbox.sh("cat /run/jns/session/* | grep -h '\"user\"' | sort");
     assert_eq!(
         left.split_whitespace().collect::<String>(),

@@ -1,7 +1,7 @@
 //! Which policy files are trusted.
 
 use crate::own::*;
-use pam_jns::kernel::fs::file::{list_trusted, read_trusted, read_trusting};
+use pam_jns::kernel::fs::file::{TrustedDirectory, read_trusted, read_trusting};
 use pam_jns::kernel::fs::walk::{Trust, Walker};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -134,12 +134,17 @@ fn drop_ins_are_listed_in_byte_order() {
         for name in ["20-b.toml", "10-a.toml", "9-c.toml", "README"] {
             file(&format!("/mnt/etc/jns.d/{name}"), "");
         }
-        let names = list_trusted("/mnt/etc/jns.d").unwrap();
+        let listed = || {
+            let (etc, name) = TrustedDirectory::holding(Trust::Root, "/mnt/etc/jns.d")?;
+            etc.directory(name)?.names()
+        };
+        let names = listed().unwrap();
         assert_eq!(names, ["10-a.toml", "20-b.toml", "9-c.toml", "README"]);
-        assert!(list_trusted("/mnt/etc/none").unwrap_err().is_missing());
+        let (etc, _) = TrustedDirectory::holding(Trust::Root, "/mnt/etc/x").unwrap();
+        assert!(etc.directory("none").unwrap_err().is_missing());
         chmod_chown("/mnt/etc/jns.d", 0o775, 0);
         assert!(
-            list_trusted("/mnt/etc/jns.d")
+            listed()
                 .unwrap_err()
                 .to_string()
                 .contains("its mode is 0775")

@@ -94,6 +94,7 @@ fn admit(
         login: &prepared.login,
         subject: &subject,
         directory,
+        place: None,
     })?;
     let notes = std::mem::take(&mut session.notes);
     command_log::write_run(

@@ -254,19 +254,36 @@ impl Entry {
 }
 
 impl Found {
-    /// Whether the same is found there now, for the user `uid`.
+    /// Whether of `all` the same is found now, for the user `uid`. A directory is opened once for what stands one behind
+    /// the other in `all`.
     #[must_use]
-    pub fn is_current(&self, uid: u32) -> bool {
-        self.look_again(Owners::RootAnd(uid))
-            .is_ok_and(|now| now == self.entries)
+    pub fn are_current(all: &[Self], uid: u32) -> bool {
+        let in_one = all.chunk_by(|one, next| one.directory == next.directory);
+        let are_there = |found: &[Self]| Self::are_in_one(found, Owners::RootAnd(uid));
+        in_one.into_iter().all(|found| are_there(found) == Ok(true))
     }
 
-    fn look_again(&self, owners: Owners) -> Result<Vec<Entry>, Errno> {
+    /// Whether of `all`, which are of one directory, the same is found now.
+    fn are_in_one(all: &[Self], owners: Owners) -> Result<bool, Errno> {
+        let path = all.first().map_or("", |first| &first.directory);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(CWD, &self.directory, flags, Mode::empty())?;
+        let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        for found in all {
+            if found.look_again(&directory, owners)? != found.entries {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn look_again(&self, directory: &OwnedFd, owners: Owners) -> Result<Vec<Entry>, Errno> {
+        let names = match self.names.single() {
+            Some(name) => vec![name.to_owned()],
+            None => self.names.search(directory, owners)?.names,
+        };
         let mut entries = Vec::new();
-        for name in self.names.search(&directory, owners)?.names {
-            if let Some(Ok((_, status))) = owners.find(&directory, &name)? {
+        for name in names {
+            if let Some(Ok((_, status))) = owners.find(directory, &name)? {
                 entries.push(Entry::new(&name, &status));
             }
         }

@@ -5,10 +5,12 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{sorted_names, temporary_name};
 use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
 use crate::kernel::process::limits::without_size_limit;
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
 /// through directories for which the same holds, of at most `limit` bytes, that did not change meanwhile.
@@ -27,63 +29,104 @@ pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
 ///
 /// As [`read_trusted`].
 pub fn read_trusting(trust: Trust, path: &str, limit: usize) -> Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let (file, before) = open_trusted(trust, path, flags, FileType::RegularFile)?;
-    if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
-        return Err(too_large(path, limit));
-    }
-    // The size was no promise: a file may grow while it is read.
-    let text = read_whole(&file, limit).map_err(|errno| failed(path, errno))?;
-    let after = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
-    if text.len() > limit {
-        return Err(too_large(path, limit));
-    }
-    let version = |s: &Stat| (s.st_size, s.st_mtime, s.st_mtime_nsec);
-    if version(&before) != version(&after) {
-        return Err(Error::new("read", path, "it changed while it was read"));
-    }
-    Ok(text)
+    let (directory, name) = TrustedDirectory::holding(trust, path)?;
+    directory.read(name, limit)
 }
 
-/// The names in a trusted directory, in byte order; the same holds for it and the way to it. Names that
-/// are not UTF-8 are left out.
-///
-/// # Errors
-///
-/// As [`read_trusted`].
-pub fn list_trusted(path: &str) -> Result<Vec<String>> {
-    let (directory, _) = open_trusted(
-        Trust::Root,
-        path,
-        OFlags::RDONLY | OFlags::DIRECTORY,
-        FileType::Directory,
-    )?;
-    let listed = Dir::new(directory).and_then(sorted_names);
-    listed.map_err(|errno| failed(path, errno))
-}
-
-fn open_trusted(
+/// A directory that is trusted, as is everything on the way to it: opened once, however many files in it are read.
+#[derive(Debug)]
+pub struct TrustedDirectory {
+    descriptor: Rc<OwnedFd>,
+    /// Its path, for messages.
+    path: String,
     trust: Trust,
-    path: &str,
-    flags: OFlags,
-    wanted: FileType,
-) -> Result<(OwnedFd, Stat)> {
-    let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::openat(&parent, name, flags, Mode::empty()).map_err(|errno| match errno {
+}
+
+impl TrustedDirectory {
+    /// Opens the directory that holds the last component of `path`, which is trusted as far as `trust` says, and returns
+    /// that component's name.
+    ///
+    /// # Errors
+    ///
+    /// It is missing (`is_missing()`), not trusted, or cannot be opened.
+    pub fn holding(trust: Trust, path: &str) -> Result<(Self, &str)> {
+        let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
+        let directory = Self {
+            descriptor: parent.descriptor,
+            path: path.strip_suffix(name).unwrap_or(path).to_owned(),
+            trust,
+        };
+        Ok((directory, name))
+    }
+
+    /// Opens the directory `name` in it, which has to be as trusted.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrustedDirectory::holding`]; or it is a link.
+    pub fn directory(&self, name: &str) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let (descriptor, _) = self.open(name, flags, FileType::Directory)?;
+        Ok(Self {
+            descriptor: Rc::new(descriptor),
+            path: format!("{}{name}/", self.path),
+            trust: self.trust,
+        })
+    }
+
+    /// The names in it, in byte order. Names that are not UTF-8 are left out.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let listed = Dir::read_from(&self.descriptor).and_then(sorted_names);
+        listed.map_err(|errno| failed(self.path.trim_end_matches('/'), errno))
+    }
+
+    /// Reads the file `name` in it, as [`read_trusted`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_trusted`].
+    pub fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
+        let path = &format!("{}{name}", self.path);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let (file, before) = self.open(name, flags, FileType::RegularFile)?;
+        if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
+            return Err(too_large(path, limit));
+        }
+        // The size was no promise: a file may grow while it is read.
+        let text = read_whole(&file, before.st_size, limit).map_err(|errno| failed(path, errno))?;
+        let after = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+        if text.len() > limit {
+            return Err(too_large(path, limit));
+        }
+        let version = |s: &Stat| (s.st_size, s.st_mtime, s.st_mtime_nsec);
+        if version(&before) != version(&after) {
+            return Err(Error::new("read", path, "it changed while it was read"));
+        }
+        Ok(text)
+    }
+
+    fn open(&self, name: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {
+        let path = &format!("{}{name}", self.path);
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.descriptor, name, flags, Mode::empty());
+        let file = opened.map_err(|errno| match errno {
             Errno::LOOP => Error::new("read", path, "it is a symbolic link"),
             Errno::NOTDIR => Error::new("read", path, "it is not a directory"),
             Errno::NXIO => Error::new("read", path, "it is a socket, not a regular file"),
             errno => failed(path, errno),
         })?;
-    let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
-    let vet = match trust {
-        Trust::Caller(_) => vet_type,
-        Trust::Root | Trust::User(_) => vet,
-    };
-    vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
-    Ok((file, status))
+        let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+        let vet = match self.trust {
+            Trust::Caller(_) => vet_type,
+            Trust::Root | Trust::User(_) => vet,
+        };
+        vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
+        Ok((file, status))
+    }
 }
 
 fn vet_type(status: &Stat, wanted: FileType) -> Result<(), String> {
@@ -121,21 +164,26 @@ fn describe(kind: FileType) -> &'static str {
     }
 }
 
-/// Reads to the end, but no more than one byte past `limit`.
-fn read_whole(file: &OwnedFd, limit: usize) -> Result<Vec<u8>, Errno> {
-    let mut text = Vec::new();
-    let mut chunk = [0_u8; 16384];
-    while text.len() <= limit {
-        let count = match rustix::io::read(file, &mut chunk) {
+/// Reads to the end, but no more than one byte past `limit`. `size` is the number of bytes that the file had.
+fn read_whole(file: &OwnedFd, size: i64, limit: usize) -> Result<Vec<u8>, Errno> {
+    /// The room for a file whose size says nothing, as in /proc.
+    const LEAST: usize = 512;
+    let (size, most) = (usize::try_from(size).unwrap_or(0), limit.saturating_add(1));
+    let mut text = Vec::with_capacity(size.saturating_add(1).clamp(LEAST, most.max(LEAST)));
+    loop {
+        let room = text.capacity().saturating_sub(text.len());
+        let count = match rustix::io::read(file, spare_capacity(&mut text)) {
             Err(Errno::INTR) => continue,
             other => other?,
         };
-        match chunk.get(..count) {
-            Some([]) | None => break,
-            Some(bytes) => text.extend_from_slice(bytes),
+        // A regular file gives less than it is asked for at its end alone (read(2)).
+        let is_end = count == 0 || (count < room && text.len() == size);
+        if is_end || text.len() >= most {
+            break;
         }
+        text.reserve(1);
     }
-    text.truncate(limit.saturating_add(1));
+    text.truncate(most);
     Ok(text)
 }
 
@@ -194,7 +242,7 @@ pub(crate) fn read_private(
     };
     let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
     vet(&status, FileType::RegularFile).map_err(|reason| Error::new("read", path, reason))?;
-    let text = read_whole(&file, limit).map_err(|errno| failed(path, errno))?;
+    let text = read_whole(&file, status.st_size, limit).map_err(|errno| failed(path, errno))?;
     if text.len() > limit {
         return Err(too_large(path, limit));
     }

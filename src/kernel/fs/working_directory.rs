@@ -183,6 +183,31 @@ impl WorkingDirectory {
         entered.map_err(|errno| Error::from_errno("keep", object, errno))
     }
 
+    /// Makes it the calling thread's again, as [`WorkingDirectory::restore`] does, where the thread has just entered
+    /// another mount namespace and is at the top of that.
+    ///
+    /// # Errors
+    ///
+    /// As [`WorkingDirectory::restore`].
+    pub(crate) fn restore_in_view(&self) -> Result<()> {
+        match self.find_again() {
+            true => Ok(()),
+            false => self.restore(),
+        }
+    }
+
+    /// The place of the working directory that the calling thread has now, which is this one's where its path is the
+    /// same: in a view of the root directory that this one was in, to which it was restored.
+    #[must_use]
+    pub(crate) fn restored_location(&self) -> Location {
+        let path = rustix::process::getcwd(Vec::new()).ok();
+        let is_same = path.is_some_and(|path| path.to_str().ok() == self.path());
+        match is_same {
+            true => self.location.clone(),
+            false => Self::own().location,
+        }
+    }
+
     /// Makes `before` the working directory of the calling thread again, or this one where that is not the directory
     /// `left` any more, in which the host process was left: it has moved by itself since. Either is looked for at its
     /// path in the present view; where that leads elsewhere, this one, if it is the one wanted, is entered by its
