@@ -290,7 +290,7 @@ fn errors(call: &Call) -> Vec<Injection> {
         .number
         .checked_rem(all.len())
         .and_then(|at| all.get(at));
-    match std::env::var_os("JNS_FAULTS").is_some_and(|word| word == "all") {
+    match tries_all() {
         true => all,
         false => chosen.copied().into_iter().collect(),
     }
@@ -301,7 +301,13 @@ fn first_error(call: &Call) -> Vec<Injection> {
     all_errors(&call.name).into_iter().take(1).collect()
 }
 
-/// The call is the last one of the process.
+/// Whether every error is tried, and every end, instead of one of each kind.
+fn tries_all() -> bool {
+    std::env::var_os("JNS_FAULTS").is_some_and(|word| word == "all")
+}
+
+/// The process ends before the call. Behind a call that nobody can tell of, that is the same as before it, and not tried
+/// again.
 fn kill(_: &Call) -> Vec<Injection> {
     vec![Injection::Kill]
 }
@@ -316,6 +322,18 @@ fn all_errors(name: &str) -> Vec<Injection> {
         _ => &["EIO", "ENOMEM", "EPERM"],
     };
     names.iter().copied().map(Injection::Error).collect()
+}
+
+impl Call {
+    /// Whether what happens before the call comes to the same as what happens behind it.
+    fn is_unseen_at(&self, injection: Injection) -> bool {
+        match injection {
+            Injection::Error(_) => false,
+            Injection::Kill => self.is_unseen,
+            // Who waits for a lock sees that it is closed.
+            Injection::Stop => self.is_unseen && self.name != "close",
+        }
+    }
 }
 
 /// Traces a session, then repeats it with each of the injections at each of its calls.
@@ -372,7 +390,7 @@ fn work(
     }
 }
 
-/// The calls between the markers, each with its injections; says how many there are.
+/// The calls between the markers, each with its injections, less those that come to the same; says how many there are.
 fn enumerate(
     machine: &Machine,
     scene: Scene,
@@ -386,13 +404,17 @@ fn enumerate(
         calls.len() > 10,
         "the module's calls are between the markers: {calls:?}"
     );
-    let with_injections = |call: &Call| {
-        let call = call.clone();
-        injections(&call.clone())
-            .into_iter()
-            .map(move |injection| (call.clone(), injection))
-    };
-    let jobs: VecDeque<_> = calls.iter().flat_map(with_injections).collect();
+    let mut jobs = VecDeque::new();
+    let mut before: Option<&Call> = None;
+    for call in &calls {
+        let is_same = |injection: &Injection| {
+            before.is_some_and(|before| before.is_unseen_at(*injection)) && !tries_all()
+        };
+        let wanted = injections(call).into_iter();
+        let wanted = wanted.filter(|injection| !is_same(injection));
+        jobs.extend(wanted.map(|injection| (call.clone(), injection)));
+        before = Some(call);
+    }
     println!("{scene:?}: {} calls, {} runs", calls.len(), jobs.len());
     jobs
 }

@@ -41,7 +41,61 @@ pub const FILE: &str = "/mnt/trace";
 pub struct Call {
     pub name: String,
     pub number: usize,
+    /// Whether nobody else can tell that it was made: the end of a process before it and behind it is the same.
+    pub is_unseen: bool,
     line: String,
+}
+
+/// Calls that look, or change what the process alone has and loses as it ends.
+const UNSEEN: &[&str] = &[
+    "access",
+    "brk",
+    "capget",
+    "close",
+    "dup",
+    "faccessat",
+    "faccessat2",
+    "fcntl",
+    "fstat",
+    "fstatfs",
+    "fsconfig",
+    "fsopen",
+    "getcwd",
+    "getdents64",
+    "getegid",
+    "geteuid",
+    "getgid",
+    "getpid",
+    "getrandom",
+    "gettid",
+    "getuid",
+    "getxattr",
+    "lgetxattr",
+    "lseek",
+    "lstat",
+    "madvise",
+    "mmap",
+    "mprotect",
+    "munmap",
+    "newfstatat",
+    "pread64",
+    "read",
+    "readlink",
+    "readlinkat",
+    "stat",
+    "statfs",
+    "statx",
+    "sysinfo",
+];
+
+/// Calls that do no more than that where they make no file.
+const OPENING: &[&str] = &["open", "openat", "openat2"];
+
+fn is_unseen(name: &str, line: &str) -> bool {
+    let makes = ["O_CREAT", "O_TRUNC", "O_TMPFILE"]
+        .iter()
+        .any(|flag| line.contains(flag));
+    UNSEEN.contains(&name) || (OPENING.contains(&name) && !makes)
 }
 
 impl fmt::Display for Call {
@@ -153,6 +207,7 @@ impl Trace {
                 calls.push(Call {
                     name: name.to_owned(),
                     number: *number,
+                    is_unseen: is_unseen(name, line),
                     line: line.chars().take(160).collect(),
                 });
             }
