@@ -3,12 +3,19 @@
 use crate::error::Error;
 use crate::store::layout::DEFAULT_STORE;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fmt;
 
 /// An absolute path without `.`, `..`, repeated or trailing slashes, that is not `/` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AbsPath(String);
+
+/// The path of a place in a view: `/`, or an absolute path of the form of [`AbsPath`], of any length. A walk has found it,
+/// or it is an [`AbsPath`] in a view whose root directory is another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ViewPath(String);
 
 /// One name in a directory: not empty, not `.` or `..`, without a slash or NUL, at most 255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,25 +28,7 @@ impl AbsPath {
     ///
     /// A sentence fragment saying which rule the text breaks.
     pub fn new(text: &str) -> Result<Self, &'static str> {
-        let Some(rest) = text.strip_prefix('/') else {
-            return Err("a path must be absolute");
-        };
-        if rest.is_empty() {
-            return Err("the root directory cannot be used here");
-        }
-        if text.contains('\0') {
-            return Err("a path cannot hold a NUL");
-        }
-        for name in rest.split('/') {
-            match name {
-                "" => return Err("a path must not have repeated or trailing slashes"),
-                "." | ".." => return Err("a path must not have `.` or `..` in it"),
-                long if long.len() > 255 => {
-                    return Err("a name in a path is at most 255 bytes long");
-                }
-                _ => {}
-            }
-        }
+        check_names(text)?;
         if text.len() > 4095 {
             return Err("a path is at most 4095 bytes long");
         }
@@ -61,6 +50,102 @@ impl AbsPath {
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
         is_within(&self.0, ancestor.as_str())
+    }
+}
+
+fn check_names(text: &str) -> Result<(), &'static str> {
+    let Some(rest) = text.strip_prefix('/') else {
+        return Err("a path must be absolute");
+    };
+    if rest.is_empty() {
+        return Err("the root directory cannot be used here");
+    }
+    if text.contains('\0') {
+        return Err("a path cannot hold a NUL");
+    }
+    for name in rest.split('/') {
+        match name {
+            "" => return Err("a path must not have repeated or trailing slashes"),
+            "." | ".." => return Err("a path must not have `.` or `..` in it"),
+            long if long.len() > 255 => {
+                return Err("a name in a path is at most 255 bytes long");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl ViewPath {
+    /// The path `text`, or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence fragment saying which rule the text breaks.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "/" => Ok(Self::root()),
+            _ => check_names(text).map(|()| Self(text.to_owned())),
+        }
+    }
+
+    /// The root directory.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// The path that a walk has found, of the names on the way: `/one/two`, and nothing for the root directory.
+    #[must_use]
+    pub(crate) fn walked(names: &str) -> Self {
+        match names {
+            "" => Self::root(),
+            _ => Self(names.to_owned()),
+        }
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&AbsPath> for ViewPath {
+    fn from(path: &AbsPath) -> Self {
+        Self(path.0.clone())
+    }
+}
+
+impl AsRef<OsStr> for ViewPath {
+    fn as_ref(&self) -> &OsStr {
+        self.0.as_ref()
+    }
+}
+
+impl PartialEq<str> for ViewPath {
+    fn eq(&self, text: &str) -> bool {
+        self.0 == text
+    }
+}
+
+impl PartialEq<&str> for ViewPath {
+    fn eq(&self, text: &&str) -> bool {
+        self.0 == *text
+    }
+}
+
+impl TryFrom<String> for ViewPath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::new(&text).map_err(|reason| Error::new("use the path", &text, reason))
+    }
+}
+
+impl fmt::Display for ViewPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -152,6 +237,21 @@ mod tests {
             AbsPath::new("/"),
             Err("the root directory cannot be used here")
         );
+    }
+
+    #[test]
+    fn a_path_of_a_view_may_be_its_root() {
+        for (text, is_right) in [
+            ("/", true),
+            ("/a", true),
+            ("/a/", false),
+            ("//", false),
+            ("", false),
+        ] {
+            let read = serde_json::from_str::<ViewPath>(&format!("\"{text}\""));
+            assert_eq!(read.is_ok(), is_right, "{text}");
+        }
+        assert_eq!(ViewPath::walked(""), ViewPath::root());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::kernel::init::Known;
 use crate::kernel::mount::volume::Volume;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
+use crate::path::ViewPath;
 use crate::plan::Plan;
 
 /// The namespace that a login got, and all that appears in it.
@@ -16,12 +17,12 @@ pub struct Applied {
     /// The namespace that it is in.
     pub namespace: Identity,
     /// The paths that were covered, in order.
-    pub paths: Vec<String>,
+    pub paths: Vec<ViewPath>,
     /// The paths where something was attached, without links. What stays visible in what is inherited is not among
     /// them.
-    pub attached: Vec<String>,
+    pub attached: Vec<ViewPath>,
     /// The paths of `attached` at which commands find the same that the user runs as somebody else.
-    pub inherited: Vec<String>,
+    pub inherited: Vec<ViewPath>,
     /// The reasons why a step was left out, or an entry does not stay visible; a line each.
     pub notes: Vec<String>,
     /// The directories of the user's, the group's or the session's own that appear in the namespace.
@@ -31,7 +32,7 @@ pub struct Applied {
     /// The entries that `keep` has found in directories of the host that are covered.
     pub kept: Vec<Found>,
     /// Sources that would have appeared in it too, had they existed: paths in the view of the host.
-    pub missing: Vec<String>,
+    pub missing: Vec<ViewPath>,
     /// The directories that end with the session.
     pub session_directories: Vec<SessionDirectory>,
     /// The first process of the PID namespace of its own, and what to end it by; nothing where it has none.
@@ -46,7 +47,7 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownPath {
     /// Its path in the view of the host, as it led there.
-    pub path: String,
+    pub path: ViewPath,
     /// Its device and inode.
     pub identity: FileIdentity,
     /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
@@ -77,9 +78,9 @@ impl Applied {
         let paths = || volumes.iter().map(|volume| volume.path.clone());
         self.paths.extend(paths());
         self.attached.extend(paths());
-        let is_inherited = |path: &String| {
+        let is_inherited = |path: &ViewPath| {
             let mut inherited = plan.volumes.iter().filter(|volume| volume.inherit);
-            inherited.any(|volume| volume.path.as_str() == path)
+            inherited.any(|volume| *path == *volume.path.as_str())
         };
         self.inherited.extend(paths().filter(is_inherited));
         self.volumes = volumes.to_vec();

@@ -5,6 +5,7 @@ use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
 use crate::kernel::fs::walk::{Cover, Place};
 use crate::kernel::mount::{self, Extent, Preparation, Travel};
+use crate::path::ViewPath;
 use crate::path::is_within;
 use crate::plan::{Step, View};
 use crate::policy::value::Propagation;
@@ -114,25 +115,27 @@ impl<'p> Covers<'p> {
     }
 
     /// The paths of their steps, parents before children.
-    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
-        self.views.iter().map(|view| view.step.path.to_string())
+    pub(super) fn paths(&self) -> impl Iterator<Item = ViewPath> {
+        self.views
+            .iter()
+            .map(|view| ViewPath::from(&view.step.path))
     }
 
     /// Lists the paths where something is attached, without links. What stays visible in what commands find too is not
     /// among them: they find that with it.
-    pub(super) fn attached(&self) -> impl Iterator<Item = String> {
+    pub(super) fn attached(&self) -> impl Iterator<Item = ViewPath> {
         self.views.iter().flat_map(|view| {
             let visible = view.visible.iter().filter(|_| !view.step.inherit);
-            let paths = visible.map(|entry| entry.path.clone());
-            std::iter::once(view.target.path().to_owned()).chain(paths)
+            let paths = visible.map(|entry| ViewPath::walked(&entry.path));
+            std::iter::once(ViewPath::walked(view.target.path())).chain(paths)
         })
     }
 
     /// Lists the paths where something is attached and commands find the same.
-    pub(super) fn inherited(&self) -> Vec<String> {
+    pub(super) fn inherited(&self) -> Vec<ViewPath> {
         let inherited = self.views.iter().filter(|view| view.step.inherit);
         inherited
-            .map(|view| view.target.path().to_owned())
+            .map(|view| ViewPath::walked(view.target.path()))
             .collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::kernel::fs::device::Multiplexer;
 use crate::kernel::fs::entries::{Found, MOST_MATCHES};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::Place;
-use crate::path::AbsPath;
+use crate::path::{AbsPath, ViewPath};
 use crate::plan::{NewRoot, Step};
 use std::fmt::Display;
 
@@ -22,7 +22,7 @@ pub(super) struct Findings {
     /// The number of entries that the patterns of `keep` have matched so far.
     matches: usize,
     /// Sources that would have been used, had they existed: paths in the view of the host.
-    missing: Vec<String>,
+    missing: Vec<ViewPath>,
     /// The reasons why a step was left out, or an entry is not visible; a line each.
     notes: Vec<String>,
     /// The way in which terminals are opened in the directory for devices, where it is built.
@@ -35,8 +35,10 @@ impl Findings {
     /// Notes a place of the caller's that the session sees, by the path that led there: who joins its namespace looks
     /// whether that still leads there, by way of the same links or others.
     pub(super) fn note_source(&mut self, path: &str, place: &Place) {
+        // One of an fstab may have repeated slashes; without links it leads there, too.
+        let path = ViewPath::new(path).unwrap_or_else(|_| ViewPath::walked(&place.path));
         self.sources.push(ShownPath {
-            path: path.to_owned(),
+            path,
             identity: FileIdentity::of(&place.status),
             form: None,
         });
@@ -46,7 +48,7 @@ impl Findings {
     /// the caller's, and is not recorded.
     pub(super) fn note_shown(&mut self, place: &Place, view: SessionView<'_, '_>) {
         if !view.covers.have(&place.path) {
-            self.note_source(&view.path_of_caller(&place.path), place);
+            self.note_source(view.path_of_caller(&place.path).as_str(), place);
         }
     }
 
@@ -54,14 +56,14 @@ impl Findings {
     pub(super) fn note_visible(&mut self, found: Found, view: SessionView<'_, '_>) {
         if !view.covers.have(&found.directory) {
             self.visible.push(Found {
-                directory: view.path_of_caller(&found.directory),
+                directory: view.path_of_caller(&found.directory).to_string(),
                 ..found
             });
         }
     }
 
     /// Notes a path of the caller's that is missing.
-    pub(super) fn note_missing(&mut self, path: String) {
+    pub(super) fn note_missing(&mut self, path: ViewPath) {
         self.missing.push(path);
     }
 
@@ -87,7 +89,7 @@ impl Findings {
             found.is_err_and(|error| error.is_absent())
         };
         match step.view.source().filter(is_absent) {
-            Some(source) if view.root.is_some() => self.note_missing(source.to_string()),
+            Some(source) if view.root.is_some() => self.note_missing(ViewPath::from(source)),
             Some(source) => self.note_missing_in(view, source),
             None => self.note_missing_in(view, &step.path),
         }
@@ -96,7 +98,7 @@ impl Findings {
     /// Notes that the session has no root directory of its own although the plan has one.
     pub(super) fn leave_out_root(&mut self, wanted: &NewRoot, reason: &Error) {
         self.notes.push(format!("/ stays as it is: {reason}"));
-        self.note_missing(wanted.path.to_string());
+        self.note_missing(ViewPath::from(&wanted.path));
     }
 
     /// Notes that a volume is not opened although the plan has it.

@@ -16,6 +16,7 @@ use crate::kernel::fs::directory::{self, Draft, ExpectedInstance, Form, Publicat
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::label;
 use crate::kernel::fs::walk::{self, Place, Trust};
+use crate::path::ViewPath;
 use crate::plan::{Instance, Lifetime, Parent};
 use crate::store::layout::LAYER_MODE;
 use rustix::fd::OwnedFd;
@@ -156,7 +157,7 @@ impl<'p> Instances<'p> {
         let status =
             rustix::fs::fstat(opened).map_err(|errno| Error::from_errno("examine", path, errno))?;
         self.shown.push(ShownPath {
-            path: path.to_owned(),
+            path: ViewPath::walked(path),
             identity: FileIdentity::of(&status),
             // Its owner may change it as they like.
             form: (status.st_uid != context.uid()).then(|| Form::of(&status)),

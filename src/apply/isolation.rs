@@ -16,6 +16,7 @@ use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::network;
 use crate::kernel::process::Process;
+use crate::path::ViewPath;
 use crate::plan::{Isolation, Network, Plan, Processes};
 use crate::policy::value::Attributes;
 use rustix::fd::OwnedFd;
@@ -155,13 +156,16 @@ impl<'p> OtherNamespaces<'p> {
     }
 
     /// Lists the paths where something is attached.
-    pub(super) fn points(&self) -> impl Iterator<Item = String> {
+    pub(super) fn points(&self) -> impl Iterator<Item = ViewPath> {
         let of_processes = self.processes.iter().flat_map(|table| {
-            let beneath = table.beneath.iter().map(|beneath| beneath.path.clone());
-            std::iter::once(PROC.to_owned()).chain(beneath)
+            let beneath = table
+                .beneath
+                .iter()
+                .map(|beneath| ViewPath::walked(&beneath.path));
+            std::iter::once(ViewPath::walked(PROC)).chain(beneath)
         });
         let queues = self.isolation.ipc.iter();
-        of_processes.chain(queues.map(|_| MESSAGE_QUEUES.to_owned()))
+        of_processes.chain(queues.map(|_| ViewPath::walked(MESSAGE_QUEUES)))
     }
 
     /// Lists what of the host appears in the session: the network namespace that the plan names.
@@ -176,7 +180,7 @@ fn named(name: &str) -> Result<(OtherNamespace, ShownPath)> {
     let status =
         rustix::fs::fstat(&found).map_err(|errno| Error::from_errno("examine", &path, errno))?;
     let shown = ShownPath {
-        path,
+        path: ViewPath::walked(&path),
         identity: FileIdentity::of(&status),
         form: None,
     };

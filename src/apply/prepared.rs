@@ -14,6 +14,7 @@ use super::{believed, conflicts, hooks, places, views};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::namespace::Identity;
+use crate::path::ViewPath;
 use crate::plan::{Plan, Step, View};
 
 /// The advice that keeps a login from being refused because root may not look for the path or the source of its rule.
@@ -170,7 +171,7 @@ impl<'p> Prepared<'p> {
 
     /// Lets everything stay that was made, and returns what it is.
     pub(super) fn finish(&mut self, namespace: Identity) -> Applied {
-        let root = || self.root.iter().map(|_| "/".to_owned());
+        let root = || self.root.iter().map(|_| ViewPath::root());
         let mut applied = Applied {
             paths: root().chain(self.covers.paths()).collect(),
             attached: root().chain(self.covers.attached()).collect(),

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::{Place, Walker};
 use crate::kernel::mount::{self, Extent};
+use crate::path::ViewPath;
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
 
@@ -35,9 +36,9 @@ impl SessionView<'_, '_> {
     }
 
     /// A path of the session's, as the caller has it.
-    pub(super) fn path_of_caller(&self, path: &str) -> String {
+    pub(super) fn path_of_caller(&self, path: &str) -> ViewPath {
         let root = self.root.map_or("", |root| root.path());
-        format!("{root}{path}")
+        ViewPath::walked(&format!("{root}{path}"))
     }
 
     /// Opens what the session would see at a path, where the caller sees it: nothing unless it is the new root
@@ -47,7 +48,7 @@ impl SessionView<'_, '_> {
         let same = self
             .context
             .walker
-            .open(&self.path_of_caller(path), &[])
+            .open(self.path_of_caller(path).as_str(), &[])
             .ok();
         same.filter(|same| FileIdentity::of(&same.status) == FileIdentity::of(status))
     }

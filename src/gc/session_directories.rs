@@ -37,7 +37,7 @@ impl Collector<'_> {
             for directory in &session.directories {
                 let over = match &elsewhere {
                     Some(reason) => {
-                        self.leave(Kind::SessionDirectory, &directory.path, reason);
+                        self.leave(Kind::SessionDirectory, directory.path.as_str(), reason);
                         false
                     }
                     None => self.collect_session_directory(session.uid, directory, &mounts),
@@ -97,7 +97,7 @@ impl Collector<'_> {
 
 /// Whether the path leads to the directory that is recorded: another one is none of the session's.
 fn is_there(uid: u32, directory: &Shown) -> Result<bool> {
-    match Walker::new(Trust::User(uid))?.open(&directory.path, &[]) {
+    match Walker::new(Trust::User(uid))?.open(directory.path.as_str(), &[]) {
         Err(missing) if missing.is_missing() => Ok(false),
         found => Ok(FileIdentity::of(&found?.status) == directory.identity()),
     }

@@ -3,6 +3,7 @@
 use crate::apply::{InitTarget, Subject};
 use crate::error::Result;
 use crate::kernel::process::helper::Helper;
+use crate::path::ViewPath;
 use crate::plan::{self, Hook, Init, OnFailure, When};
 use serde::{Deserialize, Serialize};
 
@@ -86,10 +87,12 @@ impl Preparation {
 /// One whose failure denies the session has failed.
 pub(super) fn prepare(
     inits: &[Preparation],
-    paths: &[String],
+    paths: &[ViewPath],
     subject: &Subject<'_>,
 ) -> Result<()> {
-    let mut shown = inits.iter().filter(|init| paths.contains(&init.path));
+    let mut shown = inits
+        .iter()
+        .filter(|init| paths.iter().any(|path| *path == *init.path));
     shown.try_for_each(|init| init.run(subject))
 }
 

@@ -16,6 +16,7 @@ use crate::kernel::namespace::Root;
 use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
 use crate::login::{Login, Request, Unknown, is_effective_root};
+use crate::path::ViewPath;
 use crate::policy::Settings;
 use crate::session::ledger::shortened;
 use crate::session::origin::{Caller, return_to_origin};
@@ -470,7 +471,10 @@ fn report(session: &SessionNamespace, login: &Login) {
     let Login { user, service, .. } = login;
     let paths = match session.paths.as_slice() {
         [] => String::new(),
-        paths => format!(" ({})", paths.join(" ")),
+        paths => {
+            let paths: Vec<&str> = paths.iter().map(ViewPath::as_str).collect();
+            format!(" ({})", paths.join(" "))
+        }
     };
     let verb = if session.joined { "joined" } else { "made" };
     let namespace = session.namespace;

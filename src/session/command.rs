@@ -16,6 +16,7 @@ use crate::kernel::mount::volume::Opening;
 use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities};
 use crate::login::Login;
+use crate::path::ViewPath;
 use std::collections::BTreeMap;
 
 /// A command that is called in a session, and clones of that session's directories.
@@ -184,7 +185,7 @@ impl<'c> Command<'c> {
         record: Option<NamespaceRecord>,
         namespace: Identity,
     ) -> SessionNamespace {
-        let paths: Vec<String> = self.directories.paths().map(str::to_owned).collect();
+        let paths: Vec<ViewPath> = self.directories.paths().map(ViewPath::walked).collect();
         let caller = &self.caller.record;
         // In a command of a command, they are still those of the first one's caller.
         let user = caller.caller.as_ref().unwrap_or(&caller.user).clone();
@@ -214,7 +215,7 @@ impl<'c> Command<'c> {
 }
 
 /// The paths, and those of `more` that are not among them.
-fn with(mut paths: Vec<String>, more: &[String]) -> Vec<String> {
+fn with(mut paths: Vec<ViewPath>, more: &[ViewPath]) -> Vec<ViewPath> {
     for path in more {
         if !paths.contains(path) {
             paths.push(path.clone());

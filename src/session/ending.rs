@@ -8,6 +8,7 @@ use crate::apply::{self, Applied, SessionDirectory};
 use crate::error::Result;
 use crate::kernel::fs::walk::Trust;
 use crate::login::SessionId;
+use crate::path::ViewPath;
 
 /// Directories that end with a session which is being opened.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Ending {
 pub(super) fn outside_of_store(directories: &[SessionDirectory]) -> Vec<Shown> {
     let outside = directories.iter().filter(|directory| !directory.enclosed);
     let shown = outside.map(|directory| Shown {
-        path: directory.path.to_string(),
+        path: ViewPath::from(&directory.path),
         device: directory.identity.device,
         inode: directory.identity.inode,
         form: None,

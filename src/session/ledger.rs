@@ -16,7 +16,7 @@ use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
 use crate::login::{Login, SessionId};
-use crate::path::AbsPath;
+use crate::path::{AbsPath, ViewPath};
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
 use rustix::io::Errno;
@@ -68,13 +68,13 @@ pub struct NamespaceRecord {
     #[serde(default, deserialize_with = "plan_unless_empty")]
     pub plan: Option<PlanDigest>,
     /// The paths that are covered in it, in order.
-    pub paths: Vec<String>,
+    pub paths: Vec<ViewPath>,
     /// The paths where the module attached something in it, without links.
     #[serde(default)]
-    pub attached: Vec<String>,
+    pub attached: Vec<ViewPath>,
     /// The paths of `attached` at which commands find the same that are run from it as somebody else.
     #[serde(default)]
-    pub inherited: Vec<String>,
+    pub inherited: Vec<ViewPath>,
     /// The user whose directories it shows besides, in whose session it was made for one command.
     #[serde(default)]
     pub caller: Option<String>,
@@ -92,7 +92,7 @@ pub struct NamespaceRecord {
     pub kept: Vec<Found>,
     /// Sources that would have appeared in it too, had they existed: paths in the view that its first session came
     /// from.
-    pub missing: Vec<String>,
+    pub missing: Vec<ViewPath>,
     /// The volumes that were opened in it.
     #[serde(default)]
     pub volumes: Vec<Volume>,
@@ -117,7 +117,7 @@ pub struct OtherNamespaceRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// Its path, as it led there.
-    pub path: String,
+    pub path: ViewPath,
     /// The device that it is on, as stat(2) numbers it.
     pub device: u64,
     /// Its inode.
@@ -203,13 +203,13 @@ impl Shown {
     /// of no use to a new login.
     #[must_use]
     fn is_there(&self) -> bool {
-        match rustix::fs::stat(&self.path) {
+        match rustix::fs::stat(self.path.as_str()) {
             Ok(status) => {
                 let same = FileIdentity::of(&status) == self.identity();
                 same && self.form.is_none_or(|form| Form::of(&status) == form)
             }
             // Root may not look at it.
-            Err(Errno::ACCESS) => mount::reopen(&self.path)
+            Err(Errno::ACCESS) => mount::reopen(self.path.as_str())
                 .is_ok_and(|place| unseen::is_same(place, self.identity()) == Ok(true)),
             Err(_) => false,
         }
@@ -218,8 +218,8 @@ impl Shown {
 
 /// Whether one of the paths that a namespace covers, in order, is the root directory itself: a `[[root]]` comes first.
 #[must_use]
-pub fn has_own_root(paths: &[String]) -> bool {
-    paths.first().is_some_and(|path| path == "/")
+pub fn has_own_root(paths: &[ViewPath]) -> bool {
+    paths.first() == Some(&ViewPath::root())
 }
 
 impl NamespaceRecord {
@@ -227,7 +227,7 @@ impl NamespaceRecord {
     #[must_use]
     pub fn is_up_to_date(&self) -> bool {
         let mut shown = self.instances.iter().chain(&self.sources);
-        let is_missing = |path: &String| rustix::fs::stat(path).is_err();
+        let is_missing = |path: &ViewPath| rustix::fs::stat(path.as_str()).is_err();
         let kept = Found::are_current(&self.kept, self.uid);
         let there = kept && shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
         there && self.volumes.iter().all(Volume::is_served)
@@ -237,7 +237,10 @@ impl NamespaceRecord {
     /// directory vanishes everywhere when that is removed on the host, and goes with it when it is renamed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let covered = self.paths.iter().all(|path| mount::is_mount_point(path));
+        let covered = self
+            .paths
+            .iter()
+            .all(|path| mount::is_mount_point(path.as_str()));
         covered && self.volumes.iter().all(Volume::is_mounted)
     }
 

@@ -13,6 +13,7 @@ use crate::kernel::namespace::guard::AtOrigin;
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::Process;
 use crate::login::SessionId;
+use crate::path::ViewPath;
 
 /// The namespace that a session is in. Dropped, the thread is back where it was; only [`SessionNamespace::commit`] lets
 /// it stay.
@@ -23,7 +24,7 @@ pub struct SessionNamespace {
     /// Whether another login made it.
     pub joined: bool,
     /// The paths that are covered in it, in order.
-    pub paths: Vec<String>,
+    pub paths: Vec<ViewPath>,
     /// The record of it in the ledger; nothing where no record can be kept.
     pub record: Option<NamespaceRecord>,
     /// The user whose directories it shows as well, in whose session the command was called.

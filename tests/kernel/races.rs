@@ -210,7 +210,7 @@ fn a_volume_whose_directory_is_exchanged_takes_no_other_mount_with_it() {
         let close = |mount| {
             let path = "/mnt/alice/a/t".to_owned();
             volume::close(&[Volume {
-                path,
+                path: pam_jns::path::ViewPath::new(&path).unwrap(),
                 mount,
                 daemons: Vec::new(),
                 close: None,

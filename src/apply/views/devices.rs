@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::kernel::fs::device;
 use crate::kernel::fs::walk::Place;
 use crate::kernel::mount::{self, AttributeChange, Extent, Memory, Preparation, attribute};
+use crate::path::ViewPath;
 use crate::plan::Step;
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
@@ -39,7 +40,7 @@ pub(super) fn build(
     for name in device::NODES.iter().chain(&[LOG]) {
         let path = format!("/dev/{name}");
         match context.walker.open(&path, &[]) {
-            Err(missing) if missing.is_missing() => findings.note_missing(path),
+            Err(missing) if missing.is_missing() => findings.note_missing(ViewPath::walked(&path)),
             found => {
                 let place = found?;
                 findings.note_source(&path, &place);

@@ -8,6 +8,7 @@ use crate::apply::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Draft;
 use crate::kernel::fs::walk::{self, Place, file_type};
+use crate::path::ViewPath;
 use crate::path::is_within;
 use crate::plan::{Step, View};
 use rustix::fs::FileType;
@@ -26,7 +27,7 @@ pub(in crate::apply) fn locate<'p>(
     let path = step.path.as_str();
     let hosts = match walk::open_plainly(path) {
         Err(missing) if missing.is_missing() => {
-            findings.note_missing(path.to_owned());
+            findings.note_missing(ViewPath::walked(path));
             return Ok(None);
         }
         found => found?,

@@ -4,6 +4,7 @@ use crate::kernel::mount::mount_table::{Mount, OwnTable};
 use crate::kernel::mount::reopen;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::leave_for;
+use crate::path::ViewPath;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, StatxFlags};
 use serde::Serialize;
@@ -23,12 +24,12 @@ pub struct Memory {
 ///
 /// It is entered, because a path by way of a process begins at that process's root directory, which its user
 /// may have changed.
-pub fn memory(namespace: &Namespace, paths: &[String]) -> Vec<Memory> {
+pub fn memory(namespace: &Namespace, paths: &[ViewPath]) -> Vec<Memory> {
     let (Ok(table), Ok(_away)) = (OwnTable::find(), leave_for(namespace)) else {
         return Vec::new();
     };
     let mounts = table.read().unwrap_or_default();
-    let found = paths.iter().filter_map(|path| {
+    let found = paths.iter().map(ViewPath::as_str).filter_map(|path| {
         // Whoever serves such a file system could let this process wait for ever.
         let slow = |mount: &Mount| mount.kind.starts_with(b"fuse") && mount.is_above(path);
         if mounts.iter().any(slow) {

@@ -30,7 +30,7 @@ pub fn count(census: &mut Census) {
             let used = *known
                 .entry(instance.identity())
                 .or_insert_with(|| count_instance(instance, &mut progress));
-            let path = instance.path.clone();
+            let path = instance.path.to_string();
             entry.volumes.push(Volume { path, used });
         }
     }
@@ -39,7 +39,7 @@ pub fn count(census: &mut Census) {
 /// Nothing where another directory has its path by now, or none.
 fn count_instance(instance: &Shown, progress: &mut CountProgress) -> Option<Usage> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let top = rustix::fs::open(&instance.path, flags, Mode::empty()).ok()?;
+    let top = rustix::fs::open(instance.path.as_str(), flags, Mode::empty()).ok()?;
     let status = rustix::fs::fstat(&top).ok()?;
     if FileIdentity::of(&status) != instance.identity() {
         return None;
@@ -51,7 +51,7 @@ fn count_instance(instance: &Shown, progress: &mut CountProgress) -> Option<Usag
         },
         linked: BTreeSet::new(),
         progress,
-        path: &instance.path,
+        path: instance.path.as_str(),
     };
     count.tree(top);
     Some(count.usage)
@@ -168,6 +168,7 @@ pub fn readable(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::ViewPath;
 
     #[test]
     fn sizes_are_readable() {
@@ -188,7 +189,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let FileIdentity { device, inode } = FileIdentity::of(&rustix::fs::stat(path).unwrap());
         let instance = Shown {
-            path: path.to_owned(),
+            path: ViewPath::new(path).unwrap(),
             device,
             inode,
             form: None,
@@ -224,7 +225,7 @@ mod tests {
     fn another_directory_of_that_name_is_not_counted() {
         let top = tempfile::tempdir().unwrap();
         let instance = Shown {
-            path: top.path().to_str().unwrap().to_owned(),
+            path: ViewPath::new(top.path().to_str().unwrap()).unwrap(),
             device: 0,
             inode: 0,
             form: None,

@@ -5,6 +5,7 @@ use super::memory::Memory;
 use super::space::readable;
 use crate::cli::terminal::{Screen, Tone};
 use crate::error::harmless;
+use crate::path::ViewPath;
 use crate::session::NamespaceRecord;
 use humantime::format_duration;
 use std::time::{Duration, SystemTime};
@@ -47,7 +48,10 @@ impl Show {
             number => count_processes(number),
         });
         let record = entry.record.as_ref();
-        words.extend(record.map(|record| harmless(&record.paths.join(" "))));
+        words.extend(record.map(|record| {
+            let paths: Vec<&str> = record.paths.iter().map(ViewPath::as_str).collect();
+            harmless(&paths.join(" "))
+        }));
         words.extend(record.and_then(caller));
         words.extend(programs(entry));
         words.extend(record.and_then(isolation));

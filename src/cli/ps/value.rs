@@ -3,6 +3,7 @@
 use super::census::{NamespaceEntry, SessionEntry, Volume};
 use super::memory::Memory;
 use crate::login::SessionId;
+use crate::path::ViewPath;
 use crate::plan::PlanDigest;
 use crate::session::PinKey;
 use serde::{Serialize, Serializer};
@@ -21,7 +22,7 @@ struct NamespaceDocument<'c> {
     caller: Option<&'c str>,
     made: Option<u64>,
     plan: Option<&'c PlanDigest>,
-    paths: Option<&'c [String]>,
+    paths: Option<&'c [ViewPath]>,
     isolation: Option<&'c BTreeMap<String, String>>,
     init: Option<u32>,
     memory: &'c [Memory],

@@ -14,6 +14,7 @@ use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::kernel::namespace::guard::{
     NamespaceGuard, PINS, forget_pins, leave_for_copy, separate, share_mounts,
 };
+use crate::path::ViewPath;
 use crate::path::is_within;
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +27,9 @@ const DEEPEST: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub struct Attached<'r> {
     /// The paths at which the module attached something, without links.
-    pub all: &'r [String],
+    pub all: &'r [ViewPath],
     /// The paths of `all` at which commands find the same.
-    pub inherited: &'r [String],
+    pub inherited: &'r [ViewPath],
 }
 
 /// The mount table of the host, and the file in which that of another namespace is read once the thread is there.
@@ -162,7 +163,7 @@ impl CallersDirectories {
             match clone(found) {
                 Ok(None) => {}
                 Ok(Some((path, original, mount))) => directories.clones.push(Clone {
-                    is_of_policy: attached.inherited.contains(&path),
+                    is_of_policy: attached.has_given(found),
                     path,
                     mount,
                     original: (found.is_shared || found.is_slave).then_some(original),
@@ -429,7 +430,7 @@ impl Attached<'_> {
     }
 }
 
-fn is_one_of(paths: &[String], mount: &Mount) -> bool {
+fn is_one_of(paths: &[ViewPath], mount: &Mount) -> bool {
     paths.iter().any(|path| mount.place() == Path::new(path))
 }
 
@@ -542,8 +543,10 @@ mod tests {
 131 130 0:35 / /srv/bound rw shared:19 - fuse i rw
 ";
 
-    fn paths(text: &[&str]) -> Vec<String> {
-        text.iter().map(|path| (*path).to_owned()).collect()
+    fn paths(text: &[&str]) -> Vec<ViewPath> {
+        text.iter()
+            .map(|path| ViewPath::new(path).unwrap())
+            .collect()
     }
 
     #[test]

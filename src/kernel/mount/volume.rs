@@ -5,6 +5,7 @@ use crate::kernel::mount;
 use crate::kernel::namespace::Root;
 use crate::kernel::process::Process;
 use crate::kernel::process::helper::Helper;
+use crate::path::ViewPath;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -18,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// The path in its namespace, without links.
-    pub path: String,
+    pub path: ViewPath,
     /// The id of its mount.
     pub mount: u64,
     /// The processes that its program has left in the namespace.
@@ -37,7 +38,7 @@ impl Volume {
     /// Whether it is where it was opened, in the calling thread's namespace. The file system is not asked.
     #[must_use]
     pub(crate) fn is_mounted(&self) -> bool {
-        Root::unasked(&self.path).is_ok_and(|root| root.mount == self.mount)
+        Root::unasked(self.path.as_str()).is_ok_and(|root| root.mount == self.mount)
     }
 }
 
@@ -50,7 +51,7 @@ pub fn close(volumes: &[Volume]) {
             log_failure(close.run(b""));
         }
         if volume.is_mounted() {
-            log_failure(mount::detach_from(&volume.path, volume.mount));
+            log_failure(mount::detach_from(volume.path.as_str(), volume.mount));
         }
     }
 }
@@ -137,7 +138,7 @@ impl Opening {
             return Err(Error::new("open", path, reason));
         }
         self.volumes.push(Volume {
-            path: path.to_owned(),
+            path: ViewPath::walked(path),
             mount: now,
             daemons: daemons?,
             close: programs.close,

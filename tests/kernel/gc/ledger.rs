@@ -134,8 +134,14 @@ fn a_record_never_leads_elsewhere() {
         let lie = pinned.replace(&key(2001).to_string(), "../../../mnt/precious");
         let stored = serde_json::to_string(&record(2001, namespace, None)).unwrap();
         let mut other = record(2001, namespace, None);
-        other.instances = vec![instance("/mnt/user/0/../../precious")];
-        other.write(&runtime()).unwrap();
+        other.instances = vec![instance("/mnt/user/0/one/two/precious")];
+        let shown = serde_json::to_string(&other).unwrap();
+        runtime().directory("namespace").unwrap();
+        file(
+            "/run/jns/namespace/3",
+            &shown.replace("/one/two/", "/../../"),
+        );
+        age("/run/jns/namespace/3", OLD);
         file(
             "/run/jns/namespace/2",
             &stored.replace(STORE, "/run/../mnt"),
@@ -146,7 +152,7 @@ fn a_record_never_leads_elsewhere() {
         let found = gc();
         assert!(exists("/mnt/precious"));
         assert!(!exists(&session_path(1)), "{found:?}");
-        for inode in [1, 2] {
+        for inode in [1, 2, 3] {
             let path = format!("/run/jns/namespace/{inode}");
             assert!(!exists(&path), "{found:?}");
         }

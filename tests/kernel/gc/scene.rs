@@ -5,7 +5,7 @@ use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
 use pam_jns::kernel::namespace::kind::{Namespaces, OtherNamespace, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
-use pam_jns::path::AbsPath;
+use pam_jns::path::{AbsPath, ViewPath};
 use pam_jns::session::ledger::{OtherNamespaceRecord, Shown};
 use pam_jns::session::{NamespaceRecord, PinKey, Pins, Process, Runtime, SessionRecord};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
@@ -144,7 +144,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         isolation: BTreeMap::new(),
         init: None,
         plan: None,
-        paths: vec!["/tmp".to_owned()],
+        paths: vec![ViewPath::new("/tmp").unwrap()],
         store: AbsPath::new(STORE).unwrap(),
         sources: Vec::new(),
         kept: Vec::new(),
@@ -157,7 +157,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
 
 pub fn instance(path: &str) -> Shown {
     Shown {
-        path: path.to_owned(),
+        path: ViewPath::new(path).unwrap(),
         device: 0,
         inode: 0,
         form: None,
