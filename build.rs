@@ -23,6 +23,12 @@ fn main() -> Result<()> {
     // libpam unloads a module at pam_end. Rust's thread-local destructors would then run in unmapped
     // memory when a thread of the host ends, so the module must stay mapped once it was loaded.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu") {
+        // Of libgcc_s.so.1 a login needs the unwinder alone, and loading that library takes longer than loading the
+        // module. gcc(1) brings the unwinder as an archive too. It stands before the libgcc_s of the standard library
+        // in the linker's line, so that nothing is left for that one, and --as-needed drops it.
+        println!("cargo:rustc-link-lib=static:-bundle=gcc_eh");
+    }
     println!("cargo:rustc-env=JNS_BUILD={:016x}", hash_build()?);
     println!("cargo:rerun-if-env-changed=RUSTFLAGS");
     Ok(())

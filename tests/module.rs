@@ -20,11 +20,19 @@ const HOOKS: [&str; 6] = [
     "pam_sm_setcred",
 ];
 
-/// Libraries that are in every process that could load the module, and the one that unwinds its panics.
-const LIBRARIES: [&str; 4] = ["libc.so.6", "libgcc_s.so.1", "libpam.so.0", "ld-linux"];
+/// Libraries that are in every process that could load the module. What unwinds its panics is in the module itself:
+/// libgcc_s.so.1 would be looked up, opened and mapped at every login.
+const LIBRARIES: [&str; 3] = ["libc.so.6", "libpam.so.0", "ld-linux"];
+
+/// The one more that a build with SELinux needs.
+const LIBSELINUX: &str = "libselinux.so.1";
 
 /// The largest the module may be: most of it stays unread, but a leap means that something came in by accident.
 const MOST_BYTES: u64 = 1792 * 1024;
+
+/// The most places that the loader may have to fill in, at every login: pointers in constant data, and the functions of
+/// other libraries.
+const MOST_RELOCATIONS: usize = 1400;
 
 #[test]
 fn exports_the_six_hooks_and_nothing_else() {
@@ -65,7 +73,8 @@ fn needs_only_libraries_that_every_host_has() {
     let needed = needed(&dynamic);
     assert!(needed.contains(&"libc.so.6"), "{dynamic}");
     for library in needed {
-        let known = LIBRARIES.iter().any(|known| library.starts_with(known));
+        let known = LIBRARIES.iter().any(|known| library.starts_with(known))
+            || cfg!(feature = "selinux") && library == LIBSELINUX;
         assert!(known, "{library} is not among {LIBRARIES:?}");
     }
 }
@@ -74,6 +83,22 @@ fn needs_only_libraries_that_every_host_has() {
 fn is_small() {
     let size = module().metadata().unwrap().len();
     assert!(size < MOST_BYTES, "{size} bytes");
+}
+
+#[test]
+fn is_relocated_with_little_work() {
+    let table = readelf("--relocs");
+    let count = table.lines().filter(|line| line.contains(" R_")).count();
+    assert!(count > 0, "{table}");
+    assert!(count < MOST_RELOCATIONS, "{count} relocations");
+}
+
+/// A glibc older than 2.36 does not know packed relative relocations (DT_RELR), and refuses a module with them.
+#[test]
+fn has_no_packed_relocations() {
+    let dynamic = readelf("--dynamic");
+    assert!(!dynamic.contains("RELR"), "{dynamic}");
+    assert!(!readelf("--version-info").contains("DT_RELR"));
 }
 
 /// The module under test: `JNS_MODULE`, or what `make` builds.
