@@ -2,9 +2,8 @@
 
 use crate::error::Error;
 use crate::store::layout::is_hexadecimal;
-use md5::Md5;
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
-use sha2::Digest;
 use std::fmt::{self, Write};
 
 /// The number of hexadecimal digits of a SHA-256.
@@ -19,7 +18,7 @@ impl Sha256 {
     /// Computes that of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(hexadecimal(&sha2::Sha256::digest(bytes)))
+        Self(hexadecimal(&hmac_sha256::Hash::hash(bytes)))
     }
 }
 
@@ -65,7 +64,9 @@ mod tests {
     #[test]
     fn a_digest_is_the_one_that_sha256sum_and_md5sum_print() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let blocks = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
         assert_eq!(super::Sha256::of(b"").to_string(), empty);
+        assert_eq!(super::Sha256::of(&[b'a'; 1_000_000]).to_string(), blocks);
         assert_eq!(super::md5(b""), "d41d8cd98f00b204e9800998ecf8427e");
     }
 
