@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-/// A failure, made where its cause is known and logged once, where the hook or the command ends.
+/// A failure, made where its cause is known and logged once, where the hook or the command ends. It is one pointer wide:
+/// every `?` moves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
     verb: &'static str,
     object: String,
     reason: String,
@@ -12,8 +16,7 @@ pub struct Error {
     location: Option<Location>,
 }
 
-/// The part of a failure that callers ask for beside its text. An error is moved often and stays small: this is no
-/// longer than an error number alone.
+/// The part of a failure that callers ask for beside its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// Nothing is asked.
@@ -39,13 +42,22 @@ pub struct Location {
 impl Error {
     /// "cannot `verb` `object`: `reason`".
     pub fn new(verb: &'static str, object: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self {
+        Self::caused(verb, &object, &reason, Cause::Stated)
+    }
+
+    fn caused(
+        verb: &'static str,
+        object: &dyn fmt::Display,
+        reason: &dyn fmt::Display,
+        cause: Cause,
+    ) -> Self {
+        Self(Box::new(Failure {
             verb,
             object: object.to_string(),
             reason: reason.to_string(),
-            cause: Cause::Stated,
+            cause,
             location: None,
-        }
+        }))
     }
 
     /// Returns the error "cannot `verb` `object`" with the kernel's error number as the reason.
@@ -55,24 +67,21 @@ impl Error {
         errno: rustix::io::Errno,
     ) -> Self {
         let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
-        let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
-        Self {
-            cause: Cause::Number(errno.raw_os_error()),
-            ..Self::new(verb, object, reason)
-        }
+        let reason = text.split(" (os error").next().unwrap_or(&text);
+        Self::caused(verb, &object, &reason, Cause::Number(errno.raw_os_error()))
     }
 
     /// Adds the policy line that asked for what failed. The innermost location stays.
     #[must_use]
     pub fn at(mut self, location: &Location) -> Self {
-        self.location.get_or_insert_with(|| location.clone());
+        self.0.location.get_or_insert_with(|| location.clone());
         self
     }
 
     /// Adds a place in the policy that is known as text alone.
     #[must_use]
     pub fn of(self, location: &str) -> Self {
-        let reason = format!("{} ({location})", self.reason);
+        let reason = format!("{} ({location})", self.0.reason);
         self.because(reason)
     }
 
@@ -85,16 +94,16 @@ impl Error {
     /// Marks the failure as that of something that root may not look for in a directory of the user's.
     #[must_use]
     pub fn unseen(mut self) -> Self {
-        self.cause = Cause::Unseen;
+        self.0.cause = Cause::Unseen;
         self
     }
 
     /// Adds what an administrator can do, if the cause is that root may not look there.
     #[must_use]
     pub fn advise_where_unseen(self, advice: &str) -> Self {
-        match self.cause == Cause::Unseen {
+        match self.0.cause == Cause::Unseen {
             true => {
-                let reason = format!("{}; {advice}", self.reason);
+                let reason = format!("{}; {advice}", self.0.reason);
                 self.because(reason)
             }
             false => self,
@@ -105,7 +114,7 @@ impl Error {
     /// taken it away. Neither keeps a user from what is optional.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.is_missing() || self.cause == Cause::Unseen
+        self.is_missing() || self.0.cause == Cause::Unseen
     }
 
     /// Whether the cause is that the caller may not do it (EPERM).
@@ -156,11 +165,11 @@ impl Error {
         let text = self
             .errno()
             .map(|errno| std::io::Error::from_raw_os_error(errno).to_string());
-        text.is_some_and(|text| text.split(" (os error").next() == Some(self.reason.as_str()))
+        text.is_some_and(|text| text.split(" (os error").next() == Some(self.0.reason.as_str()))
     }
 
     fn errno(&self) -> Option<i32> {
-        match self.cause {
+        match self.0.cause {
             Cause::Stated => None,
             Cause::Number(number) => Some(number),
             Cause::Unseen => Some(libc::EACCES),
@@ -170,15 +179,19 @@ impl Error {
     /// Replaces the reason by one in better words than the error number's.
     #[must_use]
     pub fn because(mut self, reason: impl fmt::Display) -> Self {
-        self.reason = reason.to_string();
+        self.0.reason = reason.to_string();
         self
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.verb, self.object, self.reason)?;
-        match &self.location {
+        write!(
+            f,
+            "cannot {} {}: {}",
+            self.0.verb, self.0.object, self.0.reason
+        )?;
+        match &self.0.location {
             Some(location) => write!(f, " ({location})"),
             None => Ok(()),
         }
