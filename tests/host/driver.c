@@ -40,6 +40,8 @@ extern char **environ;
 
 static struct report {
     size_t length;
+    char is_written;      /* a lock: children of a crowd write at once */
+    int waiting, holding; /* children of a crowd */
     char text[REPORT_SIZE];
 } *report;
 
@@ -49,6 +51,8 @@ static pid_t child;
 static volatile sig_atomic_t children_that_ended;
 static int home = -1, home_directory = -1;
 static int listener = -1;
+/* That of this child of a crowd, from 0. */
+static int number = -1;
 
 static void die(const char *what) {
     fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
@@ -67,6 +71,8 @@ static void write_report(const char *path) {
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
     va_list list;
+    while (__atomic_test_and_set(&report->is_written, __ATOMIC_ACQUIRE))
+        sched_yield();
     size_t room = REPORT_SIZE - report->length;
     va_start(list, format);
     int length = vsnprintf(report->text + report->length, room, format, list);
@@ -74,6 +80,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
     if (length < 0 || (size_t)length >= room)
         die("the report is full");
     report->length += length;
+    __atomic_clear(&report->is_written, __ATOMIC_RELEASE);
 }
 
 static int no_conversation(int n, const struct pam_message **m, struct pam_response **r, void *data) {
@@ -93,6 +100,13 @@ static void start(const char *user) {
 static void start_nobody(const char *unused) {
     (void)unused;
     start(NULL);
+}
+
+/* The user whose name ends in the number of this child of a crowd. */
+static void start_numbered(const char *prefix) {
+    char user[64];
+    snprintf(user, sizeof user, "%s%d", prefix, number);
+    start(user);
 }
 
 static void use_stack(const char *name) { service = name; }
@@ -429,6 +443,28 @@ static void ask_time(const char *label) {
     say("%s milliseconds %ld\n", label, now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
+/* Costs, in nanoseconds. */
+
+static long long nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static long long nanoseconds_used(const struct rusage *used) {
+    long long seconds = used->ru_utime.tv_sec + used->ru_stime.tv_sec;
+    return (seconds * 1000000 + used->ru_utime.tv_usec + used->ru_stime.tv_usec) * 1000;
+}
+
+/* What this process and the children that it has waited for have used until now. */
+static void say_cost(const char *label) {
+    struct rusage children;
+    getrusage(RUSAGE_CHILDREN, &children);
+    long long used = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) + nanoseconds_used(&children);
+    long long wall = nanoseconds(CLOCK_MONOTONIC);
+    say("%s cpu %lld\n%s wall %lld\n", label, used, label, wall);
+}
+
 static void exists(const char *path) { say("exists %s %d\n", path, access(path, F_OK) == 0); }
 
 static void make_directory(const char *path) {
@@ -471,6 +507,18 @@ static void exit_now(const char *unused) {
     exit(99);
 }
 
+/* Stays as it is until it is killed. */
+static void hold(const char *unused) {
+    (void)unused;
+    __atomic_add_fetch(&report->holding, 1, __ATOMIC_SEQ_CST);
+    if (number < 0) {
+        say("holding\n");
+        write_report(report_path);
+    }
+    for (;;)
+        pause();
+}
+
 /* The table. Each word is NAME or NAME=VALUE. */
 
 static const struct word {
@@ -479,6 +527,7 @@ static const struct word {
 } words[] = {
     {"start", start},
     {"start-nobody", start_nobody},
+    {"start-numbered", start_numbered},
     {"stack", use_stack},
     {"user", set_user},
     {"tty", set_tty},
@@ -512,6 +561,8 @@ static const struct word {
     {"children", treat_children},
     {"locale", set_locale},
     {"time", ask_time},
+    {"cost", say_cost},
+    {"hold", hold},
     {"exists", exists},
     {"mkdir", make_directory},
     {"touch", touch},
@@ -531,7 +582,74 @@ static void run_word(const char *text) {
     die(text);
 }
 
-/* "fork WORD... join" runs the words in a child; "repeat N WORD... again" runs them N times. */
+static char **run(char **next, char **last);
+
+/* Where the words of a child end. */
+static char **join(char **next) {
+    while (strcmp(*next, "join"))
+        next++;
+    return next;
+}
+
+/* Runs the words in a child, and says what it took from its start to its end, with the end itself. */
+static void measure(char **words, char **last) {
+    struct rusage used;
+    int status;
+    long long begun = nanoseconds(CLOCK_MONOTONIC);
+    child = fork();
+    if (child == 0) {
+        run(words, last);
+        _exit(0);
+    }
+    wait4(child, &status, 0, &used);
+    long long wall = nanoseconds(CLOCK_MONOTONIC) - begun;
+    say("child %d\ntransaction cpu %lld\ntransaction wall %lld\n", status, nanoseconds_used(&used), wall);
+}
+
+static void run_in_crowd(int own_number, const int *gate, char **words, char **last) {
+    char none;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    number = own_number;
+    close(gate[1]);
+    __atomic_add_fetch(&report->waiting, 1, __ATOMIC_SEQ_CST);
+    if (read(gate[0], &none, 1) != 0)
+        die("the gate");
+    close(gate[0]);
+    run(words, last);
+    _exit(0);
+}
+
+/* Runs the words in as many children at once, and says how long it took until each of them had ended or held. The
+   gate is a pipe that ends for all of them in one moment. */
+static void crowd(int size, char **words, char **last) {
+    int gate[2], ended = 0, failed = 0, status;
+    report->waiting = report->holding = 0;
+    if (pipe(gate) < 0)
+        die("pipe");
+    for (int each = 0; each < size; each++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            die("fork");
+        if (pid == 0)
+            run_in_crowd(each, gate, words, last);
+    }
+    while (__atomic_load_n(&report->waiting, __ATOMIC_SEQ_CST) < size)
+        usleep(1000);
+    long long begun = nanoseconds(CLOCK_MONOTONIC);
+    close(gate[1]);
+    while (ended + __atomic_load_n(&report->holding, __ATOMIC_SEQ_CST) < size) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        ended += pid > 0;
+        failed += pid > 0 && status != 0;
+        if (pid == 0)
+            usleep(200);
+    }
+    say("crowd wall %lld\ncrowd failed %d\n", nanoseconds(CLOCK_MONOTONIC) - begun, failed);
+    close(gate[0]);
+}
+
+/* "fork WORD... join" runs the words in a child, "measure WORD... join" says what that costs, "crowd N WORD... join"
+   runs them in N children at once; "repeat N WORD... again" runs them N times. */
 static char **run(char **next, char **last) {
     while (next < last && strcmp(*next, "join") && strcmp(*next, "again")) {
         if (!strcmp(*next, "fork")) {
@@ -543,8 +661,13 @@ static char **run(char **next, char **last) {
             int status;
             waitpid(child, &status, 0);
             say("child %d\n", status);
-            while (strcmp(*next, "join"))
-                next++;
+            next = join(next);
+        } else if (!strcmp(*next, "measure")) {
+            measure(next + 1, last);
+            next = join(next);
+        } else if (!strcmp(*next, "crowd")) {
+            crowd(atoi(next[1]), next + 2, last);
+            next = join(next);
         } else if (!strcmp(*next, "repeat")) {
             char **body = next + 2;
             for (int left = atoi(next[1]); left > 0; left--)

@@ -14,19 +14,23 @@ pub fn target_directory() -> &'static Path {
 
 /// A program of this directory, compiled unless that was done before.
 pub fn program(name: &str) -> PathBuf {
-    compile(name, name, &["-lpam", "-lpthread"])
+    compile("tests/host", name, name, &["-lpam", "-lpthread"])
 }
 
 /// A PAM module of this directory, compiled unless that was done before.
 pub fn shared_object(name: &str) -> PathBuf {
-    compile(name, &format!("{name}.so"), &["-shared", "-fPIC"])
+    shared_object_of("tests/host", name)
 }
 
-fn compile(name: &str, output: &str, flags: &[&str]) -> PathBuf {
-    let source = PathBuf::from(format!(
-        "{}/tests/host/{name}.c",
-        env!("CARGO_MANIFEST_DIR")
-    ));
+/// The same of another directory of the project's.
+pub fn shared_object_of(directory: &str, name: &str) -> PathBuf {
+    let output = format!("{name}.so");
+    compile(directory, name, &output, &["-shared", "-fPIC"])
+}
+
+fn compile(directory: &str, name: &str, output: &str, flags: &[&str]) -> PathBuf {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = project.join(directory).join(format!("{name}.c"));
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host-{output}"));
     let changed = |path: &Path| path.metadata().and_then(|status| status.modified()).ok();
     if changed(&output) > changed(&source) {
