@@ -54,10 +54,13 @@ SEEDS_namespace_conf := tests/cli/import/pam_namespace
 SEEDS_mount_table    := tests/golden/seeds/mount_table
 SEEDS_records        := tests/golden/seeds/records
 
+# Options of the benchmark; BENCH=--help lists them.
+BENCH ?=
+
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all command module prepare check test test-quick soak demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test test-quick soak bench demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 all: command module
 
@@ -111,6 +114,12 @@ test-quick:
 soak: prepare
 	$(MAKE) module
 	JNS_FAULTS=all $(RUN) --test host faults::
+
+# Built as tests are: with its profile for benchmarks cargo would put a module without link-time optimization in the
+# place of the one that is measured.
+bench: prepare
+	$(MAKE) module
+	$(CARGO) bench --locked --profile dev --bench logins -- $(BENCH)
 
 demo:
 	tests/toolchain
@@ -185,6 +194,8 @@ help:
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make test-quick   the tests that take two minutes: units, language, rooms, documents, kernel'
 	@echo 'make soak       every fault with every error, which takes an hour'
+	@echo 'make bench      measure what a login costs, beside pam_namespace and the kernel alone (root, Debian or Ubuntu)'
+	@echo "                options: BENCH='--quick --json', BENCH=--help"
 	@echo 'make check      formatting, lints and documentation, warnings as errors'
 	@echo 'make fuzz       give each parser $(FUZZ_SECONDS) seconds (FUZZ_SECONDS) of what a fuzzer thinks of (needs C++)'
 	@echo 'make sanitize   look for errors in memory while sessions open and close (root, Debian or Ubuntu)'

@@ -47,6 +47,22 @@ fn sudo_takes_the_file_for_sudoers() {
     assert_eq!(output.stderr, b"", "no warning");
 }
 
+/// The first table that `make bench` has written, and its pictures.
+#[test]
+fn the_readme_shows_what_was_measured() {
+    let (readme, tables) = (read("README.md"), read("benches/results/tables.md"));
+    let is_row = |line: &&str| line.starts_with('|');
+    let first = tables.lines().skip_while(|line| !is_row(line));
+    let first: Vec<_> = first.take_while(is_row).collect();
+    assert!(!first.is_empty());
+    assert!(readme.contains(&first.join("\n")), "{first:#?}");
+    let pictures: Vec<_> = between(&readme, "](benches/", ")").collect();
+    assert!(pictures.iter().any(|name| name.ends_with(".svg")));
+    for name in pictures {
+        read(&format!("benches/{name}"));
+    }
+}
+
 /// The words of the language that a reader could look for.
 #[test]
 fn the_manual_page_names_every_word() {
