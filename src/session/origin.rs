@@ -98,7 +98,7 @@ impl Session {
                 return None;
             }
             tried.push(numbers);
-            self.leave_for(&Namespaces::of_process(pid)?)
+            self.leave_for(&Namespaces::of_process(pid, &Kind::ALL)?)
         })
     }
 

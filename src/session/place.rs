@@ -38,7 +38,9 @@ impl Place {
     /// Whether the calling thread is there.
     #[must_use]
     pub fn is_present(&self) -> bool {
-        Self::own().is_ok_and(|own| own == *self)
+        // In another mount namespace, the root directory is on another mount: one call instead of ten.
+        let is_same_root = Root::own().is_ok_and(|root| root == self.root);
+        is_same_root && Self::own().is_ok_and(|own| own == *self)
     }
 
     /// Takes the calling thread to the namespaces and the root directory, if the first process, an ancestor or the
@@ -47,11 +49,19 @@ impl Place {
     #[must_use]
     pub fn enter_by_process(&self) -> Option<NamespaceGuard> {
         let own = Process::own().map(|own| own.pid).ok();
+        let left = self.left_kinds();
         first_and_ancestors()
             .chain(own)
             .filter(|pid| inode_of_process(*pid) == Ok(self.namespace.inode))
-            .filter_map(Namespaces::of_process)
+            .filter_map(|pid| Namespaces::of_process(pid, &left))
             .find_map(|found| self.enter(&found))
+    }
+
+    /// The kinds of namespaces besides the mount namespace of which the calling thread has others than there.
+    fn left_kinds(&self) -> Vec<Kind> {
+        let there = Kind::ALL.into_iter().zip(self.others);
+        let left = there.filter(|(kind, inode)| kind::own_inode(*kind) != *inode);
+        left.map(|(kind, _)| kind).collect()
     }
 
     /// Takes the calling thread to the namespaces of a session that this process has opened and not closed, by

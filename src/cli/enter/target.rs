@@ -4,7 +4,7 @@
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Namespace;
-use crate::kernel::namespace::kind::{Namespaces, OtherNamespace};
+use crate::kernel::namespace::kind::{Kind, Namespaces, OtherNamespace};
 use crate::login::{Accounts, Nss};
 use crate::session::ledger::OtherNamespaceRecord;
 use crate::session::{Lock, NamespaceRecord, Pins, Runtime, SessionRecord};
@@ -200,7 +200,7 @@ fn of_host_process(runtime: &Runtime, session: &SessionRecord) -> Result<Namespa
         Error::new("enter", object, reason)
     };
     let opened = Namespace::of_process(pid);
-    let all_opened = Namespaces::of_process(pid);
+    let all_opened = Namespaces::of_process(pid, &Kind::ALL);
     // Asked after they were opened: what was opened is then that of the process which lives now.
     if !session.process.is_alive() {
         let reason = format!("the process that opened the session, {pid}, is gone");

@@ -38,12 +38,12 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// Opens all those of the process `pid` that belong to the user namespace of the calling thread; nothing where
-    /// its mount namespace does not, or the process is gone or may not be looked at.
+    /// Opens the mount namespace of the process `pid`, and those of `kinds` that belong to the user namespace of the
+    /// calling thread; nothing where its mount namespace does not, or the process is gone or may not be looked at.
     #[must_use]
-    pub fn of_process(pid: u32) -> Option<Self> {
+    pub fn of_process(pid: u32, kinds: &[Kind]) -> Option<Self> {
         let mount = Namespace::of_process(pid)?;
-        let kinds = Kind::ALL.into_iter();
+        let kinds = kinds.iter().copied();
         let others = kinds.filter_map(|kind| OtherNamespace::of_process(kind, pid));
         mount.is_of_own_user_namespace().then(|| Self {
             mount,

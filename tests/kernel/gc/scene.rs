@@ -2,7 +2,7 @@
 
 use crate::own::*;
 use pam_jns::gc::{Disposal, IsDeleted, Kind, Remains, Request, collect};
-use pam_jns::kernel::namespace::kind::{Namespaces, OtherNamespace, inode};
+use pam_jns::kernel::namespace::kind::{self, Namespaces, OtherNamespace, inode};
 use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
 use pam_jns::path::{AbsPath, ViewPath};
@@ -71,7 +71,7 @@ impl Sleeper {
             assert!(Instant::now() < deadline, "it never sleeps");
             std::thread::sleep(Duration::from_millis(5));
         }
-        let mut namespaces = Namespaces::of_process(child.id()).unwrap();
+        let mut namespaces = Namespaces::of_process(child.id(), &kind::Kind::ALL).unwrap();
         let is_own = |found: &mut OtherNamespace| inode(found.kind(), None) != Some(found.inode());
         namespaces.others.retain_mut(is_own);
         Self { child, namespaces }
