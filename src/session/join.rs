@@ -11,7 +11,6 @@ use super::pin_key::PinKey;
 use super::place::Place;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
-use super::unused_pins::remove_unused_pins_of;
 use crate::apply::{self, SessionGuard};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -129,23 +128,19 @@ impl Origin {
             if let Some(session) = self.join(key, login, directory)? {
                 return Ok(Found::Joined(Box::new(session)));
             }
-            self.remove_outdated(key, login.uid)?;
+            self.remove_outdated(key)?;
             return Ok(Found::Nothing(lock));
         }
         Err(lock::held(&login.uid.to_string(), total_timeout))
     }
 
-    /// Takes away what a new namespace of the user's takes the place of.
-    fn remove_outdated(&self, key: &PinKey, uid: u32) -> Result<()> {
-        let Some(pins) = Pins::find(&self.runtime)? else {
-            return Ok(());
-        };
-        // What it showed is not there any more.
-        pins.remove(key)?;
-        // Those of older policies, say. What goes wrong there does not concern this login.
-        let removed = remove_unused_pins_of(&self.runtime, uid, key);
-        removed.unwrap_or_else(|error| log::debug!("{error}"));
-        Ok(())
+    /// Takes away the pin whose name a new namespace gets. Other pins of the user are the collector's: a login looks
+    /// neither at them nor at processes.
+    fn remove_outdated(&self, key: &PinKey) -> Result<()> {
+        match Pins::find(&self.runtime)? {
+            Some(pins) => pins.remove(key),
+            None => Ok(()),
+        }
     }
 
     /// Notes that the account whose the namespace is has another name or home now: where the other one changes later, it

@@ -4,8 +4,7 @@ use super::scene::*;
 use crate::own::*;
 use pam_jns::gc::Disposal;
 use pam_jns::kernel::namespace::guard::leave_for;
-use pam_jns::session::unused_pins::remove_unused_pins_of;
-use pam_jns::session::{Lock, NamespaceRecord, PinKey, Pins, Process};
+use pam_jns::session::{Lock, Pins, Process};
 use std::process::Command;
 use std::sync::mpsc::channel;
 
@@ -183,64 +182,6 @@ fn what_is_no_pin_is_left_alone() {
     });
 }
 
-/// What a login does that makes another namespace for its user.
-#[test]
-fn a_login_removes_the_unused_pins_of_its_user() {
-    in_own_namespace(|| {
-        let runtime = runtime();
-        let other = |digit: &str| PinKey::parse(&format!("2001-{}", digit.repeat(32))).unwrap();
-        let sleepers: Vec<Sleeper> = (0..4).map(|_| Sleeper::start()).collect();
-        let pins = Pins::open(&runtime).unwrap();
-        for (sleeper, key) in sleepers
-            .iter()
-            .zip([other("a"), other("b"), other("c"), key(2002)])
-        {
-            record(2001, sleeper.identity(), Some(&key))
-                .write(&runtime)
-                .unwrap();
-            pins.bind(&key, &sleeper.namespaces).unwrap();
-        }
-        let mut sleepers = sleepers.into_iter();
-        let living = sleepers.next().unwrap();
-        let unused = sleepers.map(Sleeper::end).next().unwrap();
-        let _lock = Lock::to_change(&runtime, 2001).unwrap().unwrap();
-        remove_unused_pins_of(&runtime, 2001, &other("c")).unwrap();
-        let left = [other("a"), other("c"), key(2002)].map(|key| key.to_string());
-        assert_eq!(names("/run/jns/ns"), left);
-        assert_eq!(NamespaceRecord::read(&runtime, unused.inode), Ok(None));
-        assert!(
-            NamespaceRecord::read(&runtime, living.identity().inode)
-                .unwrap()
-                .is_some()
-        );
-        living.end();
-    });
-}
-
-/// A login judges a few pins, and those that it cannot judge are none of them.
-#[test]
-fn pins_that_nothing_is_bound_to_keep_no_login_from_others() {
-    in_own_namespace(|| {
-        let runtime = runtime();
-        let sleeper = Sleeper::start();
-        let unused = PinKey::parse(&format!("2001-{}", "f".repeat(32))).unwrap();
-        record(2001, sleeper.identity(), Some(&unused))
-            .write(&runtime)
-            .unwrap();
-        let pins = Pins::open(&runtime).unwrap();
-        pins.bind(&unused, &sleeper.namespaces).unwrap();
-        sleeper.end();
-        for number in 0..20 {
-            file(&format!("/run/jns/ns/2001-{number:032x}"), "");
-        }
-        let _lock = Lock::to_change(&runtime, 2001).unwrap().unwrap();
-        remove_unused_pins_of(&runtime, 2001, &key(2001)).unwrap();
-        let left = names("/run/jns/ns");
-        assert_eq!(left.len(), 20, "{left:?}");
-        assert!(!left.contains(&unused.to_string()), "{left:?}");
-    });
-}
-
 /// A host process may run as its user, as a user manager does.
 #[test]
 fn a_process_of_a_user_is_known_again() {
@@ -331,8 +272,8 @@ fn what_is_left_of_a_pin_is_removed_unless_a_login_is_under_way() {
         );
         assert_eq!(names("/run/jns/ns").len(), 3);
 
-        remove_unused_pins_of(&runtime(), 2001, &key(2002)).unwrap();
-        assert_eq!(names("/run/jns/ns"), [""; 0], "by a login, with the lock");
         drop(lock);
+        assert_eq!(removed(&gc()), [pin_path(2001)]);
+        assert_eq!(names("/run/jns/ns"), [""; 0]);
     });
 }
