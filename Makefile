@@ -110,9 +110,10 @@ test-quick:
 	tests/packages
 	$(RUN) --lib --test language --test rooms --test documents --test kernel
 
-# With every error that a system call of the module can fail with.
+# With every error that a system call of the module can fail with, and a thousand namespaces that end while others join.
 soak: prepare
 	$(MAKE) module
+	JNS_ENDINGS=1000 $(RUN) --test kernel gc::joins::
 	JNS_FAULTS=all $(RUN) --test host faults::
 
 # Built as tests are: with its profile for benchmarks cargo would put a module without link-time optimization in the

@@ -1,21 +1,21 @@
 //! A collection under way: what is asked for, what is locked, and how a thing is removed or left.
 
+use super::mounts::Mounts;
 use super::remains::{Disposal, Kind, Remains};
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace};
 use crate::path::AbsPath;
 use crate::session::PinKey;
+use crate::session::census::Census;
 use crate::session::lock::Lock;
 use crate::session::runtime::Runtime;
 use rustix::fs::Stat;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 /// After that time, what has a temporary name is not being made any more.
 pub(super) const ABANDONED: Duration = Duration::from_secs(60 * 60);
-
-/// The number of users that are locked at a time: their logins wait while threads are looked at.
-pub(super) const LOCKED_AT_ONCE: usize = 32;
 
 /// The inode number of the first PID namespace (`PROC_PID_INIT_INO`), the only one whose /proc shows all
 /// processes.
@@ -54,6 +54,12 @@ pub(super) struct Collector<'a> {
     pub(super) own: Identity,
     /// Whether /proc shows all processes of the machine, and not those of a container alone.
     pub(super) sees_all: bool,
+    /// The processes after the records were read.
+    census: Option<Rc<Census>>,
+    /// The processes after unused namespaces were noted as such.
+    later_census: Option<Rc<Census>>,
+    /// The mounts when they were asked for first.
+    mounts: Option<Rc<Mounts>>,
     /// The pins that were removed, or would be.
     pub(super) unpinned: BTreeSet<PinKey>,
     pub(super) found: Vec<Remains>,
@@ -86,9 +92,41 @@ impl<'a> Collector<'a> {
             now: SystemTime::now(),
             own: Namespace::own()?.identity(),
             sees_all: pids.is_ok_and(|status| status.st_ino == FIRST_PID_NAMESPACE),
+            census: None,
+            later_census: None,
+            mounts: None,
             unpinned: BTreeSet::new(),
             found: Vec::new(),
         })
+    }
+
+    /// The processes, looked at once in a collection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Census::take`].
+    pub(super) fn census(&mut self) -> Result<Rc<Census>> {
+        kept(&mut self.census, Census::take)
+    }
+
+    /// The processes, looked at a second time: one that starts another and ends while it is looked at is not missed
+    /// twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Census::take`].
+    pub(super) fn census_again(&mut self) -> Result<Rc<Census>> {
+        self.census()?;
+        kept(&mut self.later_census, Census::take)
+    }
+
+    /// The mounts of all processes, looked at once in a collection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mounts::take`].
+    pub(super) fn mounts(&mut self) -> Result<Rc<Mounts>> {
+        kept(&mut self.mounts, Mounts::take)
     }
 
     /// Removes something, unless nothing is to be removed, and notes what became of it.
@@ -134,23 +172,6 @@ impl<'a> Collector<'a> {
         Ok(lock.map(|lock| Held(Some(lock))))
     }
 
-    /// The locks of those users that nobody holds.
-    pub(super) fn try_locks(
-        &self,
-        runtime: &Runtime,
-        uids: impl Iterator<Item = u32>,
-    ) -> Result<Locks> {
-        let mut locks = Locks::new();
-        for uid in uids {
-            if !locks.contains_key(&uid)
-                && let Some(lock) = self.try_lock(runtime, uid)?
-            {
-                locks.insert(uid, lock);
-            }
-        }
-        Ok(locks)
-    }
-
     /// Returns how long ago something was changed. A time to come says nothing: the clock may have been set back.
     pub(super) fn age(&self, status: &Stat) -> Duration {
         let since = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
@@ -160,8 +181,15 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// Locks that are held as long as this is, by user.
-pub(super) type Locks = BTreeMap<u32, Held>;
+/// Takes what costs much, unless it is there.
+fn kept<T>(kept: &mut Option<Rc<T>>, take: impl FnOnce() -> Result<T>) -> Result<Rc<T>> {
+    if let Some(found) = kept {
+        return Ok(Rc::clone(found));
+    }
+    let taken = Rc::new(take()?);
+    *kept = Some(Rc::clone(&taken));
+    Ok(taken)
+}
 
 /// A user's lock, held as long as this is.
 pub(super) struct Held(

@@ -151,7 +151,7 @@ impl StoreCollection<'_, '_> {
         }
         let is_ours = |name: &str| is_temporary(name) || holder.owner_kind().is_note(name);
         let is_foreign = |entry: &Entry| !entry.is_directory() && !is_ours(&entry.name);
-        let reason_to_stay = if self.mounts.hold_mount_in(&path) {
+        let reason_to_stay = if self.collector.mounts()?.hold_mount_in(&path) {
             Some(MOUNTED)
         } else if holder.directory.entries()?.iter().any(is_foreign) {
             Some("something in it is not the module's")
@@ -168,17 +168,17 @@ impl StoreCollection<'_, '_> {
     }
 
     /// Finds who uses a holder's instances.
-    fn find_use(&self, parent: &Directory, holder: &Holder) -> Result<Option<String>> {
-        let (place, name) = (parent.place, holder.name());
+    fn find_use(&mut self, parent: &Directory, holder: &Holder) -> Result<Option<String>> {
+        let (place, name, mounts) = (parent.place, holder.name(), self.collector.mounts()?);
         if let Some(process) = find_former(holder, self.ledger)? {
             let process = describe(process.pid);
             return Ok(Some(format!("{process} is in a namespace that shows it")));
         }
-        if !self.mounts.show_of(place, &name, holder.user()) {
+        if !mounts.show_of(place, &name, holder.user()) {
             let pin = self.find_pin(holder)?;
             return Ok(pin.map(|key| in_namespace_of(self.ledger, &key)));
         }
-        let mut viewers = self.mounts.viewers(place, &name, holder.user());
+        let mut viewers = mounts.viewers(place, &name, holder.user());
         Ok(Some(viewers.next().map_or_else(
             || "it may be in use".to_owned(),
             |viewer| format!("{} sees it", describe(viewer.pid)),

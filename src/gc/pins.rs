@@ -1,13 +1,19 @@
 //! Pins of namespaces that no process is in any more.
+//!
+//! A namespace without processes is noted as unused in its record, with its user's lock held, and a login that joins
+//! takes the note back with that lock held. So a namespace in which a look at all processes has found nobody, and whose
+//! note is older than that look, has nobody in it as long as the note stands: no look has to be taken for each of them
+//! under its lock.
 
-use super::collector::{BUSY, Collector, LOCKED_AT_ONCE, Leftover, State};
-use super::mounts::Mounts;
+use super::collector::{BUSY, Collector, Held, Leftover, State};
 use super::records::Ledger;
 use super::remains::{Disposal, Kind};
 use crate::error::{Error, Result};
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::PINS;
+use crate::session::NamespaceRecord;
 use crate::session::census::Census;
+use crate::session::clock;
 use crate::session::pin::Pins;
 use crate::session::pin_key::PinKey;
 use crate::session::runtime::Runtime;
@@ -46,13 +52,43 @@ struct PinCollection<'c, 'r> {
     ledger: &'c Ledger,
 }
 
-impl PinCollection<'_, '_> {
-    /// Removes pins that no process needs, some users' at a time.
-    fn collect_unused(&mut self, pins: Vec<PinKey>) -> Result<()> {
-        let found = self.find_unused(pins, &Census::of_processes()?);
-        for batch in found.chunks(LOCKED_AT_ONCE) {
-            let keys = batch.iter().map(|(key, _)| key.clone()).collect();
-            self.collect_locked(keys)?;
+/// A pin as it was when it was looked at, without locks.
+struct Pin<'c> {
+    key: PinKey,
+    /// The namespace that was bound to it here.
+    bound: Option<Identity>,
+    /// The record of that namespace.
+    record: Option<&'c NamespaceRecord>,
+}
+
+/// A pin that nobody needs, for a reason.
+struct Candidate<'c> {
+    pin: Pin<'c>,
+    reason: &'static str,
+}
+
+impl<'c> PinCollection<'c, '_> {
+    /// Removes pins that no process needs: after one look those that an earlier run has noted, after a second one those
+    /// that are noted now.
+    fn collect_unused(&mut self, keys: Vec<PinKey>) -> Result<()> {
+        let unused = self.find_unused(keys)?;
+        let is_noted = |candidate: &Candidate<'_>| {
+            let record = candidate.pin.record;
+            record.is_some_and(|record| record.unused_since.is_some())
+        };
+        let (noted, new): (Vec<_>, Vec<_>) = unused.into_iter().partition(is_noted);
+        for candidate in &noted {
+            self.collect(candidate);
+        }
+        let new = self.note_all(new);
+        if new.is_empty() {
+            return Ok(());
+        }
+        let census = self.collector.census_again()?;
+        for candidate in &new {
+            if !candidate.pin.is_used(&census) {
+                self.collect(candidate);
+            }
         }
         Ok(())
     }
@@ -78,92 +114,174 @@ impl PinCollection<'_, '_> {
         Ok(())
     }
 
-    /// Judges pins a second time, with their users' locks held, and removes them.
-    fn collect_locked(&mut self, keys: Vec<PinKey>) -> Result<()> {
-        let locks = self
-            .collector
-            .try_locks(self.runtime, keys.iter().map(PinKey::uid))?;
-        let is_locked = |key: &PinKey| locks.contains_key(&key.uid());
-        let (locked, busy): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_locked);
-        for key in busy {
-            self.collector.leave(Kind::Pin, &key.path(), BUSY);
-        }
-        for (key, state) in self.find_unused(locked, &Census::of_threads()?) {
-            self.collect(key, state);
-        }
-        Ok(())
-    }
-
-    fn collect(&mut self, key: PinKey, state: Result<State>) {
-        let (kind, path) = (Kind::Pin, &key.path());
-        match state {
-            Err(error) => self.collector.dispose_failed(kind, path, error),
-            Ok(State::Used) => {}
-            Ok(State::UnusedElsewhere(reason)) => {
-                self.collector.leave(Kind::Foreign, path, &reason);
-            }
-            Ok(State::Unused(reason)) => {
-                let (runtime, pins, ledger) = (self.runtime, self.pins, self.ledger);
-                self.collector.dispose(Leftover { kind, path, reason }, || {
-                    let bound = pins.namespace(&key)?.map(|namespace| namespace.identity());
-                    pins.remove_with_record(runtime, &key, ledger.pinned(&key, bound))
-                });
-                self.collector.unpinned.insert(key);
+    /// Finds the pins that are not in use. What there is to say of the others is noted.
+    fn find_unused(&mut self, keys: Vec<PinKey>) -> Result<Vec<Candidate<'c>>> {
+        let census = self.collector.census()?;
+        let mut unused = Vec::new();
+        for key in keys {
+            let path = key.path();
+            let judged = self.look_up(key).and_then(|pin| {
+                let state = self.judge(&pin, &census)?;
+                Ok((pin, state))
+            });
+            match judged {
+                Ok((pin, State::Used)) => self.note_use(&pin),
+                Ok((pin, State::Unused(reason))) => unused.push(Candidate { pin, reason }),
+                Ok((_, State::UnusedElsewhere(reason))) => {
+                    self.collector.leave(Kind::Foreign, &path, &reason);
+                }
+                Err(error) => self.collector.dispose_failed(Kind::Pin, &path, error),
             }
         }
+        Ok(unused)
     }
 
-    /// The pins that are not in use, as far as the census shows.
-    fn find_unused(
-        &self,
-        keys: impl IntoIterator<Item = PinKey>,
-        census: &Census,
-    ) -> Vec<(PinKey, Result<State>)> {
-        let judged = keys.into_iter().map(|key| {
-            let state = self.judge(&key, census);
-            (key, state)
-        });
-        judged
-            .filter(|(_, state)| !matches!(state, Ok(State::Used)))
-            .collect()
+    fn look_up(&self, key: PinKey) -> Result<Pin<'c>> {
+        let bound = self.bound(&key)?;
+        let record = self.ledger.pinned(&key, bound);
+        Ok(Pin { key, bound, record })
     }
 
-    fn judge(&self, key: &PinKey, census: &Census) -> Result<State> {
-        let bound = self
-            .pins
-            .namespace(key)?
-            .map(|namespace| namespace.identity());
-        let record = self.ledger.pinned(key, bound);
-        let used = match record {
-            Some(record) => census.is_used(record),
-            None => bound.is_some_and(|namespace| census.holds(namespace)),
-        };
-        if used {
+    /// The namespace that is bound to a pin here.
+    fn bound(&self, key: &PinKey) -> Result<Option<Identity>> {
+        let namespace = self.pins.namespace(key)?;
+        Ok(namespace.map(|namespace| namespace.identity()))
+    }
+
+    fn judge(&mut self, pin: &Pin<'_>, census: &Census) -> Result<State> {
+        if pin.is_used(census) {
             return Ok(State::Used);
         }
-        match record {
+        match pin.record {
             Some(record) if record.origin != self.collector.own => {
                 Ok(self.collector.judge_elsewhere(record.origin, census))
             }
             Some(_) => Ok(State::Unused("no process is in its namespace")),
-            None if bound.is_some() => Ok(State::Unused("no process is in its namespace")),
-            None => self.judge_unbound(key),
+            None if pin.bound.is_some() => Ok(State::Unused("no process is in its namespace")),
+            None => self.judge_unbound(&pin.key),
         }
     }
 
     /// Nothing is bound to it here, and nothing is known of it. Where something is bound to it in another
     /// namespace, removing the file would undo that.
-    fn judge_unbound(&self, key: &PinKey) -> Result<State> {
+    fn judge_unbound(&mut self, key: &PinKey) -> Result<State> {
         let name = format!("ns/{key}");
         let status = rustix::fs::statat(self.runtime, &name, AtFlags::SYMLINK_NOFOLLOW);
         let being_made = status.is_ok_and(|status| self.collector.age(&status) < BEING_MADE);
         if being_made || !(self.collector.sees_all || self.ledger.is_all_from(self.collector.own)) {
             return Ok(State::Used);
         }
-        if Mounts::take()?.cover_pin(key) {
+        if self.collector.mounts()?.cover_pin(key) {
             return Ok(State::Used);
         }
         Ok(State::Unused("no namespace is bound to it"))
+    }
+
+    /// Takes back that nothing runs in a namespace, where somebody has entered it without a login.
+    fn note_use(&mut self, pin: &Pin<'_>) {
+        let is_noted = |record: &&NamespaceRecord| record.unused_since.is_some();
+        if self.collector.request.dry_run || pin.record.filter(is_noted).is_none() {
+            return;
+        }
+        if let Err(error) = self.note_unused(pin, None) {
+            self.collector.note_failure(Kind::Namespace, Err(error));
+        }
+    }
+
+    /// Notes in the records of namespaces that nothing runs in them, and returns those in which that was possible.
+    fn note_all(&mut self, candidates: Vec<Candidate<'c>>) -> Vec<Candidate<'c>> {
+        let mut noted = Vec::new();
+        for candidate in candidates {
+            match self.note_unused(&candidate.pin, Some(clock::now())) {
+                Ok(true) => noted.push(candidate),
+                Ok(false) => self.leave_busy(&candidate.pin.key),
+                Err(error) => {
+                    let path = candidate.pin.key.path();
+                    self.collector.dispose_failed(Kind::Pin, &path, error);
+                }
+            }
+        }
+        noted
+    }
+
+    /// Notes since when nothing runs in a namespace, or that something does; `false` where its user has a login under
+    /// way.
+    fn note_unused(&self, pin: &Pin<'_>, since: Option<u64>) -> Result<bool> {
+        let Some(_lock) = self.collector.try_lock(self.runtime, pin.key.uid())? else {
+            return Ok(false);
+        };
+        if self.collector.request.dry_run || pin.record.is_none() {
+            return Ok(true);
+        }
+        let Some(mut now) = self.record_now(pin)? else {
+            return Ok(false);
+        };
+        now.note_unused(self.runtime, since)?;
+        Ok(true)
+    }
+
+    /// The record that the namespace has now, if it is about the same.
+    fn record_now(&self, pin: &Pin<'_>) -> Result<Option<NamespaceRecord>> {
+        let Some(namespace) = pin.namespace() else {
+            return Ok(None);
+        };
+        let now = NamespaceRecord::read(self.runtime, namespace.inode)?;
+        Ok(now.filter(|now| now.namespace == namespace && now.pin.as_ref() == Some(&pin.key)))
+    }
+
+    fn leave_busy(&mut self, key: &PinKey) {
+        self.collector.leave(Kind::Pin, &key.path(), BUSY);
+    }
+
+    /// Removes a pin, unless a login of its user is under way or has joined its namespace since that was noted as
+    /// unused.
+    fn collect(&mut self, candidate: &Candidate<'_>) {
+        let Candidate { pin, reason } = candidate;
+        let path = &pin.key.path();
+        match self.lock_unused(pin) {
+            Err(error) => self.collector.dispose_failed(Kind::Pin, path, error),
+            Ok(None) => self.leave_busy(&pin.key),
+            Ok(Some(_lock)) => {
+                let (runtime, pins) = (self.runtime, self.pins);
+                let leftover = Leftover {
+                    kind: Kind::Pin,
+                    path,
+                    reason,
+                };
+                let remove = || pins.remove_with_record(runtime, &pin.key, pin.record);
+                self.collector.dispose(leftover, remove);
+                self.collector.unpinned.insert(pin.key.clone());
+            }
+        }
+    }
+
+    /// Takes the lock of a pin's user, unless somebody has it or the pin is in use again.
+    fn lock_unused(&self, pin: &Pin<'_>) -> Result<Option<Held>> {
+        let lock = self.collector.try_lock(self.runtime, pin.key.uid())?;
+        if lock.is_none() || self.collector.request.dry_run {
+            return Ok(lock);
+        }
+        let is_unused = match (pin.record, self.record_now(pin)) {
+            (Some(_), now) => now?.is_some_and(|now| now.unused_since.is_some()),
+            // Nobody joins a namespace without a record, or with one that cannot be read.
+            (None, now) => !matches!(now, Ok(Some(_))),
+        };
+        let is_same = self.bound(&pin.key)? == pin.bound;
+        Ok(lock.filter(|_| is_unused && is_same))
+    }
+}
+
+impl Pin<'_> {
+    /// The namespace that is, or was, bound to it.
+    fn namespace(&self) -> Option<Identity> {
+        self.bound.or(self.record.map(|record| record.namespace))
+    }
+
+    fn is_used(&self, census: &Census) -> bool {
+        match self.record {
+            Some(record) => census.is_used(record),
+            None => self.bound.is_some_and(|namespace| census.holds(namespace)),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records of what is gone.
 
-use super::collector::{ABANDONED, BUSY, Collector, LOCKED_AT_ONCE, Leftover};
+use super::collector::{ABANDONED, BUSY, Collector, Leftover};
 use super::remains::Kind;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::is_temporary;
@@ -17,7 +17,7 @@ use crate::session::runtime::{PATH, Runtime};
 use crate::session::volumes;
 use crate::store::layout::parse_id;
 use rustix::fs::{AtFlags, Stat};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The directories where records and cached plans are written under temporary names.
@@ -33,6 +33,8 @@ const WRITTEN: [&str; 5] = [
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     namespaces: Vec<NamespaceRecord>,
+    /// The places in `namespaces` of those that are, or were, bound to a pin.
+    by_pin: BTreeMap<PinKey, Vec<usize>>,
     sessions: Vec<SessionRecord>,
     /// The records that cannot be read: `session/0123456789abcdef`.
     broken: Vec<(String, Error)>,
@@ -49,7 +51,7 @@ impl Ledger {
         for (name, record) in NamespaceRecord::all(runtime)? {
             let right = |record: &NamespaceRecord| record.namespace.inode.to_string() == name;
             match sound(record, right) {
-                Ok(record) => ledger.namespaces.push(record),
+                Ok(record) => ledger.add_namespace(record),
                 Err(error) => ledger.broken.push((format!("{NAMESPACES}/{name}"), error)),
             }
         }
@@ -62,11 +64,19 @@ impl Ledger {
         Ok(ledger)
     }
 
+    fn add_namespace(&mut self, record: NamespaceRecord) {
+        if let Some(key) = record.pin.clone() {
+            let places = self.by_pin.entry(key).or_default();
+            places.push(self.namespaces.len());
+        }
+        self.namespaces.push(record);
+    }
+
     /// The record of the namespace that is, or was, bound to the pin `key`.
     pub(super) fn pinned(&self, key: &PinKey, bound: Option<Identity>) -> Option<&NamespaceRecord> {
-        self.namespaces.iter().find(|record| {
-            record.pin.as_ref() == Some(key) && bound.is_none_or(|bound| bound == record.namespace)
-        })
+        let places = self.by_pin.get(key).into_iter().flatten();
+        let mut records = places.filter_map(|place| self.namespaces.get(*place));
+        records.find(|record| bound.is_none_or(|bound| bound == record.namespace))
     }
 
     /// The records of the namespaces that were made for the user `uid`.
@@ -142,13 +152,6 @@ fn sound<T>(record: Result<T>, is_right: impl Fn(&T) -> bool) -> Result<T> {
     ))
 }
 
-/// The facts that are looked at again with locks held.
-struct Recheck<'a> {
-    census: Census,
-    pins: BTreeSet<PinKey>,
-    ledger: &'a Ledger,
-}
-
 impl Collector<'_> {
     /// Finds the sessions whose host process is gone, unless what they have started still runs in a namespace
     /// of theirs alone.
@@ -158,7 +161,7 @@ impl Collector<'_> {
         if candidates.is_empty() {
             return Ok(());
         }
-        let census = Census::of_threads()?;
+        let census = self.census()?;
         let mut ended = BTreeSet::new();
         for session in candidates {
             let namespace = ledger.namespace(session.namespace);
@@ -179,20 +182,21 @@ impl Collector<'_> {
     /// Closes the volumes of namespaces that no other login joins, and in which nobody is besides those that serve
     /// them.
     pub(super) fn collect_volumes(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
-        let alone =
-            |record: &&NamespaceRecord| !record.volumes.is_empty() && record.origin == self.own;
-        let candidates: Vec<_> = ledger.namespaces.iter().filter(alone).collect();
+        let own = self.own;
+        let alone = |record: &&NamespaceRecord| !record.volumes.is_empty() && record.origin == own;
+        let mut candidates: Vec<_> = ledger.namespaces.iter().filter(alone).collect();
         if candidates.is_empty() {
             return Ok(());
         }
         let pins = self.remaining_pins(runtime)?;
+        for census in [self.census()?, self.census_again()?] {
+            candidates.retain(|record| {
+                let served = census.holds(record.namespace) && !census.is_used(record);
+                served && !is_pinned(record, &pins) && !ledger.has_session_in(record)
+            });
+        }
         for record in candidates {
-            let pinned = record.pin.as_ref().is_some_and(|key| pins.contains(key));
-            let lock = self.try_lock(runtime, record.uid)?;
-            let census = Census::of_threads()?;
-            let served = census.holds(record.namespace) && !census.is_used(record);
-            let over = served && !pinned && !ledger.has_session_in(record);
-            if over && lock.is_some() {
+            if self.try_lock(runtime, record.uid)?.is_some() {
                 let reason = "nobody uses the namespace that it is in";
                 let paths = record.volumes.iter().map(|volume| volume.path.as_str());
                 let path = paths.collect::<Vec<_>>().join(" ");
@@ -238,56 +242,51 @@ impl Collector<'_> {
         self.note_failure(Kind::Stamp, collected);
     }
 
-    /// A namespace is pinned by a process that has left it for that, with the user's lock held: so it is judged
-    /// with that lock held.
+    /// A namespace is pinned by a process that has left it for that, with the user's lock held and when its record was
+    /// written: so what was seen without that lock holds if the record is the same with it, and there is no pin.
     fn collect_namespace_records(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
-        let census = Census::of_processes()?;
-        let absent = |record: &&NamespaceRecord| !census.holds(record.namespace);
         let pins = self.remaining_pins(runtime)?;
-        let pinned =
-            |record: &NamespaceRecord| record.pin.as_ref().is_some_and(|key| pins.contains(key));
-        let absent = ledger.namespaces.iter().filter(absent);
-        let candidates: Vec<_> = absent.filter(|record| !pinned(record)).collect();
-        for batch in candidates.chunks(LOCKED_AT_ONCE) {
-            let locks = self.try_locks(runtime, batch.iter().map(|record| record.uid))?;
-            let look = Recheck {
-                census: Census::of_threads()?,
-                pins: self.remaining_pins(runtime)?,
-                ledger,
-            };
-            for record in batch {
-                let (inode, unused) =
-                    (record.namespace.inode, self.is_over(runtime, record, &look));
-                let path = format!("{PATH}/{NAMESPACES}/{inode}");
-                if unused && !locks.contains_key(&record.uid) {
-                    self.leave(Kind::Namespace, &path, BUSY);
-                } else if unused {
-                    let remove = || NamespaceRecord::remove(runtime, inode);
-                    let leftover = Leftover {
-                        kind: Kind::Namespace,
-                        path: &path,
-                        reason: "the namespace is gone",
-                    };
-                    self.dispose(leftover, remove);
-                }
+        let unpinned =
+            |record: &&NamespaceRecord| !is_pinned(record, &pins) && !ledger.has_session_in(record);
+        let mut candidates: Vec<_> = ledger.namespaces.iter().filter(unpinned).collect();
+        for look in [Self::census, Self::census_again] {
+            if candidates.is_empty() {
+                return Ok(());
             }
+            let census = look(self)?;
+            candidates.retain(|record| {
+                !census.holds(record.namespace) && !self.is_beyond(record, &census)
+            });
+        }
+        for record in candidates {
+            self.collect_namespace_record(runtime, record)?;
         }
         Ok(())
     }
 
-    fn is_over(&self, runtime: &Runtime, record: &NamespaceRecord, look: &Recheck<'_>) -> bool {
-        let Recheck {
-            census,
-            pins,
-            ledger,
-        } = look;
+    fn collect_namespace_record(
+        &mut self,
+        runtime: &Runtime,
+        record: &NamespaceRecord,
+    ) -> Result<()> {
+        let inode = record.namespace.inode;
+        let path = format!("{PATH}/{NAMESPACES}/{inode}");
+        let lock = self.try_lock(runtime, record.uid)?;
         // Its number may be another one's by now.
-        let now = NamespaceRecord::read(runtime, record.namespace.inode);
-        let same = matches!(now, Ok(Some(now)) if now.namespace == record.namespace);
-        let pinned = record.pin.as_ref().is_some_and(|key| pins.contains(key));
-        let has_session = ledger.has_session_in(record);
-        let used = pinned || has_session || census.holds(record.namespace);
-        same && !used && !self.is_beyond(record, census)
+        let is_same =
+            matches!(NamespaceRecord::read(runtime, inode), Ok(Some(now)) if now == *record);
+        let is_bound = |key: &PinKey| stat(runtime, &format!("{}/{key}", pin::DIRECTORY)).is_some();
+        if lock.is_none() {
+            self.leave(Kind::Namespace, &path, BUSY);
+        } else if is_same && (self.request.dry_run || !record.pin.as_ref().is_some_and(is_bound)) {
+            let leftover = Leftover {
+                kind: Kind::Namespace,
+                path: &path,
+                reason: "the namespace is gone",
+            };
+            self.dispose(leftover, || NamespaceRecord::remove(runtime, inode));
+        }
+        Ok(())
     }
 
     /// Records that nobody can read: of a later version, or of a disk that was full.
@@ -295,7 +294,7 @@ impl Collector<'_> {
         if ledger.broken.is_empty() {
             return Ok(());
         }
-        let census = Census::of_threads()?;
+        let census = self.census()?;
         for (name, error) in &ledger.broken {
             let path = format!("{PATH}/{name}");
             let inode = name
@@ -371,6 +370,11 @@ impl Collector<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a namespace has one of these pins.
+fn is_pinned(record: &NamespaceRecord, pins: &BTreeSet<PinKey>) -> bool {
+    record.pin.as_ref().is_some_and(|key| pins.contains(key))
 }
 
 fn kind_of(name: &str) -> Kind {

@@ -23,7 +23,9 @@ impl Collector<'_> {
             return BTreeSet::new();
         }
         let ids = || sessions.iter().map(|session| session.id.clone());
-        let looked = Mounts::take().and_then(|mounts| Ok((mounts, Census::of_processes()?)));
+        let looked = self
+            .mounts()
+            .and_then(|mounts| Ok((mounts, self.census()?)));
         let (mounts, census) = match looked {
             Ok(both) => both,
             Err(error) => {

@@ -2,7 +2,6 @@
 
 use super::collector::{ABANDONED, Collector, Leftover, MOUNTED};
 use super::directory::{Directory, Entry};
-use super::mounts::Mounts;
 use super::records::Ledger;
 use super::remains::Kind;
 use crate::error::Result;
@@ -25,7 +24,6 @@ impl Collector<'_> {
         let mut collection = StoreCollection {
             collector: self,
             ledger,
-            mounts: &Mounts::take()?,
         };
         collection.collect_top(&store)?;
         for kind in OwnerKind::ALL {
@@ -52,8 +50,6 @@ impl Collector<'_> {
 pub(super) struct StoreCollection<'c, 'r> {
     pub(super) collector: &'c mut Collector<'r>,
     pub(super) ledger: &'c Ledger,
-    /// The mounts that there were when the collection of the store began.
-    pub(super) mounts: &'c Mounts,
 }
 
 impl StoreCollection<'_, '_> {
@@ -120,10 +116,7 @@ impl StoreCollection<'_, '_> {
         let ended = self.ledger.has_ended_session(&id);
         let old = self.collector.age(&entry.status) >= BEING_MADE;
         let name = OwnerKind::Session.path_of_entry(id.as_str());
-        if self.ledger.has_live_session(&id)
-            || self.mounts.show(directory.place, &name)
-            || !(ended || old)
-        {
+        if self.ledger.has_live_session(&id) || !(ended || old) || self.is_shown(directory, &name) {
             return false;
         }
         let leftover = Leftover {
@@ -179,7 +172,7 @@ impl StoreCollection<'_, '_> {
     /// Removes what was being made, or removed, when the process that did it was killed.
     fn collect_temporary(&mut self, directory: &Directory, entry: &Entry) {
         let is_abandoned = self.collector.age(&entry.status) >= ABANDONED;
-        if is_abandoned && !self.mounts.show(directory.place, &entry.name) {
+        if is_abandoned && !self.is_shown(directory, &entry.name) {
             let leftover = Leftover {
                 kind: Kind::Temporary,
                 path: &directory.path_of(&entry.name),
@@ -190,10 +183,25 @@ impl StoreCollection<'_, '_> {
     }
 
     fn remove_tree(&mut self, leftover: Leftover<'_>, directory: &Directory, entry: &Entry) {
-        if self.mounts.hold_mount_in(leftover.path) {
-            self.collector.leave(leftover.kind, leftover.path, MOUNTED);
-        } else {
-            self.collector.dispose(leftover, || directory.remove(entry));
+        match self.collector.mounts() {
+            Ok(mounts) if mounts.hold_mount_in(leftover.path) => {
+                self.collector.leave(leftover.kind, leftover.path, MOUNTED);
+            }
+            Ok(_) => self.collector.dispose(leftover, || directory.remove(entry)),
+            Err(error) => self.collector.note_failure(leftover.kind, Err(error)),
+        }
+    }
+
+    /// Whether an entry of a directory of the store, or something in it, is mounted somewhere. Where that cannot be known
+    /// it may be, and the reason is noted.
+    fn is_shown(&mut self, directory: &Directory, name: &str) -> bool {
+        match self.collector.mounts() {
+            Ok(mounts) => mounts.show(directory.place, name),
+            Err(error) => {
+                self.collector
+                    .note_failure(Kind::SessionDirectory, Err(error));
+                true
+            }
         }
     }
 }

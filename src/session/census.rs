@@ -13,27 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Census(BTreeMap<u64, BTreeSet<u32>>);
 
 impl Census {
-    /// Takes the census of processes' first threads: one stat(2) each.
-    ///
-    /// # Errors
-    ///
-    /// Some process may not be looked at. What is not seen must not be taken for what is not there.
-    pub(crate) fn of_processes() -> Result<Self> {
-        Self::take(&processes()?)
-    }
-
     /// Takes the census of all threads: in a threaded program one thread alone may be in a namespace.
     ///
     /// # Errors
     ///
-    /// As [`Census::of_processes`].
-    pub(crate) fn of_threads() -> Result<Self> {
-        Self::take(&threads()?)
-    }
-
-    fn take(tasks: &[Task]) -> Result<Self> {
+    /// Some process may not be looked at. What is not seen must not be taken for what is not there.
+    pub(crate) fn take() -> Result<Self> {
         let mut found: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
-        for task in tasks {
+        for task in threads()? {
             if let Some(inode) = task.stat("ns/mnt")?.map(|status| status.st_ino) {
                 found.entry(inode).or_default().insert(task.pid);
             }
@@ -135,9 +122,17 @@ pub(crate) fn processes() -> Result<Vec<Task>> {
 ///
 /// /proc cannot be read.
 pub(crate) fn threads() -> Result<Vec<Task>> {
+    /// The names `.` and `..` of a directory, and one more: /proc counts threads there, as directories are counted.
+    const LINKS_OF_ONE: u64 = 3;
     let mut found = Vec::new();
     for pid in process::all()? {
         let tasks = format!("/proc/{pid}/task");
+        let links = rustix::fs::stat(&tasks).map(|status| status.st_nlink);
+        if links == Ok(LINKS_OF_ONE) {
+            let path = format!("/proc/{pid}");
+            found.push(Task { pid, path });
+            continue;
+        }
         let numbers: Vec<u32> = process::numbers(&tasks).or_else(unless_gone(&tasks))?;
         let paths = numbers
             .into_iter()

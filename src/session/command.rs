@@ -165,6 +165,7 @@ impl<'c> Command<'c> {
             missing: Vec::new(),
             volumes: Vec::new(),
             made: now(),
+            unused_since: None,
         };
         session.runtime = Some(origin.runtime);
         session.process = origin.process;

@@ -191,6 +191,7 @@ fn record_of(
         missing: applied.missing.clone(),
         volumes: applied.volumes.clone(),
         made: now(),
+        unused_since: None,
     }
 }
 

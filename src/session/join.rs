@@ -185,6 +185,8 @@ impl Origin {
         let Some((mount, mut record)) = self.joinable(&pins, key, login)? else {
             return Ok(None);
         };
+        // Before the thread is inside, and with the lock held: the collector has looked before.
+        record.note_unused(&self.runtime, None)?;
         self.note_account(&mut record, login);
         let Some(namespaces) = pins.namespaces_with(mount, &record)? else {
             return Ok(None);

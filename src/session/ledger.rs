@@ -98,6 +98,10 @@ pub struct NamespaceRecord {
     pub volumes: Vec<Volume>,
     /// The time when it was made, in seconds since 1970.
     pub made: u64,
+    /// The time since when nothing is known to run in it, in seconds since 1970: the collector notes it, and a login
+    /// that joins takes it away. Absent for one that is in use, or that the collector has not seen yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_since: Option<u64>,
 }
 
 /// An IPC, UTS or network namespace that goes with a mount namespace, by the inode numbers that
@@ -272,6 +276,21 @@ impl NamespaceRecord {
     /// It cannot be written; an older one is there as before.
     pub fn write(&self, runtime: &Runtime) -> Result<()> {
         write(runtime, NAMESPACES, &self.namespace.inode.to_string(), self)
+    }
+
+    /// Notes that nothing is known to run in it since `since`, in seconds since 1970; nothing: that somebody joins it.
+    /// What is noted already costs nothing. It is called with the user's lock held: alone by the collector, together
+    /// with others by a login. So what the collector has noted, and still finds, says that nobody has joined since.
+    ///
+    /// # Errors
+    ///
+    /// As [`NamespaceRecord::write`].
+    pub fn note_unused(&mut self, runtime: &Runtime, since: Option<u64>) -> Result<()> {
+        if self.unused_since == since {
+            return Ok(());
+        }
+        self.unused_since = since;
+        self.write(runtime)
     }
 
     /// Removes it.

@@ -76,12 +76,13 @@ impl Place {
             return Ok(None);
         };
         let record = NamespaceRecord::read(&runtime, self.namespace.inode)?;
-        let (Some(record), Some(pins)) = (record, Pins::find(&runtime)?) else {
+        let (Some(mut record), Some(pins)) = (record, Pins::find(&runtime)?) else {
             return Ok(None);
         };
         if record.namespace != self.namespace || !self.has_open_session(&runtime)? {
             return Ok(None);
         }
+        record.note_unused(&runtime, None)?;
         let found = pins.namespaces_of(&record)?;
         let init = record.init.as_ref().and_then(Process::open_pidfd);
         let guard = found.and_then(|found| self.enter(&found));

@@ -22,7 +22,7 @@ pub fn remove_pin_unless_joined(
     namespace: Identity,
 ) -> Result<bool> {
     let record = NamespaceRecord::read(runtime, namespace.inode)?;
-    let is_used = |record: &NamespaceRecord| Ok(Census::of_threads()?.is_used(record));
+    let is_used = |record: &NamespaceRecord| Ok(Census::take()?.is_used(record));
     if record.as_ref().map(is_used).transpose()?.unwrap_or(false) {
         return Ok(false);
     }

@@ -30,7 +30,7 @@ pub fn close_after_last(namespace: &Namespace) -> Result<()> {
         return Ok(());
     };
     let _lock = Lock::wait_to_change(&runtime, record.uid)?;
-    if Census::of_threads()?.is_used(&record) {
+    if Census::take()?.is_used(&record) {
         log::debug!("{identity} is still in use, and so are its volumes");
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod instances;
+mod joins;
 mod ledger;
 mod pins;
 mod scene;

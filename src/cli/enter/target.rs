@@ -56,7 +56,8 @@ fn of_user(runtime: &Runtime, uid: u32, name: &str) -> Result<Target> {
     let mut shared = shared_of(runtime, uid)?;
     shared.sort_by_key(|(record, _)| record.made);
     let others = shared.len().saturating_sub(1);
-    if let Some((record, namespaces)) = shared.pop() {
+    if let Some((mut record, namespaces)) = shared.pop() {
+        record.note_unused(runtime, None)?;
         return Ok(Target {
             namespaces,
             init: init_of(&record)?,
@@ -182,7 +183,10 @@ fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Name
     let same = record_of(runtime, session)?
         .filter(|record| record.uid == session.uid && record.plan.as_ref() == Some(&session.plan));
     match (Pins::find(runtime)?, same) {
-        (Some(pins), Some(record)) => pins.namespaces_of(&record),
+        (Some(pins), Some(mut record)) => {
+            record.note_unused(runtime, None)?;
+            pins.namespaces_of(&record)
+        }
         _ => Ok(None),
     }
 }

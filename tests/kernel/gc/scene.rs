@@ -152,6 +152,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         instances: vec![],
         volumes: Vec::new(),
         made: 0,
+        unused_since: None,
     }
 }
 
