@@ -17,6 +17,8 @@ FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 STORE   := /var/lib/jns
+# Whether units can be enabled: not into a DESTDIR, and where systemd runs (sd_booted(3)).
+SYSTEMD := $(if $(DESTDIR),,$(wildcard /run/systemd/system))
 
 DOCUMENTS := README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 
@@ -147,15 +149,16 @@ $(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: fuzz-build
 	$(FUZZ)/*/release/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
 	    -artifact_prefix=$(FUZZ)/found/$*- $(FUZZ)/corpus/$* $(SEEDS_$*)
 
-# Nothing is written to /etc: without /etc/security/jns.toml the built-in policy is in force, and which service
-# uses the module, and whether the timer runs, is the administrator's decision. An existing store keeps its mode. The
-# module is renamed into place: there is no moment at which a login finds none.
+# Nothing is written to /etc but that the timer is enabled, where systemd runs and this is not for a package: without it
+# nothing would end the namespaces of users who have left. Without /etc/security/jns.toml the built-in policy is in force,
+# and which service uses the module is the administrator's decision. An existing store keeps its mode. The module is
+# renamed into place: there is no moment at which a login finds none.
 install: $(MODULE) $(COMMAND)
 	@test -n "$(PAMDIR)" || { echo "cannot find the directory of the PAM modules: say make install PAMDIR=..." >&2; exit 1; }
 	install -D -m 0644 $(MODULE) $(DESTDIR)$(PAMDIR)/pam_jns.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_jns.so.new $(DESTDIR)$(PAMDIR)/pam_jns.so
 	install -D -m 0755 $(COMMAND) $(DESTDIR)$(BINDIR)/jns
-	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples $(DOCDIR)/sudoers.d)
+	install -d $(addprefix $(DESTDIR),$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/pam.d-examples $(DOCDIR)/sudoers.d $(DOCDIR)/cron.d)
 	install -d $(addprefix $(DESTDIR),$(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR) $(TMPFILESDIR))
 	umask 022 && $(COMMAND) man $(DESTDIR)$(MANDIR)/man1
 	umask 022 && $(COMMAND) completions bash > $(DESTDIR)$(BASHDIR)/jns
@@ -165,23 +168,31 @@ install: $(MODULE) $(COMMAND)
 	umask 022 && sed 's,/usr/local/share/doc/pam_jns,$(DOCDIR),' man/pam_jns.8 > $(DESTDIR)$(MANDIR)/man8/pam_jns.8
 	umask 022 && sed 's,/usr/local/bin/,$(BINDIR)/,' conf/systemd/jns-gc.service \
 	    > $(DESTDIR)$(UNITDIR)/jns-gc.service
+	umask 022 && sed -e '/^ExecStart=/s,$$, --user %i,' -e 's,^Description=.*,Description=Look whether anything runs in the namespace of user %i,' \
+	    $(DESTDIR)$(UNITDIR)/jns-gc.service > $(DESTDIR)$(UNITDIR)/jns-gc@.service
 	install -m 0644 conf/systemd/jns-gc.timer $(DESTDIR)$(UNITDIR)
+	install -D -m 0644 conf/systemd/user-runtime-dir@.service.d.conf $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d/50-jns.conf
 	install -m 0644 conf/tmpfiles.d/jns.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 0644 conf/jns.toml conf/selinux/jns.cil $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	install -m 0644 pam.d-examples/* $(DESTDIR)$(DOCDIR)/pam.d-examples
 	install -m 0644 conf/sudoers.d/jns $(DESTDIR)$(DOCDIR)/sudoers.d
+	umask 022 && sed 's,/usr/local/bin/,$(BINDIR)/,' conf/cron.d/jns > $(DESTDIR)$(DOCDIR)/cron.d/jns
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
+	$(if $(SYSTEMD),systemctl daemon-reload && systemctl enable --now jns-gc.timer)
 
 # Users' files in the store stay. Take the module out of /etc/pam.d first: a stack that names a missing module
 # denies its sessions.
 uninstall:
 	@! grep -lE '^[^#]*pam_jns' $(DESTDIR)/etc/pam.d/* 2>/dev/null || \
 	    { echo "these still use the module; take it out of them first" >&2; exit 1; }
+	$(if $(SYSTEMD),-systemctl disable --now jns-gc.timer)
 	rm -f $(DESTDIR)$(PAMDIR)/pam_jns.so $(DESTDIR)$(BINDIR)/jns
 	rm -f $(DESTDIR)$(MANDIR)/man1/jns.1 $(DESTDIR)$(MANDIR)/man1/jns-*.1
 	rm -f $(DESTDIR)$(MANDIR)/man5/jns.toml.5 $(DESTDIR)$(MANDIR)/man8/pam_jns.8
 	rm -f $(DESTDIR)$(BASHDIR)/jns $(DESTDIR)$(ZSHDIR)/_jns $(DESTDIR)$(FISHDIR)/jns.fish
-	rm -f $(DESTDIR)$(UNITDIR)/jns-gc.service $(DESTDIR)$(UNITDIR)/jns-gc.timer $(DESTDIR)$(TMPFILESDIR)/jns.conf
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,jns-gc.service jns-gc@.service jns-gc.timer) $(DESTDIR)$(TMPFILESDIR)/jns.conf
+	rm -f $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d/50-jns.conf
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d
 	rm -rf $(DESTDIR)$(DOCDIR)
 	test ! -d $(DESTDIR)$(STORE) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(STORE)
 

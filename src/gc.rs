@@ -7,6 +7,7 @@
 mod collector;
 mod directory;
 mod expiry;
+mod linger;
 mod mounts;
 mod pins;
 mod records;
@@ -19,6 +20,7 @@ use crate::session::lock::Lock;
 use crate::session::runtime::Runtime;
 use collector::Collector;
 use records::Ledger;
+use std::collections::BTreeSet;
 
 pub use collector::{IsDeleted, Request};
 pub use remains::{Disposal, Kind, Remains};
@@ -39,15 +41,13 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
     };
     // Another one would take for abandoned what this one is about to remove.
     let alone = runtime.as_ref().filter(|_| !request.dry_run);
-    let _alone = alone.map(Lock::to_collect).transpose().map_err(|error| {
-        let held = error.is_held();
-        if held {
-            error.because("another jns gc is under way")
-        } else {
-            error
-        }
-    })?;
-    let mut ledger = Ledger::read(runtime.as_ref())?;
+    let _alone = match alone.map(Lock::to_collect).transpose() {
+        // The other one, or the next one, looks at that user too.
+        Err(error) if error.is_held() && request.user.is_some() => return Ok(Vec::new()),
+        Err(error) if error.is_held() => return Err(error.because("another jns gc is under way")),
+        alone => alone?,
+    };
+    let mut ledger = Ledger::read(runtime.as_ref(), request.user)?;
     if let Some(runtime) = &runtime {
         let namespaces = collector.collect_pins(runtime, &ledger);
         collector.note_failure(Kind::Pin, namespaces);
@@ -56,7 +56,11 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
         let volumes = collector.collect_volumes(runtime, &ledger);
         collector.note_failure(Kind::Volume, volumes);
     }
-    for path in ledger.stores(request.stores) {
+    let stores = match request.user {
+        Some(_) => BTreeSet::new(),
+        None => ledger.stores(request.stores),
+    };
+    for path in stores {
         let collected = collector.collect_store(&path, &ledger);
         collector.note_failure(Kind::SessionDirectory, collected);
     }

@@ -21,6 +21,7 @@ mod ending;
 pub mod join;
 pub mod ledger;
 pub mod lock;
+pub mod memory;
 pub mod namespace;
 pub mod origin;
 pub mod pin;

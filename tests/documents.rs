@@ -77,6 +77,8 @@ fn the_manual_page_names_every_word() {
         "cover",
         "leave",
         "inherit",
+        "linger",
+        "memory",
         "add_inherit",
         "enforce",
         "observe",

@@ -21,13 +21,19 @@ const INSTALLED: &[(&str, u32)] = &[
     ("usr/share/zsh/site-functions/_jns", 0o644),
     ("usr/share/fish/vendor_completions.d/jns.fish", 0o644),
     ("usr/lib/systemd/system/jns-gc.service", 0o644),
+    ("usr/lib/systemd/system/jns-gc@.service", 0o644),
     ("usr/lib/systemd/system/jns-gc.timer", 0o644),
+    (
+        "usr/lib/systemd/system/user-runtime-dir@.service.d/50-jns.conf",
+        0o644,
+    ),
     ("usr/lib/tmpfiles.d/jns.conf", 0o644),
     ("usr/share/doc/pam_jns/jns.cil", 0o644),
     ("usr/share/doc/pam_jns/jns.toml", 0o644),
     ("usr/share/doc/pam_jns/README.md", 0o644),
     ("usr/share/doc/pam_jns/pam.d-examples/sshd", 0o644),
     ("usr/share/doc/pam_jns/sudoers.d/jns", 0o644),
+    ("usr/share/doc/pam_jns/cron.d/jns", 0o644),
 ];
 
 #[test]
@@ -54,6 +60,15 @@ fn the_service_starts_the_command_where_it_is_installed() {
         service.contains("\nExecStart=/usr/bin/jns gc\n"),
         "{service}"
     );
+    let template = root.path().join("usr/lib/systemd/system/jns-gc@.service");
+    let template = fs::read_to_string(template).unwrap();
+    assert!(
+        template.contains("\nExecStart=/usr/bin/jns gc --user %i\n"),
+        "{template}"
+    );
+    let cron = root.path().join("usr/share/doc/pam_jns/cron.d/jns");
+    let cron = fs::read_to_string(cron).unwrap();
+    assert!(cron.contains(" root /usr/bin/jns gc\n"), "{cron}");
 }
 
 #[test]

@@ -51,10 +51,13 @@ pub enum Verb {
     Doctor(Doctor),
     /// Remove what sessions have left behind
     ///
-    /// Removes what nobody needs any more: pins of namespaces that no process is in, records of sessions and
-    /// namespaces that are gone, directories of sessions that have ended, and what was being made or removed
-    /// when a process was killed. What users and groups keep is removed only with --older-than or
-    /// --deleted-users. Whatever is in use stays, and so does everything that the module gives no such name. Needs root; run it in the mount namespace that logins come from, not in a container or sandbox.
+    /// Removes what nobody needs any more: namespaces in which nothing has run for as long as settings.linger says,
+    /// with what they hold in memory; records of sessions and namespaces that are gone, directories of sessions that
+    /// have ended, and what was being made or removed when a process was killed. Where all views in memory hold more
+    /// than settings.memory, the namespaces that are longest unused go before their time. Where several policies are
+    /// in use, the longest time and the smallest limit hold. What users and groups keep is removed only with
+    /// --older-than or --deleted-users. Whatever is in use stays, and so does everything that the module gives no
+    /// such name. Needs root; run it in the mount namespace that logins come from, not in a container or sandbox.
     Gc(Gc),
     /// Show who is in which namespace
     ///
@@ -189,6 +192,15 @@ pub struct Gc {
     /// accounts come from one.
     #[arg(long)]
     pub deleted_users: bool,
+    /// Keep namespaces that nothing runs in for TIME, such as 10m or 0s, whatever settings.linger says
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub linger: Option<Duration>,
+    /// Look at the namespaces and sessions of this account alone, a name or an id, and at no store
+    ///
+    /// The end of a user's last session calls it so. It does nothing while another jns gc is under way.
+    #[arg(long, value_name = "USER", value_hint = clap::ValueHint::Username,
+          conflicts_with_all = ["older_than", "deleted_users"])]
+    pub user: Option<String>,
     /// Also name what is not the module's, or of another mount namespace, and is left alone
     #[arg(long, short)]
     pub verbose: bool,

@@ -8,10 +8,13 @@ use crate::cli::terminal::{Progress, Screen, Tone};
 use crate::error::harmless;
 use crate::error::{Error, Result};
 use crate::gc::{Disposal, Kind, Remains, Request, collect};
-use crate::login::{has_account, is_effective_root, is_unknown};
+use crate::kernel::mount::machine_memory;
+use crate::login::{Accounts, Nss, has_account, is_effective_root, is_unknown};
 use crate::path::AbsPath;
+use crate::policy::settings::LINGER;
 use crate::policy::{Diagnostics, Policy, Source};
 use crate::session::origin;
+use crate::store::layout::parse_id;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
@@ -39,11 +42,19 @@ fn refused(error: &Error, arguments: &Gc) -> Outcome {
 fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
     // Called in a session, it is done where sessions come from: pins are there.
     let guard = origin::return_to_origin(None)?;
-    let (stores, mut found) = stores(arguments);
+    let user = arguments.user.as_deref().map(id_of).transpose()?;
+    let (policies, mut found) = policies_of(arguments);
+    let settings = || policies.iter().map(|policy| &policy.settings);
+    let stores: Vec<AbsPath> = settings().map(|settings| settings.store.clone()).collect();
+    let lingers = settings().map(|settings| settings.linger).max();
+    let limits = settings().map(|settings| settings.memory.in_bytes(machine_memory()));
     let progress = Progress::new("removing");
     let request = Request {
         dry_run: arguments.dry_run,
         stores: &stores,
+        user,
+        linger: arguments.linger.or(lingers).unwrap_or(LINGER),
+        memory: limits.min(),
         unused_for: arguments.older_than,
         is_deleted: arguments.deleted_users.then_some(&is_gone),
         beginning: &|path| progress.show(path),
@@ -61,20 +72,26 @@ fn is_gone(uid: u32, name: Option<&str>) -> bool {
     }
 }
 
-/// The stores of the policies that logins ask, and what is wrong with those that have mistakes.
-fn stores(arguments: &Gc) -> (Vec<AbsPath>, Vec<Remains>) {
+/// The id of an account by its name, or the id that a number is: the account may be gone.
+fn id_of(user: &str) -> Result<u32> {
+    let id = Nss.uid(user).or_else(|| parse_id(user));
+    id.ok_or_else(|| Error::new("find", format_args!("user {user}"), "no such account"))
+}
+
+/// The policies that logins ask, and what is wrong with those that have mistakes.
+fn policies_of(arguments: &Gc) -> (Vec<Policy>, Vec<Remains>) {
     let mut sources = vec![arguments.policy.source()];
     if arguments.policy.config.is_none() {
         sources.extend(policies(&Tree::host()));
     }
-    let (mut stores, mut failed) = (Vec::new(), Vec::new());
+    let (mut loaded, mut failed) = (Vec::new(), Vec::new());
     for source in &sources {
         match Policy::load(source) {
-            Ok(loaded) => stores.push(loaded.policy.settings.store),
+            Ok(found) => loaded.push(found.policy),
             Err(diagnostics) => failed.push(unreadable(source, &diagnostics)),
         }
     }
-    (stores, failed)
+    (loaded, failed)
 }
 
 fn unreadable(source: &Source, diagnostics: &Diagnostics) -> Remains {

@@ -197,6 +197,10 @@ const GUIDES: &[Guide] = &[
             ("sudo jns gc --dry-run", "what would be removed, and why?"),
             ("sudo jns gc", "remove what sessions have left behind"),
             (
+                "sudo jns gc --linger 0s",
+                "and every namespace that nothing runs in, however short a time",
+            ),
+            (
                 "sudo jns gc --older-than 90d",
                 "and the files of users who had no session for 90 days",
             ),

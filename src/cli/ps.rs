@@ -1,7 +1,6 @@
 //! `jns ps`: users, their namespaces, and the sessions in each.
 
 mod census;
-mod memory;
 mod space;
 mod stale;
 mod text;

@@ -39,6 +39,13 @@ pub struct Request<'a> {
     /// The judge of accounts: instances of users in these stores whose accounts it says are gone are removed too. With
     /// both, both must hold, and instances of groups stay.
     pub is_deleted: Option<&'a IsDeleted>,
+    /// The only user whose sessions and namespaces are looked at; nothing for all users, and their stores.
+    pub user: Option<u32>,
+    /// The time for which a shared namespace is kept in which nothing runs any more.
+    pub linger: Duration,
+    /// The most bytes that all views in memory may hold together: where they hold more, namespaces in which nothing runs
+    /// are not kept, those longest unused first. Nothing for no limit.
+    pub memory: Option<u64>,
     /// The listener that is told of everything that is about to be removed, by its path.
     pub beginning: &'a dyn Fn(&str),
 }
@@ -118,6 +125,12 @@ impl<'a> Collector<'a> {
     pub(super) fn census_again(&mut self) -> Result<Rc<Census>> {
         self.census()?;
         kept(&mut self.later_census, Census::take)
+    }
+
+    /// Has the processes looked at anew when they are asked for: some were ended by this collection.
+    pub(super) fn forget_census(&mut self) {
+        self.census = None;
+        self.later_census = None;
     }
 
     /// The mounts of all processes, looked at once in a collection.

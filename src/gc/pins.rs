@@ -29,7 +29,11 @@ impl Collector<'_> {
         let Some(pins) = Pins::find(runtime)? else {
             return Ok(());
         };
-        let listing = Pins::list(runtime)?;
+        let mut listing = Pins::list(runtime)?;
+        if let Some(uid) = self.request.user {
+            listing.pins.retain(|key| key.uid() == uid);
+            listing.foreign.clear();
+        }
         for name in &listing.foreign {
             self.note_foreign(&format!("{PINS}/{name}"));
         }
@@ -45,26 +49,26 @@ impl Collector<'_> {
 }
 
 /// The collection of pins under way.
-struct PinCollection<'c, 'r> {
-    collector: &'c mut Collector<'r>,
-    runtime: &'c Runtime,
-    pins: &'c Pins,
-    ledger: &'c Ledger,
+pub(super) struct PinCollection<'c, 'r> {
+    pub(super) collector: &'c mut Collector<'r>,
+    pub(super) runtime: &'c Runtime,
+    pub(super) pins: &'c Pins,
+    pub(super) ledger: &'c Ledger,
 }
 
 /// A pin as it was when it was looked at, without locks.
-struct Pin<'c> {
-    key: PinKey,
+pub(super) struct Pin<'c> {
+    pub(super) key: PinKey,
     /// The namespace that was bound to it here.
-    bound: Option<Identity>,
+    pub(super) bound: Option<Identity>,
     /// The record of that namespace.
-    record: Option<&'c NamespaceRecord>,
+    pub(super) record: Option<&'c NamespaceRecord>,
 }
 
 /// A pin that nobody needs, for a reason.
-struct Candidate<'c> {
-    pin: Pin<'c>,
-    reason: &'static str,
+pub(super) struct Candidate<'c> {
+    pub(super) pin: Pin<'c>,
+    pub(super) reason: &'static str,
 }
 
 impl<'c> PinCollection<'c, '_> {
@@ -72,6 +76,7 @@ impl<'c> PinCollection<'c, '_> {
     /// that are noted now.
     fn collect_unused(&mut self, keys: Vec<PinKey>) -> Result<()> {
         let unused = self.find_unused(keys)?;
+        let unused = self.without_lingering(unused);
         let is_noted = |candidate: &Candidate<'_>| {
             let record = candidate.pin.record;
             record.is_some_and(|record| record.unused_since.is_some())
@@ -95,6 +100,9 @@ impl<'c> PinCollection<'c, '_> {
 
     /// Removes what is left of pins that are gone. They are made and removed with the user's lock held.
     fn collect_broken(&mut self) -> Result<()> {
+        if self.collector.request.user.is_some() {
+            return Ok(());
+        }
         for key in Pins::list(self.runtime)?.broken {
             let lock = self.collector.try_lock(self.runtime, key.uid())?;
             let path = &key.path();
@@ -168,7 +176,11 @@ impl<'c> PinCollection<'c, '_> {
         let name = format!("ns/{key}");
         let status = rustix::fs::statat(self.runtime, &name, AtFlags::SYMLINK_NOFOLLOW);
         let being_made = status.is_ok_and(|status| self.collector.age(&status) < BEING_MADE);
-        if being_made || !(self.collector.sees_all || self.ledger.is_all_from(self.collector.own)) {
+        let is_partial = self.collector.request.user.is_some();
+        if being_made
+            || is_partial
+            || !(self.collector.sees_all || self.ledger.is_all_from(self.collector.own))
+        {
             return Ok(State::Used);
         }
         if self.collector.mounts()?.cover_pin(key) {
@@ -206,7 +218,7 @@ impl<'c> PinCollection<'c, '_> {
 
     /// Notes since when nothing runs in a namespace, or that something does; `false` where its user has a login under
     /// way.
-    fn note_unused(&self, pin: &Pin<'_>, since: Option<u64>) -> Result<bool> {
+    pub(super) fn note_unused(&self, pin: &Pin<'_>, since: Option<u64>) -> Result<bool> {
         let Some(_lock) = self.collector.try_lock(self.runtime, pin.key.uid())? else {
             return Ok(false);
         };
@@ -229,7 +241,7 @@ impl<'c> PinCollection<'c, '_> {
         Ok(now.filter(|now| now.namespace == namespace && now.pin.as_ref() == Some(&pin.key)))
     }
 
-    fn leave_busy(&mut self, key: &PinKey) {
+    pub(super) fn leave_busy(&mut self, key: &PinKey) {
         self.collector.leave(Kind::Pin, &key.path(), BUSY);
     }
 
@@ -296,7 +308,7 @@ impl Collector<'_> {
         State::UnusedElsewhere(reason)
     }
 
-    fn dispose_failed(&mut self, kind: Kind, path: &str, error: Error) {
+    pub(super) fn dispose_failed(&mut self, kind: Kind, path: &str, error: Error) {
         let reason = "it cannot be examined";
         self.note(Leftover { kind, path, reason }, Disposal::Failed(error));
     }

@@ -43,7 +43,8 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn read(runtime: Option<&Runtime>) -> Result<Self> {
+    /// Reads the records, those of the user `user` alone where one is given: then nothing is said of what cannot be read.
+    pub(super) fn read(runtime: Option<&Runtime>, user: Option<u32>) -> Result<Self> {
         let mut ledger = Self::default();
         let Some(runtime) = runtime else {
             return Ok(ledger);
@@ -61,7 +62,21 @@ impl Ledger {
                 Err(error) => ledger.broken.push((format!("{SESSIONS}/{name}"), error)),
             }
         }
+        if let Some(uid) = user {
+            ledger = ledger.of_one(uid);
+        }
         Ok(ledger)
+    }
+
+    fn of_one(self, uid: u32) -> Self {
+        let mut own = Self::default();
+        let namespaces = self.namespaces.into_iter();
+        namespaces
+            .filter(|record| record.uid == uid)
+            .for_each(|record| own.add_namespace(record));
+        let sessions = self.sessions.into_iter();
+        own.sessions = sessions.filter(|session| session.uid == uid).collect();
+        own
     }
 
     fn add_namespace(&mut self, record: NamespaceRecord) {
@@ -77,6 +92,12 @@ impl Ledger {
         let places = self.by_pin.get(key).into_iter().flatten();
         let mut records = places.filter_map(|place| self.namespaces.get(*place));
         records.find(|record| bound.is_none_or(|bound| bound == record.namespace))
+    }
+
+    /// The records of the namespaces that have or had a pin.
+    pub(super) fn with_pin(&self) -> impl Iterator<Item = (&PinKey, &NamespaceRecord)> {
+        let all = self.namespaces.iter();
+        all.filter_map(|record| Some((record.pin.as_ref()?, record)))
     }
 
     /// The records of the namespaces that were made for the user `uid`.
@@ -206,6 +227,7 @@ impl Collector<'_> {
                     reason,
                 };
                 self.dispose(leftover, || volumes::close(runtime, record));
+                self.forget_census();
             }
         }
         Ok(())
@@ -332,7 +354,8 @@ impl Collector<'_> {
         let users: BTreeSet<u32> = pins.iter().map(PinKey::uid).collect();
         for name in runtime.list(CACHED_PLANS)? {
             let uid = name.split('-').next().and_then(parse_id);
-            if is_temporary(&name) || uid.is_some_and(|uid| users.contains(&uid)) {
+            let is_asked_for = self.request.user.is_none_or(|user| uid == Some(user));
+            if is_temporary(&name) || !is_asked_for || uid.is_some_and(|uid| users.contains(&uid)) {
                 continue;
             }
             let path = format!("{CACHED_PLANS}/{name}");
@@ -350,6 +373,9 @@ impl Collector<'_> {
 
     /// Removes what was being written when the process that wrote it was killed.
     pub(super) fn collect_temporaries(&mut self, runtime: &Runtime) -> Result<()> {
+        if self.request.user.is_some() {
+            return Ok(());
+        }
         let below = WRITTEN.map(|directory| format!("{directory}/"));
         for directory in below.iter().map(String::as_str).chain([""]) {
             let names = runtime.list(if directory.is_empty() { "." } else { directory })?;

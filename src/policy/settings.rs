@@ -6,10 +6,11 @@ use super::principal::{Listed, Principal};
 use super::report::Fault;
 use super::source::BUILT_IN_NAME;
 use super::template::PathTemplate;
-use super::value::Propagation;
+use super::value::{Propagation, Size};
 use crate::error::Location;
 use crate::path::AbsPath;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// `[settings]`, complete: what no file says has its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,17 @@ pub struct Settings {
     pub elsewhere: Elsewhere,
     /// Services that run a command in somebody's session, which finds the caller's directories.
     pub inherit: Vec<Glob>,
+    /// The time for which a shared namespace is kept in which nothing runs any more; zero: not at all.
+    pub linger: Duration,
+    /// The most that all views in memory hold together before namespaces are ended in which nothing runs.
+    pub memory: Size,
 }
+
+/// `settings.linger` where no file says otherwise.
+pub const LINGER: Duration = Duration::from_secs(10 * 60);
+
+/// `settings.memory` where no file says otherwise: as much as the kernel lets a tmpfs have that nobody gives a size.
+const MEMORY: Size = Size::Percent(50);
 
 /// `settings.elsewhere`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +93,8 @@ impl Default for Settings {
             store: AbsPath::default_store(),
             elsewhere: Elsewhere::Cover,
             inherit: INHERITING.iter().map(|name| Glob::literal(name)).collect(),
+            linger: LINGER,
+            memory: MEMORY,
         }
     }
 }
@@ -129,7 +142,24 @@ impl Settings {
         replace(&mut self.inherit, fields.words("inherit"));
         self.inherit
             .extend(fields.words("add_inherit").into_iter().flatten());
+        replace(
+            &mut self.linger,
+            fields.word("linger").map(|Linger(time)| time),
+        );
+        replace(&mut self.memory, fields.word("memory"));
         fields.finish();
+    }
+}
+
+/// `settings.linger`: a length of time, which may be none.
+struct Linger(Duration);
+
+impl Word for Linger {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        match humantime::parse_duration(text) {
+            Ok(time) => Ok(Self(time)),
+            Err(_) => Duration::parse(text).map(Self),
+        }
     }
 }
 
@@ -157,4 +187,34 @@ pub(super) fn listed(list: Vec<(Principal, Location)>) -> Vec<Listed> {
         location,
     };
     list.into_iter().map(with_place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    #[test]
+    fn a_namespace_may_be_kept_for_no_time_at_all() {
+        for (text, linger, memory) in [
+            ("", LINGER, MEMORY),
+            ("linger = \"0s\"", Duration::ZERO, MEMORY),
+            (
+                "linger = \"1h 30m\"\nmemory = \"4G\"",
+                Duration::from_secs(5400),
+                Size::Bytes(4 << 30),
+            ),
+        ] {
+            let text = format!("[settings]\n{text}\n");
+            let settings = Policy::parse(&[("p", text.as_bytes())])
+                .unwrap()
+                .policy
+                .settings;
+            assert_eq!(
+                (settings.linger, settings.memory),
+                (linger, memory),
+                "{text}"
+            );
+        }
+    }
 }

@@ -52,6 +52,20 @@ impl Default for Size {
     }
 }
 
+impl Size {
+    /// The number of bytes that it is on a machine with `memory` bytes of memory.
+    #[must_use]
+    pub fn in_bytes(self, memory: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => {
+                let hundredth = memory.checked_div(100).unwrap_or(0);
+                hundredth.saturating_mul(u64::from(percent))
+            }
+        }
+    }
+}
+
 impl Mode {
     /// The mode of `/tmp`: everybody may make files, and remove their own alone.
     pub(crate) const STICKY: Self = Self(0o1777);

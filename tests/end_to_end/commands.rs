@@ -383,7 +383,7 @@ fn what_a_command_leaves_running_keeps_the_directories_and_is_listed() {
     let list = sandbox.sh("jns ps");
     assert!(list.contains("sleep") && list.contains("root"), "{list}");
     assert_eq!(
-        sandbox.sh("jns gc >/dev/null; ls /var/lib/jns/user/2001"),
+        sandbox.sh("jns gc --linger 0s >/dev/null; ls /var/lib/jns/user/2001"),
         "%account\ntmp\nvar-tmp"
     );
     sandbox.sh("kill $(pgrep -f '^sleep 4711')");

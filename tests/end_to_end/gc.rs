@@ -15,7 +15,7 @@ impl Sandbox {
     /// Runs `jns gc`, which must remove all it finds, and returns what it printed.
     #[track_caller]
     pub fn gc(&self) -> String {
-        self.exec(&["jns", "gc"]).text()
+        self.exec(&["jns", "gc", "--linger", "0s"]).text()
     }
 
     /// What there is of sessions besides their processes.
@@ -79,7 +79,9 @@ fn directories_of_killed_sessions_go() {
     sandbox.sh(&format!("nsenter -t {pid} -m touch /tmp/still"));
     assert_eq!(sandbox.sh("ls /var/lib/jns/session | wc -l"), "1");
     sandbox.end(&pid);
-    let would = sandbox.exec(&["jns", "gc", "--dry-run"]).text();
+    let would = sandbox
+        .exec(&["jns", "gc", "--linger", "0s", "--dry-run"])
+        .text();
     assert_eq!(would, sandbox.gc().replace("removed ", "would remove "));
     assert!(would.contains("/var/lib/jns/session/"), "{would}");
     assert_eq!(sandbox.traces(), "");
@@ -116,7 +118,7 @@ fn it_works_from_inside_a_session() {
     let pid = sandbox.killed_session("bob");
     sandbox.end(&pid);
     let alice = sandbox.killed_session("alice");
-    let said = sandbox.sh(&format!("nsenter -t {alice} -m jns gc"));
+    let said = sandbox.sh(&format!("nsenter -t {alice} -m jns gc --linger 0s"));
     assert!(said.contains("removed /run/jns/ns/2002-"), "{said}");
     assert!(!said.contains("/run/jns/ns/2001-"), "{said}");
     sandbox.end(&alice);
@@ -127,7 +129,7 @@ fn collecting_all_the_time_harms_no_login() {
     ours_only!("command that cleans up");
     let sandbox = sandbox!();
     sandbox.protect("su");
-    sandbox.sh("(until [ -e /root/stop ]; do jns gc --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
+    sandbox.sh("(until [ -e /root/stop ]; do jns gc --linger 0s --older-than 1d >/dev/null 2>>/root/failed; done) </dev/null >/dev/null 2>&1 &");
     let logins = |script: &str| {
         sandbox.sh(&format!(
             "for i in {{1..100}}; do su alice -c '{script}' & [ $((i % 4)) -gt 0 ] || wait; done; wait"
@@ -191,7 +193,7 @@ fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
     sandbox.protect("su");
     let pid = sandbox.killed_session("alice");
     sandbox.delete_alice();
-    let collect = ["jns", "gc", "--deleted-users"];
+    let collect = ["jns", "gc", "--linger", "0s", "--deleted-users"];
     let output = sandbox.exec(&collect);
     assert_eq!(output.status.code(), Some(1), "{output:#?}");
     let process = format!("process {pid} (sleep, uid 2001) ");
@@ -226,7 +228,9 @@ fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
     ));
     sandbox.end(&pid);
     sandbox.delete_alice();
-    let said = sandbox.exec(&["jns", "gc", "--deleted-users"]).text();
+    let said = sandbox
+        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
+        .text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
     assert_eq!(
         sandbox.sh("ls /var/lib/jns/user; pgrep -u bob sleep | wc -l"),

@@ -135,10 +135,10 @@ fn a_store_may_lie_below_what_is_covered() {
         sandbox.wait_until("pgrep -f '^sleep 600'");
         assert_eq!(sandbox.su("alice", "ls -A /var/tmp").text(), "mine");
         assert!(sandbox.sh("jns ps").contains("alice"));
-        sandbox.sh("jns gc");
+        sandbox.sh("jns gc --linger 0s");
         let shown = sandbox.sh("jns explain alice --service su");
         assert!(shown.contains("/var/tmp/tmp-inst/alice"), "{shown}");
-        sandbox.sh("pkill -f '^sleep 600' || true; jns gc");
+        sandbox.sh("pkill -f '^sleep 600' || true; jns gc --linger 0s");
     }
     assert_eq!(sandbox.sh("ls /var/tmp/tmp-inst"), "alice\nbob");
     sandbox.sh("rm -r /var/tmp/tmp-inst/*");

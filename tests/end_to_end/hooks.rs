@@ -127,7 +127,7 @@ fn a_failure_denies_or_is_logged_as_the_rule_says() {
             ("created", "warn", true),
             ("close", "deny", true),
         ] {
-            sandbox.sh("jns gc && rm -rf /var/lib/jns/* /run/jns/stamp");
+            sandbox.sh("jns gc --linger 0s && rm -rf /var/lib/jns/* /run/jns/stamp");
             sandbox.take_notes(&format!(
                 "[settings]\nnamespace = \"{sharing}\"\n[[private]]\npath = \"/tmp\"\n\
                  [[hook]]\nwhen = \"{when}\"\nrun = [\"/bin/false\"]\non_failure = \"{failure}\"\n"

@@ -43,3 +43,79 @@ fn a_login_looks_neither_at_processes_nor_at_other_pins() {
     sandbox.gc();
     assert_eq!(sandbox.pins(), 0);
 }
+
+impl Sandbox {
+    /// Lets time pass for the namespaces that are noted as unused.
+    fn pass(&self, seconds: u32) {
+        let edit = "match($0, /[0-9]+/) && /unused_since/ \
+                    { sub(/[0-9]+/, substr($0, RSTART, RLENGTH) - seconds) } { print }";
+        self.sh(&format!(
+            "for record in /run/jns/namespace/*; do
+                 awk -v seconds={seconds} '{edit}' $record >/root/record; cat /root/record >$record
+             done"
+        ));
+    }
+}
+
+/// `scp file host:/dev/shm/`, and a login a minute later.
+#[test]
+fn what_is_in_memory_is_there_for_the_next_login_and_goes_when_none_comes() {
+    ours_only!("namespace that logins share");
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.serve_ssh();
+    let inside = "readlink /proc/self/ns/mnt; ls /dev/shm";
+    let first = sandbox
+        .ssh("alice", &format!("touch /dev/shm/note; {inside}"))
+        .text();
+    sandbox.wait_for_logouts();
+    let collect = ["jns", "gc"];
+    sandbox.exec(&collect).text();
+    sandbox.pass(590);
+    sandbox.exec(&collect).text();
+    assert_eq!(sandbox.ssh("alice", inside).text(), first);
+    let notes = "grep -l unused_since /run/jns/namespace/* || true";
+    assert_eq!(sandbox.sh(notes), "", "a login takes the note back");
+
+    sandbox.wait_for_logouts();
+    sandbox.exec(&collect).text();
+    assert_ne!(sandbox.sh(notes), "");
+    sandbox.pass(590);
+    sandbox.exec(&collect).text();
+    assert_eq!(sandbox.pins(), 1, "its time began anew");
+    sandbox.pass(20);
+    sandbox.exec(&collect).text();
+    assert_eq!(sandbox.pins(), 0);
+    assert_ne!(sandbox.ssh("alice", inside).text(), first);
+}
+
+#[test]
+fn the_policy_says_how_long_a_namespace_is_kept_and_how_much_they_hold() {
+    ours_only!("namespace that logins share");
+    let sandbox = sandbox!();
+    sandbox.share();
+    sandbox.protect("su");
+    let settings = |text: &str| {
+        let text = format!("[settings]\n{text}\n");
+        sandbox.write("/etc/security/jns.d/20-end.toml", text);
+    };
+    settings("linger = \"0s\"");
+    sandbox.su("alice", "true").text();
+    sandbox.exec(&["jns", "gc"]).text();
+    assert_eq!(sandbox.pins(), 0);
+
+    settings("memory = \"3M\"");
+    for user in ["alice", "bob"] {
+        sandbox
+            .su(user, "head -c 2M /dev/zero >/dev/shm/two")
+            .text();
+        sandbox.exec(&["jns", "gc", "--user", user]).text();
+        sandbox.pass(10);
+    }
+    sandbox.exec(&["jns", "gc"]).text();
+    assert_eq!(
+        sandbox.sh("ls /run/jns/ns | cut -d- -f1"),
+        "2002",
+        "alice's is longer unused"
+    );
+}

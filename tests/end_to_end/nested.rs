@@ -327,7 +327,9 @@ fn who_is_confined_by_something_else_stays_confined() {
     session.end();
     // Only who sees all processes, which is nobody in a test's sandbox, knows that what those of the user made is left
     // over.
-    sandbox.sh("jns gc; find /run/jns/ns -type f -perm 0 -delete; rm -f /run/jns/namespace/*");
+    sandbox.sh(
+        "jns gc --linger 0s; find /run/jns/ns -type f -perm 0 -delete; rm -f /run/jns/namespace/*",
+    );
     before.assert_nothing_left(&sandbox);
 }
 
@@ -344,7 +346,7 @@ fn logins_and_gc_in_a_sandbox_of_roots_leave_the_hosts_pins_alone() {
     sandbox.sh("unshare -m touch -d '-1 hour' /run/jns/ns/*");
 
     sandbox.sh(
-        "unshare -m bash -c 'su alice -c true; su bob -c true; jns gc; jns gc --older-than 1s'",
+        "unshare -m bash -c 'su alice -c true; su bob -c true; jns gc --linger 0s; jns gc --linger 0s --older-than 1s'",
     );
     sandbox.sh("unshare -m su alice -c true");
     assert_eq!(sandbox.ssh("alice", NAMESPACE).text(), first);

@@ -90,12 +90,12 @@ fn gc_removes_the_layer_of_a_session_that_has_ended() {
         .text();
     session.kill_monitor();
     let layers = "ls /var/lib/jns/session | wc -l";
-    sandbox.sh("jns gc; rm /run/jns/session/*; touch -d '-1 day' /var/lib/jns/session/*; jns gc");
+    sandbox.sh("jns gc --linger 0s; rm /run/jns/session/*; touch -d '-1 day' /var/lib/jns/session/*; jns gc --linger 0s");
     assert_eq!(sandbox.sh(layers), "1", "its processes live");
     assert_eq!(session.run("ls /srv/laid/a/b").text(), "file");
     sandbox.sh(&format!("kill {}", session.pid));
     // Last of all ends the sshd that served it as the user.
-    sandbox.wait_until(&format!("jns gc && [ $({layers}) = 0 ]"));
+    sandbox.wait_until(&format!("jns gc --linger 0s && [ $({layers}) = 0 ]"));
 }
 
 #[test]

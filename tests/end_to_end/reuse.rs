@@ -96,9 +96,16 @@ fn another_account_gets_none_of_the_files_and_nothing_is_lost() {
         output.contains(&format!("{aside} was set aside: it is of alice")),
         "{output}"
     );
-    let collect = ["jns", "gc", "--deleted-users"];
+    let collect = ["jns", "gc", "--linger", "0s", "--deleted-users"];
     let would = sandbox
-        .exec(&["jns", "gc", "--deleted-users", "--dry-run"])
+        .exec(&[
+            "jns",
+            "gc",
+            "--linger",
+            "0s",
+            "--deleted-users",
+            "--dry-run",
+        ])
         .text();
     let said = sandbox.exec(&collect).text();
     assert_eq!(
@@ -121,9 +128,11 @@ fn what_was_set_aside_can_be_removed_when_it_is_old_and_not_while_its_account_is
     sandbox.assert_apart("carol");
     let aside = sandbox.set_aside();
     sandbox.give_id_to("alice");
-    let said = sandbox.exec(&["jns", "gc", "--deleted-users"]).text();
+    let said = sandbox
+        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
+        .text();
     assert!(said.starts_with(&format!("left {aside}: ")), "{said}");
-    let older = ["jns", "gc", "--older-than", "5d"];
+    let older = ["jns", "gc", "--linger", "0s", "--older-than", "5d"];
     assert!(
         sandbox
             .exec(&older)
@@ -262,7 +271,7 @@ fn a_running_session_of_the_account_before_goes_on() {
         "more\nsecret"
     );
     let aside = sandbox.set_aside();
-    let output = sandbox.exec(&["jns", "gc", "--deleted-users"]);
+    let output = sandbox.exec(&["jns", "gc", "--linger", "0s", "--deleted-users"]);
     assert_eq!(output.status.code(), Some(1), "{output:#?}");
     assert!(
         output
@@ -271,6 +280,8 @@ fn a_running_session_of_the_account_before_goes_on() {
         "{output:#?}"
     );
     session.end();
-    sandbox.exec(&["jns", "gc", "--deleted-users"]).text();
+    sandbox
+        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
+        .text();
     assert_eq!(sandbox.set_aside(), "");
 }

@@ -346,16 +346,16 @@ fn what_a_killed_session_had_in_a_store_of_its_own_is_collected() {
     session.run("mkdir -p /tmp/a/b").text();
     session.kill_monitor();
     assert_eq!(
-        sandbox.sh("jns gc | grep /tmp/.sessions || true"),
+        sandbox.sh("jns gc --linger 0s | grep /tmp/.sessions || true"),
         "",
         "it runs"
     );
     session.end();
 
-    let said = sandbox.sh("jns gc --dry-run");
+    let said = sandbox.sh("jns gc --linger 0s --dry-run");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
     assert_eq!(sandbox.sh("ls /tmp/.sessions | wc -l"), "2");
-    let said = sandbox.sh("jns gc");
+    let said = sandbox.sh("jns gc --linger 0s");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
     assert_eq!(sandbox.sh("ls /tmp/.sessions"), "alice-else");
     assert_eq!(sandbox.sh("ls /run/jns/session"), "");
@@ -385,7 +385,7 @@ fn another_directory_of_that_name_is_not_collected() {
         session.kill_monitor();
         sandbox.sh(&format!("d=$(echo /tmp/.sessions/alice-*); {change}"));
         session.end();
-        sandbox.run("jns gc");
+        sandbox.run("jns gc --linger 0s");
         sandbox.sh(&format!(
             "d=$(ls -d /tmp/.sessions/alice-* | grep -v old); [ -e {left} ]"
         ));

@@ -10,6 +10,9 @@ impl Sandbox {
         for service in ["sshd", "cron", "atd", "su", "sudo", "systemd-user"] {
             self.protect(service);
         }
+        self.sh("mkdir -p /etc/security/jns.d");
+        let settings = "[settings]\nlinger = \"0s\"\n";
+        self.write("/etc/security/jns.d/10-linger.toml", settings);
     }
 
     /// Runs a script as a service of alice's manager, asked for in an ssh session.
@@ -277,7 +280,8 @@ fn what_a_manager_cannot_clean_up_is_collected() {
 fn systemd_has_nothing_to_say_against_the_units() {
     ours_only!("units");
     let sandbox = sandbox!(boot);
-    let said = sandbox.run("systemd-analyze verify --man=no jns-gc.service jns-gc.timer");
+    let said = sandbox
+        .run("systemd-analyze verify --man=no jns-gc.service jns-gc@2001.service jns-gc.timer");
     assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
     let said = sandbox.run(
         "systemd-tmpfiles --create --remove --boot --clean /usr/local/lib/tmpfiles.d/jns.conf",
@@ -322,6 +326,35 @@ fn the_timer_has_dead_pins_removed() {
         "success"
     );
     assert_eq!(sandbox.remains(), "");
+}
+
+/// The end of a user's last session has it noted since when nothing runs in the namespace, which nothing waits for.
+#[test]
+fn the_end_of_the_last_session_begins_the_time_of_the_namespace() {
+    ours_only!("units");
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.sh("rm /etc/security/jns.d/10-linger.toml");
+    let leave = || {
+        sandbox.wait_for_nobody();
+        // As logind does ten seconds later (UserStopDelaySec=).
+        sandbox.sh("systemctl stop user-runtime-dir@2001");
+    };
+    sandbox.ssh("alice", "touch /dev/shm/note").text();
+    leave();
+    sandbox.wait_until("grep -q unused_since /run/jns/namespace/*");
+    assert_eq!(
+        sandbox.ssh("alice", "ls /dev/shm").text(),
+        "note",
+        "it lingers"
+    );
+    leave();
+    sandbox.write(
+        "/etc/security/jns.d/10-linger.toml",
+        "[settings]\nlinger = \"0s\"\n",
+    );
+    sandbox.wait_until("[ -z \"$(ls /run/jns/ns)\" ]");
+    assert_eq!(sandbox.ssh("alice", "ls /dev/shm").text(), "");
 }
 
 /// What `jns gc` has to do, done by a shell within the service's limits.

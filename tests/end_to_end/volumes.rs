@@ -321,11 +321,11 @@ fn who_is_killed_leaves_it_to_the_collection() {
         );
         sandbox.wait_until("pgrep -f '^sleep 500'");
         // It is in use.
-        sandbox.sh("jns gc");
+        sandbox.sh("jns gc --linger 0s");
         assert_eq!(sandbox.sh("cat /srv/calls"), "opened");
         sandbox.sh("kill -9 $(cat /srv/pid); pkill -f '^sleep 500'");
         sandbox.wait_until("! pgrep -f '^sleep 500'");
-        let output = sandbox.sh("jns gc --json");
+        let output = sandbox.sh("jns gc --linger 0s --json");
         assert_eq!(sandbox.sh("cat /srv/calls"), "opened\nclosed", "{output}");
         // The keys that the manual names.
         let document: serde_json::Value = serde_json::from_str(&output).expect("it is JSON");
@@ -361,7 +361,7 @@ fn logins_at_once_open_it_once() {
         sandbox.sh("sort /tmp/seen | uniq -c | tr -d '\\n'").trim(),
         "8 volume"
     );
-    sandbox.wait_until("! pgrep sleep || jns gc >/dev/null && ! pgrep sleep");
+    sandbox.wait_until("! pgrep sleep || jns gc --linger 0s >/dev/null && ! pgrep sleep");
     assert_eq!(sandbox.sh("cat /srv/calls"), "opened\nclosed");
 }
 
@@ -459,7 +459,7 @@ fn a_volume_that_does_not_answer_keeps_nobody_waiting() {
         "ssh -l alice localhost true",
         "ssh -l bob localhost true",
         "jns ps",
-        "jns gc",
+        "jns gc --linger 0s",
     ] {
         let done = sandbox.run(&format!("timeout -s KILL 60 {script}"));
         assert!(done.succeeded(), "{script}: {done:#?}");

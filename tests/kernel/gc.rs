@@ -4,5 +4,6 @@ mod attacks;
 mod instances;
 mod joins;
 mod ledger;
+mod linger;
 mod pins;
 mod scene;

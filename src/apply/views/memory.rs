@@ -101,13 +101,7 @@ fn recipe_of<'p>(covered: &Covered<'_, 'p>, context: &Context<'_>) -> Result<Rec
 }
 
 fn memory_of(size: Size, inodes: Option<u64>, form: Form) -> Memory {
-    let bytes = match size {
-        Size::Bytes(bytes) => bytes,
-        Size::Percent(percent) => {
-            let hundredth = mount::machine_memory().checked_div(100).unwrap_or(0);
-            hundredth.saturating_mul(u64::from(percent))
-        }
-    };
+    let bytes = size.in_bytes(mount::machine_memory());
     let each_page = bytes.checked_div(4096).unwrap_or(0).max(2);
     Memory {
         bytes,

@@ -9,11 +9,12 @@ use crate::cli::host::{schedule, stack};
 pub fn findings(tree: &Tree) -> Option<Finding> {
     let is_idle = is_used(tree) && !schedule::runs_gc(tree);
     is_idle.then(|| {
-        Finding::note(
+        Finding::warning(
             Area::Units,
-            "neither a timer nor cron runs jns gc: namespaces that nobody uses stay",
+            "neither a timer nor cron runs jns gc: namespaces that nobody uses never end (settings.linger), and stay \
+             with what they hold in memory",
         )
-        .advise("systemctl enable --now jns-gc.timer, or in /etc/cron.d: */15 * * * * root jns gc")
+        .advise("systemctl enable --now jns-gc.timer; without systemd, cron.d/jns among the documents is for /etc/cron.d")
     })
 }
 

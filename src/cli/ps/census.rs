@@ -1,10 +1,10 @@
 //! The users, sessions and processes in each namespace: what the ledger says, checked against what the kernel says.
 
-use super::memory::{self, Memory};
 use super::stale::Judge;
 use crate::error::Result;
 use crate::kernel::namespace::{Identity, Namespace, inode_of_process};
 use crate::kernel::process;
+use crate::session::memory::{self, Memory};
 use crate::session::{NamespaceRecord, Pins, Runtime, SessionRecord};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

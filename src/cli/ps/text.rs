@@ -1,12 +1,12 @@
 //! The list as an administrator reads it.
 
 use super::census::{Census, NamespaceEntry, SessionEntry, UserEntry, Volume};
-use super::memory::Memory;
 use super::space::readable;
 use crate::cli::terminal::{Screen, Tone};
 use crate::error::harmless;
 use crate::path::ViewPath;
 use crate::session::NamespaceRecord;
+use crate::session::memory::Memory;
 use humantime::format_duration;
 use std::time::{Duration, SystemTime};
 

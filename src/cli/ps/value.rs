@@ -1,11 +1,11 @@
 //! The list as JSON.
 
 use super::census::{NamespaceEntry, SessionEntry, Volume};
-use super::memory::Memory;
 use crate::login::SessionId;
 use crate::path::ViewPath;
 use crate::plan::PlanDigest;
 use crate::session::PinKey;
+use crate::session::memory::Memory;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 

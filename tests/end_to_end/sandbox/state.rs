@@ -52,7 +52,7 @@ impl Sandbox {
     /// under a policy with mistakes; what it then leaves shows that.
     pub fn collect(&self) {
         if self.subject == Subject::Ours {
-            self.run("jns gc");
+            self.run("jns gc --linger 0s");
         }
     }
 }

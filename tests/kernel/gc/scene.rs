@@ -53,12 +53,23 @@ impl Sleeper {
         Self::made_with(&[], mounts)
     }
 
+    /// The same with a file of so many bytes in its `/tmp`, which is in memory.
+    pub fn holding_memory(bytes: u64) -> Self {
+        let script = format!("mount -t tmpfs view /tmp && head -c {bytes} /dev/zero >/tmp/file");
+        Self::prepared_by(&[], &script)
+    }
+
     fn made_with(options: &[&str], mounts: &[(&str, &str)]) -> Self {
         let mounts: String = mounts
             .iter()
             .map(|(source, target)| format!("mount --bind '{source}' '{target}' && "))
             .collect();
-        let script = format!("{mounts} exec sleep 1000");
+        Self::prepared_by(options, &format!("{mounts} true"))
+    }
+
+    /// A process in other namespaces too, by the options of unshare(1), in which a script was run before.
+    fn prepared_by(options: &[&str], script: &str) -> Self {
+        let script = format!("{script} && exec sleep 1000");
         let child = Command::new("unshare")
             .args(["-m", "--propagation", "slave"])
             .args(options)
@@ -214,6 +225,9 @@ pub fn age(path: &str, seconds: i64) {
 pub struct Asked {
     pub dry_run: bool,
     pub unused_for: Option<Duration>,
+    pub user: Option<u32>,
+    pub linger: Duration,
+    pub memory: Option<u64>,
     pub deleted: Option<fn(u32, Option<&str>) -> bool>,
 }
 
@@ -229,6 +243,9 @@ pub fn gc_with(asked: Asked) -> Vec<Remains> {
         dry_run: asked.dry_run,
         stores: &[AbsPath::new(STORE).unwrap()],
         unused_for: asked.unused_for,
+        user: asked.user,
+        linger: asked.linger,
+        memory: asked.memory,
         is_deleted: deleted.as_ref().map(|deleted| deleted as &IsDeleted),
         beginning: &|_| {},
     })
