@@ -24,11 +24,9 @@ pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace>
     if !session.looks_older {
         return Ok(session);
     }
-    let Some(mut processors) = Processors::begin() else {
-        return Ok(session);
-    };
     let mut last = session;
-    while last.looks_older && processors.move_on() {
+    let mut processors = Processors::begin();
+    while last.looks_older && processors.as_mut().is_some_and(Processors::move_on) {
         drop(last);
         // What worked a moment ago is still good enough.
         let alone = Creation {
@@ -36,6 +34,12 @@ pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace>
             ..*creation
         };
         last = create(creation).or_else(|_| create(&alone))?;
+    }
+    if last.looks_older {
+        log::warn!(
+            "cannot pin {}: the kernel takes it for older than the namespace that it was made in; no other login shares it",
+            last.namespace
+        );
     }
     Ok(last)
 }
@@ -142,7 +146,12 @@ fn register<'m>(
     let Err(refused) = bind(origin, key, session_guard)? else {
         return Ok((Some(record), Pin::Bound(key)));
     };
-    log::debug!("{}: others will not join it: {refused}", record.namespace);
+    // Where it looks older, it may be made again, and then the last refusal is the one that counts.
+    if refused.is_loop() || refused.is_invalid() {
+        log::debug!("{}: no other login shares it: {refused}", record.namespace);
+    } else {
+        log::warn!("{refused}; no other login shares {}", record.namespace);
+    }
     record.pin = None;
     write(&record, &origin.runtime);
     Ok((Some(record), Pin::Refused(refused)))

@@ -229,6 +229,10 @@ fn a_namespace_that_cannot_be_pinned_is_the_sessions_own() {
         "{second}"
     );
     assert_eq!(sandbox.pins(), 0);
+    let warned =
+        |line: &&String| line.starts_with("<84>") && line.contains("no other login shares it");
+    let warnings = sandbox.log();
+    assert_eq!(warnings.iter().filter(warned).count(), 3, "{warnings:#?}");
     sandbox.sh("pkill -x sleep");
     before.assert_nothing_left(&sandbox);
 }
