@@ -54,6 +54,7 @@ fn log_in(plan: &Plan) -> SessionNamespace {
         login: &login(),
         subject: &Subject::of(USER),
         directory: &WorkingDirectory::own(),
+        place: None,
     })
     .unwrap()
 }
