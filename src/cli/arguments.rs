@@ -201,7 +201,9 @@ pub struct Gc {
     #[arg(long, value_name = "USER", value_hint = clap::ValueHint::Username,
           conflicts_with_all = ["older_than", "deleted_users"])]
     pub user: Option<String>,
-    /// Also name what is not the module's, or of another mount namespace, and is left alone
+    /// Name each thing that is removed or left, also what is not the module's or of another mount namespace
+    ///
+    /// Otherwise one line says how many of each kind were removed. --dry-run names them, too.
     #[arg(long, short)]
     pub verbose: bool,
     /// Print one JSON document

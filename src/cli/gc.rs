@@ -16,6 +16,7 @@ use crate::policy::{Diagnostics, Policy, Source};
 use crate::session::origin;
 use crate::store::layout::parse_id;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 /// Removes what the arguments ask for, and reports what became of it.
@@ -131,21 +132,72 @@ fn outcome(found: &[Remains], arguments: &Gc, screen: Screen) -> Outcome {
         return Outcome::json(&as_json(found, arguments)).failing_if(is_wrong);
     }
     let mut said = Outcome::default().failing_if(is_wrong);
+    // Who asks what would be removed wants to see it.
+    let is_list = arguments.verbose || arguments.dry_run;
     for remains in found {
         match &remains.disposal {
             Disposal::Failed(error) => said
                 .err
                 .push_str(&format!("jns: {}\n", harmless(&error.to_string()))),
             Disposal::Left if remains.kind == Kind::Foreign && !arguments.verbose => {}
-            disposal @ (Disposal::Removable | Disposal::Removed | Disposal::Left) => {
+            disposal @ (Disposal::Removable | Disposal::Removed | Disposal::Left) if is_list => {
                 said.out.push_str(&line(remains, disposal, screen));
             }
+            Disposal::Removable | Disposal::Removed | Disposal::Left => {}
         }
     }
+    if !is_list && number(found, "removed") > 0 {
+        said.out.push_str(&summary(found));
+    }
     if said.out.is_empty() && !is_wrong && std::io::stdout().is_terminal() {
-        said.out.push_str("nothing to remove\n");
+        said.out.push_str(&nothing(found));
     }
     said
+}
+
+/// One line about what was removed: `removed 2 namespaces, 1 record; left 1, which jns gc --verbose names`.
+fn summary(found: &[Remains]) -> String {
+    let is_removed = |remains: &&Remains| remains.disposal == Disposal::Removed;
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    for remains in found.iter().filter(is_removed) {
+        let count = counts.entry(remains.kind).or_default();
+        *count = count.saturating_add(1);
+    }
+    let counted = counts.into_iter().map(|(kind, number)| {
+        let (one, many) = nouns(kind);
+        format!("{number} {}", if number == 1 { one } else { many })
+    });
+    let removed: Vec<String> = counted.collect();
+    format!("removed {}{}\n", removed.join(", "), left(found))
+}
+
+fn nothing(found: &[Remains]) -> String {
+    format!("nothing to remove{}\n", left(found))
+}
+
+fn left(found: &[Remains]) -> String {
+    match number(found, "left") {
+        0 => String::new(),
+        left => format!("; left {left}, which jns gc --verbose names"),
+    }
+}
+
+/// What a thing of the kind, and what several, are called where they are counted.
+fn nouns(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Pin => ("namespace", "namespaces"),
+        Kind::Namespace => ("record of a namespace", "records of namespaces"),
+        Kind::Session => ("record of a session", "records of sessions"),
+        Kind::Volume => ("volume", "volumes"),
+        Kind::SessionDirectory => ("directory of a session", "directories of sessions"),
+        Kind::Instances => (
+            "directory of a user or group",
+            "directories of users and groups",
+        ),
+        Kind::Temporary => ("temporary file", "temporary files"),
+        Kind::Stamp => ("cached plan", "cached plans"),
+        Kind::Foreign => ("foreign file", "foreign files"),
+    }
 }
 
 fn line(remains: &Remains, disposal: &Disposal, screen: Screen) -> String {

@@ -16,7 +16,7 @@ pub struct Remains {
 }
 
 /// The kinds of things that are left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The pin of a shared namespace.
     Pin,

@@ -114,8 +114,7 @@ pub fn start() -> Result<(Init, Membership)> {
         proc,
     } = begun?;
     let number = number_in_proc(&pidfd).unwrap_or(pid);
-    let process = Process::first_of(&proc, number)
-        .ok_or_else(|| Error::new("read", "/proc/1/stat", "it does not say what it should"))?;
+    let process = Process::first_of(&proc, number).ok_or_else(ended_early)?;
     let known = Known {
         pid,
         started: process.started,
@@ -190,13 +189,7 @@ impl Begun {
                 }
                 other => (init, given) = other,
             }
-            let message = await_message(link, START_TIMEOUT)?.ok_or_else(|| {
-                Error::new(
-                    "make",
-                    OBJECT,
-                    "its first process ended before it was ready",
-                )
-            })?;
+            let message = await_message(link, START_TIMEOUT)?.ok_or_else(ended_early)?;
             let mut descriptors = message.descriptors.into_iter();
             match message.topic {
                 Topic::Begun => init = message.text.parse().ok().zip(descriptors.next()),
@@ -207,6 +200,14 @@ impl Begun {
             }
         }
     }
+}
+
+fn ended_early() -> Error {
+    Error::new(
+        "make",
+        OBJECT,
+        "its first process ended before it was ready",
+    )
 }
 
 /// Waits for a message; nothing where the other side is gone.

@@ -15,7 +15,8 @@ impl Sandbox {
     /// Runs `jns gc`, which must remove all it finds, and returns what it printed.
     #[track_caller]
     pub fn gc(&self) -> String {
-        self.exec(&["jns", "gc", "--linger", "0s"]).text()
+        self.exec(&["jns", "gc", "--linger", "0s", "--verbose"])
+            .text()
     }
 
     /// What there is of sessions besides their processes.
@@ -118,7 +119,9 @@ fn it_works_from_inside_a_session() {
     let pid = sandbox.killed_session("bob");
     sandbox.end(&pid);
     let alice = sandbox.killed_session("alice");
-    let said = sandbox.sh(&format!("nsenter -t {alice} -m jns gc --linger 0s"));
+    let said = sandbox.sh(&format!(
+        "nsenter -t {alice} -m jns gc --linger 0s --verbose"
+    ));
     assert!(said.contains("removed /run/jns/ns/2002-"), "{said}");
     assert!(!said.contains("/run/jns/ns/2001-"), "{said}");
     sandbox.end(&alice);
@@ -193,7 +196,14 @@ fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
     sandbox.protect("su");
     let pid = sandbox.killed_session("alice");
     sandbox.delete_alice();
-    let collect = ["jns", "gc", "--linger", "0s", "--deleted-users"];
+    let collect = [
+        "jns",
+        "gc",
+        "--linger",
+        "0s",
+        "--deleted-users",
+        "--verbose",
+    ];
     let output = sandbox.exec(&collect);
     assert_eq!(output.status.code(), Some(1), "{output:#?}");
     let process = format!("process {pid} (sleep, uid 2001) ");
@@ -229,7 +239,14 @@ fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
     sandbox.end(&pid);
     sandbox.delete_alice();
     let said = sandbox
-        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
+        .exec(&[
+            "jns",
+            "gc",
+            "--linger",
+            "0s",
+            "--deleted-users",
+            "--verbose",
+        ])
         .text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
     assert_eq!(

@@ -96,7 +96,14 @@ fn another_account_gets_none_of_the_files_and_nothing_is_lost() {
         output.contains(&format!("{aside} was set aside: it is of alice")),
         "{output}"
     );
-    let collect = ["jns", "gc", "--linger", "0s", "--deleted-users"];
+    let collect = [
+        "jns",
+        "gc",
+        "--linger",
+        "0s",
+        "--deleted-users",
+        "--verbose",
+    ];
     let would = sandbox
         .exec(&[
             "jns",
@@ -128,11 +135,17 @@ fn what_was_set_aside_can_be_removed_when_it_is_old_and_not_while_its_account_is
     sandbox.assert_apart("carol");
     let aside = sandbox.set_aside();
     sandbox.give_id_to("alice");
-    let said = sandbox
-        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
-        .text();
+    let said = sandbox.sh("jns gc --linger 0s --deleted-users --verbose");
     assert!(said.starts_with(&format!("left {aside}: ")), "{said}");
-    let older = ["jns", "gc", "--linger", "0s", "--older-than", "5d"];
+    let older = [
+        "jns",
+        "gc",
+        "--linger",
+        "0s",
+        "--older-than",
+        "5d",
+        "--verbose",
+    ];
     assert!(
         sandbox
             .exec(&older)

@@ -346,7 +346,7 @@ fn what_a_killed_session_had_in_a_store_of_its_own_is_collected() {
     session.run("mkdir -p /tmp/a/b").text();
     session.kill_monitor();
     assert_eq!(
-        sandbox.sh("jns gc --linger 0s | grep /tmp/.sessions || true"),
+        sandbox.sh("jns gc --linger 0s --verbose | grep /tmp/.sessions || true"),
         "",
         "it runs"
     );
@@ -355,7 +355,7 @@ fn what_a_killed_session_had_in_a_store_of_its_own_is_collected() {
     let said = sandbox.sh("jns gc --linger 0s --dry-run");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
     assert_eq!(sandbox.sh("ls /tmp/.sessions | wc -l"), "2");
-    let said = sandbox.sh("jns gc --linger 0s");
+    let said = sandbox.sh("jns gc --linger 0s --verbose");
     assert!(said.contains("/tmp/.sessions/alice-"), "{said}");
     assert_eq!(sandbox.sh("ls /tmp/.sessions"), "alice-else");
     assert_eq!(sandbox.sh("ls /run/jns/session"), "");

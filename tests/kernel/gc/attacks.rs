@@ -150,10 +150,11 @@ fn output_cannot_steer_a_terminal() {
         let line = "left /mnt/var/lib/jns/user/\\u{1b}[2J\\u{a}removed x: the module gives nothing such a name\n";
         assert_eq!(text, line);
         assert!(!run(&["--json"]).contains('\u{1b}'));
-        assert!(
-            run(&["--older-than", "90d"])
-                .starts_with("removed /mnt/var/lib/jns/user/2001: not used for 100")
-        );
+        let old = ["--older-than", "90d"];
+        let would = run(&[&old[..], &["--dry-run"]].concat());
+        let line = "would remove /mnt/var/lib/jns/user/2001: not used for 100";
+        assert!(would.starts_with(line), "{would}");
+        assert_eq!(run(&old), "removed 1 directory of a user or group\n");
     });
 }
 
