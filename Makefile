@@ -62,7 +62,7 @@ BENCH ?=
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all command module prepare check test test-quick soak bench demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test test-quick faults soak bench demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 all: command module
 
@@ -113,10 +113,15 @@ test-quick:
 	$(RUN) --lib --test language --test rooms --test documents --test kernel
 
 # With every error that a system call of the module can fail with, and a thousand namespaces that end while others join.
-soak: prepare
+faults: prepare
 	$(MAKE) module
 	JNS_ENDINGS=1000 $(RUN) --test kernel gc::joins::
 	JNS_FAULTS=all $(RUN) --test host faults::
+
+# Real logins for ten minutes, or SOAK: hours, or with a unit. SIGINT is the program's, which then ends with its report.
+soak: prepare
+	$(MAKE) module
+	trap '' INT; $(CARGO) test --locked --test soak -- run
 
 # Built as tests are: with its profile for benchmarks cargo would put a module without link-time optimization in the
 # place of the one that is measured.
@@ -205,7 +210,8 @@ help:
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make test-quick   the tests that take two minutes: units, language, rooms, documents, kernel'
-	@echo 'make soak       every fault with every error, which takes an hour'
+	@echo 'make faults     every fault with every error, which takes an hour'
+	@echo 'make soak       log a hundred users in and out for ten minutes (SOAK=2 two hours), and look for what is left'
 	@echo 'make bench      measure what a login costs, beside pam_namespace and the kernel alone (root, Debian or Ubuntu)'
 	@echo "                options: BENCH='--quick --json', BENCH=--help"
 	@echo 'make check      formatting, lints and documentation, warnings as errors'

@@ -152,11 +152,9 @@ impl Sandbox {
 
     /// Runs a program in the sandbox's host view as root, without a terminal, and waits for it.
     pub fn exec(&self, words: &[&str]) -> Outcome {
-        let (pid, timeout) = (self.init.to_string(), deadline::OF_COMMANDS.to_string());
-        let mut command = Command::new("nsenter");
+        let timeout = deadline::OF_COMMANDS.to_string();
+        let mut command = self.enter(&["timeout", "-k", "1", &timeout]);
         command
-            .args(["-t", &pid, "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w"])
-            .args(["timeout", "-k", "1", &timeout])
             .args(words)
             .env_clear()
             .env(
@@ -165,6 +163,16 @@ impl Sandbox {
             )
             .envs([("HOME", "/root"), ("TERM", "xterm"), ("LANG", "C.UTF-8")]);
         Outcome::of(command)
+    }
+
+    /// A command that runs a program in the sandbox's host view as root, in the environment of this process.
+    pub fn enter(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["-t", &self.init.to_string()])
+            .args(["-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w"])
+            .args(words);
+        command
     }
 
     /// Runs a shell script in the sandbox's host view as root.
