@@ -5,7 +5,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::survey::{ENDINGS, Survey, find_leaks};
 use crate::tally::Tally;
-use crate::{disturbances, kills, machine, plant};
+use crate::{disturbances, host, kills, machine, plant};
 use std::fs;
 use std::io::Read;
 use std::process::ExitCode;
@@ -77,6 +77,7 @@ fn run_threads(tally: &Tally, options: &Options, workers: usize, listener: u32) 
             disturbances::collect,
             disturbances::list,
             disturbances::mount_and_unmount,
+            host::open_and_close,
         ];
         for (number, other) in others.into_iter().enumerate() {
             let mut random = random(workers + number);

@@ -9,11 +9,14 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// The kind of process that is the first of a session's PID namespace.
+pub const INIT: &str = "init of a session";
+
 /// The kinds of processes that are killed.
 const KINDS: [&str; 6] = [
     "program that logs in",
     "sshd's monitor",
-    "init of a session",
+    INIT,
     "user's process",
     "sshd's process for the user",
     "jns",
@@ -57,9 +60,9 @@ fn kill_one(tally: &Tally, random: &mut fastrand::Rng, listener: u32) {
     let disturbed = disturbed(kind, victim, &all);
     // A login that begins in between may need it as well.
     disturb(tally, &disturbed);
+    tally.count_kill(kind);
     let _ = kill(pid(victim.pid), Signal::SIGKILL);
     disturb(tally, &disturbed);
-    tally.count_kill(kind);
 }
 
 fn is_of(kind: &str, process: &Process, listener: u32) -> bool {
@@ -67,7 +70,7 @@ fn is_of(kind: &str, process: &Process, listener: u32) -> bool {
     let is_users = number(process).is_some();
     match kind {
         "sshd's monitor" => is_sshd && process.parent == listener,
-        "init of a session" => process.name == "jns-init",
+        INIT => process.name == "jns-init",
         "user's process" => is_users && !is_sshd,
         "sshd's process for the user" => is_sshd && is_users,
         _ => process.name == "jns",
@@ -83,7 +86,7 @@ fn number(process: &Process) -> Option<u32> {
 fn disturbed(kind: &str, victim: &Process, all: &[Process]) -> Disturbed {
     let found: BTreeSet<u32> = match kind {
         "jns" => return Disturbed::Nobodys,
-        "init of a session" => {
+        INIT => {
             let own = victim.namespace("pid");
             let members = all.iter().filter(|process| process.namespace("pid") == own);
             members.filter_map(number).collect()

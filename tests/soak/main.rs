@@ -33,8 +33,12 @@ mod end_to_end {
 }
 use end_to_end::sandbox;
 
+#[path = "../host/programs_in_c.rs"]
+mod programs_in_c;
+
 mod disturbances;
 mod harness;
+mod host;
 mod inside;
 mod journal;
 mod kills;

@@ -1,7 +1,9 @@
 //! The two processes outside of the sandbox.
 
+use crate::host::HOST;
 use crate::machine::REPORT;
 use crate::options::Options;
+use crate::programs_in_c::program;
 use crate::sandbox::Sandbox;
 use nix::sys::signal::{SigSet, Signal};
 use std::os::unix::process::CommandExt;
@@ -64,6 +66,7 @@ pub fn in_sandbox(options: &Options) -> ExitCode {
     SERVICES.iter().for_each(|service| sandbox.protect(service));
     let this = std::env::current_exe().expect("/proc shows this program");
     std::fs::copy(this, sandbox.path(PROGRAM)).expect("the sandbox has a disk");
+    std::fs::copy(program("driver"), sandbox.path(HOST)).expect("the sandbox has a disk");
     let search = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let mut soak = sandbox.enter(&[PROGRAM, "inside"]);
     soak.envs([("PATH", search), ("HOME", "/root"), ("LANG", "C.UTF-8")]);

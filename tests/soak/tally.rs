@@ -165,6 +165,21 @@ impl Tally {
             .or_default() += 1;
     }
 
+    /// The number of processes of a kind that were killed until now.
+    pub fn kills_of(&self, kind: &str) -> u64 {
+        let counts = self.counts.lock().unwrap();
+        counts.kills.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Counts sessions that one process has opened and closed.
+    pub fn count_sessions(&self, number: usize) {
+        let mut counts = self.counts.lock().unwrap();
+        *counts
+            .meanwhile
+            .entry("sessions of one process")
+            .or_default() += number as u64;
+    }
+
     /// The logins under way.
     pub fn under_way(&self) -> Vec<Arc<Login>> {
         self.under_way.lock().unwrap().values().cloned().collect()
