@@ -2,6 +2,7 @@
 
 use crate::options;
 use crate::plant::FOUND;
+use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
 /// A test and its name.
@@ -35,7 +36,8 @@ fn what_is_planted_is_found() {
     if !nix::unistd::geteuid().is_root() {
         crate::sandbox::skip!("only root can make a sandbox");
     }
-    let output = soak_for_two_seconds();
+    let json = tempfile::NamedTempFile::new().expect("a temporary file");
+    let output = soak_for_two_seconds(json.path());
     let text = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}{said}");
@@ -52,15 +54,18 @@ fn what_is_planted_is_found() {
         number("leaks").is_some_and(|leaks: u32| leaks >= 5),
         "{text}{said}"
     );
+    let json = std::fs::read(json.path()).expect("it was written");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
+    assert_eq!(json["failures"], 1, "{json:#}");
 }
 
-fn soak_for_two_seconds() -> Output {
+fn soak_for_two_seconds(json: &Path) -> Output {
     let this = std::env::current_exe().expect("/proc shows this program");
     let mut command = Command::new(this);
     command
         .arg("run")
         .env("SOAK", "2s")
         .env("JNS_SOAK_PLANT", "1")
-        .env_remove("JNS_SOAK_JSON");
+        .env("JNS_SOAK_JSON", json);
     command.output().expect("it starts")
 }

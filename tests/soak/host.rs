@@ -16,7 +16,7 @@ pub const HOST: &str = "/usr/bin/driver";
 const REPORT: &str = "/root/host";
 
 /// The number of sessions that one process opens.
-const SESSIONS: usize = 20;
+const SESSIONS: usize = 10;
 
 /// Has one process after the other open and close sessions until the soak ends.
 pub fn open_and_close(tally: &Tally, random: &mut fastrand::Rng) {

@@ -38,7 +38,7 @@ pub fn soak(options: &Options) -> ExitCode {
     let took = tally.begun.elapsed();
     let mut endings = ENDINGS;
     if options.is_planted {
-        plant::fail(&tally);
+        plant::fail(&tally, &mut fastrand::Rng::with_seed(options.seed));
         plant::leave();
         endings = plant::ENDINGS;
     }

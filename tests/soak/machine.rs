@@ -144,13 +144,18 @@ pub fn start_sshd() -> u32 {
     panic!("sshd does not start")
 }
 
-/// Replaces the policy by another, in one moment.
+/// Replaces the policy by one of [`POLICIES`].
 pub fn replace_policy(number: usize) {
     let (namespace, rules) = POLICIES[number % POLICIES.len()];
     let text = format!(
         "[settings]\nexempt = [\"root\", \"uid:1-999\"]\nnamespace = \"{namespace}\"\n\
          {rules}{PRIVATE_RULES}"
     );
+    write_policy(&text);
+}
+
+/// Replaces the policy by that text, in one moment.
+pub fn write_policy(text: &str) {
     let new = format!("{POLICY}.new");
     fs::write(&new, text).unwrap();
     fs::rename(new, POLICY).unwrap();

@@ -1,6 +1,6 @@
 //! A failure and leaks that are made on purpose: the soak has to find them.
 
-use crate::machine::must;
+use crate::machine::{self, must};
 use crate::tally::Tally;
 use std::fs::{create_dir_all, write};
 use std::process::Command;
@@ -17,12 +17,11 @@ pub const FOUND: [&str; 4] = [
     "planted-failure",
 ];
 
-/// Makes one failure.
-pub fn fail(tally: &Tally) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "echo planted-failure; exit 1"]);
-    let output = command.output().expect("a shell starts");
-    tally.note_failed_command("a planted command", &output);
+/// Makes one failure: a login under a policy with a mistake.
+pub fn fail(tally: &Tally, random: &mut fastrand::Rng) {
+    machine::write_policy("planted-failure = 1\n");
+    tally.log_in(random);
+    machine::replace_policy(0);
 }
 
 /// Leaves a file, a mount, and a process with a namespace of its own.
