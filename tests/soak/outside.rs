@@ -4,7 +4,7 @@ use crate::host::HOST;
 use crate::machine::REPORT;
 use crate::options::Options;
 use crate::programs_in_c::program;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Subject};
 use nix::sys::signal::{SigSet, Signal};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -56,7 +56,7 @@ pub fn in_sandbox(options: &Options) -> ExitCode {
     SigSet::all()
         .thread_unblock()
         .expect("a thread may unblock its signals");
-    let sandbox = match Sandbox::make() {
+    let sandbox = match Sandbox::make_for(Subject::Ours) {
         Ok(sandbox) => sandbox,
         Err(reason) => {
             eprintln!("soak: {reason}");
