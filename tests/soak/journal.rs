@@ -12,6 +12,9 @@ const SOCKET: &str = "/dev/log";
 /// The number of lines that are kept for failures.
 const KEPT: usize = 4000;
 
+/// The number of lines that a failure is told with.
+const TOLD: usize = 20;
+
 /// The number of different complaints that are told apart.
 const DIFFERENT: usize = 40;
 
@@ -62,12 +65,19 @@ impl Journal {
         self.lines.lock().unwrap().count
     }
 
-    /// The lines since a position that have a word.
-    pub fn since(&self, position: usize, word: &str) -> Vec<String> {
+    /// The last lines since a position that name a user, or are complaints of the module's, which may name nobody.
+    pub fn since(&self, position: usize, user: &str) -> Vec<String> {
         let lines = self.lines.lock().unwrap();
         let gone = lines.count - lines.last.len();
         let new = lines.last.iter().skip(position.saturating_sub(gone));
-        new.filter(|line| line.contains(word)).cloned().collect()
+        let is_of_user = |line: &str| {
+            line.split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == user)
+        };
+        let told = new.filter(|line| is_complaint(line) || is_of_user(line));
+        let told: Vec<&String> = told.collect();
+        let first = told.len().saturating_sub(TOLD);
+        told[first..].iter().copied().cloned().collect()
     }
 
     /// The module's warnings and errors until now.
