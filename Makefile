@@ -19,6 +19,11 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 STORE   := /var/lib/jns
 # Whether units can be enabled: not into a DESTDIR, and where systemd runs (sd_booted(3)).
 SYSTEMD := $(if $(DESTDIR),,$(wildcard /run/systemd/system))
+# The timer is enabled as it is installed first, where systemd looks for units (systemd.unit(5)): who has disabled it
+# since is not overruled.
+UNITS_FOUND := $(filter $(UNITDIR),$(addsuffix /systemd/system,/etc /usr/local/lib /usr/lib /lib))
+ENABLE := $(if $(wildcard $(UNITDIR)/jns-gc.timer),true,$(if $(UNITS_FOUND),systemctl enable --now jns-gc.timer,\
+    echo "systemd does not look for units in $(UNITDIR): link them, and enable jns-gc.timer"))
 
 DOCUMENTS := README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 
@@ -183,7 +188,7 @@ install: $(MODULE) $(COMMAND)
 	install -m 0644 conf/sudoers.d/jns $(DESTDIR)$(DOCDIR)/sudoers.d
 	umask 022 && sed 's,/usr/local/bin/,$(BINDIR)/,' conf/cron.d/jns > $(DESTDIR)$(DOCDIR)/cron.d/jns
 	test -d $(DESTDIR)$(STORE) || install -d -m 0700 $(DESTDIR)$(STORE)
-	$(if $(SYSTEMD),systemctl daemon-reload && systemctl enable --now jns-gc.timer)
+	$(if $(SYSTEMD),systemctl daemon-reload && $(ENABLE))
 
 # Users' files in the store stay. Take the module out of /etc/pam.d first: a stack that names a missing module
 # denies its sessions.
@@ -199,6 +204,7 @@ uninstall:
 	rm -f $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d/50-jns.conf
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d
 	rm -rf $(DESTDIR)$(DOCDIR)
+	$(if $(SYSTEMD),-systemctl daemon-reload)
 	test ! -d $(DESTDIR)$(STORE) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(STORE)
 
 clean:

@@ -45,12 +45,6 @@ const PLACEHOLDER: &str = "SESSION";
 pub struct SessionId(String);
 
 impl SessionId {
-    /// Whether it is one of the sixteenth part of all of them, as its random bits say.
-    #[must_use]
-    pub(crate) fn is_one_in_sixteen(&self) -> bool {
-        self.0.starts_with('0')
-    }
-
     /// Makes a new one for a session of the user `uid`.
     ///
     /// # Errors

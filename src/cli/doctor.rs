@@ -1,5 +1,6 @@
 //! `jns doctor`: what would keep logins from getting their namespaces. It reads, and changes nothing.
 
+mod alone;
 mod collection;
 mod commands;
 mod elsewhere;
@@ -55,6 +56,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
         all.extend(kernel::findings(rights));
         all.extend(commands::of_propagation());
         all.extend(privileges::findings(rights));
+        all.extend(alone::findings());
     }
     let (found, policy) = policy::findings(tree, source);
     all.extend(found);

@@ -18,6 +18,7 @@ use crate::store::layout::parse_id;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 /// Removes what the arguments ask for, and reports what became of it.
 pub fn run(arguments: &Gc, screen: Screen) -> Outcome {
@@ -49,13 +50,19 @@ fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
     let stores: Vec<AbsPath> = settings().map(|settings| settings.store.clone()).collect();
     let lingers = settings().map(|settings| settings.linger).max();
     let limits = settings().map(|settings| settings.memory.in_bytes(machine_memory()));
+    // A policy with errors may say that namespaces are kept for longer, and hold more: as long as it cannot be read, none
+    // ends for its time or its memory.
+    let (linger, memory) = match found.is_empty() {
+        true => (lingers.unwrap_or(LINGER), limits.min()),
+        false => (Duration::MAX, None),
+    };
     let progress = Progress::new("removing");
     let request = Request {
         dry_run: arguments.dry_run,
         stores: &stores,
         user,
-        linger: arguments.linger.or(lingers).unwrap_or(LINGER),
-        memory: limits.min(),
+        linger: arguments.linger.unwrap_or(linger),
+        memory,
         unused_for: arguments.older_than,
         is_deleted: arguments.deleted_users.then_some(&is_gone),
         beginning: &|path| progress.show(path),
@@ -106,7 +113,7 @@ fn unreadable(source: &Source, diagnostics: &Diagnostics) -> Remains {
         kind: Kind::SessionDirectory,
         path: String::new(),
         reason: String::new(),
-        disposal: Disposal::Failed(Error::new("find the store of", name, reason)),
+        disposal: Disposal::Failed(Error::new("find the settings of", name, reason)),
     }
 }
 

@@ -147,7 +147,7 @@ const GUIDES: &[Guide] = &[
                 "plan",
                 "propagation, store, namespace (of: user or session; because: file and line of the rule that \
                  makes it the session's own), digest, steps[] (path, view, options, create, optional, inherit, file, line, \
-                 and what the view needs), environment (value, file, line of each name)",
+                 and what the view needs: parameters are a file system's own), environment (value, file, line of each name)",
             ),
             ("refused", "why the login would be refused"),
             (
@@ -252,10 +252,10 @@ const GUIDES: &[Guide] = &[
             (
                 "users[].namespaces[]",
                 "namespace (as /proc/PID/ns/mnt names it), inode, id (unique until the machine is restarted; \
-                 Linux 6.11), pinned (whether later logins join it), pin (the name in /run/jns/ns), processes \
-                 (their number; 0: unused), programs[] (what they are called, where it was made for one command), caller \
-                 (whose directories it shows besides), made (seconds since 1970), plan (digest; null: it is otherwise the \
-                 host's view), paths[], isolation, init, memory[], disk[], sessions[]",
+                 Linux 6.11), pinned (whether later logins join it), pin (the name in /run/jns/ns), unpinned (why it has \
+                 none although it was to be shared), processes (their number; 0: unused), programs[] (what they are called, \
+                 where it was made for one command), caller (whose directories it shows besides), made (seconds since \
+                 1970), plan (digest; null: it is otherwise the host's view), paths[], isolation, init, memory[], disk[], sessions[]",
             ),
             (
                 "users[].namespaces[].memory[]",

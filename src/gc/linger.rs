@@ -17,9 +17,14 @@ impl<'c> PinCollection<'c, '_> {
     /// Keeps the unused namespaces whose time has not come, and returns the others.
     pub(super) fn without_lingering(&mut self, unused: Vec<Candidate<'c>>) -> Vec<Candidate<'c>> {
         let (now, linger) = (clock::now(), self.collector.request.linger);
+        let is_deleted = self.collector.request.is_deleted;
         let lingers = |candidate: &Candidate<'_>| {
             let elapsed = candidate.unused_for(now);
-            elapsed.is_some_and(|elapsed| elapsed < linger)
+            // Nobody logs in any more whose account is gone.
+            let has_account = candidate.pin.record.is_none_or(|record| {
+                is_deleted.is_none_or(|is_deleted| !is_deleted(record.uid, Some(&record.user)))
+            });
+            has_account && elapsed.is_some_and(|elapsed| elapsed < linger)
         };
         let (lingering, mut over): (Vec<_>, Vec<_>) = unused.into_iter().partition(lingers);
         for candidate in self.within_memory(lingering, &mut over) {
@@ -39,8 +44,11 @@ impl<'c> PinCollection<'c, '_> {
         match noted {
             Ok(true) => {
                 let elapsed = humantime::format_duration(elapsed.unwrap_or_default());
-                let linger = humantime::format_duration(linger);
-                let reason = format!("nothing runs in it for {elapsed}; it is kept for {linger}");
+                let kept = match linger {
+                    Duration::MAX => "while a policy has errors".to_owned(),
+                    linger => format!("for {}", humantime::format_duration(linger)),
+                };
+                let reason = format!("nothing runs in it for {elapsed}; it is kept {kept}");
                 self.collector.leave(Kind::Pin, &key.path(), &reason);
             }
             Ok(false) => self.leave_busy(key),
@@ -75,14 +83,19 @@ impl<'c> PinCollection<'c, '_> {
             let since = record.and_then(|record| record.unused_since);
             std::cmp::Reverse(since.unwrap_or(u64::MAX))
         });
-        while rest > limit
-            && let Some(mut oldest) = lingering.pop()
-        {
-            rest = rest.saturating_sub(held.get(&oldest.pin.key).copied().unwrap_or(0));
-            oldest.reason = NO_MEMORY;
-            over.push(oldest);
+        let mut kept = Vec::new();
+        while let Some(mut oldest) = lingering.pop() {
+            // The end of one that holds nothing frees nothing.
+            match held.get(&oldest.pin.key) {
+                Some(bytes) if rest > limit => {
+                    rest = rest.saturating_sub(*bytes);
+                    oldest.reason = NO_MEMORY;
+                    over.push(oldest);
+                }
+                Some(_) | None => kept.push(oldest),
+            }
         }
-        lingering
+        kept
     }
 
     /// The bytes that each pinned namespace holds in memory, without those that hold none.
@@ -97,9 +110,10 @@ impl<'c> PinCollection<'c, '_> {
 
 impl Candidate<'_> {
     /// The time for which the namespace of a pin is known to be unused, none where it was found so now; nothing for one
-    /// that no login could join.
+    /// that no login could join, or in which a volume is open: that is not left open for nobody.
     fn unused_for(&self, now: u64) -> Option<Duration> {
-        let is_joinable = self.pin.record.is_some() && self.pin.bound.is_some();
+        let has_no_volume = |record: &NamespaceRecord| record.volumes.is_empty();
+        let is_joinable = self.pin.record.is_some_and(has_no_volume) && self.pin.bound.is_some();
         is_joinable.then(|| self.noted(now).unwrap_or_default())
     }
 

@@ -217,7 +217,12 @@ impl Collector<'_> {
             });
         }
         for record in candidates {
-            if self.try_lock(runtime, record.uid)?.is_some() {
+            let lock = self.try_lock(runtime, record.uid)?;
+            // A login may have pinned it since, or closed its volumes.
+            let now = NamespaceRecord::read(runtime, record.namespace.inode)?;
+            let is_same =
+                now.as_ref() == Some(record) && !is_pinned(record, &self.remaining_pins(runtime)?);
+            if lock.is_some() && is_same {
                 let reason = "nobody uses the namespace that it is in";
                 let paths = record.volumes.iter().map(|volume| volume.path.as_str());
                 let path = paths.collect::<Vec<_>>().join(" ");

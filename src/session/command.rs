@@ -146,6 +146,7 @@ impl<'c> Command<'c> {
             uid: login.uid,
             home: login.home.clone(),
             pin: None,
+            unpinned: None,
             origin: origin.place.namespace,
             origin_root: origin.place.root,
             root: Root::own()?,
@@ -194,6 +195,7 @@ impl<'c> Command<'c> {
             let record = NamespaceRecord {
                 namespace,
                 pin: None,
+                unpinned: None,
                 paths: with(record.paths, &paths),
                 attached: with(record.attached, &paths),
                 inherited: with(record.inherited, &paths),

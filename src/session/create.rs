@@ -35,13 +35,23 @@ pub(super) fn create_pinned(creation: &Creation<'_>) -> Result<SessionNamespace>
         };
         last = create(creation).or_else(|_| create(&alone))?;
     }
-    if last.looks_older {
-        log::warn!(
-            "cannot pin {}: the kernel takes it for older than the namespace that it was made in; no other login shares it",
-            last.namespace
-        );
+    if last.pinned.is_none() {
+        note_unpinned(&mut last);
     }
     Ok(last)
+}
+
+/// Says of a namespace that looks older than the one that it was made in that no other login shares it.
+fn note_unpinned(session: &mut SessionNamespace) {
+    let reason = format!(
+        "cannot pin {}: the kernel takes it for older than the namespace that it was made in",
+        session.namespace
+    );
+    log::warn!("{reason}; no other login shares it");
+    if let (Some(record), Some(runtime)) = (&mut session.record, &session.runtime) {
+        record.unpinned = Some(reason);
+        write(record, runtime);
+    }
 }
 
 /// Applies the plan in a new namespace, and lets other logins find that, if they are to. That nobody will find it is no
@@ -153,6 +163,7 @@ fn register<'m>(
         log::warn!("{refused}; no other login shares {}", record.namespace);
     }
     record.pin = None;
+    record.unpinned = Some(refused.to_string());
     write(&record, &origin.runtime);
     Ok((Some(record), Pin::Refused(refused)))
 }
@@ -181,6 +192,7 @@ fn record_of(
         home: login.home.clone(),
         uid: login.uid,
         pin: creation.key.cloned(),
+        unpinned: None,
         origin: origin.place.namespace,
         origin_root: origin.place.root,
         root,

@@ -34,7 +34,7 @@ pub fn join(
     place: Option<&Place>,
 ) -> Result<Option<SessionNamespace>> {
     let origin = Origin::of(runtime, place)?;
-    origin.remove_killed(login);
+    origin.remove_killed(login.uid);
     match origin.key(login.uid, plan) {
         Some(key) => origin.join_unless_changing(&key, login, directory),
         None => Ok(None),
@@ -72,7 +72,7 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
     let Ok(origin) = opened else {
         return create_alone(None);
     };
-    origin.remove_killed(login);
+    origin.remove_killed(login.uid);
     let shared = match plan.sharing {
         Sharing::User => origin.key(login.uid, digest),
         Sharing::Session { .. } | Sharing::Command => None,

@@ -33,7 +33,6 @@ pub const SESSIONS: &str = "session";
 /// The longest PAM item that is recorded, in characters.
 const LONGEST_ITEM: usize = 256;
 
-/// The present time, as utimensat(2) takes it.
 /// A namespace that the module has made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceRecord {
@@ -48,6 +47,9 @@ pub struct NamespaceRecord {
     pub uid: u32,
     /// The name of its pin in `/run/jns/ns`; absent for one that no other login joins.
     pub pin: Option<PinKey>,
+    /// The reason why the kernel did not let it be pinned, where other logins were to join it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpinned: Option<String>,
     /// The namespace that its first session came from.
     pub origin: Identity,
     /// The root directory of that session before it entered the namespace.

@@ -1,10 +1,13 @@
 //! One lock for each user: around joining, creating and removing that user's namespaces.
 
+use super::clock::now;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Timespec};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_NOW,
+};
 use rustix::io::Errno;
 use std::time::Duration;
 
@@ -17,6 +20,9 @@ pub const TRIES: u32 = 400;
 /// Between two tries, in nanoseconds: two seconds in all. The lock is held for a few milliseconds, unless
 /// a user stops the su(1) that they started in the middle of it.
 const PAUSE: i64 = 5_000_000;
+
+/// The time between two looks at what the sessions of a user have left that were killed.
+const PERIOD: Duration = Duration::from_secs(600);
 
 /// A held lock; dropped, it is free again. The kernel frees it when the process ends, however it ends.
 #[derive(Debug)]
@@ -127,6 +133,36 @@ impl Lock {
             Err(errno) => Err(failed(name, errno)),
         }
     }
+}
+
+/// Whether the user `uid` is due for what is done once in [`PERIOD`]: so long ago was it done last, as the time of the
+/// user's lock says, which is set to now then. A user who has no lock yet gets one, and is not due.
+///
+/// # Errors
+///
+/// The lock cannot be examined or made.
+pub(super) fn is_due(runtime: &Runtime, uid: u32) -> Result<bool> {
+    let name = uid.to_string();
+    let path = format!("{DIRECTORY}/{name}");
+    let status = match rustix::fs::statat(runtime, &path, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return open(runtime, &name).map(|_| false),
+        status => status.map_err(|errno| failed(&name, errno))?,
+    };
+    let last = u64::try_from(status.st_mtime).unwrap_or_default();
+    if last.abs_diff(now()) < PERIOD.as_secs() {
+        return Ok(false);
+    }
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    rustix::fs::utimensat(runtime, &path, &times, AtFlags::SYMLINK_NOFOLLOW)
+        .map(|()| true)
+        .map_err(|errno| failed(&name, errno))
 }
 
 /// Returns how often a lock is asked for that whoever has it may keep for `longer` than usual.

@@ -3,6 +3,7 @@
 
 use super::ancestors::first_and_ancestors;
 use super::ledger::{NamespaceRecord, OtherNamespaceRecord, SessionRecord};
+use super::lock;
 use super::pin::Pins;
 use super::pin_key::PinKey;
 use super::place::Place;
@@ -12,7 +13,6 @@ use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
 use crate::kernel::process::Process;
-use crate::login::Login;
 use crate::plan::PlanDigest;
 use crate::policy::Sha256;
 use rustix::io::Errno;
@@ -197,15 +197,15 @@ impl Origin {
         })
     }
 
-    /// Removes the records of the user's sessions that were killed, in one of sixteen logins: it reads the names of all
+    /// Removes the records of the user's sessions that were killed, once in ten minutes: it reads the names of all
     /// sessions, and what somebody leaves behind who kills su(1) again and again need only not grow for ever. What goes
     /// wrong there does not concern this login.
-    pub(super) fn remove_killed(&self, login: &Login) {
-        if self.process.is_some() && login.session.is_one_in_sixteen() {
-            let removed =
-                SessionRecord::remove_killed(&self.runtime, login.uid, self.place.namespace);
-            removed.unwrap_or_else(|error| log::debug!("{error}"));
-        }
+    pub(super) fn remove_killed(&self, uid: u32) {
+        let remove = || match self.process.is_some() && lock::is_due(&self.runtime, uid)? {
+            true => SessionRecord::remove_killed(&self.runtime, uid, self.place.namespace),
+            false => Ok(()),
+        };
+        remove().unwrap_or_else(|error| log::debug!("{error}"));
     }
 
     /// The pin of the namespace that the user `uid` shares under the plan of digest `plan` with other logins

@@ -3,6 +3,7 @@
 
 use super::ancestors::first_and_ancestors;
 use super::ledger::{NamespaceRecord, SessionRecord};
+use super::lock::Lock;
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
@@ -75,14 +76,23 @@ impl Place {
         let Some(runtime) = Runtime::find()? else {
             return Ok(None);
         };
-        let record = NamespaceRecord::read(&runtime, self.namespace.inode)?;
-        let (Some(mut record), Some(pins)) = (record, Pins::find(&runtime)?) else {
+        let read = || {
+            let record = NamespaceRecord::read(&runtime, self.namespace.inode)?;
+            Ok(record.filter(|record| record.namespace == self.namespace))
+        };
+        let (Some(record), Some(pins)) = (read()?, Pins::find(&runtime)?) else {
             return Ok(None);
         };
-        if record.namespace != self.namespace || !self.has_open_session(&runtime)? {
+        if !self.has_open_session(&runtime)? {
             return Ok(None);
         }
-        record.note_unused(&runtime, None)?;
+        // Once more with the lock: the collector may have removed the record, or noted that nothing runs there.
+        let _lock = Lock::wait_to_join(&runtime, record.uid)?;
+        let Some(mut record) = read()? else {
+            return Ok(None);
+        };
+        let noted = record.note_unused(&runtime, None);
+        noted.unwrap_or_else(|error| log::warn!("{error}"));
         let found = pins.namespaces_of(&record)?;
         let init = record.init.as_ref().and_then(Process::open_pidfd);
         let guard = found.and_then(|found| self.enter(&found));

@@ -5,12 +5,15 @@ use crate::kernel::fs::directory;
 use crate::kernel::fs::file;
 use crate::kernel::fs::walk::{Trust, Walker};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::rc::Rc;
 
 /// The path of the runtime directory.
 pub const PATH: &str = "/run/jns";
+
+/// The directory that holds it.
+const PARENT: &str = "/run";
 
 /// The largest file that is read, in bytes.
 const LIMIT: usize = 1024 * 1024;
@@ -19,6 +22,19 @@ const LIMIT: usize = 1024 * 1024;
 /// therefore put there by root.
 #[derive(Debug, Clone)]
 pub struct Runtime(Rc<OwnedFd>);
+
+/// Opens the runtime directory in three calls where nobody but root writes to what holds it, and there is no link on the
+/// way: otherwise the way is to be vetted name by name.
+fn open_by_roots_way() -> Result<(OwnedFd, Stat), Errno> {
+    let parent = rustix::fs::stat(PARENT)?;
+    if parent.st_uid != 0 || parent.st_mode & 0o022 != 0 {
+        return Err(Errno::PERM);
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat2(CWD, PATH, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
+    let status = rustix::fs::fstat(&opened)?;
+    Ok((opened, status))
+}
 
 impl AsFd for Runtime {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -33,21 +49,13 @@ impl Runtime {
     ///
     /// Somebody else than root may use it, could replace it, or it is not a directory.
     pub fn find() -> Result<Option<Self>> {
-        // Root alone writes to /run, so the way is vetted name by name only where there is a link on it.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened =
-            rustix::fs::openat2(CWD, PATH, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
-        let (descriptor, status) = match opened {
+        let (descriptor, status) = match open_by_roots_way() {
             Err(Errno::NOENT) => return Ok(None),
             Err(_) => match Walker::new(Trust::User(0))?.open(PATH, &[]) {
                 Err(missing) if missing.is_missing() => return Ok(None),
                 walked => walked.map(|place| (place.descriptor, place.status))?,
             },
-            Ok(opened) => {
-                let status = rustix::fs::fstat(&opened);
-                let status = status.map_err(|errno| Error::from_errno("examine", PATH, errno))?;
-                (Rc::new(opened), status)
-            }
+            Ok((opened, status)) => (Rc::new(opened), status),
         };
         directory::check_private(&status, &[], PATH)?;
         Ok(Some(Self(descriptor)))

@@ -104,6 +104,22 @@ fn the_policy_says_how_long_a_namespace_is_kept_and_how_much_they_hold() {
     sandbox.exec(&["jns", "gc"]).text();
     assert_eq!(sandbox.pins(), 0);
 
+    sandbox.su("alice", "true").text();
+    settings("linger = \"0");
+    let output = sandbox.exec(&["jns", "gc"]);
+    assert_eq!(output.status.code(), Some(1), "{output:#?}");
+    assert!(
+        output.stderr.contains("cannot find the settings of"),
+        "{output:#?}"
+    );
+    assert_eq!(
+        sandbox.pins(),
+        1,
+        "it may be kept for longer, says nobody who can be read"
+    );
+    sandbox.exec(&["jns", "gc", "--linger", "0s"]);
+    assert_eq!(sandbox.pins(), 0, "who calls it says so");
+
     settings("memory = \"3M\"");
     for user in ["alice", "bob"] {
         sandbox

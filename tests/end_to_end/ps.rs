@@ -71,6 +71,7 @@ fn a_session_is_listed_in_its_namespace() {
         "processes",
         "programs",
         "sessions",
+        "unpinned",
     ];
     assert_eq!(keys(&namespace), documented);
     let name = sandbox.sh(&format!("readlink /proc/{}/ns/mnt", session.pid));

@@ -348,11 +348,11 @@ fn the_end_of_the_last_session_begins_the_time_of_the_namespace() {
         "note",
         "it lingers"
     );
-    leave();
     sandbox.write(
         "/etc/security/jns.d/10-linger.toml",
         "[settings]\nlinger = \"0s\"\n",
     );
+    leave();
     sandbox.wait_until("[ -z \"$(ls /run/jns/ns)\" ]");
     assert_eq!(sandbox.ssh("alice", "ls /dev/shm").text(), "");
 }

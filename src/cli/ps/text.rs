@@ -55,6 +55,7 @@ impl Show {
         words.extend(record.and_then(caller));
         words.extend(programs(entry));
         words.extend(record.and_then(isolation));
+        words.extend(record.and_then(unpinned));
         words.extend(
             record
                 .and_then(|record| record.init)
@@ -123,6 +124,12 @@ fn caller(record: &NamespaceRecord) -> Option<String> {
 fn programs(entry: &NamespaceEntry) -> Option<String> {
     let programs = &entry.programs;
     (!programs.is_empty()).then(|| format!("running {}", harmless(&programs.join(" "))))
+}
+
+/// Says why other logins do not join a namespace that they were to join.
+fn unpinned(record: &NamespaceRecord) -> Option<String> {
+    let reason = record.unpinned.as_ref()?;
+    Some(format!("not shared: {}", harmless(reason)))
 }
 
 /// Lists what is the namespace's own besides mounts, in the words of `[[isolate]]`.

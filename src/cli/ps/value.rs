@@ -17,6 +17,8 @@ struct NamespaceDocument<'c> {
     id: Option<u64>,
     pinned: bool,
     pin: Option<&'c PinKey>,
+    /// The reason why it has none, where it was to be shared.
+    unpinned: Option<&'c str>,
     processes: usize,
     programs: &'c [String],
     caller: Option<&'c str>,
@@ -60,6 +62,7 @@ impl Serialize for NamespaceEntry {
             id: self.identity.id,
             pinned: self.pinned,
             pin: record.and_then(|record| record.pin.as_ref()),
+            unpinned: record.and_then(|record| record.unpinned.as_deref()),
             processes: self.processes,
             programs: &self.programs,
             caller: record.and_then(|record| record.caller.as_deref()),

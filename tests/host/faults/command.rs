@@ -243,7 +243,14 @@ fn every_call_of_a_collection_fails_once() {
     });
 }
 
-const COLLECTION: &[&str] = &["gc", "--config", crate::machine::POLICY];
+const COLLECTION: &[&str] = &[
+    "gc",
+    "--linger",
+    "0s",
+    "--verbose",
+    "--config",
+    crate::machine::POLICY,
+];
 
 /// A directory of a session of which nobody knows is taken for one that is being made, for ten minutes.
 fn let_time_pass() {

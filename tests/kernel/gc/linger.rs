@@ -2,6 +2,8 @@
 
 use super::scene::*;
 use crate::own::*;
+use pam_jns::kernel::mount::volume::Volume;
+use pam_jns::path::ViewPath;
 use pam_jns::session::{Lock, NamespaceRecord};
 use std::process::Command;
 use std::time::Duration;
@@ -163,11 +165,50 @@ fn memory_of_namespaces_in_use_ends_none_of_them() {
         let unused = Sleeper::holding_memory(1 << 20);
         unused.pin(2002);
         unused.end();
+        let empty = Sleeper::start();
+        empty.pin(2003);
+        empty.end();
         let found = gc_with(Asked {
             memory: Some(2 << 20),
             ..lingering()
         });
-        assert_eq!(removed(&found), [pin_path(2002)]);
+        assert_eq!(
+            removed(&found),
+            [pin_path(2002)],
+            "one that holds nothing stays"
+        );
+    });
+}
+
+#[test]
+fn what_nobody_can_come_back_to_is_not_kept() {
+    in_own_namespace(|| {
+        for uid in [2001, 2002] {
+            let ended = Sleeper::start();
+            ended.pin(uid);
+            ended.end();
+        }
+        let found = gc_with(Asked {
+            deleted: Some(|uid, _| uid == 2002),
+            ..lingering()
+        });
+        assert_eq!(removed(&found), [pin_path(2002)], "the account is gone");
+        let (opened, volume) = (Sleeper::start(), ViewPath::new("/mnt/volume").unwrap());
+        opened.pin(2003);
+        let mut record = opened.record(2003);
+        record.volumes = vec![Volume {
+            path: volume,
+            mount: 0,
+            daemons: Vec::new(),
+            close: None,
+        }];
+        record.write(&runtime()).unwrap();
+        opened.end();
+        assert_eq!(
+            removed(&gc_with(lingering())),
+            [pin_path(2003)],
+            "a volume is open"
+        );
     });
 }
 

@@ -143,6 +143,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         user: format!("user{uid}"),
         home: "/home/user".to_owned(),
         uid,
+        unpinned: None,
         pin: pin.cloned(),
         origin: own(),
         origin_root: root,
