@@ -195,7 +195,7 @@ fn root_stays_root_only_when_asked_to() {
     ]);
     assert_eq!(seen.text(), "0\nof-alice");
     // What is under /run/jns is seen from the namespace that this one was made from.
-    let nested = "jns ps --json | grep -c pinned; jns enter alice -- id -un";
+    let nested = "jns ps --json | grep -c '\"pinned\"'; jns enter alice -- id -un";
     let seen = sandbox.jns(&["enter", "--as-root", "alice", "--", "bash", "-c", nested]);
     assert_eq!(seen.text(), "1\nalice");
     session.end();
