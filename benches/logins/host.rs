@@ -205,7 +205,7 @@ impl Host {
 
     /// Removes what nobody needs.
     pub fn collect(&self) {
-        let outcome = self.sandbox.jns(&["gc"]);
+        let outcome = self.sandbox.jns(&["gc", "--linger", "0s"]);
         assert!(outcome.succeeded(), "{outcome:#?}");
     }
 
