@@ -121,7 +121,7 @@ fn lines(results: &Results) -> String {
             each,
         ]
     });
-    table(&["", "a", "b"].map(str::to_owned), body)
+    table(&["", "a", "b"], body)
 }
 
 fn calls(results: &Results) -> String {
@@ -138,7 +138,7 @@ fn calls(results: &Results) -> String {
         "closing, over pam_unix",
         "new processes",
     ];
-    table(&header.map(str::to_owned), body)
+    table(&header, body)
 }
 
 fn parallel(results: &Results) -> String {
@@ -146,7 +146,7 @@ fn parallel(results: &Results) -> String {
         let rate = format!("{:.0}", crowd.logins_per_second);
         vec![of_users(crowd.login, crowd.of_many_users), rate]
     });
-    table(&["", "logins a second"].map(str::to_owned), body)
+    table(&["", "logins a second"], body)
 }
 
 fn resident(results: &Results) -> String {
@@ -168,7 +168,7 @@ fn resident(results: &Results) -> String {
         "added by one transaction",
         "by 1000 more",
     ];
-    table(&header.map(str::to_owned), body)
+    table(&header, body)
 }
 
 fn kernel_memory(results: &Results) -> String {
@@ -176,10 +176,7 @@ fn kernel_memory(results: &Results) -> String {
         let name = of_users(kernel.login, kernel.of_many_users);
         vec![name, kibibytes(kernel.session)]
     });
-    table(
-        &["a session that lasts", "over pam_unix"].map(str::to_owned),
-        body,
-    )
+    table(&["a session that lasts", "over pam_unix"], body)
 }
 
 fn failures(results: &Results) -> String {
@@ -242,11 +239,12 @@ fn find(rows: &[Row], size: usize, login: Login) -> Option<&Row> {
         .find(|row| row.size == size && row.login == login)
 }
 
-fn table(header: &[String], body: impl Iterator<Item = Vec<String>>) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule: Vec<String> = header.iter().map(|_| "---".to_owned()).collect();
-    let body = body.map(|cells| line(&cells));
-    [line(header), line(&rule)]
+fn table(header: &[impl AsRef<str>], body: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let header: Vec<&str> = header.iter().map(AsRef::as_ref).collect();
+    let rule = vec!["---"; header.len()];
+    let body = body.map(|cells| line(&cells.iter().map(String::as_str).collect::<Vec<_>>()));
+    [line(&header), line(&rule)]
         .into_iter()
         .chain(body)
         .collect()

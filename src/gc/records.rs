@@ -218,11 +218,7 @@ impl Collector<'_> {
         }
         for record in candidates {
             let lock = self.try_lock(runtime, record.uid)?;
-            // A login may have pinned it since, or closed its volumes.
-            let now = NamespaceRecord::read(runtime, record.namespace.inode)?;
-            let is_same =
-                now.as_ref() == Some(record) && !is_pinned(record, &self.remaining_pins(runtime)?);
-            if lock.is_some() && is_same {
+            if lock.is_some() && self.is_as_seen(runtime, record) {
                 let reason = "nobody uses the namespace that it is in";
                 let paths = record.volumes.iter().map(|volume| volume.path.as_str());
                 let path = paths.collect::<Vec<_>>().join(" ");
@@ -299,13 +295,9 @@ impl Collector<'_> {
         let inode = record.namespace.inode;
         let path = format!("{PATH}/{NAMESPACES}/{inode}");
         let lock = self.try_lock(runtime, record.uid)?;
-        // Its number may be another one's by now.
-        let is_same =
-            matches!(NamespaceRecord::read(runtime, inode), Ok(Some(now)) if now == *record);
-        let is_bound = |key: &PinKey| stat(runtime, &format!("{}/{key}", pin::DIRECTORY)).is_some();
         if lock.is_none() {
             self.leave(Kind::Namespace, &path, BUSY);
-        } else if is_same && (self.request.dry_run || !record.pin.as_ref().is_some_and(is_bound)) {
+        } else if self.is_as_seen(runtime, record) {
             let leftover = Leftover {
                 kind: Kind::Namespace,
                 path: &path,
@@ -314,6 +306,15 @@ impl Collector<'_> {
             self.dispose(leftover, || NamespaceRecord::remove(runtime, inode));
         }
         Ok(())
+    }
+
+    /// Whether what was seen of an unpinned namespace without the lock of its user holds with it: a login may have pinned
+    /// it since, or closed its volumes, and its number may be another one's by now.
+    fn is_as_seen(&self, runtime: &Runtime, record: &NamespaceRecord) -> bool {
+        let now = NamespaceRecord::read(runtime, record.namespace.inode);
+        let is_same = matches!(now, Ok(Some(now)) if now == *record);
+        let is_bound = |key: &PinKey| stat(runtime, &format!("{}/{key}", pin::DIRECTORY)).is_some();
+        is_same && (self.request.dry_run || !record.pin.as_ref().is_some_and(is_bound))
     }
 
     /// Records that nobody can read: of a later version, or of a disk that was full.

@@ -1,13 +1,11 @@
 //! One lock for each user: around joining, creating and removing that user's namespaces.
 
-use super::clock::now;
+use super::clock::{TOUCHED, now};
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_NOW,
-};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
 use std::time::Duration;
 
@@ -152,15 +150,7 @@ pub(super) fn is_due(runtime: &Runtime, uid: u32) -> Result<bool> {
     if last.abs_diff(now()) < PERIOD.as_secs() {
         return Ok(false);
     }
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_NOW,
-    };
-    let times = Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
-    rustix::fs::utimensat(runtime, &path, &times, AtFlags::SYMLINK_NOFOLLOW)
+    rustix::fs::utimensat(runtime, &path, &TOUCHED, AtFlags::SYMLINK_NOFOLLOW)
         .map(|()| true)
         .map_err(|errno| failed(&name, errno))
 }

@@ -1,13 +1,9 @@
 //! The note in the store that directories were used: that of the user, or the group, has the time of the last login.
 
+use super::clock::TOUCHED;
 use crate::path::AbsPath;
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, CWD};
 use std::path::Path;
-
-const NOW: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: UTIME_NOW,
-};
 
 /// Notes that the directories at these paths of the calling thread's view are used now, where they lie in `store`: what
 /// holds them gets the present time, by which the collector sees that somebody has begun to use it. What cannot be noted
@@ -20,10 +16,6 @@ pub(super) fn note_use<'p>(store: &AbsPath, directories: impl IntoIterator<Item 
         .collect();
     holders.dedup();
     for holder in holders {
-        let now = Timestamps {
-            last_access: NOW,
-            last_modification: NOW,
-        };
-        let _ = rustix::fs::utimensat(CWD, holder, &now, AtFlags::SYMLINK_NOFOLLOW);
+        let _ = rustix::fs::utimensat(CWD, holder, &TOUCHED, AtFlags::SYMLINK_NOFOLLOW);
     }
 }

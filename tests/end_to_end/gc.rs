@@ -1,6 +1,6 @@
 //! What sessions that were killed leave behind, and `jns gc`.
 
-use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
+use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
 
 /// Each session has a namespace and a /tmp of its own.
 const PER_SESSION: &str = "\
@@ -15,8 +15,12 @@ impl Sandbox {
     /// Runs `jns gc`, which must remove all it finds, and returns what it printed.
     #[track_caller]
     pub fn gc(&self) -> String {
-        self.exec(&["jns", "gc", "--linger", "0s", "--verbose"])
-            .text()
+        self.gc_with(&["--verbose"]).text()
+    }
+
+    /// Runs `jns gc` with these options besides, and lets nothing linger.
+    pub fn gc_with(&self, options: &[&str]) -> Outcome {
+        self.exec(&[&["jns", "gc", "--linger", "0s"], options].concat())
     }
 
     /// What there is of sessions besides their processes.
@@ -80,9 +84,7 @@ fn directories_of_killed_sessions_go() {
     sandbox.sh(&format!("nsenter -t {pid} -m touch /tmp/still"));
     assert_eq!(sandbox.sh("ls /var/lib/jns/session | wc -l"), "1");
     sandbox.end(&pid);
-    let would = sandbox
-        .exec(&["jns", "gc", "--linger", "0s", "--dry-run"])
-        .text();
+    let would = sandbox.gc_with(&["--dry-run"]).text();
     assert_eq!(would, sandbox.gc().replace("removed ", "would remove "));
     assert!(would.contains("/var/lib/jns/session/"), "{would}");
     assert_eq!(sandbox.traces(), "");
@@ -193,15 +195,8 @@ fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
     sandbox.protect("su");
     let pid = sandbox.killed_session("alice");
     sandbox.delete_alice();
-    let collect = [
-        "jns",
-        "gc",
-        "--linger",
-        "0s",
-        "--deleted-users",
-        "--verbose",
-    ];
-    let output = sandbox.exec(&collect);
+    let collect = ["--deleted-users", "--verbose"];
+    let output = sandbox.gc_with(&collect);
     assert_eq!(output.status.code(), Some(1), "{output:#?}");
     let process = format!("process {pid} (sleep, uid 2001) ");
     assert!(
@@ -213,7 +208,7 @@ fn what_of_a_deleted_user_stays_has_a_reason_and_a_process() {
     assert!(output.stderr.contains(&process), "{output:#?}");
 
     sandbox.end(&pid);
-    let said = sandbox.exec(&collect).text();
+    let said = sandbox.gc_with(&collect).text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
 }
 
@@ -235,16 +230,7 @@ fn nobody_elses_user_namespace_keeps_what_a_deleted_user_has_left() {
     ));
     sandbox.end(&pid);
     sandbox.delete_alice();
-    let said = sandbox
-        .exec(&[
-            "jns",
-            "gc",
-            "--linger",
-            "0s",
-            "--deleted-users",
-            "--verbose",
-        ])
-        .text();
+    let said = sandbox.gc_with(&["--deleted-users", "--verbose"]).text();
     assert!(said.contains("removed /var/lib/jns/user/2001"), "{said}");
     assert_eq!(
         sandbox.sh("ls /var/lib/jns/user; pgrep -u bob sleep | wc -l"),

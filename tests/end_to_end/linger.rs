@@ -117,7 +117,7 @@ fn the_policy_says_how_long_a_namespace_is_kept_and_how_much_they_hold() {
         1,
         "it may be kept for longer, says nobody who can be read"
     );
-    sandbox.exec(&["jns", "gc", "--linger", "0s"]);
+    sandbox.gc_with(&[]);
     assert_eq!(sandbox.pins(), 0, "who calls it says so");
 
     settings("memory = \"3M\"");

@@ -96,25 +96,9 @@ fn another_account_gets_none_of_the_files_and_nothing_is_lost() {
         output.contains(&format!("{aside} was set aside: it is of alice")),
         "{output}"
     );
-    let collect = [
-        "jns",
-        "gc",
-        "--linger",
-        "0s",
-        "--deleted-users",
-        "--verbose",
-    ];
-    let would = sandbox
-        .exec(&[
-            "jns",
-            "gc",
-            "--linger",
-            "0s",
-            "--deleted-users",
-            "--dry-run",
-        ])
-        .text();
-    let said = sandbox.exec(&collect).text();
+    let collect = ["--deleted-users", "--verbose"];
+    let would = sandbox.gc_with(&["--deleted-users", "--dry-run"]).text();
+    let said = sandbox.gc_with(&collect).text();
     assert_eq!(
         said,
         format!("removed {aside}: there is no account alice with the id 2001, as before")
@@ -122,7 +106,7 @@ fn another_account_gets_none_of_the_files_and_nothing_is_lost() {
     assert_eq!(would.replace("would remove", "removed"), said);
     assert_eq!(sandbox.set_aside(), "");
     assert_eq!(sandbox.su("carol", "ls /tmp").text(), "carols");
-    let said = sandbox.exec(&collect).text();
+    let said = sandbox.gc_with(&collect).text();
     assert!(!said.contains("/var/lib/jns"), "{said}");
 }
 
@@ -137,24 +121,16 @@ fn what_was_set_aside_can_be_removed_when_it_is_old_and_not_while_its_account_is
     sandbox.give_id_to("alice");
     let said = sandbox.sh("jns gc --linger 0s --deleted-users --verbose");
     assert!(said.starts_with(&format!("left {aside}: ")), "{said}");
-    let older = [
-        "jns",
-        "gc",
-        "--linger",
-        "0s",
-        "--older-than",
-        "5d",
-        "--verbose",
-    ];
+    let older = ["--older-than", "5d", "--verbose"];
     assert!(
         sandbox
-            .exec(&older)
+            .gc_with(&older)
             .text()
             .starts_with(&format!("left {aside}: "))
     );
     sandbox.sh(&format!("touch -d '10 days ago' {aside}"));
     assert_eq!(
-        sandbox.exec(&older).text(),
+        sandbox.gc_with(&older).text(),
         format!("removed {aside}: not used for 10 days")
     );
 }
@@ -284,7 +260,7 @@ fn a_running_session_of_the_account_before_goes_on() {
         "more\nsecret"
     );
     let aside = sandbox.set_aside();
-    let output = sandbox.exec(&["jns", "gc", "--linger", "0s", "--deleted-users"]);
+    let output = sandbox.gc_with(&["--deleted-users"]);
     assert_eq!(output.status.code(), Some(1), "{output:#?}");
     assert!(
         output
@@ -293,8 +269,6 @@ fn a_running_session_of_the_account_before_goes_on() {
         "{output:#?}"
     );
     session.end();
-    sandbox
-        .exec(&["jns", "gc", "--linger", "0s", "--deleted-users"])
-        .text();
+    sandbox.gc_with(&["--deleted-users"]).text();
     assert_eq!(sandbox.set_aside(), "");
 }

@@ -36,10 +36,9 @@ fn pass(inode: u64, seconds: u64) {
 #[test]
 fn an_unused_namespace_is_kept_until_its_time_is_over() {
     in_own_namespace(|| {
-        let (living, ended) = (Sleeper::start(), Sleeper::start());
+        let living = Sleeper::start();
         living.pin(2001);
-        ended.pin(2002);
-        let inode = ended.end().inode;
+        let inode = ended(2002);
         assert_eq!(removed(&gc_with(lingering())), [""; 0]);
         let since = unused_since(inode);
         assert!(since.is_some());
@@ -64,9 +63,7 @@ fn an_unused_namespace_is_kept_until_its_time_is_over() {
 #[test]
 fn a_dry_run_notes_nothing() {
     in_own_namespace(|| {
-        let ended = Sleeper::start();
-        ended.pin(2002);
-        let inode = ended.end().inode;
+        let inode = ended(2002);
         gc_with(Asked {
             dry_run: true,
             ..lingering()
@@ -79,9 +76,7 @@ fn a_dry_run_notes_nothing() {
 #[test]
 fn a_namespace_in_which_something_runs_again_begins_anew() {
     in_own_namespace(|| {
-        let ended = Sleeper::start();
-        ended.pin(2001);
-        let inode = ended.end().inode;
+        let inode = ended(2001);
         gc_with(lingering());
         pass(inode, 1000);
         let mut again = Command::new("nsenter")
@@ -109,9 +104,7 @@ fn a_namespace_in_which_something_runs_again_begins_anew() {
 #[test]
 fn a_namespace_that_is_about_to_be_joined_stays() {
     in_own_namespace(|| {
-        let ended = Sleeper::start();
-        ended.pin(2001);
-        let inode = ended.end().inode;
+        let inode = ended(2001);
         gc_with(lingering());
         pass(inode, 1000);
         let lock = Lock::to_join(&runtime(), 2001).unwrap().unwrap();
@@ -165,9 +158,7 @@ fn memory_of_namespaces_in_use_ends_none_of_them() {
         let unused = Sleeper::holding_memory(1 << 20);
         unused.pin(2002);
         unused.end();
-        let empty = Sleeper::start();
-        empty.pin(2003);
-        empty.end();
+        ended(2003);
         let found = gc_with(Asked {
             memory: Some(2 << 20),
             ..lingering()
@@ -183,11 +174,7 @@ fn memory_of_namespaces_in_use_ends_none_of_them() {
 #[test]
 fn what_nobody_can_come_back_to_is_not_kept() {
     in_own_namespace(|| {
-        for uid in [2001, 2002] {
-            let ended = Sleeper::start();
-            ended.pin(uid);
-            ended.end();
-        }
+        let _ = [2001, 2002].map(ended);
         let found = gc_with(Asked {
             deleted: Some(|uid, _| uid == 2002),
             ..lingering()
@@ -216,9 +203,7 @@ fn what_nobody_can_come_back_to_is_not_kept() {
 fn one_user_alone_can_be_looked_at() {
     in_own_namespace(|| {
         for uid in [2001, 2002] {
-            let ended = Sleeper::start();
-            ended.pin(uid);
-            ended.end();
+            ended(uid);
             session_record(&format!("00000000{uid:08x}"), gone(), own());
         }
         file("/run/jns/session/00000000000007ff", "none");

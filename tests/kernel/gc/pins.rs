@@ -81,9 +81,7 @@ fn a_single_thread_keeps_its_namespace() {
 #[test]
 fn a_login_under_way_is_left_alone() {
     in_own_namespace(|| {
-        let sleeper = Sleeper::start();
-        sleeper.pin(2001);
-        let inode = sleeper.end().inode;
+        let inode = ended(2001);
         let lock = Lock::to_join(&runtime(), 2001).unwrap().unwrap();
         let found = gc();
         assert_eq!(left(&found), [pin_path(2001)], "{found:?}");
