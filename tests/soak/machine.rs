@@ -66,6 +66,9 @@ const POLICIES: [(&str, &str); 6] = [
     ),
 ];
 
+/// For how long unused namespaces are kept: `jns gc` ends them under logins, soon after their last, or not at all.
+const LINGER: [&str; 3] = ["0s", "2s", "15min"];
+
 /// The name of a user.
 pub fn user(number: u32) -> String {
     format!("soaker{number}")
@@ -144,12 +147,13 @@ pub fn start_sshd() -> u32 {
     panic!("sshd does not start")
 }
 
-/// Replaces the policy by one of [`POLICIES`].
+/// Replaces the policy by one of [`POLICIES`] with one of [`LINGER`].
 pub fn replace_policy(number: usize) {
     let (namespace, rules) = POLICIES[number % POLICIES.len()];
+    let linger = LINGER[number / POLICIES.len() % LINGER.len()];
     let text = format!(
         "[settings]\nexempt = [\"root\", \"uid:1-999\"]\nnamespace = \"{namespace}\"\n\
-         {rules}{PRIVATE_RULES}"
+         linger = \"{linger}\"\n{rules}{PRIVATE_RULES}"
     );
     write_policy(&text);
 }
