@@ -2,9 +2,10 @@
 
 use crate::kernel::process::{self, Process};
 
-/// The first process, and the ancestors of the calling one, parent first.
+/// The first process, and the ancestors of the calling one, parent first. These are looked up when they are asked for.
 pub(super) fn first_and_ancestors() -> impl Iterator<Item = u32> {
-    std::iter::once(1).chain(Ancestors::of_own())
+    let ancestors = std::iter::once_with(Ancestors::of_own).flatten();
+    std::iter::once(1).chain(ancestors)
 }
 
 /// The ancestors of the calling process, parent first.

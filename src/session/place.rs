@@ -49,13 +49,13 @@ impl Place {
     /// entered, nor is a root directory that is not the top of its namespace, as a chroot is not.
     #[must_use]
     pub fn enter_by_process(&self) -> Option<NamespaceGuard> {
-        let own = Process::own().map(|own| own.pid).ok();
+        let own = std::iter::once_with(Process::own).flatten();
         let left = self.left_kinds();
         first_and_ancestors()
-            .chain(own)
+            .chain(own.map(|own| own.pid))
             .filter(|pid| inode_of_process(*pid) == Ok(self.namespace.inode))
             .filter_map(|pid| Namespaces::of_process(pid, &left))
-            .find_map(|found| self.enter(&found))
+            .find_map(|found| self.enter(&found, &left))
     }
 
     /// The kinds of namespaces besides the mount namespace of which the calling thread has others than there.
@@ -95,7 +95,7 @@ impl Place {
         noted.unwrap_or_else(|error| log::warn!("{error}"));
         let found = pins.namespaces_of(&record)?;
         let init = record.init.as_ref().and_then(Process::open_pidfd);
-        let guard = found.and_then(|found| self.enter(&found));
+        let guard = found.and_then(|found| self.enter(&found, &self.left_kinds()));
         if let (Some(_), Some(init)) = (&guard, init) {
             join_pid_namespace_for_children(init)?;
         }
@@ -111,25 +111,23 @@ impl Place {
         Ok(all.any(|(_, session)| session.as_ref().is_ok_and(is_it)))
     }
 
-    /// Enters all of what was found, or nothing.
-    fn enter(&self, found: &Namespaces) -> Option<NamespaceGuard> {
+    /// Enters what was found, the namespaces that the thread has `left` among it, or nothing.
+    fn enter(&self, found: &Namespaces, left: &[Kind]) -> Option<NamespaceGuard> {
         if found.mount.identity() != self.namespace {
             return None;
         }
-        let entered = self.try_to_enter(found);
+        let entered = self.try_to_enter(found, left);
         entered.inspect_err(|error| log::debug!("{error}")).ok()
     }
 
-    fn try_to_enter(&self, found: &Namespaces) -> Result<NamespaceGuard> {
+    fn try_to_enter(&self, found: &Namespaces, left: &[Kind]) -> Result<NamespaceGuard> {
         let failed = |reason| Error::new("return to", self.namespace, reason);
         let mut guard = leave_for(&found.mount)?;
         if Root::own()? != self.root {
             return Err(failed("the root directory was another one, as in a chroot"));
         }
-        for (kind, inode) in Kind::ALL.into_iter().zip(self.others) {
-            if kind::own_inode(kind) == inode {
-                continue;
-            }
+        let there = Kind::ALL.into_iter().zip(self.others);
+        for (kind, inode) in there.filter(|(kind, _)| left.contains(kind)) {
             let mut others = found.others.iter();
             let other = others.find(|other| other.kind() == kind && Some(other.inode()) == inode);
             let missing = || failed("another namespace that went with it is not known any more");
