@@ -131,8 +131,8 @@ soak: prepare
 # Built as tests are: with its profile for benchmarks cargo would put a module without link-time optimization in the
 # place of the one that is measured.
 bench: prepare
-	$(MAKE) module
-	$(CARGO) bench --locked --profile dev --bench logins -- $(BENCH)
+	$(MAKE) all
+	JNS_COMMAND=$(abspath $(COMMAND)) $(CARGO) bench --locked --profile dev --bench logins -- $(BENCH)
 
 demo:
 	tests/toolchain

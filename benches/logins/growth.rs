@@ -39,7 +39,12 @@ impl Growth {
             Part::Names => ("names in each rule", &[10, 100, 1000, 10_000], by_names),
             Part::Rules => ("rules", &[10, 100, 1000], by_rules),
             Part::Files => ("files of the policy", &[1, 10, 100], by_files),
-            Part::Mounts | Part::Calls | Part::Memory | Part::Parallel => return None,
+            Part::Mounts
+            | Part::Calls
+            | Part::Memory
+            | Part::Parallel
+            | Part::Presence
+            | Part::Collections => return None,
         };
         Some(Self {
             name,
@@ -82,8 +87,13 @@ fn by_users(sizes: &[usize], rounds: usize, progress: &Progress) -> Result<Vec<M
     Ok(measure(&cases.collect::<Vec<_>>(), rounds, progress))
 }
 
-/// A host where users have sessions; nothing where their module is not installed.
-fn host_with_users(users: usize, login: Login, rounds: usize) -> Result<Option<Host>, String> {
+/// A host where users have sessions; nothing where their module is not installed. So many first logins of others can
+/// be measured on it.
+///
+/// # Errors
+///
+/// Why no machine can be made here.
+pub fn host_with_users(users: usize, login: Login, rounds: usize) -> Result<Option<Host>, String> {
     let host = Host::make(MOUNTS)?;
     if login.is_of_peer() && !host.has_peer() {
         return Ok(None);

@@ -48,7 +48,7 @@ mount -t tmpfs -o mode=700 store /var/lib/jns
 mount -t tmpfs -o mode=755,nosuid,nodev t /t
 mount -t tmpfs -o mode=755 m /m
 mkdir -m 1777 /t/1 /t/2 /t/3
-mkdir -p /t/of-limit/1 /t/of-limit/2 /t/of-limit/3 /m/source
+mkdir -p /t/of-limit/1 /t/of-limit/2 /t/of-limit/3 /m/source /m/plugged
 for each in 1 2 3; do mkdir -p -m 0 /t/of-namespace/$each; done
 mkdir -p /etc/security/jns.d /etc/security/namespace.d /etc/pam-bench.d
 rm -f /etc/security/namespace.d/*
@@ -109,6 +109,10 @@ impl Host {
                 )
             });
         copied.expect("a sandbox has room");
+        // What is installed, and not what tests build, which takes several times as long.
+        if let Some(command) = std::env::var_os("JNS_COMMAND") {
+            copy(Path::new(&command), "/usr/bin/jns").expect("make has built the command");
+        }
         // libpam loads what it names, too.
         self.write(
             &format!("{CONFDIR}/other"),
@@ -136,17 +140,30 @@ impl Host {
 
     /// Adds mounts to the host until it has that many.
     fn fill(&self, mounts: usize) {
-        let open =
-            |path| File::open(self.sandbox.path(path)).expect("a sandbox has a first process");
         let table = fs::read_to_string(self.sandbox.path("/proc/1/mountinfo"));
         let present = table.map_or(0, |table| table.lines().count());
-        let namespace = open("/proc/1/ns/mnt");
-        let fill = move || {
+        self.within(|| (present..mounts).for_each(add_mount));
+    }
+
+    /// Mounts a file system on the host and unmounts it again, and gives the microseconds of a processor that this took.
+    pub fn cost_of_mount(&self) -> f64 {
+        self.within(|| {
+            let before = microseconds_of_thread();
+            mount_and_unmount();
+            microseconds_of_thread() - before
+        })
+    }
+
+    /// Does work in a thread that is in the host's mount namespace.
+    fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(self.sandbox.path("/proc/1/ns/mnt"));
+        let namespace = namespace.expect("a sandbox has a first process");
+        let enter_and_work = move || {
             unshare(CloneFlags::CLONE_FS).expect("a thread may have a root of its own");
             setns(namespace, CloneFlags::CLONE_NEWNS).expect("root may enter a sandbox");
-            (present..mounts).for_each(add_mount);
+            work()
         };
-        std::thread::scope(|scope| scope.spawn(fill).join()).expect("mounting did not panic");
+        std::thread::scope(|scope| scope.spawn(enter_and_work).join()).expect("it did not panic")
     }
 
     /// Whether pam_namespace is installed.
@@ -400,6 +417,22 @@ fn add_mount(number: usize) {
         none,
     )
     .expect("root may mount");
+}
+
+/// Mounts an empty file system in memory on a directory of which no other mount is a copy, and unmounts it.
+fn mount_and_unmount() {
+    const PLUGGED: &str = "/m/plugged";
+    let none = None::<&str>;
+    let mounted = mount(none, PLUGGED, Some("tmpfs"), MsFlags::empty(), none);
+    mounted
+        .and_then(|()| nix::mount::umount(PLUGGED))
+        .expect("root may mount");
+}
+
+/// The processor time of the calling thread.
+fn microseconds_of_thread() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
 }
 
 fn account(name: &str, id: usize) -> String {

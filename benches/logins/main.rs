@@ -41,6 +41,7 @@ mod programs_in_c;
 mod report;
 
 mod calls;
+mod collection;
 mod cost;
 mod growth;
 mod host;
@@ -50,17 +51,20 @@ mod memory;
 mod options;
 mod parallel;
 mod pictures;
+mod presence;
 mod progress;
 mod results;
 mod tables;
 
 use calls::Calls;
 use clap::Parser;
+use collection::Collection;
 use growth::Growth;
 use host::Host;
 use login::Login;
 use options::{Options, Part};
 use parallel::Throughput;
+use presence::Presence;
 use progress::Progress;
 use results::{Results, Row, fits, rows};
 use std::error::Error;
@@ -116,6 +120,8 @@ fn measure_all(options: &Options, progress: &Progress) -> Result<Results, String
         rules: grown(options, Part::Rules, progress)?,
         files: grown(options, Part::Files, progress)?,
         parallel: at_once(options, progress)?,
+        presence: presence_of_users(options, progress)?,
+        collections: collections(options, progress)?,
     })
 }
 
@@ -156,6 +162,22 @@ fn at_once(options: &Options, progress: &Progress) -> Result<Vec<Throughput>, St
         rounds,
         progress,
     ))
+}
+
+fn presence_of_users(options: &Options, progress: &Progress) -> Result<Vec<Presence>, String> {
+    if !options.has(Part::Presence) {
+        return Ok(Vec::new());
+    }
+    progress.begin("the host of many users");
+    presence::measure(options.quick, progress)
+}
+
+fn collections(options: &Options, progress: &Progress) -> Result<Vec<Collection>, String> {
+    if !options.has(Part::Collections) {
+        return Ok(Vec::new());
+    }
+    progress.begin("jns gc");
+    collection::measure(options.quick, progress)
 }
 
 /// Measures how the cost grows with something; nothing where that is not wanted.

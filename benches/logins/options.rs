@@ -24,6 +24,10 @@ pub enum Part {
     Files,
     /// Many logins at once.
     Parallel,
+    /// What users who are logged in cost the host.
+    Presence,
+    /// The collection of unused namespaces by `jns gc`.
+    Collections,
 }
 
 /// Measures what a login costs: with this module, with pam_namespace, and what the kernel alone takes.

@@ -1,11 +1,13 @@
 //! All that was measured, as it is written to results.json.
 
 use crate::calls::Calls;
+use crate::collection::Collection;
 use crate::cost::{Cost, Line, rounded};
 use crate::login::Login;
 use crate::measure::Measured;
 use crate::memory::{Kernel, Resident};
 use crate::parallel::Throughput;
+use crate::presence::Presence;
 use serde::Serialize;
 
 /// All that was measured. Times are in microseconds, medians.
@@ -37,6 +39,10 @@ pub struct Results {
     pub files: Vec<Row>,
     /// Logins of many at once.
     pub parallel: Vec<Throughput>,
+    /// What users who are logged in cost the host.
+    pub presence: Vec<Presence>,
+    /// What `jns gc` costs.
+    pub collections: Vec<Collection>,
     /// The memory of a process that opens sessions.
     pub resident: Vec<Resident>,
     /// The memory that the kernel keeps for sessions.

@@ -45,6 +45,8 @@ pub fn all(results: &Results) -> String {
         section("Rules", &growth(&results.rules)),
         section("Files of the policy", &growth(&results.files)),
         section(&format!("{AT_ONCE} logins at once"), &parallel(results)),
+        section("The host of users who are logged in", &presence(results)),
+        section("`jns gc`, processor time", &collections(results)),
         section("Memory of a process", &resident(results)),
         section(
             &format!("Memory of the kernel for a session that lasts, {MANY_MOUNTS} host mounts"),
@@ -147,6 +149,50 @@ fn parallel(results: &Results) -> String {
         vec![of_users(crowd.login, crowd.of_many_users), rate]
     });
     table(&["", "logins a second"], body)
+}
+
+fn presence(results: &Results) -> String {
+    let body = results.presence.iter().map(|presence| {
+        vec![
+            presence.login.name().to_owned(),
+            presence.users.to_string(),
+            presence.lines.to_string(),
+            with_ratio(presence.mount, presence.ratio),
+        ]
+    });
+    let header = [
+        "",
+        "users",
+        "lines of the host's mount table, over pam_unix",
+        "the host mounts and unmounts",
+    ];
+    table(&header, body)
+}
+
+fn collections(results: &Results) -> String {
+    let body = results.collections.iter().map(|collection| {
+        let costs = [
+            collection.noting,
+            collection.keeping,
+            collection.ending,
+            collection.nothing,
+        ];
+        let costs = costs.map(|cost| format!("{cost:.0} ms"));
+        [collection.namespaces, collection.processes]
+            .map(|number| number.to_string())
+            .into_iter()
+            .chain(costs)
+            .collect()
+    });
+    let header = [
+        "unused namespaces",
+        "processes outside",
+        "finds them unused",
+        "keeps them",
+        "ends them",
+        "finds nothing",
+    ];
+    table(&header, body)
 }
 
 fn resident(results: &Results) -> String {
