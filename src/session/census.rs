@@ -4,9 +4,17 @@ use super::ledger::NamespaceRecord;
 use crate::error::{Error, Result};
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::{self, Process};
-use rustix::fs::Stat;
+use crate::login::is_effective_root;
+use rustix::fs::{Stat, Timespec};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The number of times that a process which may not be looked at is looked at again, and the time in between.
+const ATTEMPTS: u32 = 25;
+const PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
 
 /// The mount namespaces of all processes that /proc shows: inode number, and those that are in it.
 #[derive(Debug)]
@@ -92,8 +100,9 @@ impl Task {
         match look(&path) {
             // Some security modules let nobody look at the first process, which is in no session's namespace.
             Err(Errno::ACCESS) if self.pid == 1 => Ok(None),
-            // Links in /proc say so too when their process ends while they are followed: it is gone now.
-            Err(Errno::ACCESS) => look(&path).map(Some).or_else(unless_gone(&path)),
+            Err(Errno::ACCESS) => look_again(|| look(&path))
+                .map(Some)
+                .or_else(unless_gone(&path)),
             other => other.map(Some).or_else(unless_gone(&path)),
         }
     }
@@ -101,6 +110,21 @@ impl Task {
     pub(crate) fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
+}
+
+/// Looks again at a process that may not be looked at. Links in /proc say so too when their process ends while they are
+/// followed: it is gone then. And where this process has less rights than root in general, one that is just being started
+/// may have more, which it gives up in a moment.
+fn look_again<T>(look: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+    for _ in 0..ATTEMPTS {
+        match look() {
+            Err(Errno::ACCESS) if is_effective_root() => {
+                let _ = rustix::thread::nanosleep(&PAUSE);
+            }
+            other => return other,
+        }
+    }
+    look()
 }
 
 /// All processes that /proc shows.
@@ -172,5 +196,24 @@ mod tests {
                 while task.stat("ns/mnt").unwrap().is_some() {}
             });
         }
+    }
+
+    #[test]
+    fn what_is_refused_for_a_moment_is_looked_at_again() {
+        let looks = std::cell::Cell::new(0);
+        let look = |refusals| {
+            looks.set(0);
+            look_again(|| match looks.replace(looks.get() + 1) {
+                look if look < refusals => Err(Errno::ACCESS),
+                _ => Ok(()),
+            })
+        };
+        if !is_effective_root() {
+            assert_eq!(look(1), Err(Errno::ACCESS));
+            return;
+        }
+        assert_eq!((look(3), looks.get()), (Ok(()), 4));
+        assert_eq!(look(u32::MAX), Err(Errno::ACCESS));
+        assert_eq!(look_again(|| Err::<(), _>(Errno::NOENT)), Err(Errno::NOENT));
     }
 }
