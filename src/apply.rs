@@ -37,13 +37,15 @@ mod volumes;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::fs::working_directory::WorkingDirectory;
-use crate::kernel::namespace::guard::{NamespaceGuard, leave_for_new, share_mounts};
-use crate::kernel::namespace::kind::Namespaces;
+use crate::kernel::namespace::guard::{
+    NamespaceGuard, leave_for_empty, leave_for_new, share_mounts,
+};
+use crate::kernel::namespace::kind::{Kind, Namespaces};
 use crate::kernel::namespace::{self, Namespace, Root};
 use crate::plan::{Plan, Sharing};
 use crate::policy::value::Propagation;
 use isolation::OtherNamespaces;
-use prepared::Prepared;
+use prepared::{Made, Prepared};
 use travel::travel;
 use volumes::{Inside, open_volumes};
 
@@ -96,7 +98,7 @@ fn attempt(
     if prepared.is_empty() && !has_more && plan.sharing != Sharing::Command {
         return stay(prepared, directory);
     }
-    let left = leave(plan)?;
+    let left = leave(plan, &prepared)?;
     attach(plan, &prepared, &left)?;
     // Only now do all paths show what the session will see there: the one that leads to the directory, too.
     match prepared.has_own_root() {
@@ -140,29 +142,57 @@ struct Left<'p> {
     namespaces: Namespaces,
     guard: NamespaceGuard,
     others: OtherNamespaces<'p>,
+    made: Made,
     /// The root directory that it had.
     root: Root,
 }
 
-/// Second phase: leaves for a copy of the namespace. Isolation is made ready before: a network namespace by its name,
-/// say, is one of the host's.
-fn leave(plan: &Plan) -> Result<Left<'_>> {
+/// Second phase: leaves for a new namespace. Isolation is made ready before: a network namespace by its name, say, is
+/// one of the host's.
+fn leave<'p>(plan: &'p Plan, prepared: &Prepared<'_>) -> Result<Left<'p>> {
     let root = Root::own()?;
     let others = OtherNamespaces::prepare(plan)?;
-    let mut guard = leave_for_new(travel(plan.propagation), &others.new_kinds())?;
+    let (mut guard, made) = leave_for_view(plan, prepared, &others.new_kinds())?;
     others.enter(&mut guard)?;
     Ok(Left {
         namespaces: guard.present()?,
         guard,
         others,
+        made,
         root,
     })
+}
+
+/// Leaves for an empty namespace where what is built can stand alone, and attaches that before: a kernel that makes empty
+/// namespaces attaches to detached trees, too (Linux 6.15). Otherwise it leaves for a copy of the caller's.
+fn leave_for_view(
+    plan: &Plan,
+    prepared: &Prepared<'_>,
+    with: &[Kind],
+) -> Result<(NamespaceGuard, Made)> {
+    let copy = || leave_for_new(travel(plan.propagation), with);
+    if !prepared.can_stand_alone() {
+        return Ok((copy()?, Made::Copy));
+    }
+    prepared.attach_covers()?;
+    match leave_for_empty(with)? {
+        Some(guard) => {
+            log::debug!("the namespace of the root directory begins empty");
+            Ok((guard, Made::Empty))
+        }
+        None => {
+            log::debug!(
+                "the kernel makes no empty namespace: that of the root directory begins as a copy"
+            );
+            Ok((copy()?, Made::CopyForTree))
+        }
+    }
 }
 
 /// Third phase: attaches the mounts, parents first. Their targets are opened again, and are the same as before: a
 /// directory that was opened in the old namespace is refused in the new one (EINVAL).
 fn attach(plan: &Plan, prepared: &Prepared<'_>, left: &Left<'_>) -> Result<()> {
-    prepared.attach()?;
+    prepared.attach(left.made)?;
     left.others.attach()?;
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
     if plan.propagation == Propagation::Slave {
@@ -200,6 +230,7 @@ fn complete(
         namespaces,
         guard,
         mut others,
+        made: _,
         root: _,
     } = left;
     let mut applied = prepared.finish(namespaces.mount.identity());

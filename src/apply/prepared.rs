@@ -14,11 +14,23 @@ use super::{believed, conflicts, hooks, places, views};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::namespace::Identity;
+use crate::kernel::namespace::guard::knows_empty;
 use crate::path::ViewPath;
 use crate::plan::{Plan, Step, View};
 
 /// The advice that keeps a login from being refused because root may not look for the path or the source of its rule.
 const UNSEEN: &str = "`optional = true` leaves the rule out";
+
+/// The new namespace that the thread has left for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// A copy of the caller's.
+    Copy,
+    /// A copy of the caller's, where the covers are attached to the tree of the root directory already.
+    CopyForTree,
+    /// An empty one, for such a tree.
+    Empty,
+}
 
 /// A plan's mounts, not yet attached. The order of the fields is the order in which they are undone.
 pub(super) struct Prepared<'p> {
@@ -138,11 +150,33 @@ impl<'p> Prepared<'p> {
         self.root.is_some()
     }
 
-    /// Attaches everything, in the new namespace.
-    pub(super) fn attach(&self) -> Result<()> {
-        self.root.as_ref().map_or(Ok(()), NewRoot::attach)?;
-        self.covers.attach()?;
-        self.root.as_ref().map_or(Ok(()), NewRoot::enter)
+    /// Whether what is built can be entered as it is, without anything of the host's: the session has a root directory of
+    /// its own, and the kernel makes empty namespaces.
+    pub(super) fn can_stand_alone(&self) -> bool {
+        self.has_own_root() && knows_empty()
+    }
+
+    /// Attaches the covers: in the new namespace, or to the tree of the root directory, while that is detached.
+    pub(super) fn attach_covers(&self) -> Result<()> {
+        self.covers.attach()
+    }
+
+    /// Attaches what is not attached yet in the new namespace, which is of the kind `made`, and makes the root directory
+    /// of the session's own, if it has one, that of the thread.
+    pub(super) fn attach(&self, made: Made) -> Result<()> {
+        match (&self.root, made) {
+            (None, _) => self.attach_covers(),
+            (Some(root), Made::Empty) => root.enter_in_empty(),
+            (Some(root), Made::Copy) => {
+                root.attach()?;
+                self.attach_covers()?;
+                root.enter()
+            }
+            (Some(root), Made::CopyForTree) => {
+                root.attach()?;
+                root.enter()
+            }
+        }
     }
 
     /// Takes those mounts out of their peer groups again that the fstab wants private.

@@ -58,7 +58,7 @@ impl NewRoot {
         &self.walker
     }
 
-    /// Attaches it over itself, in the new namespace.
+    /// Attaches it over itself, in a copy of the caller's namespace.
     pub(super) fn attach(&self) -> Result<()> {
         mount::attach(&self.mount, reopen_same(&self.place)?, self.path())
     }
@@ -66,5 +66,10 @@ impl NewRoot {
     /// Makes it the root directory, with everything attached.
     pub(super) fn enter(&self) -> Result<()> {
         root::pivot(&self.mount, self.path())
+    }
+
+    /// Makes it the root directory of a namespace that is empty.
+    pub(super) fn enter_in_empty(&self) -> Result<()> {
+        root::enter_in_empty(&self.mount, self.path())
     }
 }

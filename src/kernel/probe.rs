@@ -2,6 +2,7 @@
 //! made and dropped, and calls made with arguments that no kernel accepts.
 
 use crate::kernel::mount::filesystem;
+use crate::kernel::namespace::guard::knows_empty;
 use crate::kernel::sys::{self, NamespaceRequest};
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -84,6 +85,12 @@ pub fn has_namespace_without_proc() -> bool {
     let by_pidfd =
         own.is_ok_and(|pidfd| sys::open_namespace(pidfd.as_fd(), NamespaceRequest::Mount).is_ok());
     by_pidfd || filesystem::proc(0, "/proc").is_ok()
+}
+
+/// Whether the kernel makes empty mount namespaces. Without privileges that cannot be told.
+#[must_use]
+pub fn has_empty_namespaces() -> bool {
+    knows_empty()
 }
 
 fn openat2() -> Presence {

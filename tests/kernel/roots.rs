@@ -8,6 +8,7 @@ use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 use pam_jns::plan::Plan;
 use pam_jns::policy::Policy;
 use pam_jns::policy::value::Propagation;
+use rustix::fs::{AtFlags, StatxFlags};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
@@ -115,6 +116,45 @@ fn nothing_of_the_old_root_is_left() {
         });
         assert_eq!(mounts(), before);
         assert!(exists("/mnt/of-the-host"));
+    });
+}
+
+/// The number of the mount at a path, from a sequence in which no number comes twice (`STATX_MNT_ID_UNIQUE`, Linux 6.8).
+fn number_of_mount(path: &str) -> u64 {
+    let wanted = StatxFlags::from_bits_retain(0x4000);
+    let status = rustix::fs::statx(rustix::fs::CWD, path, AtFlags::empty(), wanted).unwrap();
+    assert!(status.stx_mask & 0x4000 != 0, "{path}");
+    status.stx_mnt_id
+}
+
+/// Whether the running kernel makes empty mount namespaces.
+fn is_since_7_1() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().unwrap().parse::<u32>().unwrap();
+    (next(), next()) >= (7, 1)
+}
+
+#[test]
+fn no_mount_of_the_host_is_copied_since_linux_7_1() {
+    /// More than a root directory has, and than other tests make at the same time.
+    const MANY: u64 = 400;
+    in_own_namespace(|| {
+        new_root();
+        for number in 0..MANY {
+            let path = format!("/mnt/{number}");
+            directory(&path, 0o755, 0);
+            bind("/mnt/new", &path);
+        }
+        let numbers_given = || {
+            inside(planned(""), |_| {
+                memory("/data");
+                number_of_mount("/data") - number_of_mount("/")
+            })
+        };
+        // Others make mounts, too.
+        let least = (0..5).map(|_| numbers_given()).min().unwrap();
+        assert_eq!(least < MANY, is_since_7_1(), "{least}");
     });
 }
 

@@ -31,6 +31,9 @@ pub fn findings(rights: Rights) -> Vec<Finding> {
     all.extend(limits(&release));
     all.extend(of_features(&probe::features(), rights));
     all.push(of_proc(Proc::find()));
+    if rights == Rights::Root {
+        all.push(of_roots(probe::has_empty_namespaces()));
+    }
     all
 }
 
@@ -142,6 +145,15 @@ fn of_proc(proc: Proc) -> Finding {
             dotted(WITHOUT_PROC)
         )),
     }
+}
+
+/// Says how a session with a root directory of its own begins.
+fn of_roots(has_empty: bool) -> Finding {
+    let begins = match has_empty {
+        true => "an empty namespace",
+        false => "a copy of the host's namespace (before Linux 7.1)",
+    };
+    Finding::ok(Area::Kernel, format!("[[root]] begins with {begins}"))
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

@@ -11,9 +11,13 @@ use nix::sched::CloneFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, MountAttrFlags};
 
 /// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
 pub(crate) const PINS: &str = "/run/jns/ns";
+
+/// `UNSHARE_EMPTY_MNTNS` of unshare(2) (Linux 7.1), which neither libc nor nix names.
+const EMPTY: CloneFlags = CloneFlags::from_bits_retain(0x0010_0000);
 
 /// The place where the calling thread stood: its mount namespace, root and working directory, and the other namespaces
 /// that it has left.
@@ -69,16 +73,50 @@ pub(crate) fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGu
 ///
 /// As [`leave_for_new`].
 pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
-    // The way back is opened before anything is left: /proc and a pidfd name the present namespaces alone.
     let origin = Origin::remember(with)?;
-    let kinds = with.iter().map(|kind| kind.flag());
-    let flags = kinds.fold(CloneFlags::CLONE_NEWNS, |all, flag| all | flag);
-    // All in one call: unshare(2) makes every one of them or leaves the thread where it was.
-    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-    nix::sched::unshare(flags).map_err(|errno| not_created(with, errno))?;
+    unshare(CloneFlags::CLONE_NEWNS, with).map_err(|errno| not_created(with, errno))?;
     Ok(NamespaceGuard {
         origin: Some(origin),
     })
+}
+
+/// Leaves for a new mount namespace that is empty, and for new namespaces of the kinds `with`, in one step; nothing where
+/// the kernel makes none (before Linux 7.1). Root and working directory are then an empty directory in which nobody can
+/// make anything. Otherwise as [`leave_for_new`].
+///
+/// # Errors
+///
+/// As [`leave_for_new`].
+pub(crate) fn leave_for_empty(with: &[Kind]) -> Result<Option<NamespaceGuard>> {
+    let origin = Origin::remember(with)?;
+    match unshare(CloneFlags::CLONE_NEWNS | EMPTY, with) {
+        // A flag that the kernel does not know.
+        Err(nix::errno::Errno::EINVAL) => Ok(None),
+        Err(errno) => Err(not_created(with, errno)),
+        Ok(()) => Ok(Some(NamespaceGuard {
+            origin: Some(origin),
+        })),
+    }
+}
+
+/// Whether the kernel makes empty mount namespaces (Linux 7.1). unshare(2) says so only by making one, so it is asked
+/// for what came with that, `FSMOUNT_NAMESPACE` of fsmount(2): an older kernel refuses the flag before it looks for the
+/// descriptor, which is none.
+#[must_use]
+pub(crate) fn knows_empty() -> bool {
+    const NAMESPACE: FsMountFlags = FsMountFlags::from_bits_retain(2);
+    let answer = rustix::mount::fsmount(rustix::fs::CWD, NAMESPACE, MountAttrFlags::empty());
+    answer.is_err_and(|errno| errno == Errno::BADF)
+}
+
+/// Puts the thread into a new mount namespace, as the flags `mount` of unshare(2) say, and into new namespaces of the
+/// kinds `with`. The way back is opened before: /proc and a pidfd name the present namespaces alone.
+fn unshare(mount: CloneFlags, with: &[Kind]) -> nix::Result<()> {
+    let kinds = with.iter().map(|kind| kind.flag());
+    let flags = kinds.fold(mount, |all, flag| all | flag);
+    // All in one call: unshare(2) makes every one of them or leaves the thread where it was.
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(flags)
 }
 
 /// Takes the pins of other namespaces out of a copy of a mount namespace. It has copies of all of them, except of those
