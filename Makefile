@@ -67,7 +67,7 @@ BENCH ?=
 export JNS_MODULE ?= $(abspath $(MODULE))
 
 .NOTPARALLEL:
-.PHONY: all command module prepare check test test-quick faults soak bench demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
+.PHONY: all command module prepare check test test-quick test-vm faults soak bench demo sanitize fuzz fuzz-build $(addprefix fuzz-,$(FUZZ_TARGETS)) install uninstall clean help
 
 all: command module
 
@@ -116,6 +116,13 @@ test-quick:
 	tests/toolchain
 	tests/packages
 	$(RUN) --lib --test language --test rooms --test documents --test kernel
+
+# On a kernel of Linux 7.0 or newer, which need not be this machine's: Debian's, in a virtual machine. VM_TESTS says which
+# tests.
+test-vm: prepare
+	tests/packages qemu-system-x86 kmod
+	$(MAKE) module
+	tests/vm/run
 
 # With every error that a system call of the module can fail with, and a thousand namespaces that end while others join.
 faults: prepare
@@ -216,6 +223,7 @@ help:
 	@echo 'make demo       see it at work: two users log in over ssh, in a sandbox (root, Debian or Ubuntu)'
 	@echo 'make test       run every test; installs what they need (root, Debian or Ubuntu)'
 	@echo 'make test-quick   the tests that take two minutes: units, language, rooms, documents, kernel'
+	@echo 'make test-vm    what a newer kernel does otherwise, on Debian'\''s newest in a virtual machine (root, Debian or Ubuntu)'
 	@echo 'make faults     every fault with every error, which takes an hour'
 	@echo 'make soak       log a hundred users in and out for ten minutes (SOAK=2 two hours), and look for what is left'
 	@echo 'make bench      measure what a login costs, beside pam_namespace and the kernel alone (root, Debian or Ubuntu)'
