@@ -61,7 +61,8 @@ pub(crate) use fstab::LIMIT as FSTAB_LIMIT;
 pub(crate) use subject::InitTarget;
 
 /// The number of times that a login starts again because another one made the same instance at the same moment, or
-/// failed and took back a directory of the store that both had begun to use.
+/// failed and took back a directory of the store that both had begun to use, or because the host mounted or unmounted
+/// something on one of its paths while it was prepared.
 const ATTEMPTS: usize = 32;
 
 /// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
@@ -74,13 +75,17 @@ const ATTEMPTS: usize = 32;
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
 pub fn enter(plan: &Plan, subject: &Subject<'_>, directory: &WorkingDirectory) -> Result<Entered> {
+    let reason = "other logins keep making or removing the same instances";
+    let mut last = Error::new("open", "the session", reason);
     for _ in 0..ATTEMPTS {
-        if let Some(entered) = attempt(plan, subject, directory)? {
-            return Ok(entered);
+        match attempt(plan, subject, directory) {
+            Ok(Some(entered)) => return Ok(entered),
+            Ok(None) => {}
+            Err(error) if error.is_stale() => last = error,
+            Err(error) => return Err(error),
         }
     }
-    let reason = "other logins keep making or removing the same instances";
-    Err(Error::new("open", "the session", reason))
+    Err(last)
 }
 
 /// One login in five phases; nothing where another login has made or removed an instance meanwhile, and it has to be

@@ -153,6 +153,12 @@ impl Error {
         self.errno() == Some(libc::ELOOP)
     }
 
+    /// Whether the cause is that something was exchanged since it was looked at (ESTALE).
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.errno() == Some(libc::ESTALE)
+    }
+
     /// Whether the cause is that another process holds a lock (EAGAIN).
     #[must_use]
     pub fn is_held(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::path::is_within;
 use crate::plan::{Step, View};
 use crate::policy::value::Propagation;
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use std::rc::Rc;
 
 /// The covers that are built so far, parents first. The order of the fields is the order in which they are undone.
@@ -176,14 +177,20 @@ pub(super) fn extent(view: &View) -> Extent {
 ///
 /// # Errors
 ///
-/// It is another one by now.
+/// It is another one by now, or gone ([`Error::is_stale`]): the host has mounted or unmounted something there, say.
 pub(super) fn reopen_same(before: &Place) -> Result<OwnedFd> {
     let path = before.path.as_str();
-    let place = mount::reopen(path)?;
+    let exchanged = || {
+        let error = Error::from_errno("mount on", path, Errno::STALE);
+        error.because("it was exchanged while the session was prepared")
+    };
+    let place = mount::reopen(path).map_err(|error| match error.is_missing() {
+        true => exchanged(),
+        false => error,
+    })?;
     let same = unseen::is_same(&place, FileIdentity::of(&before.status));
-    if same.map_err(|errno| Error::from_errno("examine", path, errno))? {
-        return Ok(place);
+    match same.map_err(|errno| Error::from_errno("examine", path, errno))? {
+        true => Ok(place),
+        false => Err(exchanged()),
     }
-    let reason = "it was exchanged while the session was prepared";
-    Err(Error::new("mount on", path, reason))
 }

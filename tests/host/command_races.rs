@@ -86,7 +86,7 @@ fn commands_leak_nothing_and_keep_their_directory_whatever_is_mounted_meanwhile(
             drop(end);
             let (mounted, looked) = (mounter.join().unwrap(), watcher.join().unwrap());
             println!("{counts:?}, {mounted} mounts of the host's, looked {looked} times");
-            assert!(counts.shown > counts.refused && mounted > 0, "{counts:?}");
+            assert!(counts.shown > 0 && mounted > 0, "{counts:?}");
             judge_caller(&caller.join().unwrap());
             judge_bystander(&bystander.join().unwrap());
         });
@@ -169,13 +169,11 @@ fn hosts_mounts() -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// How many commands had their view, how many stayed in that of their caller, and how many callers had none.
+/// How many commands had their view, and how many stayed in that of their caller.
 #[derive(Debug, Default)]
 struct Counts {
     shown: usize,
     stayed: usize,
-    /// How many callers were not let in.
-    refused: usize,
 }
 
 fn run_commands() -> Counts {
@@ -183,12 +181,6 @@ fn run_commands() -> Counts {
     while Instant::now() < end {
         let report = drive(COMMANDS);
         let opened = report.codes("open");
-        // A login that makes a namespace is refused where a mount comes to one of its paths while it is opened: it would
-        // cover another directory than the one that was vetted.
-        if opened.first() == Some(&code::PERM_DENIED) {
-            counts.refused += 1;
-            continue;
-        }
         assert!(
             opened.iter().all(|code| *code == code::SUCCESS),
             "{report:#?}"
