@@ -118,9 +118,9 @@ test-quick:
 	$(RUN) --lib --test language --test rooms --test documents --test kernel
 
 # On a kernel of Linux 7.0 or newer, which need not be this machine's: Debian's, in a virtual machine. VM_TESTS says which
-# tests.
+# tests. Since Debian 13, virtiofsd(1) is a package of its own.
 test-vm: prepare
-	tests/packages qemu-system-x86 kmod
+	tests/packages qemu-system-x86 kmod $$(apt-cache pkgnames virtiofsd)
 	$(MAKE) module
 	tests/vm/run
 
