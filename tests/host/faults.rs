@@ -306,6 +306,14 @@ fn tries_all() -> bool {
     std::env::var_os("JNS_FAULTS").is_some_and(|word| word == "all")
 }
 
+/// Whether the campaign is about calls of that name: `JNS_FAULTS_OF` has the names of some, with commas.
+fn is_wanted(name: &str) -> bool {
+    match std::env::var("JNS_FAULTS_OF") {
+        Ok(names) => names.split(',').any(|wanted| wanted == name),
+        Err(_) => true,
+    }
+}
+
 /// The process ends before the call. Behind a call that nobody can tell of, that is the same as before it, and not tried
 /// again.
 fn kill(_: &Call) -> Vec<Injection> {
@@ -411,7 +419,7 @@ fn enumerate(
             before.is_some_and(|before| before.is_unseen_at(*injection)) && !tries_all()
         };
         let wanted = injections(call).into_iter();
-        let wanted = wanted.filter(|injection| !is_same(injection));
+        let wanted = wanted.filter(|injection| is_wanted(&call.name) && !is_same(injection));
         jobs.extend(wanted.map(|injection| (call.clone(), injection)));
         before = Some(call);
     }
