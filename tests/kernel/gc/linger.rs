@@ -53,9 +53,9 @@ fn an_unused_namespace_is_kept_until_its_time_is_over() {
             since,
             "it is the first look that counts"
         );
-        pass(inode, 599);
+        pass(inode, 300);
         assert_eq!(removed(&gc_with(lingering())), [""; 0]);
-        pass(inode, 2);
+        pass(inode, 300);
         assert_eq!(removed(&gc_with(lingering())), [pin_path(2002)]);
     });
 }
