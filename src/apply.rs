@@ -24,6 +24,7 @@ mod places;
 mod prepared;
 mod replaceable;
 mod root;
+mod runtime_directory;
 mod session_directory;
 mod session_view;
 mod store;
@@ -49,10 +50,11 @@ use prepared::{Made, Prepared};
 use travel::travel;
 use volumes::{Inside, open_volumes};
 
-pub use applied::{Applied, ShownPath};
+pub use applied::{Applied, OwnRuntimeDirectory, ShownPath};
 pub use believed::check_beliefs;
 pub use entered::{Entered, SessionGuard};
 pub use fstab::read_fstab;
+pub use runtime_directory::may_hide_runtime_directories;
 pub use session_directory::{SessionDirectory, remove_session_directory};
 pub use subject::Subject;
 
@@ -96,15 +98,16 @@ fn attempt(
     subject: &Subject<'_>,
     directory: &WorkingDirectory,
 ) -> Result<Option<Entered>> {
-    let Some(prepared) = prepare(plan, subject)? else {
+    let Some(mut prepared) = prepare(plan, subject)? else {
         return Ok(None);
     };
     let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
     if prepared.is_empty() && !has_more && plan.sharing != Sharing::Command {
         return stay(prepared, directory);
     }
+    prepared.prepare_runtime_directory();
     let left = leave(plan, &prepared)?;
-    attach(plan, &prepared, &left)?;
+    attach(plan, &mut prepared, &left)?;
     // Only now do all paths show what the session will see there: the one that leads to the directory, too.
     match prepared.has_own_root() {
         true => directory.restore_within_new_root()?,
@@ -196,7 +199,7 @@ fn leave_for_view(
 
 /// Third phase: attaches the mounts, parents first. Their targets are opened again, and are the same as before: a
 /// directory that was opened in the old namespace is refused in the new one (EINVAL).
-fn attach(plan: &Plan, prepared: &Prepared<'_>, left: &Left<'_>) -> Result<()> {
+fn attach(plan: &Plan, prepared: &mut Prepared<'_>, left: &Left<'_>) -> Result<()> {
     prepared.attach(left.made)?;
     left.others.attach()?;
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).

@@ -12,6 +12,7 @@ mod mounts;
 mod pins;
 mod records;
 mod remains;
+mod runtime_directories;
 mod session_directories;
 mod store;
 
@@ -51,6 +52,8 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
     if let Some(runtime) = &runtime {
         let namespaces = collector.collect_pins(runtime, &ledger);
         collector.note_failure(Kind::Pin, namespaces);
+        let directories = collector.detach_runtime_directories(runtime, &ledger);
+        collector.note_failure(Kind::Pin, directories);
         let sessions = collector.find_ended_sessions(&mut ledger);
         collector.note_failure(Kind::Session, sessions);
         let volumes = collector.collect_volumes(runtime, &ledger);

@@ -29,6 +29,7 @@ pub mod pin_key;
 pub mod place;
 mod planned;
 pub mod runtime;
+pub mod runtime_directory;
 mod store_use;
 mod subject;
 pub mod unused_pins;

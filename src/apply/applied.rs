@@ -5,6 +5,7 @@ use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::init::Known;
+use crate::kernel::mount::Travel;
 use crate::kernel::mount::volume::Volume;
 use crate::kernel::namespace::Identity;
 use crate::kernel::process::Process;
@@ -39,6 +40,8 @@ pub struct Applied {
     pub init: Option<(Process, Known)>,
     /// The volumes that were opened in it.
     pub volumes: Vec<Volume>,
+    /// What hides the runtime directories of other users in it; nothing where nothing does.
+    pub own_runtime_directory: Option<OwnRuntimeDirectory>,
     /// Whether a volume was left out that another login may be able to open.
     pub(crate) lacks_volume: bool,
 }
@@ -52,6 +55,15 @@ pub struct ShownPath {
     pub identity: FileIdentity,
     /// The form that it was given, or found to have; nothing for what the user, or the host, may give another.
     pub form: Option<Form>,
+}
+
+/// The directory that hides the runtime directories of other users in a namespace, and how to know it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnRuntimeDirectory {
+    /// Its device and inode.
+    pub parent: FileIdentity,
+    /// The direction in which mounts travel to the user's directory in it.
+    pub travel: Travel,
 }
 
 impl Applied {
@@ -70,6 +82,7 @@ impl Applied {
             session_directories: Vec::new(),
             init: None,
             volumes: Vec::new(),
+            own_runtime_directory: None,
             lacks_volume: false,
         }
     }

@@ -8,6 +8,7 @@ use crate::kernel::fs::device::Multiplexer;
 use crate::kernel::fs::entries::{Found, MOST_MATCHES};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::Place;
+use crate::kernel::mount::runtime_directory::PARENT;
 use crate::path::{AbsPath, ViewPath};
 use crate::plan::{NewRoot, Step};
 use std::fmt::Display;
@@ -99,6 +100,12 @@ impl Findings {
     pub(super) fn leave_out_root(&mut self, wanted: &NewRoot, reason: &Error) {
         self.notes.push(format!("/ stays as it is: {reason}"));
         self.note_missing(ViewPath::from(&wanted.path));
+    }
+
+    /// Notes that the runtime directories of all users are visible, as they are on the host.
+    pub(super) fn note_runtime_directories(&mut self, reason: &Error) {
+        self.notes
+            .push(format!("{PARENT} shows all users' directories: {reason}"));
     }
 
     /// Notes that a volume is not opened although the plan has it.

@@ -8,11 +8,13 @@ use super::covers::Covers;
 use super::findings::Findings;
 use super::instances::Instances;
 use super::root::NewRoot;
+use super::runtime_directory::RuntimeDirectory;
 use super::session_view::SessionView;
 use super::subject::Subject;
 use super::{believed, conflicts, hooks, places, views};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
+use crate::kernel::mount::runtime_directory::PARENT as RUNTIME_DIRECTORIES;
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::knows_empty;
 use crate::path::ViewPath;
@@ -38,6 +40,7 @@ pub(super) struct Prepared<'p> {
     pub(super) instances: Instances<'p>,
     pub(super) context: Context<'p>,
     root: Option<NewRoot>,
+    runtime_directory: RuntimeDirectory,
     pub(super) findings: Findings,
 }
 
@@ -49,6 +52,7 @@ impl<'p> Prepared<'p> {
             instances: Instances::new(Owner::of(subject)),
             context: Context::new(plan, subject.trust)?,
             root: None,
+            runtime_directory: RuntimeDirectory::default(),
             findings: Findings::default(),
         })
     }
@@ -150,6 +154,14 @@ impl<'p> Prepared<'p> {
         self.root.is_some()
     }
 
+    /// Prepares the user's runtime directory, where the session is to have that alone. Last of all, since its making on the
+    /// host is not undone.
+    pub(super) fn prepare_runtime_directory(&mut self) {
+        let attached = self.covers.attached();
+        self.runtime_directory =
+            RuntimeDirectory::prepare(&self.context, attached, &mut self.findings);
+    }
+
     /// Whether what is built can be entered as it is, without anything of the host's: the session has a root directory of
     /// its own, and the kernel makes empty namespaces.
     pub(super) fn can_stand_alone(&self) -> bool {
@@ -163,7 +175,9 @@ impl<'p> Prepared<'p> {
 
     /// Attaches what is not attached yet in the new namespace, which is of the kind `made`, and makes the root directory
     /// of the session's own, if it has one, that of the thread.
-    pub(super) fn attach(&self, made: Made) -> Result<()> {
+    pub(super) fn attach(&mut self, made: Made) -> Result<()> {
+        // First: no cover is about it, and none is shared as yet.
+        self.runtime_directory.attach(&mut self.findings)?;
         match (&self.root, made) {
             (None, _) => self.attach_covers(),
             (Some(root), Made::Empty) => root.enter_in_empty(),
@@ -206,10 +220,18 @@ impl<'p> Prepared<'p> {
     /// Lets everything stay that was made, and returns what it is.
     pub(super) fn finish(&mut self, namespace: Identity) -> Applied {
         let root = || self.root.iter().map(|_| ViewPath::root());
+        let own_runtime_directory = self.runtime_directory.attached(&self.context);
+        let runtime = own_runtime_directory
+            .iter()
+            .map(|_| ViewPath::walked(RUNTIME_DIRECTORIES));
         let mut applied = Applied {
             paths: root().chain(self.covers.paths()).collect(),
-            attached: root().chain(self.covers.attached()).collect(),
+            attached: root()
+                .chain(self.covers.attached())
+                .chain(runtime)
+                .collect(),
             inherited: self.covers.inherited(),
+            own_runtime_directory,
             ..Applied::nothing_in(namespace)
         };
         self.instances.stay(&mut applied);

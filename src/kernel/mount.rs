@@ -6,6 +6,7 @@ pub mod filesystem;
 pub mod mount_table;
 pub mod overlay;
 pub mod root;
+pub mod runtime_directory;
 pub mod volume;
 
 use crate::error::{Error, Result};

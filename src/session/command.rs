@@ -165,6 +165,7 @@ impl<'c> Command<'c> {
             kept: Vec::new(),
             missing: Vec::new(),
             volumes: Vec::new(),
+            runtime_directory: None,
             made: now(),
             unused_since: None,
         };

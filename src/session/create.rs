@@ -211,6 +211,7 @@ fn record_of(
         kept: applied.kept.clone(),
         missing: applied.missing.clone(),
         volumes: applied.volumes.clone(),
+        runtime_directory: applied.own_runtime_directory.map(Into::into),
         made: now(),
         unused_since: None,
     }

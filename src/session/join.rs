@@ -11,6 +11,7 @@ use super::pin_key::PinKey;
 use super::place::Place;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
+use super::runtime_directory::{self, Outdated};
 use crate::apply::{self, SessionGuard};
 use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -118,14 +119,14 @@ impl Origin {
                 lock::pause();
                 continue;
             };
-            if let Some(session) = self.join(key, login, directory)? {
+            if let Some(session) = self.join(key, login, directory, Outdated::LeftAlone)? {
                 return Ok(Found::Joined(Box::new(session)));
             }
             let Some(lock) = lock.upgraded(login.uid)? else {
                 lock::pause();
                 continue;
             };
-            if let Some(session) = self.join(key, login, directory)? {
+            if let Some(session) = self.join(key, login, directory, Outdated::Renewed)? {
                 return Ok(Found::Joined(Box::new(session)));
             }
             self.remove_outdated(key)?;
@@ -167,17 +168,19 @@ impl Origin {
         directory: &WorkingDirectory,
     ) -> Result<Option<SessionNamespace>> {
         match Lock::to_join(&self.runtime, login.uid)? {
-            Some(_lock) => self.join(key, login, directory),
+            Some(_lock) => self.join(key, login, directory, Outdated::LeftAlone),
             None => Ok(None),
         }
     }
 
-    /// Enters the namespace that is pinned as `key`, if it is still what the login would get.
+    /// Enters the namespace that is pinned as `key`, if it is still what the login would get. A runtime directory that is
+    /// not the user's any more is renewed by a login that has the lock alone.
     fn join(
         &self,
         key: &PinKey,
         login: &Login,
         directory: &WorkingDirectory,
+        outdated: Outdated,
     ) -> Result<Option<SessionNamespace>> {
         let Some(pins) = Pins::find(&self.runtime)? else {
             return Ok(None);
@@ -203,9 +206,17 @@ impl Origin {
         };
         // The paths of its directories are those of this view.
         record.note_use();
+        let runtime_directory = runtime_directory::Expected::on_host(&record);
         let guard = leave_for_all(&namespaces)?;
         // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
         if !record.is_whole() {
+            return Ok(None);
+        }
+        let is_current = runtime_directory.is_none_or(|expected| {
+            let (here, root) = (&namespaces.mount, self.place.root);
+            expected.is_here() || expected.renew(outdated, &guard, here, root)
+        });
+        if !is_current {
             return Ok(None);
         }
         if let Some(membership) = &membership {

@@ -5,13 +5,14 @@ use super::clock::now;
 use super::pin_key::PinKey;
 use super::runtime::{PATH, Runtime};
 use super::store_use::note_use;
+use crate::apply::OwnRuntimeDirectory;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
-use crate::kernel::mount;
 use crate::kernel::mount::volume::Volume;
+use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::Process;
@@ -98,12 +99,26 @@ pub struct NamespaceRecord {
     /// The volumes that were opened in it.
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    /// What hides the runtime directories of other users in it; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_directory: Option<RuntimeDirectoryRecord>,
     /// The time when it was made, in seconds since 1970.
     pub made: u64,
     /// The time since when nothing is known to run in it, in seconds since 1970: the collector notes it, and a login
     /// that joins takes it away. Absent for one that is in use, or that the collector has not seen yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_since: Option<u64>,
+}
+
+/// The directory at `/run/user` that has no runtime directory but the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeDirectoryRecord {
+    /// The device that it is on, as stat(2) numbers it.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Whether what the host mounts in the user's own appears there.
+    pub follows_host: bool,
 }
 
 /// An IPC, UTS or network namespace that goes with a mount namespace, by the inode numbers that
@@ -191,6 +206,36 @@ impl OtherNamespaceRecord {
             kind: other.kind(),
             inode: other.inode(),
             origin: before.inode(),
+        }
+    }
+}
+
+impl RuntimeDirectoryRecord {
+    /// Returns the identity of the directory.
+    #[must_use]
+    pub fn parent(self) -> FileIdentity {
+        FileIdentity {
+            device: self.device,
+            inode: self.inode,
+        }
+    }
+
+    /// The direction in which mounts travel to the user's own.
+    #[must_use]
+    pub fn travel(self) -> Travel {
+        match self.follows_host {
+            true => Travel::FromHost,
+            false => Travel::Neither,
+        }
+    }
+}
+
+impl From<OwnRuntimeDirectory> for RuntimeDirectoryRecord {
+    fn from(own: OwnRuntimeDirectory) -> Self {
+        Self {
+            device: own.parent.device,
+            inode: own.parent.inode,
+            follows_host: own.travel == Travel::FromHost,
         }
     }
 }

@@ -24,6 +24,7 @@ mod processes;
 mod races;
 mod removal;
 mod roots;
+mod runtime_directory;
 mod shown;
 mod sources;
 mod trust;

@@ -170,6 +170,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         missing: Vec::new(),
         instances: vec![],
         volumes: Vec::new(),
+        runtime_directory: None,
         made: 0,
         unused_since: None,
     }
