@@ -168,7 +168,8 @@ $(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: fuzz-build
 
 # Nothing is written to /etc but that the timer is enabled, where systemd runs and this is not for a package: without it
 # nothing would end the namespaces of users who have left. Without /etc/security/jns.toml the built-in policy is in force,
-# and which service uses the module is the administrator's decision. An existing store keeps its mode. The module is
+# and which service uses the module is the administrator's decision. So is jns-run-user.service: it changes the host's
+# /run/user for everybody, from the next boot on, and pays where many are logged in at once. An existing store keeps its mode. The module is
 # renamed into place: there is no moment at which a login finds none.
 install: $(MODULE) $(COMMAND)
 	@test -n "$(PAMDIR)" || { echo "cannot find the directory of the PAM modules: say make install PAMDIR=..." >&2; exit 1; }
@@ -187,7 +188,7 @@ install: $(MODULE) $(COMMAND)
 	    > $(DESTDIR)$(UNITDIR)/jns-gc.service
 	umask 022 && sed -e '/^ExecStart=/s,$$, --user %i,' -e 's,^Description=.*,Description=Look whether anything runs in the namespace of user %i,' \
 	    $(DESTDIR)$(UNITDIR)/jns-gc.service > $(DESTDIR)$(UNITDIR)/jns-gc@.service
-	install -m 0644 conf/systemd/jns-gc.timer $(DESTDIR)$(UNITDIR)
+	install -m 0644 conf/systemd/jns-gc.timer conf/systemd/jns-run-user.service $(DESTDIR)$(UNITDIR)
 	install -D -m 0644 conf/systemd/user-runtime-dir@.service.d.conf $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d/50-jns.conf
 	install -m 0644 conf/tmpfiles.d/jns.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 0644 conf/jns.toml conf/selinux/jns.cil $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
@@ -203,11 +204,12 @@ uninstall:
 	@! grep -lE '^[^#]*pam_jns' $(DESTDIR)/etc/pam.d/* 2>/dev/null || \
 	    { echo "these still use the module; take it out of them first" >&2; exit 1; }
 	$(if $(SYSTEMD),-systemctl disable --now jns-gc.timer)
+	$(if $(SYSTEMD),-systemctl disable jns-run-user.service)
 	rm -f $(DESTDIR)$(PAMDIR)/pam_jns.so $(DESTDIR)$(BINDIR)/jns
 	rm -f $(DESTDIR)$(MANDIR)/man1/jns.1 $(DESTDIR)$(MANDIR)/man1/jns-*.1
 	rm -f $(DESTDIR)$(MANDIR)/man5/jns.toml.5 $(DESTDIR)$(MANDIR)/man8/pam_jns.8
 	rm -f $(DESTDIR)$(BASHDIR)/jns $(DESTDIR)$(ZSHDIR)/_jns $(DESTDIR)$(FISHDIR)/jns.fish
-	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,jns-gc.service jns-gc@.service jns-gc.timer) $(DESTDIR)$(TMPFILESDIR)/jns.conf
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,jns-gc.service jns-gc@.service jns-gc.timer jns-run-user.service) $(DESTDIR)$(TMPFILESDIR)/jns.conf
 	rm -f $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d/50-jns.conf
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(UNITDIR)/user-runtime-dir@.service.d
 	rm -rf $(DESTDIR)$(DOCDIR)

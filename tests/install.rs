@@ -23,6 +23,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("usr/lib/systemd/system/jns-gc.service", 0o644),
     ("usr/lib/systemd/system/jns-gc@.service", 0o644),
     ("usr/lib/systemd/system/jns-gc.timer", 0o644),
+    ("usr/lib/systemd/system/jns-run-user.service", 0o644),
     (
         "usr/lib/systemd/system/user-runtime-dir@.service.d/50-jns.conf",
         0o644,

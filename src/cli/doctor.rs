@@ -14,6 +14,7 @@ mod privileges;
 mod processes;
 mod programs;
 mod rights;
+mod runtime_directories;
 mod sshd;
 mod store;
 mod units;
@@ -83,6 +84,7 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
         all.extend(elsewhere::findings(tree, policy));
     }
     all.extend(collection::findings(tree));
+    all.extend(runtime_directories::findings(tree));
     all.extend(sshd::findings(tree, &|directory| {
         covers(policy.as_ref(), directory)
     }));

@@ -149,6 +149,10 @@ const GUIDES: &[Guide] = &[
                  makes it the session's own), digest, steps[] (path, view, options, create, optional, inherit, file, line, \
                  and what the view needs: parameters are a file system's own), environment (value, file, line of each name)",
             ),
+            (
+                "runtime_directory",
+                "the user's, where the session shows no other user's (jns-run-user.service)",
+            ),
             ("refused", "why the login would be refused"),
             (
                 "error",

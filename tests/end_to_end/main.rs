@@ -50,6 +50,7 @@ mod roots;
 mod rules;
 mod run;
 mod runtime_attacks;
+mod runtime_directories;
 mod sandbox;
 mod shared;
 mod shown;

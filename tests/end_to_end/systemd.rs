@@ -57,6 +57,14 @@ impl Sandbox {
         self.sh("systemctl stop 'user@*'");
     }
 
+    /// Waits until a user has no session but that of a manager.
+    #[track_caller]
+    fn wait_for_logouts_of(&self, user: &str) {
+        self.wait_until(&format!(
+            "[ -z \"$(loginctl --no-legend list-sessions | grep -v manager | grep ' {user} ')\" ]"
+        ));
+    }
+
     /// Has `jns gc` run as the service.
     #[track_caller]
     fn run_service(&self) {
@@ -281,7 +289,7 @@ fn systemd_has_nothing_to_say_against_the_units() {
     ours_only!("units");
     let sandbox = sandbox!(boot);
     let said = sandbox
-        .run("systemd-analyze verify --man=no jns-gc.service jns-gc@2001.service jns-gc.timer");
+        .run("systemd-analyze verify --man=no jns-gc.service jns-gc@2001.service jns-gc.timer jns-run-user.service");
     assert!(said.succeeded() && said.stderr.is_empty(), "{said:#?}");
     let said = sandbox.run(
         "systemd-tmpfiles --create --remove --boot --clean /usr/local/lib/tmpfiles.d/jns.conf",
@@ -435,4 +443,85 @@ fn files_in_the_store_do_not_age_unless_asked() {
     sandbox.sh("sed -n 's/^#e/e/; s/10d$/m:10d/p' /usr/local/lib/tmpfiles.d/jns.conf >/etc/tmpfiles.d/jns-age.conf");
     sandbox.sh("systemctl restart systemd-tmpfiles-clean.service");
     sandbox.sh("[ -d /var/lib/jns/user/2001/tmp ] && [ ! -e /var/lib/jns/user/2001/tmp/letter ]");
+}
+
+// --- /run/user as a mount of its own -----------------------------------------------------------------------
+
+/// Its user's alone, in whatever way a session comes about, and what the user's manager listens at is in it.
+#[test]
+fn a_session_has_its_users_runtime_directory_alone() {
+    ours_only!("units");
+    let sandbox = sandbox!(boot);
+    sandbox.sh("systemctl enable jns-run-user.service");
+    sandbox.reboot();
+    sandbox.protect_all();
+    let is_on = "every session has the runtime directories|/run/user is a mount of its own";
+    let said = sandbox
+        .run(&format!("jns doctor | grep -oE '{is_on}'"))
+        .stdout;
+    assert_eq!(said, "/run/user is a mount of its own\n");
+
+    let job = sandbox.start_job();
+    let _bob = sandbox.start_session("bob");
+    let session = sandbox.start_session("alice");
+    let look = "echo $XDG_RUNTIME_DIR; ls /run/user; systemctl --user is-active default.target;
+                [ -S $XDG_RUNTIME_DIR/bus ] && busctl --user list >/dev/null && echo bus";
+    let seen = "/run/user/2001\n2001\nactive\nbus";
+    assert_eq!(sandbox.ssh("alice", look).text(), seen);
+    assert_eq!(sandbox.user_service("ls /run/user").text(), "2001");
+    assert_eq!(sandbox.cron("ls /run/user").text(), "2001");
+    let mounts = "grep -o ' /run/user[^ ]*' /proc/self/mountinfo | sort -u | xargs";
+    let in_job = format!("nsenter -m -t {job} bash -c \"{mounts}\"");
+    assert_eq!(sandbox.sh(&in_job), "/run/user /run/user/2001");
+    assert_eq!(
+        sandbox.namespace_of(&job),
+        sandbox.namespace_of(&session.pid)
+    );
+    assert_eq!(sandbox.sh("ls /run/user | xargs"), "2001 2002");
+
+    // The job goes on, and so does its namespace: logind has removed the directory, and makes another one.
+    sandbox.sh(&format!("kill {}", session.pid));
+    sandbox.wait_for_logouts_of("alice");
+    sandbox.sh("systemctl stop user@2001 user-runtime-dir@2001");
+    sandbox.sh("[ ! -e /run/user/2001 ]");
+    sandbox.wait_until(&format!(
+        "! grep -q ' /run/user/2001 ' /proc/{job}/mountinfo"
+    ));
+    assert_eq!(sandbox.ssh("alice", look).text(), seen);
+    assert_eq!(sandbox.sh(&in_job), "/run/user /run/user/2001");
+    assert_eq!(
+        sandbox.namespace_of(&job),
+        sandbox.namespace_of(&sandbox.manager())
+    );
+}
+
+/// Where somebody is logged in, what is mounted there would be covered.
+#[test]
+fn the_unit_does_nothing_while_somebody_is_logged_in() {
+    ours_only!("units");
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    let session = sandbox.start_session("alice");
+    sandbox.sh("systemctl start jns-run-user.service");
+    sandbox.sh("! mountpoint -q /run/user");
+    let look = "echo $XDG_RUNTIME_DIR; systemctl --user is-active default.target";
+    assert_eq!(sandbox.ssh("alice", look).text(), "/run/user/2001\nactive");
+    session.end();
+}
+
+#[test]
+fn a_lingering_user_has_a_runtime_directory_in_later_sessions() {
+    ours_only!("units");
+    let sandbox = sandbox!(boot);
+    sandbox.sh("systemctl start jns-run-user.service && mountpoint -q /run/user");
+    sandbox.protect_all();
+    sandbox.sh("loginctl enable-linger alice");
+    let namespace = sandbox.namespace_of(&sandbox.manager());
+    let look =
+        "readlink /proc/self/ns/mnt; systemctl --user is-active default.target; ls /run/user";
+    for _ in 0..2 {
+        let seen = sandbox.ssh("alice", look).text();
+        assert_eq!(seen, format!("{namespace}\nactive\n2001"));
+        sandbox.wait_for_logouts();
+    }
 }

@@ -19,7 +19,7 @@ pub fn findings(tree: &Tree) -> Option<Finding> {
 }
 
 /// Whether some service has the module.
-fn is_used(tree: &Tree) -> bool {
+pub fn is_used(tree: &Tree) -> bool {
     let names = stack::services(tree).names;
     names.iter().any(|name| line_of(tree, name).is_some())
 }

@@ -1,7 +1,10 @@
 //! The explanation of a login.
 
+use crate::apply::may_hide_runtime_directories;
 use crate::cli::host::Entry;
 use crate::error::Result;
+use crate::kernel::fs::walk::Trust;
+use crate::kernel::mount::runtime_directory;
 use crate::login::Login;
 use crate::plan::Plan;
 use crate::policy::{Loaded, Selection};
@@ -35,4 +38,15 @@ pub struct Explanation<'c> {
     pub selection: Selection<'c>,
     /// The plan that the login gets, or the reason why it is refused.
     pub plan: Result<Plan>,
+}
+
+impl Explanation<'_> {
+    /// The user's runtime directory, where the session shows no other user's; nothing where it shows what the host does.
+    pub fn only_runtime_directory(&self) -> Option<String> {
+        let uid = self.inputs.login.uid;
+        let plan = self.plan.as_ref().ok()?;
+        let hides = !plan.is_empty() && may_hide_runtime_directories(plan, Trust::User(uid));
+        let is_separate = || runtime_directory::is_separate().unwrap_or(false);
+        (hides && is_separate()).then(|| runtime_directory::path_of(uid))
+    }
 }

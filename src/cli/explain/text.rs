@@ -193,6 +193,10 @@ fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
         "  {}\n",
         harmless(&found_by_commands(explanation, plan))
     ));
+    if let Some(directory) = explanation.only_runtime_directory() {
+        let said = format!("of the runtime directories of users it shows {directory} alone");
+        text.push_str(&format!("  {said}\n"));
+    }
     let any = SessionId::placeholder();
     if text.contains(any.as_str()) {
         text.push_str(&format!(

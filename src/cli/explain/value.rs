@@ -18,6 +18,7 @@ pub struct Document<'e> {
     exempt: Option<Exempt<'e>>,
     rules: Vec<RulingDocument<'e>>,
     plan: Option<plan::Document<'e>>,
+    runtime_directory: Option<String>,
     refused: Option<String>,
 }
 
@@ -99,6 +100,7 @@ impl<'e> From<&'e Explanation<'e>> for Document<'e> {
             }),
             rules: selection.rulings.iter().map(RulingDocument::from).collect(),
             plan: plan.as_ref().ok().map(plan::Document::of),
+            runtime_directory: explanation.only_runtime_directory(),
             refused: plan.as_ref().err().map(ToString::to_string),
         }
     }
