@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  lock/<uid>         around joining, creating and removing namespaces of a user
-//!  ns/<key>           a pin: the namespace itself, bound to a file
+//!  ns/.vault          the mount namespace in which pins are bound
+//!  ns/<key>           a pin: the number of the namespace and, in the vault, the namespace itself, bound to the file
 //!  namespace/<inode>  what is known of a namespace that the module has made
 //!  session/<id>       what is known of a session
 //!  stamp/<name>       what shaped a plan, so that the next login need not make it again
@@ -33,6 +34,7 @@ pub mod runtime_directory;
 mod store_use;
 mod subject;
 pub mod unused_pins;
+pub mod vault;
 pub mod volumes;
 
 pub use crate::kernel::process::{self, Process};
@@ -46,6 +48,7 @@ pub use place::Place;
 pub use planned::PlannedSession;
 pub use runtime::Runtime;
 pub use subject::subject_of;
+pub use vault::Vault;
 
 /// The directory of cached plans in `/run/jns`: what shaped a plan, by user and service. They may be removed at any
 /// time.

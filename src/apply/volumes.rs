@@ -23,11 +23,11 @@ impl Inside<'_> {
     /// The other processes in the new namespace.
     fn processes(&self) -> Result<Vec<Process>> {
         let inode = self.present.identity().inode;
-        let look = || process::of_namespace(inode);
+        let look = |_: &NamespaceGuard| process::of_namespace(inode);
         match self.guard.work(self.present, self.root, look)? {
             AtOrigin::Done(found) => found,
             AtOrigin::NotLeft(error) => Err(error),
-            AtOrigin::Elsewhere => look(),
+            AtOrigin::Elsewhere => look(self.guard),
         }
     }
 }

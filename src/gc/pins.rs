@@ -14,9 +14,10 @@ use crate::kernel::namespace::guard::PINS;
 use crate::session::NamespaceRecord;
 use crate::session::census::Census;
 use crate::session::clock;
-use crate::session::pin::Pins;
+use crate::session::pin::{self, Pins};
 use crate::session::pin_key::PinKey;
 use crate::session::runtime::Runtime;
+use crate::session::unused_pins::remove_with_record;
 use rustix::fs::AtFlags;
 use std::time::Duration;
 
@@ -26,10 +27,8 @@ const BEING_MADE: Duration = Duration::from_secs(60);
 impl Collector<'_> {
     /// Removes the pins whose namespaces hold no process, with their records.
     pub(super) fn collect_pins(&mut self, runtime: &Runtime, ledger: &Ledger) -> Result<()> {
-        let Some(pins) = Pins::find(runtime)? else {
-            return Ok(());
-        };
-        let mut listing = Pins::list(runtime)?;
+        let mut listing = pin::list(runtime)?;
+        let pins = Pins::find(runtime)?;
         if let Some(uid) = self.request.user {
             listing.pins.retain(|key| key.uid() == uid);
             listing.foreign.clear();
@@ -103,20 +102,20 @@ impl<'c> PinCollection<'c, '_> {
         if self.collector.request.user.is_some() {
             return Ok(());
         }
-        for key in Pins::list(self.runtime)?.broken {
+        for key in pin::list(self.runtime)?.broken {
             let lock = self.collector.try_lock(self.runtime, key.uid())?;
             let path = &key.path();
             if lock.is_none() {
                 self.collector.leave(Kind::Pin, path, BUSY);
-            } else if Pins::list(self.runtime)?.broken.contains(&key) {
+            } else if pin::list(self.runtime)?.broken.contains(&key) {
                 let leftover = Leftover {
                     kind: Kind::Pin,
                     path,
                     reason: "whoever made or removed it was killed",
                 };
-                let pins = self.pins;
+                let runtime = self.runtime;
                 self.collector
-                    .dispose(leftover, || pins.remove_others(&key));
+                    .dispose(leftover, || pin::remove_others(runtime, &key));
             }
         }
         Ok(())
@@ -166,13 +165,17 @@ impl<'c> PinCollection<'c, '_> {
             }
             Some(_) => Ok(State::Unused("no process is in its namespace")),
             None if pin.bound.is_some() => Ok(State::Unused("no process is in its namespace")),
-            None => self.judge_unbound(&pin.key),
+            None => self.judge_unbound(&pin.key, census),
         }
     }
 
     /// Nothing is bound to it here, and nothing is known of it. Where something is bound to it in another
     /// namespace, removing the file would undo that.
-    fn judge_unbound(&mut self, key: &PinKey) -> Result<State> {
+    fn judge_unbound(&mut self, key: &PinKey, census: &Census) -> Result<State> {
+        // In another vault, of whose mounts no process has a table.
+        if pin::number(self.runtime, key)?.is_some_and(|number| census.has_number(number)) {
+            return Ok(State::Used);
+        }
         let name = format!("ns/{key}");
         let status = rustix::fs::statat(self.runtime, &name, AtFlags::SYMLINK_NOFOLLOW);
         let being_made = status.is_ok_and(|status| self.collector.age(&status) < BEING_MADE);
@@ -254,13 +257,13 @@ impl<'c> PinCollection<'c, '_> {
             Err(error) => self.collector.dispose_failed(Kind::Pin, path, error),
             Ok(None) => self.leave_busy(&pin.key),
             Ok(Some(_lock)) => {
-                let (runtime, pins) = (self.runtime, self.pins);
+                let runtime = self.runtime;
                 let leftover = Leftover {
                     kind: Kind::Pin,
                     path,
                     reason,
                 };
-                let remove = || pins.remove_with_record(runtime, &pin.key, pin.record);
+                let remove = || remove_with_record(runtime, &pin.key, pin.record);
                 self.collector.dispose(leftover, remove);
                 self.collector.unpinned.insert(pin.key.clone());
             }

@@ -11,7 +11,7 @@ use crate::session::CACHED_PLANS;
 use crate::session::census::Census;
 use crate::session::ledger::{NAMESPACES, NamespaceRecord, SESSIONS, SessionRecord, Shown};
 use crate::session::lock;
-use crate::session::pin::{self, Pins};
+use crate::session::pin;
 use crate::session::pin_key::PinKey;
 use crate::session::runtime::{PATH, Runtime};
 use crate::session::volumes;
@@ -348,7 +348,7 @@ impl Collector<'_> {
 
     /// The pins there are, without those that would be removed.
     pub(super) fn remaining_pins(&self, runtime: &Runtime) -> Result<BTreeSet<PinKey>> {
-        let pins = Pins::list(runtime)?.pins.into_iter();
+        let pins = pin::list(runtime)?.pins.into_iter();
         Ok(pins
             .filter(|key| !self.request.dry_run || !self.unpinned.contains(key))
             .collect())

@@ -16,9 +16,10 @@ impl Collector<'_> {
         runtime: &Runtime,
         ledger: &Ledger,
     ) -> Result<()> {
-        let Some(pins) = Pins::find(runtime)?.filter(|_| !self.request.dry_run) else {
+        if self.request.dry_run {
             return Ok(());
-        };
+        }
+        let pins = Pins::find(runtime)?;
         for (_, record) in ledger.with_pin() {
             let detached = self.detach_runtime_directory(runtime, &pins, record);
             self.note_failure(Kind::Pin, detached);

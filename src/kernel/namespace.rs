@@ -4,6 +4,7 @@ pub mod guard;
 pub mod kind;
 pub mod network;
 pub mod user_namespace;
+pub(crate) mod vault;
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
@@ -99,6 +100,12 @@ impl std::fmt::Display for Identity {
     }
 }
 
+impl From<Namespace> for OwnedFd {
+    fn from(namespace: Namespace) -> Self {
+        namespace.file
+    }
+}
+
 impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -177,6 +184,41 @@ impl Namespace {
     #[must_use]
     pub(crate) fn is_of_own_user_namespace(&self) -> bool {
         is_owned_by_own_user_namespace(&self.file)
+    }
+}
+
+/// The user namespace of the calling thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnUserNamespace(FileIdentity);
+
+impl OwnUserNamespace {
+    /// Finds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::own`].
+    pub fn find() -> Result<Self> {
+        // One call where /proc is mounted and shows this process.
+        let status = match rustix::fs::stat(Type::USER.own) {
+            Ok(status) => status,
+            Err(_) => rustix::fs::fstat(open_own_of(Type::USER)?)
+                .map_err(|errno| not_found(Type::USER, errno))?,
+        };
+        Ok(Self(FileIdentity::of(&status)))
+    }
+
+    /// Whether an open file is a mount namespace that belongs to it.
+    #[must_use]
+    pub(crate) fn owns_mount_namespace(&self, file: impl AsFd) -> bool {
+        sys::type_of_namespace(file.as_fd()) == Ok(Type::MOUNT.flag) && self.owns(file)
+    }
+
+    /// Whether an open namespace belongs to it. No path is looked up.
+    #[must_use]
+    pub fn owns(&self, namespace: impl AsFd) -> bool {
+        let owner = sys::open_namespace(namespace.as_fd(), NamespaceRequest::Owner);
+        let status = owner.and_then(rustix::fs::fstat);
+        status.is_ok_and(|status| FileIdentity::of(&status) == self.0)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::mount::Travel;
 use crate::kernel::mount::callers_directories::{Attached, CallersDirectories, Host};
 use crate::kernel::mount::volume::Opening;
-use crate::kernel::namespace::guard::AtOrigin;
+use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Identity, Namespace, Root, check_capabilities};
 use crate::login::Login;
 use crate::path::ViewPath;
@@ -41,7 +41,7 @@ impl<'c> Command<'c> {
             all: &record.attached,
             inherited: &record.inherited,
         };
-        let clone = || CallersDirectories::clone_here(&host, attached);
+        let clone = |_: &NamespaceGuard| CallersDirectories::clone_here(&host, attached);
         // What is attached in a namespace can be cloned from inside it alone (open_tree(2)).
         let here = Namespace::own()?;
         let directories = match caller.guard.work(&here, record.root, clone)? {

@@ -5,14 +5,15 @@ use super::ending::Ending;
 use super::ledger::{NamespaceRecord, OtherNamespaceRecord, Shown};
 use super::namespace::{Leave, Pinned, SessionNamespace};
 use super::origin::Origin;
-use super::pin::Pins;
+use super::pin;
 use super::pin_key::PinKey;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
 use super::store_use::note_use;
+use super::vault::Vault;
 use crate::apply::{self, Applied, Entered, SessionGuard, ShownPath};
 use crate::error::{Error, Result};
-use crate::kernel::namespace::guard::AtOrigin;
+use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Identity, Root};
 use crate::kernel::process::processor::Processors;
 
@@ -70,6 +71,8 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
     // The paths are those of this view, and what is made now has the present time.
     let instances = plan.instances().map(|instance| instance.directory.as_str());
     note_use(&plan.store, instances);
+    // Before the namespace is: one can be bound in an older one alone.
+    let vault = creation.open_vault();
     let Entered {
         applied,
         mut session_guard,
@@ -80,7 +83,9 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
         ..*creation
     };
     let (record, pin) = match (creation.origin, &mut session_guard) {
-        (Some(origin), Some(session_guard)) => register(creation, origin, &applied, session_guard)?,
+        (Some(origin), Some(session_guard)) => {
+            register(creation, (origin, vault), &applied, session_guard)?
+        }
         (Some(_) | None, _) => (None, Pin::NotWanted),
     };
     let (looks_older, shared) = match pin {
@@ -120,6 +125,14 @@ enum Pin<'m> {
 }
 
 impl Creation<'_> {
+    /// Opens the vault, or says why there is none; nothing where the namespace is not to be pinned.
+    fn open_vault(&self) -> Option<Result<Vault>> {
+        let origin = self.key.and(self.origin)?;
+        let opened = Vault::open(&origin.runtime);
+        // In words: an error number would be taken for what the kernel says of the namespace.
+        Some(opened.map_err(|error| Error::new("pin", "its namespace", error)))
+    }
+
     /// Returns what has to be known to take the pin `key` back.
     fn pinned(&self, key: &PinKey, namespace: Identity) -> Option<Pinned> {
         let origin = self.origin?;
@@ -141,7 +154,7 @@ impl Creation<'_> {
 /// The thread went to pin it and cannot come back.
 fn register<'m>(
     creation: &Creation<'m>,
-    origin: &Origin,
+    (origin, vault): (&Origin, Option<Result<Vault>>),
     applied: &Applied,
     session_guard: &mut SessionGuard,
 ) -> Result<(Option<NamespaceRecord>, Pin<'m>)> {
@@ -150,10 +163,14 @@ fn register<'m>(
     };
     let mut record = record_of(creation, origin, applied, (session_guard, root));
     write(&record, &origin.runtime);
-    let Some(key) = creation.key else {
+    let (Some(key), Some(vault)) = (creation.key, vault) else {
         return Ok((Some(record), Pin::NotWanted));
     };
-    let Err(refused) = bind(origin, key, session_guard)? else {
+    let bound = match vault {
+        Ok(vault) => bind(origin, &vault, key, session_guard)?,
+        Err(error) => Err(error),
+    };
+    let Err(refused) = bound else {
         return Ok((Some(record), Pin::Bound(key)));
     };
     // Where it looks older, it may be made again, and then the last refusal is the one that counts.
@@ -219,20 +236,24 @@ fn record_of(
 
 /// Binds the namespaces in which the thread is to pins of the one that it came from. The inner result says why
 /// they are not bound; the thread is in them as before.
-fn bind(origin: &Origin, key: &PinKey, session_guard: &mut SessionGuard) -> Result<Result<()>> {
+fn bind(
+    origin: &Origin,
+    vault: &Vault,
+    key: &PinKey,
+    session_guard: &mut SessionGuard,
+) -> Result<Result<()>> {
     let SessionGuard {
         opening: _,
         membership,
         namespaces,
         guard,
     } = session_guard;
-    let bind = || {
-        let pins = Pins::open(&origin.runtime)?;
+    let bind = |there: &NamespaceGuard| {
         // What is bound is complete: others can join it, its PID namespace too.
         if let Some(membership) = membership {
             membership.listen_at(&key.init_address())?;
         }
-        pins.bind(key, namespaces)
+        pin::bind_by_way_of(there, (&origin.runtime, vault), key, namespaces)
     };
     Ok(
         match guard.work(&namespaces.mount, origin.place.root, bind)? {

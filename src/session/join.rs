@@ -6,7 +6,7 @@ use super::ledger::NamespaceRecord;
 use super::lock::{self, Lock};
 use super::namespace::{Leave, SessionNamespace};
 use super::origin::Origin;
-use super::pin::Pins;
+use super::pin::{self, Bound};
 use super::pin_key::PinKey;
 use super::place::Place;
 use super::planned::{Creation, PlannedSession};
@@ -17,8 +17,7 @@ use crate::error::Result;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
 use crate::kernel::mount::volume::Opening;
-use crate::kernel::namespace::guard::leave_for_all;
-use crate::kernel::namespace::{Namespace, check_capabilities};
+use crate::kernel::namespace::check_capabilities;
 use crate::login::Login;
 use crate::plan::{PlanDigest, Sharing};
 
@@ -138,10 +137,7 @@ impl Origin {
     /// Takes away the pin whose name a new namespace gets. Other pins of the user are the collector's: a login looks
     /// neither at them nor at processes.
     fn remove_outdated(&self, key: &PinKey) -> Result<()> {
-        match Pins::find(&self.runtime)? {
-            Some(pins) => pins.remove(key),
-            None => Ok(()),
-        }
+        pin::remove(&self.runtime, key)
     }
 
     /// Notes that the account whose the namespace is has another name or home now: where the other one changes later, it
@@ -182,18 +178,15 @@ impl Origin {
         directory: &WorkingDirectory,
         outdated: Outdated,
     ) -> Result<Option<SessionNamespace>> {
-        let Some(pins) = Pins::find(&self.runtime)? else {
+        let Some(bound) = Bound::find(&self.runtime, key)? else {
             return Ok(None);
         };
-        let Some((mount, mut record)) = self.joinable(&pins, key, login)? else {
+        let Some(mut record) = self.joinable(&bound, key, login)? else {
             return Ok(None);
         };
         // Before the thread is inside, and with the lock held: the collector has looked before.
         record.note_unused(&self.runtime, None)?;
         self.note_account(&mut record, login);
-        let Some(namespaces) = pins.namespaces_with(mount, &record)? else {
-            return Ok(None);
-        };
         // Before the thread leaves: the path of the socket is one of this namespace. From now on the first process does
         // not end for want of members.
         let address = record.init.map(|_| key.init_address());
@@ -207,7 +200,9 @@ impl Origin {
         // The paths of its directories are those of this view.
         record.note_use();
         let runtime_directory = runtime_directory::Expected::on_host(&record);
-        let guard = leave_for_all(&namespaces)?;
+        let Some((namespaces, guard)) = bound.leave_for(&self.runtime, &record)? else {
+            return Ok(None);
+        };
         // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
         if !record.is_whole() {
             return Ok(None);
@@ -245,24 +240,20 @@ impl Origin {
         }))
     }
 
-    /// The namespace that is pinned as `key` and its record, if that is of the one that is pinned, the account's, and
-    /// shows what is there now.
+    /// The record of the namespace that the pin `key` is of, if it is the account's and shows what is there now. Whether
+    /// it is of the very namespace that is bound is seen where that is entered.
     fn joinable(
         &self,
-        pins: &Pins,
+        bound: &Bound,
         key: &PinKey,
         login: &Login,
-    ) -> Result<Option<(Namespace, NamespaceRecord)>> {
-        let Some(namespace) = pins.namespace(key)? else {
-            return Ok(None);
-        };
-        let identity = namespace.identity();
-        let record = NamespaceRecord::read(&self.runtime, identity.inode)?;
+    ) -> Result<Option<NamespaceRecord>> {
+        let record = NamespaceRecord::read(&self.runtime, bound.inode())?;
         let fits = |record: &NamespaceRecord| {
-            let same = record.namespace == identity && record.pin.as_ref() == Some(key);
+            let same = bound.is_of(record) && record.pin.as_ref() == Some(key);
             same && is_of_account(record, login) && record.is_up_to_date()
         };
-        Ok(record.filter(fits).map(|record| (namespace, record)))
+        Ok(record.filter(fits))
     }
 }
 

@@ -9,7 +9,7 @@ use super::unused_pins::remove_pin_unless_joined;
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
 use crate::kernel::init::{self, Known};
-use crate::kernel::namespace::guard::AtOrigin;
+use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Identity, Namespace, Root};
 use crate::kernel::process::Process;
 use crate::login::SessionId;
@@ -101,7 +101,7 @@ impl SessionNamespace {
         else {
             return;
         };
-        let take_back = || {
+        let take_back = |_: &NamespaceGuard| {
             let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
             remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
         };

@@ -173,10 +173,7 @@ fn check_descriptors(own: &Namespace) -> Result<()> {
 
 /// On kernels that reuse all numbers of namespaces, only one that is still bound is known to be the same.
 fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
-    let Some(pins) = Pins::find(runtime)? else {
-        return Ok(false);
-    };
-    Ok(pins.namespace_of(record)?.is_some())
+    Ok(Pins::find(runtime)?.namespace_of(record)?.is_some())
 }
 
 /// The place that a login comes from, and what is known there.

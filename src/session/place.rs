@@ -80,7 +80,7 @@ impl Place {
             let record = NamespaceRecord::read(&runtime, self.namespace.inode)?;
             Ok(record.filter(|record| record.namespace == self.namespace))
         };
-        let (Some(record), Some(pins)) = (read()?, Pins::find(&runtime)?) else {
+        let Some(record) = read()? else {
             return Ok(None);
         };
         if !self.has_open_session(&runtime)? {
@@ -93,7 +93,7 @@ impl Place {
         };
         let noted = record.note_unused(&runtime, None);
         noted.unwrap_or_else(|error| log::warn!("{error}"));
-        let found = pins.namespaces_of(&record)?;
+        let found = Pins::find(&runtime)?.namespaces_of(&record)?;
         let init = record.init.as_ref().and_then(Process::open_pidfd);
         let guard = found.and_then(|found| self.enter(&found, &self.left_kinds()));
         if let (Some(_), Some(init)) = (&guard, init) {

@@ -80,7 +80,7 @@ impl Expected {
     }
 
     fn try_to_renew(self, guard: &NamespaceGuard, here: &Namespace, root: Root) -> Result<bool> {
-        let clone = || clone_on_host(self.uid, self.record.travel());
+        let clone = |_: &NamespaceGuard| clone_on_host(self.uid, self.record.travel());
         // From inside, the host's cannot be cloned (open_tree(2)).
         let (directory, shown) = match guard.work(here, root, clone)? {
             AtOrigin::Done(cloned) => cloned?,

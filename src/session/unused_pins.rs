@@ -2,7 +2,7 @@
 
 use super::census::Census;
 use super::ledger::NamespaceRecord;
-use super::pin::Pins;
+use super::pin;
 use super::pin_key::PinKey;
 use super::runtime::Runtime;
 use super::volumes;
@@ -26,32 +26,27 @@ pub fn remove_pin_unless_joined(
     if record.as_ref().map(is_used).transpose()?.unwrap_or(false) {
         return Ok(false);
     }
-    if let Some(pins) = Pins::find(runtime)? {
-        pins.remove(key)?;
-    }
+    pin::remove(runtime, key)?;
     NamespaceRecord::remove(runtime, namespace.inode)?;
     Ok(true)
 }
 
-impl Pins {
-    /// Removes the pin `key` of a namespace that nobody uses, with what is known of it. The pin goes first: a namespace
-    /// without a record is never left by su(1), but one without a pin only lives as long as its processes.
-    ///
-    /// # Errors
-    ///
-    /// Its volumes cannot be closed, or something of it cannot be removed.
-    pub fn remove_with_record(
-        &self,
-        runtime: &Runtime,
-        key: &PinKey,
-        record: Option<&NamespaceRecord>,
-    ) -> Result<()> {
-        if let Some(record) = record {
-            volumes::close(runtime, record)?;
-        }
-        self.remove(key)?;
-        record.map_or(Ok(()), |record| {
-            NamespaceRecord::remove(runtime, record.namespace.inode)
-        })
+/// Removes the pin `key` of a namespace that nobody uses, with what is known of it. The pin goes first: a namespace
+/// without a record is never left by su(1), but one without a pin only lives as long as its processes.
+///
+/// # Errors
+///
+/// Its volumes cannot be closed, or something of it cannot be removed.
+pub fn remove_with_record(
+    runtime: &Runtime,
+    key: &PinKey,
+    record: Option<&NamespaceRecord>,
+) -> Result<()> {
+    if let Some(record) = record {
+        volumes::close(runtime, record)?;
     }
+    pin::remove(runtime, key)?;
+    record.map_or(Ok(()), |record| {
+        NamespaceRecord::remove(runtime, record.namespace.inode)
+    })
 }

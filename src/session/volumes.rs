@@ -54,9 +54,7 @@ pub fn close(runtime: &Runtime, record: &NamespaceRecord) -> Result<()> {
 
 /// By its pin, or by one of those that serve its volumes.
 fn find(runtime: &Runtime, record: &NamespaceRecord) -> Result<Option<Namespace>> {
-    let pins = Pins::find(runtime)?;
-    let pinned = pins.map(|pins| pins.namespace_of(record)).transpose()?;
-    if let Some(namespace) = pinned.flatten() {
+    if let Some(namespace) = Pins::find(runtime)?.namespace_of(record)? {
         return Ok(Some(namespace));
     }
     let of_daemon = |daemon: &Process| Namespace::of_process(daemon.pid);

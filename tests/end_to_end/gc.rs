@@ -25,8 +25,8 @@ impl Sandbox {
 
     /// What there is of sessions besides their processes.
     fn traces(&self) -> String {
-        self.sh("cd /run/jns; find ns namespace session /var/lib/jns/session -mindepth 1 2>/dev/null || true
-                 grep /run/jns/ns/ /proc/self/mountinfo || true")
+        self.sh("cd /run/jns; find ns namespace session /var/lib/jns/session -mindepth 1 ! -name .vault 2>/dev/null || true
+                 grep /run/jns/ns/[0-9] /proc/self/mountinfo || true")
     }
 
     /// Opens a session by su whose only process sleeps, and kills su as soon as that is so. Returns the pid of

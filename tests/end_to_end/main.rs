@@ -59,4 +59,5 @@ mod su;
 mod sudoedit;
 mod survivors;
 mod systemd;
+mod vault;
 mod volumes;

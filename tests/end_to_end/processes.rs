@@ -369,10 +369,10 @@ fn a_namespace_whose_init_is_gone_is_not_joined_and_collected() {
     );
     sandbox.wait_until(GONE);
     sandbox.gc();
-    assert_eq!(sandbox.sh("ls -A /run/jns/ns"), "");
+    assert_eq!(sandbox.sh("ls /run/jns/ns"), "");
     // Left over by a login that was killed between its socket and its pin.
     sandbox.sh("touch /run/jns/ns/2001-0123456789abcdef0123456789abcdef.init");
     sandbox.gc();
-    assert_eq!(sandbox.sh("ls -A /run/jns/ns"), "");
+    assert_eq!(sandbox.sh("ls /run/jns/ns"), "");
     before.assert_nothing_left(&sandbox);
 }

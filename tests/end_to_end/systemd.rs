@@ -75,7 +75,7 @@ impl Sandbox {
     /// What there is of namespaces and sessions.
     fn remains(&self) -> String {
         self.sh(
-            "find /run/jns/ns /run/jns/namespace /run/jns/session /var/lib/jns/session -mindepth 1 2>/dev/null || true",
+            "find /run/jns/ns /run/jns/namespace /run/jns/session /var/lib/jns/session -mindepth 1 ! -name .vault 2>/dev/null || true",
         )
     }
 

@@ -7,3 +7,4 @@ mod ledger;
 mod linger;
 mod pins;
 mod scene;
+mod vault;

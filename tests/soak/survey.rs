@@ -39,7 +39,7 @@ impl Survey {
     pub fn take() -> Self {
         let mut lines = BTreeSet::new();
         let mounts = fs::read_to_string("/proc/1/mountinfo").unwrap();
-        let mounts = mounts.lines().filter(|line| !is_mount_of_pins(line));
+        let mounts = mounts.lines().filter(|line| !is_mount_of_vault(line));
         lines.extend(mounts.map(|line| ("mount", line.to_owned())));
         for process in processes::all() {
             let name = format!("{} {}", process.pid, process.name);
@@ -97,10 +97,10 @@ fn links(directory: &str) -> impl Iterator<Item = String> + use<> {
     targets.map(|target| target.to_string_lossy().into_owned())
 }
 
-/// The mount of the directory of pins, to which nothing travels.
-fn is_mount_of_pins(line: &str) -> bool {
+/// The mount that holds the vault, to which nothing travels.
+fn is_mount_of_vault(line: &str) -> bool {
     let mut words = line.split(' ').skip(4);
-    words.next() == Some("/run/jns/ns") && words.nth(1) == Some("-")
+    words.next() == Some("/run/jns/ns/.vault") && words.nth(1) == Some("-")
 }
 
 fn add_files(lines: &mut BTreeSet<(&'static str, String)>, directory: &Path, depth: usize) {
@@ -128,6 +128,7 @@ fn is_expected(path: &str) -> bool {
             "jns",
             "lock" | "namespace" | "ns" | "session" | "stamp",
         ] => true,
+        ["run", "jns", "ns", ".vault"] => true,
         ["run", "jns", "lock", lock] => is_number(lock) || matches!(*lock, "gc" | "pins"),
         ["var", "lib", "jns", "user" | "session"] => true,
         ["var", "lib", "jns", "user", user] => is_number(user),

@@ -95,9 +95,7 @@ fn older(others: usize, name: &str) -> Option<String> {
 }
 
 fn shared_of(runtime: &Runtime, uid: u32) -> Result<Vec<(NamespaceRecord, Namespaces)>> {
-    let Some(pins) = Pins::find(runtime)? else {
-        return Ok(Vec::new());
-    };
+    let pins = Pins::find(runtime)?;
     let records = NamespaceRecord::all(runtime)?
         .into_iter()
         .filter_map(|(_, record)| record.ok().filter(|record| record.uid == uid));
@@ -182,13 +180,11 @@ fn session(runtime: &Runtime, prefix: &str) -> Result<SessionRecord> {
 fn shared_with(runtime: &Runtime, session: &SessionRecord) -> Result<Option<Namespaces>> {
     let same = record_of(runtime, session)?
         .filter(|record| record.uid == session.uid && record.plan.as_ref() == Some(&session.plan));
-    match (Pins::find(runtime)?, same) {
-        (Some(pins), Some(mut record)) => {
-            record.note_unused(runtime, None)?;
-            pins.namespaces_of(&record)
-        }
-        _ => Ok(None),
-    }
+    let Some(mut record) = same else {
+        return Ok(None);
+    };
+    record.note_unused(runtime, None)?;
+    Pins::find(runtime)?.namespaces_of(&record)
 }
 
 fn record_of(runtime: &Runtime, session: &SessionRecord) -> Result<Option<NamespaceRecord>> {

@@ -108,7 +108,13 @@ pub fn take(whose: Whose<'_>) -> Result<Census> {
     };
     let namespaces = readable(NamespaceRecord::all(&runtime)?, &mut census.faults);
     let sessions = readable(SessionRecord::all(&runtime)?, &mut census.faults);
-    let pins = Pins::find(&runtime)?;
+    let pins = match Pins::find(&runtime) {
+        Ok(pins) => Some(pins),
+        Err(error) => {
+            census.faults.push(error.to_string());
+            None
+        }
+    };
     let inhabitants = inhabitants()?;
     let mut entries = Vec::new();
     for record in namespaces {

@@ -13,7 +13,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, MountAttrFlags};
 
-/// The directory, a mount of its own, in which namespaces are bound to files: new ones do without it.
+/// The directory in which namespaces are bound to files, in the vault. Where an earlier version bound them in the host's
+/// table, it is a mount of its own, and new namespaces do without it.
 pub(crate) const PINS: &str = "/run/jns/ns";
 
 /// `UNSHARE_EMPTY_MNTNS` of unshare(2) (Linux 7.1), which neither libc nor nix names.
@@ -119,12 +120,12 @@ fn unshare(mount: CloneFlags, with: &[Kind]) -> nix::Result<()> {
     nix::sched::unshare(flags)
 }
 
-/// Takes the pins of other namespaces out of a copy of a mount namespace. It has copies of all of them, except of those
-/// that pin mount namespaces, and these would keep everybody's IPC, UTS and network namespaces alive as long as it lives
-/// itself.
+/// Takes the pins that an earlier version made out of a copy of a mount namespace. It has copies of all of them, except
+/// of those that pin mount namespaces, and these would keep everybody's IPC, UTS and network namespaces alive as long as
+/// it lives itself.
 pub(in crate::kernel) fn forget_pins() {
     match mount::detach(PINS) {
-        // EINVAL and ENOENT: no namespace was pinned since the machine was started.
+        // EINVAL and ENOENT: no earlier version has pinned one since the machine was started.
         Err(error) if !error.is_invalid() && !error.is_missing() => log::debug!("{error}"),
         _ => {}
     }
@@ -170,6 +171,38 @@ pub(crate) fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
     let mut others = namespaces.others.iter();
     others.try_for_each(enter_other)?;
     Ok(guard)
+}
+
+/// Leaves for namespaces that are found by `find` from inside the mount namespace `between`, at its top, where it has
+/// no /proc. The way back leads to where the thread stood at first, in the namespaces of the kinds `kinds` too. Nothing
+/// where `find` finds nothing; the thread is then where it was.
+///
+/// # Errors
+///
+/// As [`leave_for`], or those of `find`. The thread is then where it was.
+pub(crate) fn leave_by_way_of(
+    between: impl AsFd,
+    kinds: &[Kind],
+    find: impl FnOnce() -> Result<Option<Namespaces>>,
+) -> Result<Option<(Namespaces, NamespaceGuard)>> {
+    let guard = leave(Origin::remember(kinds)?, between)?;
+    let Some(namespaces) = find()? else {
+        return Ok(None);
+    };
+    guard.go_on_to(&namespaces.mount)?;
+    let mut others = namespaces.others.iter();
+    others.try_for_each(enter_other)?;
+    Ok(Some((namespaces, guard)))
+}
+
+/// Goes on from the mount namespace that the thread is in to a copy of it.
+///
+/// # Errors
+///
+/// As [`leave_for_new`].
+pub(super) fn copy_own() -> Result<()> {
+    #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| not_created(&[], errno))
 }
 
 fn enter(namespace: impl AsFd, kind: CloneFlags) -> nix::Result<()> {
@@ -308,9 +341,19 @@ impl NamespaceGuard {
     ///
     /// As [`leave_for_new`]; where the thread is then, the guard's end alone puts right.
     pub(crate) fn go_on_to_copy(&self, travel: Travel) -> Result<()> {
-        #[allow(clippy::disallowed_methods, reason = "this is the room that unshares")]
-        nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| not_created(&[], errno))?;
+        copy_own()?;
         separate(travel)
+    }
+
+    /// Goes on to another mount namespace, at whose top the thread is then. The way back leads to where it stood at
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// setns(2) failed.
+    pub(crate) fn go_on_to(&self, namespace: impl AsFd) -> Result<()> {
+        enter(namespace, CloneFlags::CLONE_NEWNS)
+            .map_err(|errno| Error::new("enter", "another mount namespace", errno.desc()))
     }
 
     /// Stays in the namespace that was entered.
@@ -355,8 +398,8 @@ impl NamespaceGuard {
     }
 
     /// Does work in the namespace that was left, at its top, and comes back to where the thread is
-    /// now, in `here`. The work is not run where the thread's root, before it left, was `root` but is not the
-    /// namespace's own: in a chroot.
+    /// now, in `here`. The work is given the guard of that way, on which it may go on to a third namespace. It is not
+    /// run where the thread's root, before it left, was `root` but is not the namespace's own: in a chroot.
     ///
     /// # Errors
     ///
@@ -365,7 +408,7 @@ impl NamespaceGuard {
         &self,
         here: &Namespace,
         root: Root,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce(&Self) -> T,
     ) -> Result<AtOrigin<T>> {
         let missing = || Error::new("find", "the namespace that was left", "it is forgotten");
         let origin = self.origin.as_ref().ok_or_else(missing)?;
@@ -378,7 +421,7 @@ impl NamespaceGuard {
         };
         // setns(2) has led to the top of the namespace. A thread that came from a chroot has never seen that.
         let done = if Root::own() == Ok(root) {
-            AtOrigin::Done(work())
+            AtOrigin::Done(work(&back))
         } else {
             AtOrigin::Elsewhere
         };

@@ -1,8 +1,9 @@
 //! The processors on which the calling thread runs.
 
+use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The number of processors that are tried.
+/// The number of processors besides the present one that are tried for a login.
 const MOST: usize = 8;
 
 /// The processors that the calling thread may run on, tried one after the other. Dropped, the thread may run on all of them
@@ -19,19 +20,36 @@ impl Processors {
     #[must_use]
     pub fn begin() -> Option<Self> {
         let allowed = sched_getaffinity(None).ok()?;
-        let here = rustix::thread::sched_getcpu();
-        let others = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu) && *cpu != here);
-        let ahead = std::iter::once(here).chain(others.take(MOST)).collect();
-        Some(Self { allowed, ahead })
+        Some(Self::among(allowed, |cpu| allowed.is_set(cpu), MOST))
     }
 
-    /// Moves to the next processor; `false` where there is none, or the kernel does not allow it.
+    /// Begins as [`Processors::begin`] does, with all that the first process may run on as well: a user who keeps su(1) to
+    /// some of them (taskset(1)) does not choose where it goes.
+    #[must_use]
+    pub(crate) fn all() -> Option<Self> {
+        let allowed = sched_getaffinity(None).ok()?;
+        let of_first = sched_getaffinity(Some(Pid::INIT)).unwrap_or(allowed);
+        let is_known = |cpu: usize| allowed.is_set(cpu) || of_first.is_set(cpu);
+        Some(Self::among(allowed, is_known, CpuSet::MAX_CPU))
+    }
+
+    fn among(allowed: CpuSet, is_known: impl Fn(usize) -> bool, number: usize) -> Self {
+        let here = rustix::thread::sched_getcpu();
+        let others = (0..CpuSet::MAX_CPU).filter(|cpu| is_known(*cpu) && *cpu != here);
+        let ahead = std::iter::once(here).chain(others.take(number)).collect();
+        Self { allowed, ahead }
+    }
+
+    /// Moves to the next processor that the kernel allows; `false` where there is none.
     pub(crate) fn move_on(&mut self) -> bool {
-        self.ahead.pop().is_some_and(|next| {
+        while let Some(next) = self.ahead.pop() {
             let mut there = CpuSet::new();
             there.set(next);
-            sched_setaffinity(None, &there).is_ok()
-        })
+            if sched_setaffinity(None, &there).is_ok() {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -44,6 +44,7 @@ const SKELETON: &str = "\
 /run/jns/lock d 700 0:0
 /run/jns/namespace d 700 0:0
 /run/jns/ns d 700 0:0
+/run/jns/ns/.vault f 444 0:0
 /run/jns/session d 700 0:0
 /run/jns/stamp d 700 0:0";
 
@@ -74,7 +75,7 @@ impl State {
             lines
         };
         Self {
-            mounts: without("mounts", is_mount_of_pins),
+            mounts: without("mounts", is_mount_of_vault),
             processes: part("processes"),
             namespaces: part("namespaces"),
             descriptors: part("descriptors"),
@@ -137,10 +138,10 @@ impl State {
     }
 }
 
-/// The mount of the directory of pins, to which nothing travels.
-fn is_mount_of_pins(line: &str) -> bool {
+/// The mount that holds the vault, to which nothing travels.
+fn is_mount_of_vault(line: &str) -> bool {
     let mut words = line.split(' ').skip(4);
-    words.next() == Some("/run/jns/ns") && words.nth(1) == Some("-")
+    words.next() == Some("/run/jns/ns/.vault") && words.nth(1) == Some("-")
 }
 
 fn is_of_runtime(line: &str) -> bool {

@@ -204,15 +204,20 @@ fn problems_of_host(before: &[String]) -> Vec<String> {
     if !difference.is_empty() {
         problems.push(format!("  the host's mounts:\n{difference}"));
     }
-    let pins = if exists("/run/jns/ns") {
-        names("/run/jns/ns").len()
-    } else {
-        0
+    let pins = match exists("/run/jns/ns") {
+        true => names("/run/jns/ns")
+            .iter()
+            .filter(|name| !name.starts_with('.'))
+            .count(),
+        false => 0,
     };
-    let bound = mounts_at("/run/jns/ns").len();
-    // The directory is a mount, too. A pin that nothing is bound to yet is what a killed login leaves.
-    if pins > 0 && bound == 0 {
+    let held = mounts_at("/run/jns/ns").len();
+    if pins > 0 && held == 0 {
         problems.push("  the host has lost its pins".to_owned());
+    }
+    // Its file may be covered still, where a login was killed.
+    if held > 2 {
+        problems.push("  the host has a mount for more than the vault".to_owned());
     }
     problems
 }

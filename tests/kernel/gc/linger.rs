@@ -4,7 +4,8 @@ use super::scene::*;
 use crate::own::*;
 use pam_jns::kernel::mount::volume::Volume;
 use pam_jns::path::ViewPath;
-use pam_jns::session::{Lock, NamespaceRecord};
+use pam_jns::session::{Lock, NamespaceRecord, Pins};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use std::time::Duration;
 
@@ -79,8 +80,15 @@ fn a_namespace_in_which_something_runs_again_begins_anew() {
         let inode = ended(2001);
         gc_with(lingering());
         pass(inode, 1000);
+        let pins = Pins::find(&runtime()).unwrap();
+        let pinned = pins.namespace(&key(2001)).unwrap().unwrap();
+        let descriptor = format!(
+            "/proc/{}/fd/{}",
+            std::process::id(),
+            pinned.as_fd().as_raw_fd()
+        );
         let mut again = Command::new("nsenter")
-            .arg(format!("--mount={}", pin_path(2001)))
+            .arg(format!("--mount={descriptor}"))
             .args(["sleep", "1000"])
             .spawn()
             .unwrap();
@@ -213,6 +221,6 @@ fn one_user_alone_can_be_looked_at() {
             ..Asked::default()
         });
         assert_eq!(removed(&found), [pin_path(2002)]);
-        assert_eq!(names("/run/jns/ns"), [key(2001).to_string()]);
+        assert_eq!(names_of_pins(), [key(2001).to_string()]);
     });
 }

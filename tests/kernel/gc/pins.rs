@@ -4,9 +4,12 @@ use super::scene::*;
 use crate::own::*;
 use pam_jns::gc::Disposal;
 use pam_jns::kernel::namespace::guard::leave_for;
-use pam_jns::session::{Lock, Pins, Process};
+use pam_jns::session::{Lock, Pins, Process, Vault, pin};
 use std::process::Command;
 use std::sync::mpsc::channel;
+
+/// The one mount of ours on the host.
+const VAULT: &str = "/run/jns/ns/.vault";
 
 fn pin_path(uid: u32) -> String {
     format!("/run/jns/ns/{}", key(uid))
@@ -39,11 +42,8 @@ fn a_pin_goes_with_the_last_process() {
 
         assert_eq!(removed(&gc()), [pin_path(2002)]);
         assert!(!exists(&record));
-        assert_eq!(names("/run/jns/ns"), [key(2001).to_string()]);
-        assert_eq!(
-            mounts_at("/run/jns/ns"),
-            ["/run/jns/ns".to_owned(), pin_path(2001)]
-        );
+        assert_eq!(names_of_pins(), [key(2001).to_string()]);
+        assert_eq!(mounts_at("/run/jns"), [VAULT]);
         assert_eq!(
             names("/run/jns/namespace"),
             [living.identity().inode.to_string()]
@@ -61,7 +61,7 @@ fn a_single_thread_keeps_its_namespace() {
     in_own_namespace(|| {
         let sleeper = Sleeper::start();
         sleeper.pin(2001);
-        let inside = Pins::find(&runtime()).unwrap().unwrap();
+        let inside = Pins::find(&runtime()).unwrap();
         let inside = inside.namespace(&key(2001)).unwrap().unwrap();
         sleeper.end();
         let ((ready, wait), (done, finish)) = (channel(), channel::<()>());
@@ -134,7 +134,7 @@ fn a_pin_of_another_namespace_is_left_alone() {
 fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
     in_own_namespace(|| {
         let runtime = runtime();
-        Pins::open(&runtime).unwrap();
+        Vault::open(&runtime).unwrap();
         for uid in [7901, 7902, 7903] {
             file(&pin_path(uid), "");
         }
@@ -160,7 +160,7 @@ fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
         elsewhere.wait().unwrap();
         assert_eq!(removed(&found), [pin_path(7901)]);
         assert_eq!(
-            names("/run/jns/ns"),
+            names_of_pins(),
             [key(7902), key(7903)].map(|key| key.to_string()),
             "new, and bound elsewhere"
         );
@@ -170,13 +170,13 @@ fn a_pin_to_which_nothing_is_bound_goes_when_it_is_old() {
 #[test]
 fn what_is_no_pin_is_left_alone() {
     in_own_namespace(|| {
-        Pins::open(&runtime()).unwrap();
+        Vault::open(&runtime()).unwrap();
         for name in ["README", "2001-0", ".jns-0123456789abcdef"] {
             file(&format!("/run/jns/ns/{name}"), "");
             age(&format!("/run/jns/ns/{name}"), OLD);
         }
         assert_eq!(removed(&gc()), ["/run/jns/ns/.jns-0123456789abcdef"]);
-        assert_eq!(names("/run/jns/ns"), ["2001-0", "README"]);
+        assert_eq!(names_of_pins(), ["2001-0", "README"]);
     });
 }
 
@@ -209,17 +209,17 @@ fn what_goes_with_a_pin_goes_with_it() {
         let sleeper = Sleeper::start_with(&["-i", "-u", "-n"]);
         sleeper.pin(2001);
         let others = ["ipc", "net", "uts"].map(|kind| format!("{}.{kind}", key(2001)));
-        assert_eq!(names("/run/jns/ns")[1..], others);
+        assert_eq!(names_of_pins()[1..], others);
         let record = sleeper.record(2001);
-        let pins = Pins::find(&runtime()).unwrap().unwrap();
+        let pins = Pins::find(&runtime()).unwrap();
         let found = pins.namespaces_of(&record).unwrap().unwrap();
         assert_eq!(found.others.len(), 3);
         assert_eq!(removed(&gc()), [""; 0], "a process is there");
 
         sleeper.end();
         assert_eq!(removed(&gc()), [pin_path(2001)]);
-        assert_eq!(names("/run/jns/ns"), [""; 0]);
-        assert_eq!(mounts_at("/run/jns/ns"), ["/run/jns/ns"]);
+        assert_eq!(names_of_pins(), [""; 0]);
+        assert_eq!(mounts_at("/run/jns"), [VAULT]);
     });
 }
 
@@ -229,7 +229,7 @@ fn a_pin_with_another_companion_is_none() {
     in_own_namespace(|| {
         let sleeper = Sleeper::start_with(&["-i", "-u", "-n"]);
         sleeper.pin(2001);
-        let pins = Pins::find(&runtime()).unwrap().unwrap();
+        let pins = Pins::find(&runtime()).unwrap();
         let mut record = sleeper.record(2001);
         record.companions[0].inode += 1;
         assert!(
@@ -237,13 +237,13 @@ fn a_pin_with_another_companion_is_none() {
             "another one"
         );
         let record = sleeper.record(2001);
-        nix::mount::umount(format!("{}.net", pin_path(2001)).as_str()).unwrap();
+        std::fs::remove_file(format!("{}.net", pin_path(2001))).unwrap();
         assert!(
             pins.namespaces_of(&record).unwrap().is_none(),
             "nothing is bound"
         );
-        pins.remove(&key(2001)).unwrap();
-        assert_eq!(names("/run/jns/ns"), [""; 0]);
+        pin::remove(&runtime(), &key(2001)).unwrap();
+        assert_eq!(names_of_pins(), [""; 0]);
     });
 }
 
@@ -258,7 +258,6 @@ fn what_is_left_of_a_pin_is_removed_unless_a_login_is_under_way() {
         living.pin(2001);
         dead.pin(2002);
         for uid in [2001, 2002] {
-            nix::mount::umount(pin_path(uid).as_str()).unwrap();
             std::fs::remove_file(pin_path(uid)).unwrap();
         }
         let lock = Lock::to_change(&runtime(), 2001).unwrap();
@@ -268,10 +267,10 @@ fn what_is_left_of_a_pin_is_removed_unless_a_login_is_under_way() {
             with_disposal(&found, |disposal| *disposal == Disposal::Left),
             [&pin_path(2001)]
         );
-        assert_eq!(names("/run/jns/ns").len(), 3);
+        assert_eq!(names_of_pins().len(), 3);
 
         drop(lock);
         assert_eq!(removed(&gc()), [pin_path(2001)]);
-        assert_eq!(names("/run/jns/ns"), [""; 0]);
+        assert_eq!(names_of_pins(), [""; 0]);
     });
 }

@@ -7,7 +7,7 @@ use pam_jns::kernel::namespace::{Identity, Namespace, Root};
 use pam_jns::login::SessionId;
 use pam_jns::path::{AbsPath, ViewPath};
 use pam_jns::session::ledger::{OtherNamespaceRecord, Shown};
-use pam_jns::session::{NamespaceRecord, PinKey, Pins, Process, Runtime, SessionRecord};
+use pam_jns::session::{NamespaceRecord, PinKey, Process, Runtime, SessionRecord, Vault, pin};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +30,13 @@ pub fn own() -> Identity {
 /// The name of a pin of that user's.
 pub fn key(uid: u32) -> PinKey {
     PinKey::parse(&format!("{uid}-0123456789abcdef0123456789abcdef")).unwrap()
+}
+
+/// The names in the directory of pins, without that of the vault.
+pub fn names_of_pins() -> Vec<String> {
+    let mut all = names("/run/jns/ns");
+    all.retain(|name| name != ".vault");
+    all
 }
 
 /// A process in a mount namespace of its own.
@@ -69,6 +76,8 @@ impl Sleeper {
 
     /// A process in other namespaces too, by the options of unshare(1), in which a script was run before.
     fn prepared_by(options: &[&str], script: &str) -> Self {
+        // A namespace can be pinned in an older one alone.
+        Vault::open(&runtime()).unwrap();
         let script = format!("{script} && exec sleep 1000");
         let child = Command::new("unshare")
             .args(["-m", "--propagation", "slave"])
@@ -121,10 +130,8 @@ impl Sleeper {
     pub fn pin(&self, uid: u32) -> PinKey {
         let (runtime, key) = (runtime(), key(uid));
         self.record(uid).write(&runtime).unwrap();
-        Pins::open(&runtime)
-            .unwrap()
-            .bind(&key, &self.namespaces)
-            .unwrap();
+        let vault = Vault::open(&runtime).unwrap();
+        pin::bind(&runtime, &vault, &key, &self.namespaces).unwrap();
         key
     }
 }

@@ -1,0 +1,148 @@
+//! The vault: the mount namespace in which namespaces are pinned. It is held by one mount, at `/run/jns/ns/.vault`, so
+//! that the host's table has one line for the pins of all users, and a new namespace gets a copy of none. Its root
+//! directory is `/run/jns/ns`, and nothing else is in it: the file of a pin is one file on the host and in the vault, and
+//! who removes it on the host takes away what is bound to it in the vault (mount_namespaces(7)). The directory cannot be
+//! removed as long as the vault is held in it.
+//!
+//! Each namespace that sessions come from has a vault of its own: nothing of it travels.
+
+use super::lock::Lock;
+use super::runtime::{PATH, Runtime};
+use crate::error::{Error, Result};
+use crate::kernel::mount;
+use crate::kernel::namespace::guard::{PINS, leave_for};
+use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, vault};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// The directory of pins in `/run/jns`, the vault's root directory: [`PINS`].
+pub const DIRECTORY: &str = "ns";
+
+/// The name of the file to which the vault is bound, in the directory of pins.
+pub(super) const FILE: &str = ".vault";
+
+/// Its name in `/run/jns`.
+const NAME: &str = "ns/.vault";
+
+/// The number of covers of the file that are taken away at once. Each is of somebody who was killed.
+const COVERS: usize = 4;
+
+/// The vault, open.
+#[derive(Debug)]
+pub struct Vault(OwnedFd);
+
+impl AsFd for Vault {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Vault {
+    /// Opens it; nothing where none was made, or it was unmounted. `own` is the user namespace that it has to belong to.
+    ///
+    /// # Errors
+    ///
+    /// There is something else in its place.
+    pub fn find(runtime: &Runtime, own: &OwnUserNamespace) -> Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(runtime, NAME, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened.map_err(|errno| failed("open", errno))?,
+        };
+        if own.owns_mount_namespace(&file) {
+            return Ok(Some(Self(file)));
+        }
+        if is_bare(runtime)? {
+            return Ok(None);
+        }
+        let reason = match Namespace::from_file(file) {
+            Some(_) => "it is the namespace of another user namespace",
+            None => "it is no mount namespace",
+        };
+        Err(failed("use", Errno::INVAL).because(reason))
+    }
+
+    /// Opens it, and makes it where there is none: whole before it is bound, so that who is killed leaves none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::find`], or it cannot be made.
+    pub fn open(runtime: &Runtime) -> Result<Self> {
+        let own = OwnUserNamespace::find()?;
+        if let Some(found) = Self::find(runtime, &own)? {
+            return Ok(found);
+        }
+        // Under a lock: of two vaults, each would lack the pins of the other.
+        let _lock = Lock::of_pins(runtime)?;
+        match Self::find(runtime, &own)? {
+            Some(found) => Ok(found),
+            None if is_in_chroot()? => {
+                Err(Error::new("make", path(), "this process is in a chroot"))
+            }
+            None => Self::make(runtime).map_err(|error| Error::new("make", path(), error)),
+        }
+    }
+
+    fn make(runtime: &Runtime) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::CREATE;
+        let names = runtime.directory(DIRECTORY)?;
+        rustix::fs::openat(&names, FILE, flags, Mode::RUSR)
+            .map_err(|errno| failed("open", errno))?;
+        remove_covers(runtime)?;
+        let made = vault::make(&names, PINS)?;
+        vault::hold(&made, &path())?;
+        Ok(Self(made.into()))
+    }
+
+    /// Opens its root directory, through which pins are opened from outside.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be entered.
+    pub fn root(&self) -> Result<OwnedFd> {
+        let _guard = leave_for(&self.0)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open("/", flags, Mode::empty()).map_err(|errno| failed("enter", errno))
+    }
+}
+
+/// Whether the thread's root directory is not the top of its mount namespace: what it mounts would be elsewhere for others.
+fn is_in_chroot() -> Result<bool> {
+    let root = Root::own()?;
+    let _guard = leave_for(Namespace::own()?)?;
+    Ok(Root::own()? != root)
+}
+
+/// Whether its file, or a cover of it that somebody who was killed has left, is all there is in its place.
+fn is_bare(runtime: &Runtime) -> Result<bool> {
+    let examined = |errno| failed("examine", errno);
+    let status = rustix::fs::statat(runtime, NAME, AtFlags::SYMLINK_NOFOLLOW).map_err(examined)?;
+    let around = rustix::fs::fstat(runtime).map_err(examined)?;
+    let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+    Ok(is_file && status.st_dev == around.st_dev && status.st_uid == 0)
+}
+
+/// Takes the covers of its file away that are left where somebody was killed who bound a vault.
+fn remove_covers(runtime: &Runtime) -> Result<()> {
+    let path = &path();
+    for _ in 0..=COVERS {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(runtime, NAME, flags, Mode::empty())
+            .map_err(|errno| failed("open", errno))?;
+        if !mount::is_mount_root(file, path)? {
+            return Ok(());
+        }
+        mount::detach(path)?;
+    }
+    Err(failed("use", Errno::BUSY).because("too much is mounted there"))
+}
+
+/// Returns the path of the file.
+fn path() -> String {
+    format!("{PATH}/{NAME}")
+}
+
+fn failed(verb: &'static str, errno: Errno) -> Error {
+    Error::from_errno(verb, path(), errno)
+}
