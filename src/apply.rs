@@ -80,6 +80,10 @@ pub fn enter(plan: &Plan, subject: &Subject<'_>, directory: &WorkingDirectory) -
     let reason = "other logins keep making or removing the same instances";
     let mut last = Error::new("open", "the session", reason);
     for _ in 0..ATTEMPTS {
+        subject.deadline.check().map_err(|errno| {
+            let reason = "the time that the session has is up";
+            Error::from_errno("open", "the session", errno).because(reason)
+        })?;
         match attempt(plan, subject, directory) {
             Ok(Some(entered)) => return Ok(entered),
             Ok(None) => {}

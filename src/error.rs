@@ -25,6 +25,8 @@ enum Cause {
     Number(i32),
     /// Root may not look there (EACCES), in a directory of the user's.
     Unseen,
+    /// It did not answer in its time (ETIMEDOUT).
+    Silent,
 }
 
 /// A result whose failure is an [`Error`].
@@ -98,6 +100,19 @@ impl Error {
         self
     }
 
+    /// Marks the failure as that of something that did not answer in the time that it had.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.0.cause = Cause::Silent;
+        self
+    }
+
+    /// Whether the cause is that something did not answer in its time.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.0.cause == Cause::Silent
+    }
+
     /// Adds what an administrator can do, if the cause is that root may not look there.
     #[must_use]
     pub fn advise_where_unseen(self, advice: &str) -> Self {
@@ -110,11 +125,11 @@ impl Error {
         }
     }
 
-    /// Whether the cause is that something does not exist, or that root may not look for it where the user could have
-    /// taken it away. Neither keeps a user from what is optional.
+    /// Whether the cause is that something does not exist, that root may not look for it where the user could have
+    /// taken it away, or that it does not answer. None of them keeps a user from what is optional.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.is_missing() || self.0.cause == Cause::Unseen
+        self.is_missing() || matches!(self.0.cause, Cause::Unseen | Cause::Silent)
     }
 
     /// Whether the cause is that the caller may not do it (EPERM).
@@ -179,6 +194,7 @@ impl Error {
             Cause::Stated => None,
             Cause::Number(number) => Some(number),
             Cause::Unseen => Some(libc::EACCES),
+            Cause::Silent => Some(libc::ETIMEDOUT),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The facts about one login, and the accounts they come from.
 
 use crate::error::{Error, Result};
+use crate::kernel::accounts::look_up;
+use crate::kernel::deadline::Deadline;
 #[cfg(feature = "selinux")]
 use crate::kernel::{fs::label, selinux};
 use crate::store::layout::is_random_name;
@@ -175,6 +177,25 @@ pub trait Accounts {
 #[derive(Debug, Clone, Copy)]
 pub struct Nss;
 
+/// The same, asked until a deadline. What does not answer is not there.
+#[derive(Debug)]
+pub struct NssUntil<'d>(pub &'d Deadline);
+
+impl Accounts for NssUntil<'_> {
+    fn uid(&self, user: &str) -> Option<u32> {
+        look_up(self.0, || Nss.uid(user)).ok().flatten()
+    }
+
+    fn gid(&self, group: &str) -> Option<u32> {
+        look_up(self.0, || Nss.gid(group)).ok().flatten()
+    }
+
+    #[cfg(feature = "selinux")]
+    fn label(&self, login: &Login, path: &str, basis: Basis) -> Result<Option<Label>> {
+        Nss.label(login, path, basis)
+    }
+}
+
 impl Accounts for Nss {
     fn uid(&self, user: &str) -> Option<u32> {
         if user == "root" {
@@ -227,21 +248,35 @@ impl Login {
     ///
     /// As [`Login::gather`].
     pub fn of_account(request: Request) -> Result<Self, Unknown> {
-        let account = User::from_name(&request.user)
-            .map_err(|e| Unknown::Fault(lookup_failed(&request.user, e)))?
+        Self::of_account_until(&Deadline::none(), request)
+    }
+
+    /// The facts that every policy needs, asked until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`Login::gather`]; or the database does not answer.
+    pub fn of_account_until(deadline: &Deadline, request: Request) -> Result<Self, Unknown> {
+        let account = look_up(deadline, || Account::of(&request.user))
+            .unwrap_or_else(|errno| Err(errno.raw_os_error()))
+            .map_err(|number| Unknown::Fault(lookup_failed(&request.user, number)))?
             .ok_or_else(|| Unknown::User(no_such_user(&request.user)))?;
-        let gid = account.gid.as_raw();
-        let nameless = group_name(account.gid, false).map_err(Unknown::Fault)?;
-        Ok(Self {
-            uid: account.uid.as_raw(),
+        let Account {
+            name,
+            uid,
             gid,
-            groups: vec![nameless],
-            home: account.dir.to_string_lossy().into_owned(),
-            user: account.name,
+            home,
+        } = account;
+        Ok(Self {
+            uid,
+            gid,
+            groups: vec![nameless(Gid::from_raw(gid))],
+            home,
+            user: name,
             service: request.service,
             tty: request.tty,
             rhost: request.rhost,
-            session: SessionId::new(account.uid.as_raw()).map_err(Unknown::Fault)?,
+            session: SessionId::new(uid).map_err(Unknown::Fault)?,
         })
     }
 
@@ -255,7 +290,7 @@ impl Login {
             user: uid.to_string(),
             uid,
             gid,
-            groups: vec![group_name(Gid::from_raw(gid), false)?],
+            groups: vec![nameless(Gid::from_raw(gid))],
             home: home.to_owned(),
             service: String::new(),
             tty: None,
@@ -270,7 +305,24 @@ impl Login {
     ///
     /// The database failed.
     pub fn with(self, needs: Needs) -> Result<Self> {
-        let groups = groups_of(&self.user, Gid::from_raw(self.gid), needs)?;
+        self.with_until(&Deadline::none(), needs)
+    }
+
+    /// Adds them, asked until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// The database failed, or does not answer.
+    pub fn with_until(self, deadline: &Deadline, needs: Needs) -> Result<Self> {
+        let primary = Gid::from_raw(self.gid);
+        let gids = match needs.groups {
+            true => supplementary(deadline, &self.user, primary)?,
+            false => vec![primary],
+        };
+        let groups = match needs.groups || needs.group_name {
+            true => named(deadline, &gids)?,
+            false => gids.into_iter().map(nameless).collect(),
+        };
         Ok(Self { groups, ..self })
     }
 
@@ -297,45 +349,84 @@ fn no_such_user(user: &str) -> Error {
     Error::new("find", format_args!("user {user}"), "no such account")
 }
 
-fn lookup_failed(user: &str, errno: Errno) -> Error {
-    Error::new("look up", format_args!("user {user}"), errno.desc())
+fn lookup_failed(user: &str, number: i32) -> Error {
+    Error::new("look up", format_args!("user {user}"), describe(number))
 }
 
-fn groups_of(user: &str, primary: Gid, needs: Needs) -> Result<Vec<GroupName>> {
-    let gids = if needs.groups {
-        supplementary(user, primary)?
-    } else {
-        vec![primary]
-    };
-    let named = needs.groups || needs.group_name;
-    gids.into_iter().map(|gid| group_name(gid, named)).collect()
+/// An account, as the database has it.
+#[derive(Serialize, Deserialize)]
+struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+    home: String,
 }
 
-/// All groups of an account, primary first.
-pub(crate) fn supplementary(user: &str, primary: Gid) -> Result<Vec<Gid>> {
+impl Account {
+    /// Looks it up by its name; the error number where the database failed.
+    fn of(user: &str) -> Result<Option<Self>, i32> {
+        let found = User::from_name(user).map_err(|errno| errno as i32)?;
+        Ok(found.map(|user| Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+            home: user.dir.to_string_lossy().into_owned(),
+        }))
+    }
+}
+
+/// All groups of an account, primary first, asked until the deadline.
+pub(crate) fn supplementary(deadline: &Deadline, user: &str, primary: Gid) -> Result<Vec<Gid>> {
     let failed = |reason: &str| Error::new("list", format_args!("groups of {user}"), reason);
     let name = CString::new(user).map_err(|_| failed("the name holds a NUL"))?;
-    let mut gids = nix::unistd::getgrouplist(&name, primary).map_err(|e| failed(e.desc()))?;
-    gids.retain(|gid| *gid != primary);
-    gids.insert(0, primary);
-    Ok(gids)
+    let list = || match nix::unistd::getgrouplist(&name, primary) {
+        Ok(gids) => Ok(gids.into_iter().map(Gid::as_raw).collect::<Vec<u32>>()),
+        Err(errno) => Err(errno as i32),
+    };
+    let listed = look_up(deadline, list).unwrap_or_else(|errno| Err(errno.raw_os_error()));
+    let gids = listed.map_err(|number| failed(&describe(number)))?;
+    let others = gids.into_iter().map(Gid::from_raw);
+    let others = others.filter(|gid| *gid != primary);
+    Ok(std::iter::once(primary).chain(others).collect())
 }
 
-/// A group that cannot be looked up must not look like one that has no name: a rule about it would pass
-/// its members by.
-fn group_name(gid: Gid, named: bool) -> Result<GroupName> {
-    let found = match named.then(|| Group::from_gid(gid)) {
-        None => None,
-        Some(Err(errno)) if !is_absence(errno) => {
-            let object = format_args!("group {gid}");
-            return Err(Error::new("look up", object, errno.desc()));
-        }
-        Some(answer) => answer.ok().flatten(),
+/// Groups with their names, asked until the deadline. A group that cannot be looked up must not look like one that has
+/// no name: a rule about it would pass its members by.
+fn named(deadline: &Deadline, gids: &[Gid]) -> Result<Vec<GroupName>> {
+    let look = || -> Result<Vec<Option<String>>, (u32, i32)> {
+        let name = |gid: &Gid| match Group::from_gid(*gid) {
+            Err(errno) if !is_absence(errno) => Err((gid.as_raw(), errno as i32)),
+            answer => Ok(answer.ok().flatten().map(|group| group.name)),
+        };
+        gids.iter().map(name).collect()
     };
-    Ok(GroupName {
+    let first = gids.first().map_or(0, |gid| gid.as_raw());
+    let names = look_up(deadline, look).unwrap_or_else(|errno| Err((first, errno.raw_os_error())));
+    let names = names.map_err(|(gid, number)| {
+        Error::new("look up", format_args!("group {gid}"), describe(number))
+    })?;
+    let known = |(gid, name): (&Gid, Option<String>)| GroupName {
         gid: gid.as_raw(),
-        name: found.map_or_else(|| gid.to_string(), |group| group.name),
-    })
+        name: name.unwrap_or_else(|| gid.to_string()),
+    };
+    Ok(gids.iter().zip(names).map(known).collect())
+}
+
+/// A group whose name nobody has asked for.
+fn nameless(gid: Gid) -> GroupName {
+    GroupName {
+        gid: gid.as_raw(),
+        name: gid.to_string(),
+    }
+}
+
+/// The words for an error number of the account database.
+fn describe(number: i32) -> String {
+    let reason = match Errno::from_raw(number) == Errno::ETIMEDOUT {
+        true => "the account database does not answer",
+        false => Errno::from_raw(number).desc(),
+    };
+    reason.to_owned()
 }
 
 /// Whether the error number is one that getgrgid_r(3) may give instead of "not found", as its manual lists them.

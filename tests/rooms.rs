@@ -43,6 +43,8 @@ const ROOMS: &[Room] = &[
     room(
         "login",
         &[
+            "kernel::accounts",
+            "kernel::deadline",
             "kernel::fs::label",
             "kernel::selinux",
             "store::layout",

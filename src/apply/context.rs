@@ -1,6 +1,7 @@
 //! The facts that are known when building begins, and stay as they are.
 
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::label;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
@@ -16,11 +17,11 @@ pub(super) struct Context<'p> {
 }
 
 impl<'p> Context<'p> {
-    pub(super) fn new(plan: &'p Plan, trust: Trust) -> Result<Self> {
+    pub(super) fn new(plan: &'p Plan, trust: Trust, deadline: &Deadline) -> Result<Self> {
         Ok(Self {
             plan,
             trust,
-            walker: Walker::new(trust)?,
+            walker: Walker::new(trust)?.until(deadline),
         })
     }
 

@@ -29,7 +29,8 @@ pub(super) fn run_hooks(
         ];
         if let Some(hook) = &instance.hook {
             draft.expect_content();
-            let ran = subject.helper(hook, &facts).run(b"");
+            let helper = subject.helper(hook, &facts).within(&subject.deadline);
+            let ran = helper.run(b"");
             ran.map_err(|error| error.at(&step.location))?;
         }
         for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
@@ -70,7 +71,8 @@ pub(super) fn run_inits(
 }
 
 fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
-    let ran = subject.helper(&hook.helper, facts).run(b"");
+    let helper = subject.helper(&hook.helper, facts);
+    let ran = helper.within(&subject.deadline).run(b"");
     let located = ran.map_err(|error| error.at(&hook.location));
     hook.on_failure
         .deny_or_warn(located, |error| log::warn!("{error}"))

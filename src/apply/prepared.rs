@@ -50,7 +50,7 @@ impl<'p> Prepared<'p> {
         Ok(Self {
             covers: Covers::with_capacity(plan.steps.len()),
             instances: Instances::new(Owner::of(subject)),
-            context: Context::new(plan, subject.trust)?,
+            context: Context::new(plan, subject.trust, &subject.deadline)?,
             root: None,
             runtime_directory: RuntimeDirectory::default(),
             findings: Findings::default(),
@@ -99,7 +99,7 @@ impl<'p> Prepared<'p> {
             return Ok(plan.steps.iter().collect());
         };
         match NewRoot::open(wanted, &self.context) {
-            Err(missing) if wanted.optional && missing.is_missing() => {
+            Err(missing) if wanted.optional && (missing.is_missing() || missing.is_silent()) => {
                 self.findings.leave_out_root(wanted, &missing);
                 Ok(plan.steps.iter().collect())
             }
@@ -133,7 +133,7 @@ impl<'p> Prepared<'p> {
             believed::check_source(step, &located.place, source, view.context)?;
         }
         let built = match views::build(&located, view, instances, findings) {
-            Err(absent) if is_absent_system(step, &absent) => {
+            Err(absent) if is_absent_part(step, &absent) => {
                 findings.leave_out(step, &absent, view);
                 return Ok(());
             }
@@ -240,8 +240,10 @@ impl<'p> Prepared<'p> {
     }
 }
 
-/// Whether a file system that may be absent is: its device, or the kernel's knowledge of its type.
-fn is_absent_system(step: &Step, error: &Error) -> bool {
+/// Whether a part of a view that may be absent is: what does not answer, a store for example, and of a file system its
+/// device, or the kernel's knowledge of its type.
+fn is_absent_part(step: &Step, error: &Error) -> bool {
     let system = matches!(step.view, View::FileSystem(_));
-    step.optional && system && (error.is_missing() || error.is_unsupported())
+    let is_absent = system && (error.is_missing() || error.is_unsupported());
+    step.optional && (is_absent || error.is_silent())
 }

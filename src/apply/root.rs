@@ -37,8 +37,10 @@ impl NewRoot {
         let preparation = Preparation::of_travel(Extent::Tree, travel(context.plan.propagation));
         mount::prepare(&mount, preparation, path)?;
         Ok(Self {
+            walker: context
+                .walker
+                .within_copy(Rc::clone(&mount), &place, context.trust),
             place,
-            walker: Walker::within(Rc::clone(&mount), context.trust)?,
             mount,
         })
     }

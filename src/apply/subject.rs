@@ -1,6 +1,7 @@
 //! The user that a plan is applied for, and how programs are run for them.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::owner_note::Account;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
@@ -27,6 +28,8 @@ pub struct Subject<'s> {
     pub credentials: Credentials,
     /// The login password, where it is known.
     pub password: Option<&'s Secret>,
+    /// The time by which the session is open.
+    pub deadline: Deadline,
 }
 
 /// The target that the program of an `init` prepares.
@@ -56,6 +59,7 @@ impl Subject<'_> {
                 groups: vec![uid],
             },
             password: None,
+            deadline: Deadline::none(),
         }
     }
 
@@ -86,7 +90,7 @@ impl Subject<'_> {
     /// The user could let the path lead elsewhere, or it failed ([`Helper::run`]).
     pub(crate) fn prepare(&self, program: &plan::Helper, target: InitTarget<'_>) -> Result<()> {
         let path = target.path;
-        let walker = Walker::new(self.trust.of_root())?;
+        let walker = Walker::new(self.trust.of_root())?.until(&self.deadline);
         let (shown, is_safe) = walker.open_and_judge(path, &[])?;
         let (instance, is_instance_safe) = match target.instance {
             Some(directory) => match walker.open_and_judge(directory, &[]) {
@@ -104,7 +108,7 @@ impl Subject<'_> {
             credentials: self.credentials(program.run_as),
             timeout: program.timeout,
         };
-        helper.run(b"")
+        helper.within(&self.deadline).run(b"")
     }
 
     /// The account whose the instances are that are named by the user's id; nothing where it is not known, or where

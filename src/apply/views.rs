@@ -18,8 +18,9 @@ use super::instances::Instances;
 use super::located::Located;
 use super::session_view::SessionView;
 use crate::error::Result;
+use crate::kernel::fs::walk::Place;
 use crate::kernel::mount;
-use crate::plan::View;
+use crate::plan::{Step, View};
 
 /// Makes the mount of a step.
 ///
@@ -42,7 +43,7 @@ pub(super) fn build<'p>(
         place,
         attributes: match view.context.is_of_root(step) {
             true => 0,
-            false => mount::attributes_of(place, step.path.as_str())?,
+            false => attributes_of(place, step)?,
         },
     };
     let made = match &step.view {
@@ -65,4 +66,13 @@ pub(super) fn build<'p>(
         target: view.target(place),
         visible: made.visible,
     })
+}
+
+/// The attributes `MOUNT_ATTR_*` of the mount that a place is on. A file system that may not answer was asked when it was
+/// opened.
+fn attributes_of(place: &Place, step: &Step) -> Result<u64> {
+    match place.mount_flags() {
+        Some(flags) => Ok(mount::attribute::of_flags(flags)),
+        None => mount::attributes_of(place, step.path.as_str()),
+    }
 }

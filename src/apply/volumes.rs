@@ -51,7 +51,7 @@ pub(super) fn open_volumes(
             let helper = |program| subject.helper(program, &facts);
             let close = volume.close.as_ref().map(helper);
             let programs = Programs {
-                open: &helper(&volume.open),
+                open: &helper(&volume.open).within(&subject.deadline),
                 input,
                 close,
             };
@@ -68,7 +68,8 @@ fn open_volume(
     prepared: &mut Prepared<'_>,
     open: impl FnOnce(&str, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let walker = Walker::new(subject.trust_of_mount_points(volume.open.run_as))?;
+    let trust = subject.trust_of_mount_points(volume.open.run_as);
+    let walker = Walker::new(trust)?.until(&subject.deadline);
     let place = match walker.open(volume.path.as_str(), &[]) {
         Err(absent) if volume.optional && absent.is_absent() => {
             prepared.findings.leave_out_volume(&volume.path, &absent);

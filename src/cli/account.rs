@@ -1,6 +1,7 @@
 //! The account that the command runs as: facts from the account database, asked before the namespace is entered.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::process::credentials::Credentials;
 use crate::login::supplementary;
 use nix::unistd::{Uid, User};
@@ -39,7 +40,7 @@ impl Account {
         let found = User::from_uid(Uid::from_raw(uid))
             .map_err(|errno| Error::new("look up", &object, errno.desc()))?;
         let user = found.ok_or_else(|| Error::new("find", &object, "no such account"))?;
-        let groups = supplementary(&user.name, user.gid)?;
+        let groups = supplementary(&Deadline::none(), &user.name, user.gid)?;
         let shell = user.shell.into_os_string();
         Ok(Self {
             credentials: Credentials {

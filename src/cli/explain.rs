@@ -12,6 +12,7 @@ use crate::cli::outcome::{FAULT, Outcome};
 use crate::cli::source::{diagnostic_as_json, files, render, unreadable};
 use crate::cli::terminal::Screen;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
 use crate::login::{Login, Needs, Nss, Request, SessionId, Unknown};
 use crate::plan::Plan;
@@ -72,7 +73,7 @@ fn explain(inputs: &Inputs) -> Explanation<'_> {
 
 fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
     let mut plan = Plan::new(policy, login, &Nss)?;
-    read_fstab(&mut plan, Trust::Root)?;
+    read_fstab(&mut plan, Trust::Root, &Deadline::none())?;
     if plan.root.is_none() {
         check_beliefs(&plan, login.uid)?;
     }

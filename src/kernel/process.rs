@@ -6,6 +6,7 @@ pub mod helper;
 pub mod limits;
 mod output;
 pub mod processor;
+pub(in crate::kernel) mod question;
 pub mod rights;
 pub mod secret;
 

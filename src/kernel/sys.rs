@@ -156,13 +156,10 @@ pub(in crate::kernel) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 /// Nothing in this process uses or drops another descriptor from now on. That can be so in a process that
 /// [`clone_process`] has made: what its original holds is never used nor dropped there.
 pub(in crate::kernel) unsafe fn close_all_but(left_open: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut numbers: Vec<u32> = left_open
-        .iter()
-        .map(|file| file.as_raw_fd().unsigned_abs())
-        .collect();
-    numbers.sort_unstable();
+    let numbers = || left_open.iter().map(|file| file.as_raw_fd().unsigned_abs());
     let mut first = 0;
-    for number in numbers {
+    // Without a list of them: a copy of a process that had several threads may not allocate.
+    while let Some(number) = numbers().filter(|number| first <= *number).min() {
         if let Some(last) = number.checked_sub(1).filter(|last| first <= *last) {
             // SAFETY: no number of a descriptor that stays open is in the range, and the caller answers for the others.
             unsafe { close_range(first, last, 0) }?;

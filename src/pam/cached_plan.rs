@@ -4,13 +4,14 @@
 use super::hooks::{Preparation, SessionHook};
 use super::judgement::PlannedLogin;
 use crate::error::Result;
-use crate::kernel::fs::file::Version;
+use crate::kernel::deadline::Deadline;
 use crate::login::{GroupName, Login, Needs};
 use crate::plan::{Helper, PlanDigest, Sharing};
 use crate::policy::source::{self, Watched};
 use crate::policy::{Dependence, Elsewhere, Sha256, Source};
 use crate::session::{CACHED_PLANS, PolicyFile, Runtime};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The number of hexadecimal digits of a digest in the name of a cached plan.
 const DIGITS: usize = 16;
@@ -67,6 +68,8 @@ pub(super) struct PlanSummary {
     pub has_volumes: bool,
     /// Whether the policy leaves sessions alone that begin in another namespace than the host's.
     pub leaves_elsewhere: bool,
+    /// `settings.deadline`.
+    pub deadline: Duration,
     /// Whether sessions of that service are commands in their callers' and find the callers' directories.
     pub inherits: bool,
 }
@@ -80,6 +83,7 @@ pub(super) fn find(
     runtime: &Runtime,
     login: &Login,
     source: &Source,
+    deadline: &Deadline,
 ) -> Result<Option<PlanSummary>> {
     let Some(bytes) = runtime.read(&format!("{CACHED_PLANS}/{}", name(login, source)))? else {
         return Ok(None);
@@ -88,10 +92,10 @@ pub(super) fn find(
     let Ok(cached) = serde_json::from_slice::<CachedPlan>(&bytes) else {
         return Ok(None);
     };
-    if cached.version != version() || !cached.watched.iter().all(is_unchanged) {
+    if cached.version != version() || !cached.watched.iter().all(is_unchanged(deadline)) {
         return Ok(None);
     }
-    let login = login.clone().with(cached.needs)?;
+    let login = login.clone().with_until(deadline, cached.needs)?;
     let facts = Facts::of(&login, source, cached.needs, cached.dependence);
     Ok((facts == cached.facts).then_some(cached.summary))
 }
@@ -110,8 +114,9 @@ fn version() -> String {
     format!("{} {BUILT_IN:016x}", env!("CARGO_PKG_VERSION"))
 }
 
-fn is_unchanged((path, version): &Watched) -> bool {
-    Version::of(path) == *version
+/// A file that does not answer may be another one by now.
+fn is_unchanged(deadline: &Deadline) -> impl Fn(&Watched) -> bool {
+    |(path, version)| source::watch(path, deadline).1 == *version
 }
 
 /// Writes down what shaped the plan, unless it depends on something that is not compared, or the policy was
@@ -214,6 +219,7 @@ impl PlanSummary {
             hooks: SessionHook::of(&plan.hooks),
             inits: Preparation::of(&plan.inits),
             has_volumes: !plan.volumes.is_empty(),
+            deadline: loaded.policy.settings.deadline,
             leaves_elsewhere: loaded.policy.settings.elsewhere == Elsewhere::Leave,
             inherits: planned.inherits(),
         }

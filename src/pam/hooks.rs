@@ -33,6 +33,7 @@ impl SessionHook {
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let ran = subject
             .helper(&self.helper, &[])
+            .within(&subject.deadline)
             .run(b"")
             .map_err(|error| error.of(&self.location));
         self.on_failure

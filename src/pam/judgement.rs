@@ -5,9 +5,11 @@ use super::refusal::Refusal;
 use super::threads;
 use crate::apply;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
-use crate::login::{Login, Nss};
+use crate::login::{Login, NssUntil};
 use crate::plan::{Labelling, Plan, Step};
+use crate::policy::settings::DEADLINE;
 use crate::policy::source::{self, Watched};
 use crate::policy::{
     Diagnostics, Elsewhere, Enforcement, Exemption, Loaded, Policy, Source, select,
@@ -15,6 +17,7 @@ use crate::policy::{
 use crate::session::elsewhere;
 use pam::constants::PamResultCode;
 use std::cell::Cell;
+use std::time::Duration;
 
 /// The number of diagnostics of a policy that a login logs.
 const LOGGED: usize = 20;
@@ -48,17 +51,38 @@ pub(super) enum Judgement {
     Observe(Box<Result<Plan>>, Login),
 }
 
+/// The time in which a session of root's is open, with the host's view if need be.
+pub(super) const OF_ROOT: Duration = Duration::from_secs(1);
+
+/// The time that opening the session may take in all, where the settings say `set`.
+pub(super) fn total_time(login: &Login, set: Duration) -> Duration {
+    match login.uid {
+        0 => OF_ROOT,
+        _ => set,
+    }
+}
+
+/// The time that a session of this name's may take until the account and the policy are known.
+pub(super) fn first_time(user: &str) -> Duration {
+    match user {
+        "root" => OF_ROOT,
+        _ => DEADLINE,
+    }
+}
+
 /// Reads the policy, gathers the facts and makes the plan.
 pub(super) fn judge(
     login: Login,
     arguments: &Arguments,
     is_command: &Cell<Option<bool>>,
+    deadline: &Deadline,
 ) -> Result<Judgement, Refusal> {
     let mut watched = arguments.source.watched();
     let loaded = load(&arguments.source)?;
     let policy = &loaded.policy;
+    let deadline = &deadline.of_total(total_time(&login, policy.settings.deadline));
     is_command.set(Some(policy.settings.inherits(&login.service)));
-    let login = login.with(policy.needs())?;
+    let login = login.with_until(deadline, policy.needs())?;
     let selection = select(policy, &login);
     if let Some(Exemption {
         principal,
@@ -69,7 +93,7 @@ pub(super) fn judge(
         log::info!(
             "session of {user} by {service}: exempt as {principal} ({location}), it gets no view of its own"
         );
-        let plan = Plan::from_selection(policy, &selection, &login, &Nss)?;
+        let plan = Plan::from_selection(policy, &selection, &login, &NssUntil(deadline))?;
         drop(selection);
         return Ok(Judgement::Exempt(Box::new(PlannedLogin {
             plan,
@@ -81,14 +105,16 @@ pub(super) fn judge(
     if policy.settings.elsewhere == Elsewhere::Leave && is_left_alone(&login) {
         return Ok(Judgement::LeftAlone(login));
     }
-    let plan = Plan::from_selection(policy, &selection, &login, &Nss).and_then(|mut plan| {
-        watched.extend(plan.fstab().map(source::watch));
-        apply::read_fstab(&mut plan, Trust::Root)?;
-        if !plan.is_empty() {
-            threads::permit(arguments.threads)?;
-        }
-        Ok(plan)
-    });
+    let plan = Plan::from_selection(policy, &selection, &login, &NssUntil(deadline)).and_then(
+        |mut plan| {
+            watched.extend(plan.fstab().map(|path| source::watch(path, deadline)));
+            apply::read_fstab(&mut plan, Trust::Root, deadline)?;
+            if !plan.is_empty() {
+                threads::permit(arguments.threads)?;
+            }
+            Ok(plan)
+        },
+    );
     plan.iter().for_each(warn_of_lacking_labels);
     if arguments.observe || policy.settings.mode == Enforcement::Observe {
         return Ok(Judgement::Observe(Box::new(plan), login));

@@ -3,13 +3,16 @@
 use super::arguments::Arguments;
 use super::cached_plan::{self, PlanSummary};
 use super::items::{item, request};
-use super::judgement::{Judgement, PlannedLogin, judge, log_observed, log_plan};
+use super::judgement::{
+    Judgement, OF_ROOT, PlannedLogin, first_time, judge, log_observed, log_plan, total_time,
+};
 use super::kept::Sessions;
 use super::opened::Opened;
 use super::refusal::{Refusal, log_failure};
 use super::{environment, ffi, hooks, password, pending, threads};
 use crate::apply::Subject;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
@@ -18,6 +21,7 @@ use crate::kernel::process::secret::Secret;
 use crate::login::{Login, Request, Unknown, is_effective_root};
 use crate::path::ViewPath;
 use crate::policy::Settings;
+use crate::policy::settings::DEADLINE;
 use crate::session::ledger::shortened;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
@@ -54,6 +58,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     if !is_effective_root() {
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
+    let deadline = Deadline::after(first_time(&request.user));
     pending::make_postponed();
     let directory = WorkingDirectory::own();
     let before = Place::own().ok();
@@ -72,6 +77,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
         caller: caller.as_ref(),
         place: origin.as_ref(),
         is_command: &is_command,
+        deadline: &deadline,
     };
     match opening.open(handle, request) {
         Ok(Stay::WithCaller) => Ok(()),
@@ -206,17 +212,20 @@ struct Opening<'o> {
     place: Option<&'o Place>,
     /// Whether the session is a command in that one, as soon as the policy was read that says so.
     is_command: &'o Cell<Option<bool>>,
+    /// The time by which it is open, as long as neither the account nor the policy is known.
+    deadline: &'o Deadline,
 }
 
 impl<'o> Opening<'o> {
     fn open(self, handle: &mut PamHandle, request: Request) -> Result<Stay, Refusal> {
         // Whatever comes of it, the handle has it no more.
         let password = password::take(handle, &request.user);
-        let login = account(request)?;
-        if !self.arguments.observe && self.join(handle, &login)? {
+        let login = account(request, self.deadline)?;
+        let deadline = &self.deadline.of_total(total_time(&login, DEADLINE));
+        if !self.arguments.observe && self.join(handle, &login, deadline)? {
             return Ok(Stay::Here);
         }
-        match judge(login, self.arguments, self.is_command)? {
+        match judge(login, self.arguments, self.is_command, deadline)? {
             Judgement::Exempt(planned) => self.give_hosts_view(handle, &planned),
             Judgement::LeftAlone(login) => self.stay(handle, &login),
             Judgement::Apply(planned) => {
@@ -285,27 +294,40 @@ impl<'o> Opening<'o> {
 
     /// Joins the namespace of the user's other logins without reading the policy, where nothing has changed
     /// since one of them.
-    fn join(self, handle: &mut PamHandle, login: &Login) -> Result<bool, Refusal> {
+    fn join(
+        self,
+        handle: &mut PamHandle,
+        login: &Login,
+        deadline: &Deadline,
+    ) -> Result<bool, Refusal> {
         // Otherwise the policy is read, and whatever is wrong is found again on the way.
         let Ok(Some(runtime)) = Runtime::find() else {
             return Ok(false);
         };
-        let Ok(Some(summary)) = cached_plan::find(&runtime, login, &self.arguments.source) else {
+        let Ok(Some(summary)) =
+            cached_plan::find(&runtime, login, &self.arguments.source, deadline)
+        else {
             return Ok(false);
         };
         // A namespace may be pinned from there since the policy was another one.
         if summary.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
             return Ok(false);
         }
+        let deadline = &deadline.of_total(total_time(login, summary.deadline));
         self.is_command.set(Some(summary.inherits));
         threads::permit(self.arguments.threads)?;
-        let subject = subject_of(login, summary.helpers(), None)?;
+        let subject = subject_of(login, summary.helpers(), None, deadline)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
-        let Ok(Some(joined)) =
-            join::join(runtime, login, &summary.plan, self.directory, self.place)
-                .inspect_err(|error| log::debug!("{error}"))
-        else {
+        let Ok(Some(joined)) = join::join(
+            runtime,
+            login,
+            &summary.plan,
+            self.directory,
+            self.place,
+            deadline,
+        )
+        .inspect_err(|error| log::debug!("{error}")) else {
             return Ok(false);
         };
         let session = with_hooks(self.show(command, joined, login)?, &summary, &subject)?;
@@ -342,7 +364,12 @@ impl<'o> Opening<'o> {
     ) -> Result<(), Refusal> {
         let PlannedLogin { login, plan, .. } = planned;
         let summary = PlanSummary::of(planned);
-        let subject = subject_of(login, plan.helpers(), password)?;
+        let subject = subject_of(
+            login,
+            plan.helpers(),
+            password,
+            &self.deadline.of_total(total_time(login, summary.deadline)),
+        )?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
         let created = join::join_or_create(PlannedSession {
@@ -418,7 +445,16 @@ fn with_hooks(
         true => hooks::prepare(&summary.inits, &session.paths, subject),
         false => Ok(()),
     };
-    match prepared.and_then(|()| hooks::open(&summary.hooks, subject)) {
+    let late = |errno| {
+        let reason = "it has taken longer than settings.deadline says";
+        Error::from_errno("open", "the session", errno).because(reason)
+    };
+    // The last look: from here on the session is open.
+    let in_time = || subject.deadline.check().map_err(late);
+    match prepared
+        .and_then(|()| hooks::open(&summary.hooks, subject))
+        .and_then(|()| in_time())
+    {
         Ok(()) => Ok(session),
         Err(error) => {
             session.roll_back();
@@ -485,12 +521,17 @@ fn report(session: &SessionNamespace, login: &Login) {
     log::info!("session of {user} by {service}: {verb} {namespace}{paths}{caller}");
 }
 
-/// Whether the session is to be root's. An account database that does not answer knows root by this name.
+/// Whether the session is to be root's. Root is known by this name, whether the account database answers or not.
 pub(super) fn is_for_root(handle: &PamHandle) -> bool {
     request(handle).is_ok_and(|request| {
-        let is_named_so = request.user == "root";
-        Login::of_account(request).map_or(is_named_so, |login| login.uid == 0)
+        let deadline = &Deadline::after(OF_ROOT);
+        let is_roots = |request| Login::of_account_until(deadline, request).is_ok_and(is_root);
+        request.user == "root" || is_roots(request)
     })
+}
+
+fn is_root(login: Login) -> bool {
+    login.uid == 0
 }
 
 /// Whether this handle has opened a session for the user and the process is still in its namespace, as
@@ -503,8 +544,8 @@ fn is_open(handle: &PamHandle, user: &str) -> bool {
     })
 }
 
-fn account(request: Request) -> Result<Login, Refusal> {
-    Login::of_account(request).map_err(|unknown| match unknown {
+fn account(request: Request, deadline: &Deadline) -> Result<Login, Refusal> {
+    Login::of_account_until(deadline, request).map_err(|unknown| match unknown {
         Unknown::Fault(error) => error.into(),
         Unknown::User(error) => Refusal {
             code: PamResultCode::PAM_USER_UNKNOWN,

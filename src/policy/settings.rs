@@ -29,11 +29,16 @@ pub struct Settings {
     pub elsewhere: Elsewhere,
     /// Services that run a command in somebody's session, which finds the caller's directories.
     pub inherit: Vec<Glob>,
+    /// The time that opening a session may take in all.
+    pub deadline: Duration,
     /// The time for which a shared namespace is kept in which nothing runs any more; zero: not at all.
     pub linger: Duration,
     /// The most that all views in memory hold together before namespaces are ended in which nothing runs.
     pub memory: Size,
 }
+
+/// `settings.deadline` where no file says otherwise, and until a policy is read.
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// `settings.linger` where no file says otherwise.
 pub const LINGER: Duration = Duration::from_secs(10 * 60);
@@ -93,6 +98,7 @@ impl Default for Settings {
             store: AbsPath::default_store(),
             elsewhere: Elsewhere::Cover,
             inherit: INHERITING.iter().map(|name| Glob::literal(name)).collect(),
+            deadline: DEADLINE,
             linger: LINGER,
             memory: MEMORY,
         }
@@ -143,11 +149,36 @@ impl Settings {
         self.inherit
             .extend(fields.words("add_inherit").into_iter().flatten());
         replace(
+            &mut self.deadline,
+            fields.word("deadline").map(|Deadline(time)| time),
+        );
+        replace(
             &mut self.linger,
             fields.word("linger").map(|Linger(time)| time),
         );
         replace(&mut self.memory, fields.word("memory"));
         fields.finish();
+    }
+}
+
+/// `settings.deadline`: a length of time from [`Deadline::LEAST`] to [`Deadline::MOST`].
+struct Deadline(Duration);
+
+impl Deadline {
+    /// In less, a busy machine would refuse logins that lack nothing.
+    const LEAST: Duration = Duration::from_secs(1);
+
+    /// Services give up a login that takes longer.
+    const MOST: Duration = Duration::from_secs(600);
+}
+
+impl Word for Deadline {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let time = Duration::parse(text)?;
+        match (Self::LEAST..=Self::MOST).contains(&time) {
+            true => Ok(Self(time)),
+            false => Err(Fault::new("a deadline is a time from \"1s\" to \"10m\"")),
+        }
     }
 }
 

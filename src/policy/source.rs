@@ -4,6 +4,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::report::Report;
 pub use super::text::LIMIT;
 use crate::error::Error;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::file::{self, TrustedDirectory, Version};
 use crate::kernel::fs::walk::Trust;
 use std::sync::Arc;
@@ -67,14 +68,15 @@ impl Source {
         if *self == Self::System {
             paths.extend(drop_in_paths());
         }
-        paths.iter().map(|path| watch(path)).collect()
+        let deadline = &Deadline::none();
+        paths.iter().map(|path| watch(path, deadline)).collect()
     }
 }
 
 /// A file that decides what a plan says, as it is now.
 #[must_use]
-pub(crate) fn watch(path: &str) -> Watched {
-    (path.to_owned(), Version::of(path))
+pub(crate) fn watch(path: &str, deadline: &Deadline) -> Watched {
+    (path.to_owned(), Version::until(deadline, path))
 }
 
 type Fetched = Result<File, (String, Error)>;

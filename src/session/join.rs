@@ -14,12 +14,14 @@ use super::runtime::Runtime;
 use super::runtime_directory::{self, Outdated};
 use crate::apply::{self, SessionGuard};
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::init;
 use crate::kernel::mount::volume::Opening;
 use crate::kernel::namespace::check_capabilities;
 use crate::login::Login;
 use crate::plan::{PlanDigest, Sharing};
+use std::time::Instant;
 
 /// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
 ///
@@ -32,11 +34,12 @@ pub fn join(
     plan: &PlanDigest,
     directory: &WorkingDirectory,
     place: Option<&Place>,
+    deadline: &Deadline,
 ) -> Result<Option<SessionNamespace>> {
     let origin = Origin::of(runtime, place)?;
     origin.remove_killed(login.uid);
     match origin.key(login.uid, plan) {
-        Some(key) => origin.join_unless_changing(&key, login, directory),
+        Some(key) => origin.join_unless_changing(&key, (login, directory), deadline),
         None => Ok(None),
     }
 }
@@ -112,26 +115,36 @@ impl Origin {
         let PlannedSession {
             login, directory, ..
         } = session;
+        let deadline = &session.subject.deadline;
         let total_timeout = session.plan.total_timeout();
+        let most = deadline.share();
+        let began = Instant::now();
         for _ in 0..lock::tries(total_timeout) {
+            if most.is_some_and(|most| began.elapsed() > most) {
+                break;
+            }
             let Some(lock) = Lock::to_join(&self.runtime, login.uid)? else {
                 lock::pause();
                 continue;
             };
-            if let Some(session) = self.join(key, login, directory, Outdated::LeftAlone)? {
+            if let Some(session) =
+                self.join(key, (login, directory), (Outdated::LeftAlone, deadline))?
+            {
                 return Ok(Found::Joined(Box::new(session)));
             }
             let Some(lock) = lock.upgraded(login.uid)? else {
                 lock::pause();
                 continue;
             };
-            if let Some(session) = self.join(key, login, directory, Outdated::Renewed)? {
+            if let Some(session) =
+                self.join(key, (login, directory), (Outdated::Renewed, deadline))?
+            {
                 return Ok(Found::Joined(Box::new(session)));
             }
             self.remove_outdated(key)?;
             return Ok(Found::Nothing(lock));
         }
-        Err(lock::held(&login.uid.to_string(), total_timeout))
+        Err(lock::held(&login.uid.to_string(), began.elapsed()))
     }
 
     /// Takes away the pin whose name a new namespace gets. Other pins of the user are the collector's: a login looks
@@ -160,11 +173,11 @@ impl Origin {
     fn join_unless_changing(
         &self,
         key: &PinKey,
-        login: &Login,
-        directory: &WorkingDirectory,
+        (login, directory): (&Login, &WorkingDirectory),
+        deadline: &Deadline,
     ) -> Result<Option<SessionNamespace>> {
         match Lock::to_join(&self.runtime, login.uid)? {
-            Some(_lock) => self.join(key, login, directory, Outdated::LeftAlone),
+            Some(_lock) => self.join(key, (login, directory), (Outdated::LeftAlone, deadline)),
             None => Ok(None),
         }
     }
@@ -174,14 +187,13 @@ impl Origin {
     fn join(
         &self,
         key: &PinKey,
-        login: &Login,
-        directory: &WorkingDirectory,
-        outdated: Outdated,
+        (login, directory): (&Login, &WorkingDirectory),
+        (outdated, deadline): (Outdated, &Deadline),
     ) -> Result<Option<SessionNamespace>> {
         let Some(bound) = Bound::find(&self.runtime, key)? else {
             return Ok(None);
         };
-        let Some(mut record) = self.joinable(&bound, key, login)? else {
+        let Some(mut record) = self.joinable(&bound, key, login, deadline)? else {
             return Ok(None);
         };
         // Before the thread is inside, and with the lock held: the collector has looked before.
@@ -247,11 +259,12 @@ impl Origin {
         bound: &Bound,
         key: &PinKey,
         login: &Login,
+        deadline: &Deadline,
     ) -> Result<Option<NamespaceRecord>> {
         let record = NamespaceRecord::read(&self.runtime, bound.inode())?;
         let fits = |record: &NamespaceRecord| {
             let same = bound.is_of(record) && record.pin.as_ref() == Some(key);
-            same && is_of_account(record, login) && record.is_up_to_date()
+            same && is_of_account(record, login) && record.is_up_to_date(deadline)
         };
         Ok(record.filter(fits))
     }

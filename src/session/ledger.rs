@@ -7,10 +7,12 @@ use super::runtime::{PATH, Runtime};
 use super::store_use::note_use;
 use crate::apply::OwnRuntimeDirectory;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
+use crate::kernel::fs::asker::Asker;
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
 use crate::kernel::fs::identity::FileIdentity;
-use crate::kernel::fs::unseen;
+use crate::kernel::fs::{reach, unseen};
 use crate::kernel::mount::volume::Volume;
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
@@ -253,8 +255,8 @@ impl Shown {
     /// Whether the path still leads to it, in the form that it was given: a namespace that shows another one is
     /// of no use to a new login.
     #[must_use]
-    fn is_there(&self) -> bool {
-        match rustix::fs::stat(self.path.as_str()) {
+    fn is_there(&self, asker: &Asker) -> bool {
+        match reach::status(asker, self.path.as_str()) {
             Ok(status) => {
                 let same = FileIdentity::of(&status) == self.identity();
                 same && self.form.is_none_or(|form| Form::of(&status) == form)
@@ -276,11 +278,13 @@ pub fn has_own_root(paths: &[ViewPath]) -> bool {
 impl NamespaceRecord {
     /// Whether all that appears in it is still there, and nothing else would appear in a new one.
     #[must_use]
-    pub fn is_up_to_date(&self) -> bool {
+    pub fn is_up_to_date(&self, deadline: &Deadline) -> bool {
+        let asker = &Asker::until(deadline);
         let mut shown = self.instances.iter().chain(&self.sources);
-        let is_missing = |path: &ViewPath| rustix::fs::stat(path.as_str()).is_err();
-        let kept = Found::are_current(&self.kept, self.uid);
-        let there = kept && shown.all(Shown::is_there) && self.missing.iter().all(is_missing);
+        let is_missing = |path: &ViewPath| reach::status(asker, path.as_str()).is_err();
+        let kept = Found::are_current_by(&self.kept, self.uid, asker);
+        let is_there = |shown: &Shown| shown.is_there(asker);
+        let there = kept && shown.all(is_there) && self.missing.iter().all(is_missing);
         there && self.volumes.iter().all(Volume::is_served)
     }
 

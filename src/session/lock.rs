@@ -116,7 +116,7 @@ impl Lock {
             }
             pause();
         }
-        Err(held(name, Duration::ZERO))
+        Err(held(name, Duration::from_secs(2)))
     }
 
     fn ask(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Option<Self>> {
@@ -166,11 +166,12 @@ pub fn tries(longer: Duration) -> u32 {
     TRIES.saturating_add(more.unwrap_or(0))
 }
 
-/// Says that the lock `name` was held at each of [`tries`].
+/// Says that the lock `name` was held whenever it was asked for, for `time`.
 #[must_use]
-pub fn held(name: &str, longer: Duration) -> Error {
-    let seconds = longer.as_secs().saturating_add(2);
-    let reason = format!("another process has held it for {seconds} seconds");
+pub fn held(name: &str, time: Duration) -> Error {
+    let tenths = time.as_millis().div_euclid(100);
+    let (seconds, tenths) = (tenths.div_euclid(10), tenths.rem_euclid(10));
+    let reason = format!("another process has held it for {seconds}.{tenths} seconds");
     failed(name, Errno::WOULDBLOCK).because(reason)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::apply::Subject;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::process::credentials::Credentials;
 use crate::kernel::process::secret::Secret;
@@ -19,9 +20,10 @@ pub fn subject_of<'s, 'h>(
     login: &'s Login,
     mut helpers: impl Iterator<Item = &'h Helper>,
     password: Option<&'s Secret>,
+    deadline: &Deadline,
 ) -> Result<Subject<'s>> {
     let groups = if helpers.any(|helper| helper.run_as == RunAs::User) {
-        groups_of(login)?
+        groups_of(login, deadline)?
     } else {
         vec![login.gid]
     };
@@ -37,10 +39,11 @@ pub fn subject_of<'s, 'h>(
             groups,
         },
         password,
+        deadline: deadline.clone(),
     })
 }
 
-fn groups_of(login: &Login) -> Result<Vec<u32>> {
-    let groups = supplementary(&login.user, Gid::from_raw(login.gid))?;
+fn groups_of(login: &Login, deadline: &Deadline) -> Result<Vec<u32>> {
+    let groups = supplementary(deadline, &login.user, Gid::from_raw(login.gid))?;
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }

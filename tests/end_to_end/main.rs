@@ -54,6 +54,7 @@ mod runtime_directories;
 mod sandbox;
 mod shared;
 mod shown;
+mod silent;
 mod ssh;
 mod su;
 mod sudoedit;

@@ -1,6 +1,7 @@
 //! Facts about a login, also when the account database is not what it should be.
 
 use crate::own::*;
+use pam_jns::kernel::deadline::Deadline;
 use pam_jns::login::{Login, Needs, Request, Unknown};
 use pam_jns::plan::{Helper, RunAs};
 use pam_jns::session::subject_of;
@@ -69,7 +70,7 @@ fn all_groups_are_asked_for_where_the_user_runs_a_program() {
                 timeout: Duration::from_secs(1),
             };
             let helpers: Vec<_> = run_as.iter().map(helper).collect();
-            let subject = subject_of(&login, helpers.iter(), None).unwrap();
+            let subject = subject_of(&login, helpers.iter(), None, &Deadline::none()).unwrap();
             assert_eq!(subject.credentials.groups, groups, "{run_as:?}");
         }
     });

@@ -3,6 +3,7 @@
 use crate::own::*;
 use nix::mount::MsFlags;
 use pam_jns::apply::{Applied, read_fstab};
+use pam_jns::kernel::deadline::Deadline;
 use pam_jns::kernel::fs::walk::Trust;
 use pam_jns::login::{Accounts, GroupName, Login, SessionId};
 use pam_jns::plan::Plan;
@@ -69,7 +70,7 @@ fn tabled(fstab: &str) -> Plan {
     directory("/mnt/etc", 0o755, 0);
     file("/mnt/etc/fstab", fstab);
     let mut plan = planned("fstab = \"/mnt/etc/fstab\"\n");
-    read_fstab(&mut plan, Trust::Root).unwrap();
+    read_fstab(&mut plan, Trust::Root, &Deadline::none()).unwrap();
     plan
 }
 

@@ -3,6 +3,7 @@
 use crate::own::*;
 use nix::mount::MsFlags;
 use pam_jns::apply::Applied;
+use pam_jns::kernel::deadline::Deadline;
 use pam_jns::kernel::fs::entries::Found;
 use pam_jns::plan::Plan;
 use pam_jns::policy::value::{Propagation, Size};
@@ -26,7 +27,7 @@ fn private_keeping(keep: &[&str]) -> Plan {
 
 /// Whether the session of this plan shows the same as a new one would.
 fn is_current(applied: &Applied) -> bool {
-    Found::are_current(&applied.kept, USER)
+    Found::are_current(&applied.kept, USER, &Deadline::none())
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::accounts::{Machine, alice, bob, root};
 use pam_jns::cli::import;
+use pam_jns::kernel::deadline::Deadline;
 use pam_jns::kernel::mount::mount_table;
 use pam_jns::plan::{Fstab, Plan};
 use pam_jns::policy::{Diagnostics, Policy};
@@ -78,7 +79,7 @@ pub fn mount_table(bytes: &[u8]) {
 /// What can be read as a record is one, and can be asked what it stands for.
 pub fn records(bytes: &[u8]) {
     if let Some(record) = record::<NamespaceRecord>(bytes) {
-        let _ = (record.is_up_to_date(), record.is_whole());
+        let _ = (record.is_up_to_date(&Deadline::none()), record.is_whole());
     }
     let _ = record::<SessionRecord>(bytes);
 }

@@ -8,7 +8,7 @@ use crate::apply::session_view::SessionView;
 use crate::apply::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Draft, Form, Publication};
-use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search};
+use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search, Unwanted};
 use crate::kernel::fs::unseen::status_of_entry;
 use crate::kernel::fs::walk::{self, Trust, file_type};
 use crate::kernel::mount::{self, Extent, Preparation};
@@ -57,8 +57,13 @@ pub(super) fn keep_entries<'p>(
     let mut seen = BTreeSet::new();
     for names in from.keep {
         let search = names
-            .search(covered, owners(from.view.context))
+            .search(
+                covered.as_parent(),
+                owners(from.view.context),
+                from.view.context.walker.asker(),
+            )
             .map_err(|errno| Error::from_errno("look for entries in", &covered.path, errno))?;
+        from.refuse_silent(&search)?;
         from.note_unwanted(names, &search, findings);
         let mut entries = Vec::new();
         for name in search.names {
@@ -93,7 +98,8 @@ impl<'p> KeptFrom<'_, 'p> {
     fn open(&self, name: String, findings: &mut Findings) -> Result<Option<OpenedEntry>> {
         let covered = self.covered.place;
         let path = format!("{}/{name}", covered.path);
-        let found = owners(self.view.context).find(covered, &name);
+        let context = self.view.context;
+        let found = owners(context).find(covered.as_parent(), &name, context.walker.asker());
         match found.map_err(|errno| Error::from_errno("open", &path, errno))? {
             None => Ok(None),
             Some(Ok((descriptor, status))) => Ok(Some(OpenedEntry {
@@ -123,6 +129,18 @@ impl<'p> KeptFrom<'_, 'p> {
                 false
             }
             Matches::TooMany => false,
+        }
+    }
+
+    /// Refuses the rule where an entry does not answer, unless it is optional: then the entry is not kept.
+    fn refuse_silent(&self, search: &Search) -> Result<()> {
+        let silent = |(_, unwanted): &&(String, Unwanted)| *unwanted == Unwanted::Silent;
+        match search.unwanted.iter().find(silent) {
+            Some((name, unwanted)) if !self.covered.step.optional => {
+                let path = format!("{}/{name}", self.covered.place.path);
+                Err(Error::new("keep", path, unwanted).silent())
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::apply;
 use crate::cli::account::Account;
 use crate::cli::arguments::Run;
 use crate::error::Error;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::file::read_trusting;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::user_namespace::Maps;
@@ -64,7 +65,7 @@ impl Prepared {
             Trust::User(_) => Trust::Root,
             caller @ (Trust::Root | Trust::Caller(_)) => caller,
         };
-        apply::read_fstab(&mut plan, trust)?;
+        apply::read_fstab(&mut plan, trust, &Deadline::none())?;
         if !has_rights() {
             refuse_without_rights(&plan)?;
         }

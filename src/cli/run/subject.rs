@@ -4,6 +4,7 @@ use super::prepared::Prepared;
 use crate::apply::Subject;
 use crate::cli::command::SERVICE;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::process::secret::Secret;
 use crate::session::subject_of;
@@ -18,7 +19,12 @@ pub const CALLER: Trust = Trust::Caller(0);
 /// The account database failed.
 pub fn subject<'c>(prepared: &'c Prepared, password: Option<&'c Secret>) -> Result<Subject<'c>> {
     if prepared.is_root {
-        return subject_of(&prepared.login, prepared.plan.helpers(), password);
+        return subject_of(
+            &prepared.login,
+            prepared.plan.helpers(),
+            password,
+            &Deadline::none(),
+        );
     }
     Ok(Subject {
         trust: CALLER,

@@ -21,6 +21,26 @@ pub enum Holders {
     Unknown,
 }
 
+impl Holders {
+    /// The number that stands for it between a process and its copy.
+    pub(in crate::kernel) fn number(self) -> u64 {
+        match self {
+            Self::Group => 0,
+            Self::Listed => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    /// The one that such a number stands for.
+    pub(in crate::kernel) fn of_number(number: u64) -> Self {
+        match number {
+            0 => Self::Group,
+            1 => Self::Listed,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Finds out who has the rights of the group bits of what `file` is open for, if only as a place (`O_PATH`);
 /// `status` is that of it.
 ///

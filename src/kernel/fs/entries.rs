@@ -1,12 +1,15 @@
 //! Entries of a directory that are meant by a name or a pattern, and how to know later whether the same are meant.
 
+use crate::kernel::deadline::Deadline;
+use crate::kernel::fs::asker::{Asker, Opened, Parent};
 use crate::kernel::fs::directory::{names, open_directory};
 use crate::kernel::fs::identity::FileIdentity;
-use crate::kernel::fs::unseen::status_of_entry;
-use crate::kernel::fs::walk::{self, file_type};
+use crate::kernel::fs::reach::reach;
+use crate::kernel::fs::unseen::is_substitute;
+use crate::kernel::fs::walk::file_type;
 use crate::kernel::fs::wildcard::{self, Token};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Dir, FileType, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -56,6 +59,8 @@ pub enum Unwanted {
     Foreign(u32),
     /// Not even root may look at it: a file system of a user's is mounted there (fuse(4)), or its program has ended.
     Closed,
+    /// It does not answer in its time.
+    Silent,
 }
 
 /// An entry that was opened (`O_PATH`), or why it is not to be had; nothing where there is none.
@@ -154,14 +159,19 @@ impl Names {
     /// # Errors
     ///
     /// The error number of openat(2) or getdents64(2): what is not there is no error.
-    pub fn search(&self, directory: impl AsFd, owners: Owners) -> Result<Search, Errno> {
+    pub(crate) fn search(
+        &self,
+        directory: Parent<'_>,
+        owners: Owners,
+        asker: &Asker,
+    ) -> Result<Search, Errno> {
         let mut search = Search::default();
         let matching = match self.single() {
             Some(name) => BTreeSet::from([name.to_owned()]),
-            None => self.matching(&directory, &mut search)?,
+            None => self.matching(directory.directory, &mut search)?,
         };
         for name in matching {
-            match owners.find(&directory, &name)? {
+            match owners.find(directory, &name, asker)? {
                 None => {}
                 Some(Err(unwanted)) => search.unwanted.push((name, unwanted)),
                 Some(Ok(_)) if search.names.len() < MOST_MATCHES => search.names.push(name),
@@ -213,20 +223,30 @@ impl Owners {
     /// # Errors
     ///
     /// The error number of openat(2) or fstat(2).
-    pub fn find(self, directory: impl AsFd, name: &str) -> Result<Judged, Errno> {
-        let opened = walk::open_entry(&directory, name).and_then(|entry| {
-            let status = match self {
-                // A file system of the user's own is theirs, whether or not it lets root look at it.
-                Self::RootAnd(uid) => status_of_entry(&directory, name, &entry, uid)?,
-                Self::All => rustix::fs::fstat(&entry)?,
-            };
-            Ok((entry, status))
-        });
-        match opened {
+    pub(crate) fn find(
+        self,
+        directory: Parent<'_>,
+        name: &str,
+        asker: &Asker,
+    ) -> Result<Judged, Errno> {
+        // A file system of the user's own is theirs, whether or not it lets root look at it.
+        let uid = match self {
+            Self::RootAnd(uid) => uid,
+            Self::All => rustix::process::geteuid().as_raw(),
+        };
+        match asker.open_entry(directory, name, uid) {
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::ACCESS | Errno::NOTCONN) => Ok(Some(Err(Unwanted::Closed))),
+            Err(Errno::TIMEDOUT) if asker.deadline().left().is_some() => {
+                Ok(Some(Err(Unwanted::Silent)))
+            }
             Err(errno) => Err(errno),
-            Ok((entry, status)) => Ok(Some(self.judge(&status).map(|()| (entry, status)))),
+            Ok(opened) if self == Self::All && is_substitute(&opened.status) => {
+                Ok(Some(Err(Unwanted::Closed)))
+            }
+            Ok(Opened {
+                descriptor, status, ..
+            }) => Ok(Some(self.judge(&status).map(|()| (descriptor, status)))),
         }
     }
 
@@ -257,33 +277,43 @@ impl Found {
     /// Whether of `all` the same is found now, for the user `uid`. A directory is opened once for what stands one behind
     /// the other in `all`.
     #[must_use]
-    pub fn are_current(all: &[Self], uid: u32) -> bool {
+    pub fn are_current(all: &[Self], uid: u32, deadline: &Deadline) -> bool {
+        Self::are_current_by(all, uid, &Asker::until(deadline))
+    }
+
+    /// Whether it is so, as `asker` finds.
+    #[must_use]
+    pub(crate) fn are_current_by(all: &[Self], uid: u32, asker: &Asker) -> bool {
         let in_one = all.chunk_by(|one, next| one.directory == next.directory);
-        let are_there = |found: &[Self]| Self::are_in_one(found, Owners::RootAnd(uid));
+        let are_there = |found: &[Self]| Self::are_in_one(found, Owners::RootAnd(uid), asker);
         in_one.into_iter().all(|found| are_there(found) == Ok(true))
     }
 
     /// Whether of `all`, which are of one directory, the same is found now.
-    fn are_in_one(all: &[Self], owners: Owners) -> Result<bool, Errno> {
+    fn are_in_one(all: &[Self], owners: Owners, asker: &Asker) -> Result<bool, Errno> {
         let path = all.first().map_or("", |first| &first.directory);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let directory = reach(asker, path)?;
         for found in all {
-            if found.look_again(&directory, owners)? != found.entries {
+            if found.look_again(directory.as_parent(), owners, asker)? != found.entries {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn look_again(&self, directory: &OwnedFd, owners: Owners) -> Result<Vec<Entry>, Errno> {
+    fn look_again(
+        &self,
+        directory: Parent<'_>,
+        owners: Owners,
+        asker: &Asker,
+    ) -> Result<Vec<Entry>, Errno> {
         let names = match self.names.single() {
             Some(name) => vec![name.to_owned()],
-            None => self.names.search(directory, owners)?.names,
+            None => self.names.search(directory, owners, asker)?.names,
         };
         let mut entries = Vec::new();
         for name in names {
-            if let Some(Ok((_, status))) = owners.find(directory, &name)? {
+            if let Some(Ok((_, status))) = owners.find(directory, &name, asker)? {
                 entries.push(Entry::new(&name, &status));
             }
         }
@@ -308,6 +338,7 @@ impl fmt::Display for Unwanted {
             Self::Link => f.write_str("it is a symbolic link"),
             Self::Foreign(uid) => write!(f, "it belongs to uid {uid}, not to root or the user"),
             Self::Closed => f.write_str("root may not look at it, as in a user's file system"),
+            Self::Silent => f.write_str("it does not answer"),
         }
     }
 }
@@ -385,7 +416,14 @@ mod tests {
         std::os::unix::fs::symlink("x0000", scratch.path().join("x")).unwrap();
         let directory = std::fs::File::open(scratch.path()).unwrap();
         let found = names("x*")
-            .search(&directory, Owners::RootAnd(uid))
+            .search(
+                Parent {
+                    directory: directory.as_fd(),
+                    asked: None,
+                },
+                Owners::RootAnd(uid),
+                &Asker::default(),
+            )
             .unwrap();
         assert_eq!((found.names.len(), found.more), (MOST_MATCHES, 3));
         assert_eq!(found.names.first().map(String::as_str), Some("x0000"));

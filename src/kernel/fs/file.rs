@@ -2,8 +2,11 @@
 //! own, written whole or not at all.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
+use crate::kernel::fs::asker::{Asker, Reached};
 use crate::kernel::fs::directory::{sorted_names, temporary_name};
-use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
+use crate::kernel::fs::reach;
+use crate::kernel::fs::walk::{Place, Trust, Walker, file_type, open_below};
 use crate::kernel::process::limits::without_size_limit;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
@@ -29,17 +32,33 @@ pub fn read_trusted(path: &str, limit: usize) -> Result<Vec<u8>> {
 ///
 /// As [`read_trusted`].
 pub fn read_trusting(trust: Trust, path: &str, limit: usize) -> Result<Vec<u8>> {
-    let (directory, name) = TrustedDirectory::holding(trust, path)?;
+    read_trusting_until(&Deadline::none(), trust, path, limit)
+}
+
+/// Reads a file as [`read_trusting`] does, and waits for it until the deadline at most.
+///
+/// # Errors
+///
+/// As [`read_trusting`]; or its file system does not answer ([`Error::is_silent`]).
+pub(crate) fn read_trusting_until(
+    deadline: &Deadline,
+    trust: Trust,
+    path: &str,
+    limit: usize,
+) -> Result<Vec<u8>> {
+    let walker = Walker::new(trust)?.until(deadline);
+    let (directory, name) = TrustedDirectory::of(walker, trust, path)?;
     directory.read(name, limit)
 }
 
 /// A directory that is trusted, as is everything on the way to it: opened once, however many files in it are read.
 #[derive(Debug)]
 pub struct TrustedDirectory {
-    descriptor: Rc<OwnedFd>,
+    place: Reached,
     /// Its path, for messages.
     path: String,
     trust: Trust,
+    asker: Asker,
 }
 
 impl TrustedDirectory {
@@ -50,9 +69,14 @@ impl TrustedDirectory {
     ///
     /// It is missing (`is_missing()`), not trusted, or cannot be opened.
     pub fn holding(trust: Trust, path: &str) -> Result<(Self, &str)> {
-        let (parent, name) = Walker::new(trust)?.open_parent(path, &[])?;
+        Self::of(Walker::new(trust)?, trust, path)
+    }
+
+    fn of(walker: Walker, trust: Trust, path: &str) -> Result<(Self, &str)> {
+        let (parent, name) = walker.open_parent(path, &[])?;
         let directory = Self {
-            descriptor: parent.descriptor,
+            place: reached(parent),
+            asker: walker.asker().clone(),
             path: path.strip_suffix(name).unwrap_or(path).to_owned(),
             trust,
         };
@@ -68,9 +92,13 @@ impl TrustedDirectory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let (descriptor, _) = self.open(name, flags, FileType::Directory)?;
         Ok(Self {
-            descriptor: Rc::new(descriptor),
+            place: Reached {
+                descriptor: Rc::new(descriptor),
+                asked: None,
+            },
             path: format!("{}{name}/", self.path),
             trust: self.trust,
+            asker: self.asker.clone(),
         })
     }
 
@@ -80,7 +108,7 @@ impl TrustedDirectory {
     ///
     /// It cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
-        let listed = Dir::read_from(&self.descriptor).and_then(sorted_names);
+        let listed = Dir::read_from(&self.place.descriptor).and_then(sorted_names);
         listed.map_err(|errno| failed(self.path.trim_end_matches('/'), errno))
     }
 
@@ -112,11 +140,12 @@ impl TrustedDirectory {
     fn open(&self, name: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {
         let path = &format!("{}{name}", self.path);
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.descriptor, name, flags, Mode::empty());
+        let opened = self.asker.open_file(self.place.as_parent(), name, flags);
         let file = opened.map_err(|errno| match errno {
             Errno::LOOP => Error::new("read", path, "it is a symbolic link"),
             Errno::NOTDIR => Error::new("read", path, "it is not a directory"),
             Errno::NXIO => Error::new("read", path, "it is a socket, not a regular file"),
+            Errno::TIMEDOUT => failed(path, errno).because("it does not answer").silent(),
             errno => failed(path, errno),
         })?;
         let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
@@ -126,6 +155,13 @@ impl TrustedDirectory {
         };
         vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
         Ok((file, status))
+    }
+}
+
+fn reached(place: Place) -> Reached {
+    Reached {
+        asked: (!place.answers()).then_some(place.status),
+        descriptor: place.descriptor,
     }
 }
 
@@ -203,7 +239,17 @@ impl Version {
     /// Reads the version of the file or directory at `path`; nothing where there is none that can be seen.
     #[must_use]
     pub fn of(path: &str) -> Option<Self> {
-        let status = rustix::fs::stat(path).ok()?;
+        Self::until(&Deadline::none(), path)
+    }
+
+    /// Reads it as [`Version::of`] does, and waits for it until the deadline at most. What lies in `/etc` every program of
+    /// a login has read before.
+    #[must_use]
+    pub(crate) fn until(deadline: &Deadline, path: &str) -> Option<Self> {
+        let status = match path.starts_with("/etc/") {
+            true => rustix::fs::stat(path).ok()?,
+            false => reach::status(&Asker::until(deadline), path).ok()?,
+        };
         Some(Self {
             device: status.st_dev,
             inode: status.st_ino,

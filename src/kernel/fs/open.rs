@@ -39,7 +39,8 @@ pub(crate) fn find_directory(parent: impl AsFd, name: &str) -> Result<OwnedFd, E
 }
 
 /// The flags that open a place which is not to be read, and never where a link leads.
-const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(in crate::kernel) const PLACE: OFlags =
+    OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a file below `parent`, a directory of root's own. A link on the way is an error, whoever made it.
 ///

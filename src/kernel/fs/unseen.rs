@@ -49,6 +49,12 @@ pub(crate) fn status_of_entry(
     Ok(status)
 }
 
+/// Whether a status is one that was made for what cannot be looked at ([`status_of_entry`]).
+#[must_use]
+pub(crate) fn is_substitute(status: &Stat) -> bool {
+    status.st_ino == INODE
+}
+
 /// Whether an open file is the one that is known by that.
 ///
 /// # Errors

@@ -3,10 +3,12 @@
 //! twice.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
+use crate::kernel::fs::asker::{Asker, Facts, Opened, Parent};
 use crate::kernel::fs::form::{Form, Writer};
 pub(crate) use crate::kernel::fs::open::{find_directory, open_below, open_entry};
-use crate::kernel::fs::unseen::{self, is_closed_fuse, status_of_entry};
+use crate::kernel::fs::unseen::{self, is_closed_fuse};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -62,6 +64,8 @@ pub struct Place {
     pub status: Stat,
     /// Whether it is, or lies below, a directory that the user owns.
     theirs: bool,
+    /// The facts about it that were asked when it was opened, where its file system may not answer.
+    asked: Option<Rc<Facts>>,
 }
 
 /// A mount that will stand at a path of the session's view although the caller cannot see it yet.
@@ -78,6 +82,7 @@ pub struct Cover {
 pub struct Walker {
     root: Place,
     trust: Trust,
+    asker: Asker,
 }
 
 impl Place {
@@ -91,6 +96,27 @@ impl Place {
     #[must_use]
     pub(crate) fn is_users(&self) -> bool {
         self.theirs
+    }
+
+    /// Whether its file system answers whatever it is asked.
+    #[must_use]
+    pub(crate) fn answers(&self) -> bool {
+        self.asked.is_none()
+    }
+
+    /// The flags of the mount that it is on, as statfs(2) has them, where its file system may not answer.
+    #[must_use]
+    pub(crate) fn mount_flags(&self) -> Option<u64> {
+        self.asked.as_ref().map(|facts| facts.mount_flags)
+    }
+
+    /// As a directory whose entries are opened.
+    #[must_use]
+    pub(crate) fn as_parent(&self) -> Parent<'_> {
+        Parent {
+            directory: self.as_fd(),
+            asked: self.asked.as_ref().map(|_| &self.status),
+        }
     }
 
     /// Whether somebody else than its owner and root may make entries in it.
@@ -133,8 +159,34 @@ impl Walker {
             path: String::new(),
             status,
             theirs: false,
+            // Without its own root directory, no machine has a login.
+            asked: None,
         };
-        Ok(Self { root, trust })
+        Ok(Self {
+            root,
+            trust,
+            asker: Asker::default(),
+        })
+    }
+
+    /// Walks until the deadline, and waits for no file system longer.
+    #[must_use]
+    pub fn until(self, deadline: &Deadline) -> Self {
+        let asker = Asker::until(deadline);
+        Self { asker, ..self }
+    }
+
+    /// Walks by what another one has found out.
+    #[must_use]
+    pub(crate) fn asking(self, asker: &Asker) -> Self {
+        let asker = asker.clone();
+        Self { asker, ..self }
+    }
+
+    /// How it opens entries.
+    #[must_use]
+    pub(crate) fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// A walker from the root directory of a mount that nobody sees yet.
@@ -145,20 +197,41 @@ impl Walker {
     pub fn within(root: Rc<OwnedFd>, trust: Trust) -> Result<Self> {
         let status = rustix::fs::fstat(&root)
             .map_err(|errno| Error::from_errno("examine", "the new root directory", errno))?;
+        Ok(Self::below(root, status, trust))
+    }
+
+    fn below(root: Rc<OwnedFd>, status: Stat, trust: Trust) -> Self {
         let root = Place {
             descriptor: root,
             path: String::new(),
             status,
             theirs: is_users(trust, &status),
+            asked: None,
         };
-        Ok(Self { root, trust })
+        Self {
+            root,
+            trust,
+            asker: Asker::default(),
+        }
+    }
+
+    /// A walker from the root directory of a mount that nobody sees yet and that shows `place`, which this one has opened.
+    #[must_use]
+    pub(crate) fn within_copy(&self, root: Rc<OwnedFd>, place: &Place, trust: Trust) -> Self {
+        let mut walker = Self::below(root, place.status, trust);
+        walker.root.asked.clone_from(&place.asked);
+        walker.asker = self.asker.clone();
+        walker
     }
 
     /// A walker from the same root directory that trusts somebody else.
     #[must_use]
     pub(crate) fn trusting(&self, trust: Trust) -> Self {
-        let root = self.root.clone();
-        Self { root, trust }
+        Self {
+            root: self.root.clone(),
+            trust,
+            asker: self.asker.clone(),
+        }
     }
 
     /// Refuses a directory in which somebody who is not trusted could replace something.
@@ -190,6 +263,7 @@ impl Walker {
         let mut walk = Walk {
             asked: path,
             trust: self.trust,
+            asker: &self.asker,
             covers,
             trail: vec![self.root.clone()],
             ahead: names_reversed(path),
@@ -238,6 +312,7 @@ pub(crate) fn open_plainly(path: &str) -> Result<Place> {
         descriptor: Rc::new(descriptor),
         path: path.to_owned(),
         theirs: false,
+        asked: None,
     })
 }
 
@@ -256,6 +331,7 @@ fn names_reversed(path: &str) -> Vec<String> {
 struct Walk<'a> {
     asked: &'a str,
     trust: Trust,
+    asker: &'a Asker,
     covers: &'a [Cover],
     /// From the root directory to where the walk stands; never empty.
     trail: Vec<Place>,
@@ -280,7 +356,16 @@ impl Walk<'_> {
         if !here.is_directory() {
             return Err(self.failed(Errno::NOTDIR));
         }
-        let place = enter(here, name, self.trust).map_err(|errno| self.not_opened(here, errno))?;
+        if self.asker.deadline().check().is_err() {
+            return Err(Error::new(
+                "open",
+                self.asked,
+                "the time that the session has is up",
+            ));
+        }
+        let place = self
+            .enter(here, name)
+            .map_err(|errno| self.not_opened(here, name, errno))?;
         // The entry is judged when it is open: what its name leads to later makes no difference.
         self.judge(here, &place)?;
         self.is_safe &= here.is_safe_to_name_entries_of();
@@ -291,6 +376,25 @@ impl Walk<'_> {
         let seen = self.covered(place)?;
         self.trail.push(seen);
         Ok(())
+    }
+
+    /// Opens `name` in `parent` without following a link.
+    fn enter(&self, parent: &Place, name: &str) -> Result<Place, Errno> {
+        let opened = self
+            .asker
+            .open_entry(parent.as_parent(), name, self.trust.uid())?;
+        let Opened {
+            descriptor,
+            status,
+            asked,
+        } = opened;
+        Ok(Place {
+            descriptor: Rc::new(descriptor),
+            path: format!("{}/{name}", parent.path),
+            theirs: parent.theirs || is_users(self.trust, &status),
+            status,
+            asked: asked.map(Rc::new),
+        })
     }
 
     fn judge(&self, parent: &Place, entry: &Place) -> Result<()> {
@@ -307,9 +411,13 @@ impl Walk<'_> {
         }
         // The link that was judged is read by its descriptor, as the empty path does (readlink(2)): its name may be
         // another one's by now.
-        let target_bytes =
-            rustix::fs::readlinkat(link, "", Vec::new()).map_err(|errno| self.failed(errno))?;
-        let target = target_bytes.to_str().map_err(|_| {
+        let target_bytes = match &link.asked {
+            Some(facts) => facts.target.clone(),
+            None => rustix::fs::readlinkat(link, "", Vec::new())
+                .map_err(|errno| self.failed(errno))?
+                .into_bytes(),
+        };
+        let target = std::str::from_utf8(&target_bytes).map_err(|_| {
             Error::new(
                 "use",
                 self.asked,
@@ -328,12 +436,20 @@ impl Walk<'_> {
         let Some(cover) = self.covers.iter().rev().find(|c| c.path == place.path) else {
             return Ok(place);
         };
-        let status = match rustix::fs::fstat(&cover.root) {
+        let examined = match self.asker.answers(&cover.root) {
+            true => rustix::fs::fstat(&cover.root).map(|status| (status, None)),
+            false => self
+                .asker
+                .examine(&cover.root)
+                .map(|(status, facts)| (status, Some(Rc::new(facts)))),
+        };
+        let (status, asked) = match examined {
             // The root of a user's FUSE, closed to root (fuse(4)).
-            Err(Errno::ACCESS) => place.status,
+            Err(Errno::ACCESS) => (place.status, place.asked),
             known => known.map_err(|errno| self.failed(errno))?,
         };
         Ok(Place {
+            asked,
             descriptor: Rc::clone(&cover.root),
             theirs: place.theirs || is_users(self.trust, &status),
             status,
@@ -343,13 +459,22 @@ impl Walk<'_> {
 
     /// Explains why an entry of `here` cannot be opened. Of a directory of the user's that lets nobody but the user in, root
     /// knows nothing: the kernel asks neither CAP_DAC_OVERRIDE nor the server of a FUSE file system (fuse(4)).
-    fn not_opened(&self, here: &Place, errno: Errno) -> Error {
+    fn not_opened(&self, here: &Place, name: &str, errno: Errno) -> Error {
         let failed = self.failed(errno);
+        if errno == Errno::TIMEDOUT && self.asker.deadline().left().is_some() {
+            let silent = format!("{}/{name} does not answer", here.path);
+            return failed.because(silent).silent();
+        }
         let is_caller = matches!(self.trust, Trust::Caller(_));
         if is_caller || errno != Errno::ACCESS || !here.theirs {
             return failed;
         }
-        match is_closed_fuse(here) {
+        // One that may not answer has told by its status that it lets nobody in.
+        let is_closed = match here.answers() {
+            true => is_closed_fuse(here),
+            false => unseen::is_substitute(&here.status),
+        };
+        match is_closed {
             true => failed.because(unseen::advice(&here.path)).unseen(),
             false => failed.unseen(),
         }
@@ -358,18 +483,6 @@ impl Walk<'_> {
     fn failed(&self, errno: Errno) -> Error {
         Error::from_errno("open", self.asked, errno)
     }
-}
-
-/// Opens `name` in `parent` without following a link.
-fn enter(parent: &Place, name: &str, trust: Trust) -> Result<Place, Errno> {
-    let descriptor = open_entry(parent, name)?;
-    let status = status_of_entry(parent, name, &descriptor, trust.uid())?;
-    Ok(Place {
-        descriptor: Rc::new(descriptor),
-        path: format!("{}/{name}", parent.path),
-        theirs: parent.theirs || is_users(trust, &status),
-        status,
-    })
 }
 
 fn is_users(trust: Trust, status: &Stat) -> bool {
@@ -466,7 +579,11 @@ fn openness(trust: Trust, directory: &Place) -> Option<&'static str> {
     if !by_group {
         return None;
     }
-    match holders_of_group_bits(directory, &directory.status) {
+    let holders = match &directory.asked {
+        Some(facts) => facts.holders,
+        None => holders_of_group_bits(directory, &directory.status),
+    };
+    match holders {
         Holders::Group => None,
         Holders::Listed => Some("writable by those whom its access list (acl(5)) names"),
         Holders::Unknown => Some("perhaps writable by those whom its access list (acl(5)) names"),

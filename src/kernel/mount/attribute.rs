@@ -132,7 +132,7 @@ pub(crate) fn of_mount_word(word: &str) -> Option<Choice> {
 }
 
 /// The bits of a mount of which statfs(2) shows `flags`.
-pub(in crate::kernel) fn of_flags(flags: u64) -> u64 {
+pub(crate) fn of_flags(flags: u64) -> u64 {
     let values = ALL.iter().map(|attribute| attribute.value(flags));
     values.fold(0, |bits, value| bits | value)
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::kernel::mount;
 use crate::kernel::namespace::Root;
 use crate::kernel::process::Process;
-use crate::kernel::process::helper::Helper;
+use crate::kernel::process::helper::{Bounded, Helper};
 use crate::path::ViewPath;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -99,7 +99,7 @@ pub type Census<'c> = &'c dyn Fn() -> Result<Vec<Process>>;
 #[derive(Debug)]
 pub struct Programs<'p> {
     /// The one that opens it.
-    pub open: &'p Helper,
+    pub open: &'p Bounded,
     /// Bytes that this one reads on standard input.
     pub input: &'p [u8],
     /// The one that closes it; it is unmounted where there is none.

@@ -7,6 +7,7 @@
 //! another's before the host has waited for it, so that signals to the group reach nobody else.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::file;
 use crate::kernel::fs::label;
 use crate::kernel::fs::walk::{Trust, Walker};
@@ -52,9 +53,25 @@ pub struct Helper {
     pub timeout: Duration,
 }
 
+/// A program that is run until a deadline, or its own time is up.
+#[derive(Debug)]
+pub struct Bounded {
+    helper: Helper,
+    deadline: Deadline,
+}
+
 impl Helper {
     fn program(&self) -> &str {
         self.argv.first().map_or("", String::as_str)
+    }
+
+    /// Lets it run until the deadline at most.
+    #[must_use]
+    pub fn within(self, deadline: &Deadline) -> Bounded {
+        Bounded {
+            helper: self,
+            deadline: deadline.clone(),
+        }
     }
 
     /// Runs it to its end, with `input` to read on standard input and then nothing; what it writes goes to the
@@ -64,11 +81,13 @@ impl Helper {
     ///
     /// As [`Helper::run_with_lines`].
     pub fn run(&self, input: &[u8]) -> Result<()> {
+        self.run_until(&Deadline::none(), input)
+    }
+
+    fn run_until(&self, deadline: &Deadline, input: &[u8]) -> Result<()> {
         let program = self.program();
-        self.run_with_lines(
-            input,
-            &mut |line| log::info!(target: WRITTEN, "{program}: {line}"),
-        )
+        let mut each_line = |line: &str| log::info!(target: WRITTEN, "{program}: {line}");
+        self.run_until_with_lines(deadline, input, &mut each_line)
     }
 
     /// Runs it to its end, with `input` to read on standard input and then nothing; each line that it writes is given to
@@ -80,8 +99,22 @@ impl Helper {
     /// process group are killed. One that is run as root must be root's own file that nobody else could
     /// replace.
     pub fn run_with_lines(&self, input: &[u8], each_line: &mut dyn FnMut(&str)) -> Result<()> {
+        self.run_until_with_lines(&Deadline::none(), input, each_line)
+    }
+
+    fn run_until_with_lines(
+        &self,
+        deadline: &Deadline,
+        input: &[u8],
+        each_line: &mut dyn FnMut(&str),
+    ) -> Result<()> {
         let failed = |errno| Error::from_errno("run", self.program(), errno);
-        let path = self.vetted_path()?;
+        let path = self.vetted_path(deadline)?;
+        let timeout = deadline.at_most(self.timeout);
+        if timeout.is_zero() {
+            let reason = "the time that the session has is up";
+            return Err(Error::new("run", self.program(), reason));
+        }
         let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
         // No handler of the host's runs in the child before signals have their default effects there.
         let blocked = BlockedSignals::begin().map_err(failed)?;
@@ -92,12 +125,12 @@ impl Helper {
             child,
             output: Output::new(watched.output, each_line),
         };
-        let waited = watch.wait(self.timeout);
+        let waited = watch.wait(timeout);
         if waited == Waited::TimedOut {
             watch.end();
         }
         watch.output.finish();
-        let result = self.result(waited, outcome_of(&watched.outcome));
+        let result = self.result(waited, timeout, outcome_of(&watched.outcome));
         if result.is_err() {
             // Whatever it has started does not go on without it.
             watch.signal(Signal::KILL);
@@ -109,7 +142,7 @@ impl Helper {
 
     /// The path of the program without links. Whoever could replace what has that name when it is run as root
     /// is root already, so that the name is as good as a descriptor: by one, a script could not be run.
-    fn vetted_path(&self) -> Result<String> {
+    fn vetted_path(&self, deadline: &Deadline) -> Result<String> {
         let program = self.program();
         if !program.starts_with('/') {
             return Err(Error::new("run", program, "it is not an absolute path"));
@@ -121,16 +154,20 @@ impl Helper {
         {
             return Ok(program.to_owned());
         }
-        let place = Walker::new(Trust::Root)?.open(program, &[])?;
+        let walker = Walker::new(Trust::Root)?.until(deadline);
+        let place = walker.open(program, &[])?;
         let vetted = file::vet(&place.status, FileType::RegularFile);
         vetted.map_err(|reason| Error::new("run", program, reason))?;
         Ok(place.path)
     }
 
-    fn result(&self, waited: Waited, outcome: Option<Outcome>) -> Result<()> {
+    fn result(&self, waited: Waited, timeout: Duration, outcome: Option<Outcome>) -> Result<()> {
         let failed = |reason: String| Err(Error::new("run", self.program(), reason));
         match outcome {
             Some(Outcome::NotRun(errno)) => Err(Error::from_errno("run", self.program(), errno)),
+            _ if waited == Waited::TimedOut && timeout < self.timeout => {
+                failed("it took longer than the session has left of its time".to_owned())
+            }
             _ if waited == Waited::TimedOut => failed(format!(
                 "it took longer than {} s",
                 self.timeout.as_secs_f64()
@@ -140,6 +177,17 @@ impl Helper {
             Some(Outcome::Killed(signal)) => failed(format!("signal {signal} ended it")),
             None => failed("it was killed".to_owned()),
         }
+    }
+}
+
+impl Bounded {
+    /// Runs it, as [`Helper::run`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Helper::run`]; or there is no time left for it.
+    pub fn run(&self, input: &[u8]) -> Result<()> {
+        self.helper.run_until(&self.deadline, input)
     }
 }
 

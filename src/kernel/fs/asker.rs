@@ -1,0 +1,335 @@
+//! How entries of directories are opened without waiting for a file system that never answers.
+//!
+//! `RESOLVE_CACHED` of openat2(2) (Linux 5.12) has the kernel answer EAGAIN in place of asking a file system, and with
+//! `RESOLVE_NO_XDEV` what it opens lies on the very mount of its directory. So what is cached, on a file system that is
+//! known to answer, is opened with no call more than otherwise. On EAGAIN the mount table says whether something that may
+//! not answer is mounted on that entry, an automount trigger above all: only then, and below such a mount, a child asks.
+
+use crate::kernel::deadline::{Deadline, Silent};
+use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
+use crate::kernel::fs::answering::Mounts;
+use crate::kernel::fs::open::{self, PLACE};
+use crate::kernel::fs::unseen::status_of_entry;
+use crate::kernel::process::question::{self, LONGEST, Worked};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+
+/// The longest name of an entry, in bytes (path_resolution(7)).
+const LONGEST_NAME: usize = 255;
+
+/// The numbers of a status that an answer has.
+const NUMBERS: usize = 14;
+
+/// Opens entries until a deadline. Without one, it waits for whatever answers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asker {
+    deadline: Deadline,
+    mounts: Rc<Mounts>,
+}
+
+/// An entry of a directory, opened as a place (`O_PATH`) and never followed.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) status: Stat,
+    /// The facts about it, where its file system may not answer another time.
+    pub(crate) asked: Option<Facts>,
+}
+
+/// The facts about a file on a file system that may not answer, asked when it was opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// The flags of its mount, as statfs(2) has them.
+    pub(crate) mount_flags: u64,
+    /// The holders of the rights that its group bits say, if it is a directory.
+    pub(crate) holders: Holders,
+    /// The target, if it is a link.
+    pub(crate) target: Vec<u8>,
+}
+
+/// A directory whose entries are opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parent<'p> {
+    pub(crate) directory: BorrowedFd<'p>,
+    /// Its status, where its file system may not answer another time; nothing where it answers.
+    pub(crate) asked: Option<&'p Stat>,
+}
+
+/// What a path leads to, opened as a place (`O_PATH`).
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) descriptor: Rc<OwnedFd>,
+    /// Its status, where its file system may not answer another time.
+    pub(crate) asked: Option<Stat>,
+}
+
+impl Reached {
+    /// As a directory whose entries are opened.
+    #[must_use]
+    pub(crate) fn as_parent(&self) -> Parent<'_> {
+        Parent {
+            directory: self.descriptor.as_fd(),
+            asked: self.asked.as_ref(),
+        }
+    }
+}
+
+impl Asker {
+    /// Opens entries until the deadline.
+    #[must_use]
+    pub(crate) fn until(deadline: &Deadline) -> Self {
+        Self {
+            deadline: deadline.clone(),
+            mounts: Rc::default(),
+        }
+    }
+
+    /// The deadline.
+    #[must_use]
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Whether the file system of an open mount answers, as far as the mount table knows it. One that is in no table was
+    /// made by this login.
+    #[must_use]
+    pub(crate) fn answers(&self, mount: impl AsFd) -> bool {
+        self.deadline.left().is_none() || self.mounts.answers(mount.as_fd())
+    }
+
+    /// Opens the entry `name` of a directory, for the user `uid` ([`status_of_entry`]).
+    ///
+    /// # Errors
+    ///
+    /// The error number of openat(2) or fstat(2); ETIMEDOUT: nobody has answered in the time that one question may take.
+    pub(crate) fn open_entry(
+        &self,
+        parent: Parent<'_>,
+        name: &str,
+        uid: u32,
+    ) -> Result<Opened, Errno> {
+        let directory = parent.directory;
+        if self.deadline.left().is_none() {
+            return open_plainly(directory, name, uid);
+        }
+        if parent.asked.is_none() {
+            match open_cached(directory, name) {
+                Err(Errno::AGAIN | Errno::XDEV) if self.mounts.may_wait_at(directory, name) => {}
+                Err(Errno::AGAIN | Errno::XDEV) => return open_plainly(directory, name, uid),
+                opened => return plain(directory, name, opened?, uid),
+            }
+        }
+        self.ask_for_entry(parent, name, uid)
+    }
+
+    /// Opens the file `name` of a directory for what `flags` say. Where it may not answer, a child has made it do so a
+    /// moment before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Asker::open_entry`].
+    pub(crate) fn open_file(
+        &self,
+        parent: Parent<'_>,
+        name: &str,
+        flags: OFlags,
+    ) -> Result<OwnedFd, Errno> {
+        let (directory, mode) = (parent.directory, rustix::fs::Mode::empty());
+        if self.deadline.left().is_some() {
+            let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+            let cached = || rustix::fs::openat2(directory, name, flags, mode, resolve);
+            match parent.asked.map_or_else(cached, |_| Err(Errno::AGAIN)) {
+                Err(Errno::AGAIN | Errno::XDEV) => drop(self.open_entry(parent, name, 0)?),
+                opened => return opened,
+            }
+        }
+        rustix::fs::openat(directory, name, flags, mode)
+    }
+
+    /// The status of what `file` is open for, a mount that may not answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Asker::open_entry`].
+    pub(crate) fn examine(&self, file: impl AsFd) -> Result<(Stat, Facts), Errno> {
+        let file = file.as_fd();
+        let work = |space: &mut [u8]| {
+            let status = rustix::fs::fstat(file)?;
+            Ok((describe(file, &status, space)?, None))
+        };
+        let share = self.deadline.share().unwrap_or_default();
+        let answer = self.put(share, &[file], work)?;
+        read(&answer.bytes)
+    }
+
+    fn ask_for_entry(&self, parent: Parent<'_>, name: &str, uid: u32) -> Result<Opened, Errno> {
+        if name.len() > LONGEST_NAME {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let silent = parent.silence_of(name)?;
+        if self.deadline.is_silent(&silent) {
+            return Err(Errno::TIMEDOUT);
+        }
+        let directory = parent.directory;
+        let work = |space: &mut [u8]| {
+            let entry = open::open_entry(directory, name)?;
+            let status = status_of_entry(directory, name, &entry, uid)?;
+            Ok((describe(entry.as_fd(), &status, space)?, Some(entry)))
+        };
+        let share = self.deadline.share().unwrap_or_default();
+        let answer = self.put(share, &[directory], work).inspect_err(|errno| {
+            if *errno == Errno::TIMEDOUT {
+                self.deadline.note_silent(silent);
+            }
+        })?;
+        let (status, facts) = read(&answer.bytes)?;
+        Ok(Opened {
+            descriptor: answer.file.ok_or(Errno::CHILD)?,
+            status,
+            asked: Some(facts),
+        })
+    }
+
+    #[allow(unsafe_code, reason = "what the child does is known here alone")]
+    fn put(
+        &self,
+        within: std::time::Duration,
+        open: &[BorrowedFd<'_>],
+        work: impl Fn(&mut [u8]) -> Worked,
+    ) -> Result<question::Answer, Errno> {
+        // SAFETY: both works of this file make system calls by names shorter than what rustix copies to the heap, and use
+        // no descriptor but those of `open` and their own.
+        unsafe { question::ask(within, open, work) }
+    }
+}
+
+impl Parent<'_> {
+    /// What is known not to answer once its entry `name` has not: that, or its file system.
+    fn silence_of(&self, name: &str) -> Result<Silent, Errno> {
+        Ok(match self.asked {
+            Some(status) => Silent::FileSystem(status.st_dev),
+            None => {
+                let status = rustix::fs::fstat(self.directory)?;
+                Silent::Entry(status.st_dev, status.st_ino, name.to_owned())
+            }
+        })
+    }
+}
+
+/// Opens an entry that is cached, and on the mount of its directory.
+fn open_cached(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+    let open =
+        |flags| rustix::fs::openat2(directory, name, flags, rustix::fs::Mode::empty(), resolve);
+    // In the order of [`open::open_entry`].
+    match open(PLACE | OFlags::DIRECTORY) {
+        Err(Errno::NOTDIR) => open(PLACE),
+        other => other,
+    }
+}
+
+fn open_plainly(directory: BorrowedFd<'_>, name: &str, uid: u32) -> Result<Opened, Errno> {
+    plain(directory, name, open::open_entry(directory, name)?, uid)
+}
+
+fn plain(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    descriptor: OwnedFd,
+    uid: u32,
+) -> Result<Opened, Errno> {
+    Ok(Opened {
+        status: status_of_entry(directory, name, &descriptor, uid)?,
+        descriptor,
+        asked: None,
+    })
+}
+
+/// Writes down what is to be known of a file, and returns how many bytes that are. In the child.
+fn describe(file: BorrowedFd<'_>, status: &Stat, space: &mut [u8]) -> Result<usize, Errno> {
+    let flags = rustix::fs::fstatfs(file).map(|known| known.f_flags)?;
+    let kind = FileType::from_raw_mode(status.st_mode);
+    let holders = match kind.is_dir() && status.st_mode & 0o020 != 0 {
+        true => holders_of_group_bits(file, status),
+        false => Holders::Group,
+    };
+    let numbers: [u64; NUMBERS] = [
+        status.st_dev,
+        status.st_ino,
+        u64::from(status.st_mode),
+        u64::from(status.st_nlink as u32),
+        u64::from(status.st_uid),
+        u64::from(status.st_gid),
+        status.st_rdev,
+        status.st_size.cast_unsigned(),
+        status.st_mtime.cast_unsigned(),
+        status.st_mtime_nsec,
+        status.st_ctime.cast_unsigned(),
+        status.st_ctime_nsec,
+        flags.cast_unsigned(),
+        holders.number(),
+    ];
+    let length = NUMBERS.saturating_mul(size_of::<u64>());
+    let (head, rest) = space.split_at_mut_checked(length).ok_or(Errno::NOBUFS)?;
+    for (bytes, number) in head.chunks_exact_mut(size_of::<u64>()).zip(numbers) {
+        bytes.copy_from_slice(&number.to_ne_bytes());
+    }
+    if kind != FileType::Symlink {
+        return Ok(length);
+    }
+    let mut buffer = [MaybeUninit::<u8>::uninit(); LONGEST];
+    let (target, _) = rustix::fs::readlinkat_raw(file, c"", &mut buffer)?;
+    let to = rest.get_mut(..target.len()).ok_or(Errno::NAMETOOLONG)?;
+    to.copy_from_slice(target);
+    Ok(length.saturating_add(target.len()))
+}
+
+/// Reads what [`describe`] has written.
+fn read(bytes: &[u8]) -> Result<(Stat, Facts), Errno> {
+    let length = NUMBERS.saturating_mul(size_of::<u64>());
+    let (head, target) = bytes.split_at_checked(length).ok_or(Errno::CHILD)?;
+    let mut numbers = [0_u64; NUMBERS];
+    for (number, bytes) in numbers.iter_mut().zip(head.chunks_exact(size_of::<u64>())) {
+        *number = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+    }
+    let [
+        dev,
+        ino,
+        mode,
+        nlink,
+        uid,
+        gid,
+        rdev,
+        size,
+        mtime,
+        mtime_nsec,
+        ctime,
+        ctime_nsec,
+        mount_flags,
+        holders,
+    ] = numbers;
+    let short = |number: u64| u32::try_from(number).map_err(|_| Errno::CHILD);
+    // Nothing but the kernel makes a whole one.
+    let mut status = rustix::fs::stat("/")?;
+    status.st_dev = dev;
+    status.st_ino = ino;
+    status.st_mode = short(mode)?;
+    status.st_nlink = nlink as _;
+    status.st_uid = short(uid)?;
+    status.st_gid = short(gid)?;
+    status.st_rdev = rdev;
+    status.st_size = size.cast_signed();
+    status.st_mtime = mtime.cast_signed();
+    status.st_mtime_nsec = mtime_nsec;
+    status.st_ctime = ctime.cast_signed();
+    status.st_ctime_nsec = ctime_nsec;
+    let facts = Facts {
+        mount_flags,
+        holders: Holders::of_number(holders),
+        target: target.to_vec(),
+    };
+    Ok((status, facts))
+}

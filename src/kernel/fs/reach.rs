@@ -1,0 +1,68 @@
+//! Paths that lead somewhere by whatever links, reached without waiting for a file system that never answers.
+
+use crate::kernel::fs::asker::{Asker, Reached};
+use crate::kernel::fs::walk::{Trust, Walker};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+/// The flags of a place that is not to be read.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// Opens what the absolute path leads to, as any program does.
+///
+/// # Errors
+///
+/// The error number of openat(2); ETIMEDOUT: it does not answer.
+pub(crate) fn reach(asker: &Asker, path: &str) -> Result<Reached, Errno> {
+    let reached = |descriptor| Reached {
+        descriptor: Rc::new(descriptor),
+        asked: None,
+    };
+    if asker.deadline().left().is_none() {
+        return rustix::fs::openat(CWD, path, PLACE, Mode::empty()).map(reached);
+    }
+    let cached = |resolve| rustix::fs::openat2(CWD, path, PLACE, Mode::empty(), resolve);
+    // On the mount of the root directory, which answers.
+    match cached(ResolveFlags::CACHED | ResolveFlags::NO_XDEV) {
+        Err(Errno::AGAIN | Errno::XDEV) => {}
+        opened => return opened.map(reached),
+    }
+    match cached(ResolveFlags::CACHED) {
+        Ok(opened) if asker.answers(&opened) => Ok(reached(opened)),
+        Ok(_) | Err(Errno::AGAIN) => walk(asker, path),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The status of what the absolute path leads to.
+///
+/// # Errors
+///
+/// As [`reach`].
+pub(crate) fn status(asker: &Asker, path: &str) -> Result<Stat, Errno> {
+    if asker.deadline().left().is_none() {
+        return rustix::fs::stat(path);
+    }
+    let reached = reach(asker, path)?;
+    match reached.asked {
+        Some(status) => Ok(status),
+        None => rustix::fs::fstat(&reached.descriptor),
+    }
+}
+
+/// Walks as the kernel does, one component at a time.
+fn walk(asker: &Asker, path: &str) -> Result<Reached, Errno> {
+    let walker = Walker::new(Trust::Caller(0)).map_err(|_| Errno::PERM)?;
+    let place = walker.asking(asker).open(path, &[]).map_err(|error| {
+        match (error.is_missing(), error.is_silent()) {
+            (true, _) => Errno::NOENT,
+            (_, true) => Errno::TIMEDOUT,
+            (false, false) => Errno::PERM,
+        }
+    })?;
+    Ok(Reached {
+        asked: (!place.answers()).then_some(place.status),
+        descriptor: place.descriptor,
+    })
+}

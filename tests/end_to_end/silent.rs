@@ -1,0 +1,219 @@
+//! Nothing holds a login: file systems that do not answer, and who is kept waiting for them.
+
+use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
+use std::time::{Duration, Instant};
+
+/// The deadline of the sessions, and a time that is far away from it: what is held, is held for ever.
+const SETTINGS: &str = "[settings]\ndeadline = \"2s\"\nexempt = []\n";
+const FAR: Duration = Duration::from_secs(30);
+
+/// What does not answer: the directory, and how it comes to be.
+const DEAD: &[(&str, &str)] = &[
+    ("a FUSE server that is stopped", "/dead/fuse"),
+    ("an automounter that is gone", "/dead/direct"),
+    (
+        "an entry of an automounter that is gone",
+        "/dead/indirect/x",
+    ),
+];
+
+impl Sandbox {
+    /// Makes all of [`DEAD`]. The pipe of the automounts has a reader who never reads.
+    fn make_dead(&self) {
+        self.sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /dead/{fuse,direct,indirect} /srv/{cipher,root}
+             printf secret | gocryptfs -init -quiet -scryptn 10 /srv/cipher
+             printf secret | gocryptfs -quiet -allow_other /srv/cipher /dead/fuse
+             mkdir /dead/fuse/d; echo '# none' >/dead/fuse/fstab; install /bin/true /dead/fuse/program
+             mkfifo /run/automounter
+             setsid sleep 1000 <>/run/automounter >/dev/null 2>&1 &
+             until [ \"$(ps -o pgid= $!)\" -eq $! ]; do sleep 0.1; done
+             exec 5>/run/automounter
+             for kind in direct indirect; do
+                 mount -i -t autofs -o fd=5,pgrp=$!,minproto=5,maxproto=5,$kind none /dead/$kind
+             done
+             pkill -STOP gocryptfs");
+    }
+
+    /// Ends what does not answer, so that nothing holds the sandbox.
+    fn end_dead(&self) {
+        self.sh("pkill -KILL gocryptfs; pkill -KILL sleep");
+    }
+
+    #[track_caller]
+    fn su_in_time(&self, user: &str) -> Outcome {
+        let began = Instant::now();
+        let outcome = self.exec(&["su", user, "-c", "cd /; echo in"]);
+        assert!(began.elapsed() < FAR, "{user} was held");
+        outcome
+    }
+
+    /// Looks that no process is left of a login that ended, but for one that nothing can end.
+    #[track_caller]
+    fn assert_nothing_is_left(&self, of: &str) {
+        let left = "ps -e -o ppid=,stat=,args= | grep -E '[0-9] +[^ ]+ su ' | grep -v grep";
+        self.wait_until(&format!("! {left} >/dev/null"));
+        assert!(
+            !self.run(left).succeeded(),
+            "{of}: {}",
+            self.run(left).stdout
+        );
+    }
+}
+
+/// Rules of which a part does not answer, by that part.
+fn rules(dead: &str) -> Vec<(&'static str, String)> {
+    let rules = [
+        ("source", "[[bind]]\nsource = \"DEAD/d\"\npath = \"/opt\"\n"),
+        ("path", "[[private]]\npath = \"DEAD/d\"\n"),
+        (
+            "missing path",
+            "[[tmpfs]]\npath = \"DEAD/new\"\ncreate = true\n",
+        ),
+        (
+            "store",
+            "[[private]]\npath = \"/opt\"\nstore = \"DEAD/d/{user}\"\n",
+        ),
+        ("overlay", "[[overlay]]\npath = \"DEAD/d\"\n"),
+        ("root", "[[root]]\npath = \"DEAD/d\"\n"),
+        (
+            "fstab",
+            "[[root]]\npath = \"/srv/root\"\nfstab = \"DEAD/fstab\"\n",
+        ),
+        ("keep", "[[hide]]\npath = \"/dead\"\nkeep = [\"NAME\"]\n"),
+    ];
+    let name = dead.trim_start_matches("/dead/");
+    let of = |rule: &str| rule.replace("DEAD", dead).replace("NAME", name);
+    rules.map(|(part, rule)| (part, of(rule))).into()
+}
+
+/// The combinations that are tried: every part below one kind, and one part below every other.
+fn combinations() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (number, (kind, dead)) in DEAD.iter().enumerate() {
+        for (part, rule) in rules(dead) {
+            let direct = number == 1;
+            let of_fuse = number == 0 && ["source", "keep", "fstab"].contains(&part);
+            if direct || of_fuse || part == "path" {
+                all.push((format!("{kind}, {part}"), rule));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn what_does_not_answer_denies_a_session_or_is_left_out() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "gocryptfs");
+    sandbox.protect("su");
+    sandbox.make_dead();
+    for (name, rule) in combinations() {
+        sandbox.policy(&format!("{SETTINGS}{rule}users = [\"alice\", \"root\"]\n"));
+        let before = sandbox.log().len();
+        assert!(!sandbox.su_in_time("alice").succeeded(), "{name}");
+        let log = sandbox.log().split_off(before);
+        let told = |line: &String| {
+            line.contains("not answer") && line.contains("(/etc/security/jns.toml:4)")
+        };
+        assert!(log.iter().any(told), "{name}: {log:?}");
+        for other in ["bob", "root"] {
+            assert_eq!(sandbox.su_in_time(other).text(), "in", "{other}: {name}");
+        }
+        sandbox.policy(&format!("{SETTINGS}{rule}optional = true\n"));
+        let before = sandbox.log().len();
+        for way in ["the first", "a later one"] {
+            let seen = sandbox.su_in_time("alice");
+            assert!(
+                seen.succeeded(),
+                "{way}, optional: {name}: {:?}",
+                sandbox.log().split_off(before)
+            );
+        }
+        let log = sandbox.log().split_off(before);
+        let told = |line: &String| line.contains("not answer");
+        assert!(log.iter().any(told), "{name}: {log:?}");
+        sandbox.assert_nothing_is_left(&name);
+    }
+    sandbox.end_dead();
+}
+
+/// A login that hangs holds the lock of its user.
+#[test]
+fn a_second_login_of_a_user_whose_first_one_hangs_ends_too() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "gocryptfs");
+    sandbox.protect("su");
+    sandbox.make_dead();
+    let rule = "[[private]]\npath = \"/dead/direct\"\nusers = [\"alice\"]\n";
+    sandbox.policy(&format!("{SETTINGS}{rule}[[private]]\npath = \"/tmp\"\n"));
+    let began = Instant::now();
+    let both = sandbox.run(
+        "su alice -c true & first=$!; su alice -c true & second=$!
+         su bob -c true; su root -c true; wait $first && exit 1; wait $second && exit 1; exit 0",
+    );
+    assert!(both.succeeded() && began.elapsed() < FAR, "{both:?}");
+    sandbox.assert_nothing_is_left("two logins");
+    // Whoever comes next is not held by anything.
+    sandbox.policy(&format!("{SETTINGS}[[private]]\npath = \"/tmp\"\n"));
+    assert_eq!(sandbox.su_in_time("alice").text(), "in");
+    sandbox.end_dead();
+}
+
+/// A copy of the process is what a login pays for a file system that may not answer, and for no other.
+#[test]
+fn the_usual_login_starts_no_process() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "strace");
+    sandbox.share();
+    sandbox.protect("su");
+    let copies = |user: &str| {
+        sandbox.sh(&format!(
+            "strace -f -qq -e trace=clone3 -o /root/trace su {user} -c true; grep -c CLONE_PIDFD /root/trace || true"
+        ))
+    };
+    for way in ["the first", "a later one"] {
+        assert_eq!(copies("alice"), "0", "{way}");
+    }
+}
+
+/// A directory service that does not answer: a library that nsswitch.conf(5) names.
+const HANGING_SERVICE: &str = r#"
+#include <nss.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+enum nss_status _nss_hang_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e)
+{ if (!strcmp(n, "alice") || !strcmp(n, "toor")) for (;;) sleep(1000); return NSS_STATUS_NOTFOUND; }
+"#;
+
+#[test]
+fn an_account_database_that_does_not_answer_holds_nobody() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "gcc", "pamtester");
+    sandbox.write("/root/hang.c", HANGING_SERVICE);
+    sandbox.sh(
+        "gcc -shared -fPIC -o \"$(dirname $(gcc -print-file-name=libc.so.6))/libnss_hang.so.2\" /root/hang.c",
+    );
+    sandbox.sh("printf 'session required pam_jns.so\n' >/etc/pam.d/bare");
+    let module = sandbox.subject.module();
+    sandbox.sh(&format!("sed -i 's|pam_jns.so|{module}|' /etc/pam.d/bare"));
+    sandbox.policy(&format!("{SETTINGS}[[private]]\npath = \"/tmp\"\n"));
+    sandbox.sh("sed -i 's/^passwd:.*/passwd: hang files/' /etc/nsswitch.conf");
+    for (user, is_let_in) in [("alice", false), ("bob", true), ("root", true)] {
+        let began = Instant::now();
+        let opened = sandbox.run(&format!("pamtester bare {user} open_session"));
+        assert_eq!(opened.succeeded(), is_let_in, "{user}: {opened:?}");
+        assert!(began.elapsed() < FAR, "{user} was held");
+    }
+    let log = sandbox.log();
+    let told = |line: &String| line.contains("the account database does not answer");
+    assert!(log.iter().any(told), "{log:?}");
+    assert!(
+        !sandbox.run("pgrep pamtester").succeeded(),
+        "something is left"
+    );
+}
