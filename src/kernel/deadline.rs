@@ -22,6 +22,8 @@ pub struct Deadline {
 struct Span {
     began: Instant,
     total: Duration,
+    /// Whether it is of what is waited for alone, and not of work that goes on.
+    is_of_waits: bool,
 }
 
 /// Something that has not answered.
@@ -47,7 +49,11 @@ impl Deadline {
     pub fn after(total: Duration) -> Self {
         let began = Instant::now();
         Self {
-            span: Some(Span { began, total }),
+            span: Some(Span {
+                began,
+                total,
+                is_of_waits: false,
+            }),
             ..Self::default()
         }
     }
@@ -61,11 +67,24 @@ impl Deadline {
         }
     }
 
+    /// Ends what is waited for, and no work that goes on: [`Deadline::check`] always finds time.
+    #[must_use]
+    pub fn of_waits(&self) -> Self {
+        let of_waits = |span| Span {
+            is_of_waits: true,
+            ..span
+        };
+        Self {
+            span: self.span.map(of_waits),
+            ..self.clone()
+        }
+    }
+
     /// The time that is left; nothing where there is no end.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {
         self.span
-            .map(|Span { began, total }| total.saturating_sub(began.elapsed()))
+            .map(|Span { began, total, .. }| total.saturating_sub(began.elapsed()))
     }
 
     /// The part of the time that is left which one question may take: half of it, so that what is left out when it is
@@ -88,8 +107,9 @@ impl Deadline {
     ///
     /// ETIMEDOUT: there is none.
     pub fn check(&self) -> Result<(), Errno> {
+        let is_of_waits = self.span.is_some_and(|span| span.is_of_waits);
         match self.left() {
-            Some(Duration::ZERO) => Err(Errno::TIMEDOUT),
+            Some(Duration::ZERO) if !is_of_waits => Err(Errno::TIMEDOUT),
             Some(_) | None => Ok(()),
         }
     }

@@ -133,6 +133,58 @@ pub(in crate::kernel) fn id_of_mount_namespace(namespace: BorrowedFd<'_>) -> Res
     Ok(id)
 }
 
+/// `struct mnt_id_req` of statmount(2), its first version.
+#[repr(C)]
+struct MountRequest {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    wanted: u64,
+}
+
+/// The type of the file system of a mount in the calling thread's namespace, by statmount(2) (Linux 6.8); `mount` is the
+/// number that no other mount ever has (`STATX_MNT_ID_UNIQUE` of statx(2)). No file system is asked.
+///
+/// # Errors
+///
+/// ENOSYS or EPERM: the kernel or a filter does not know the call; ENOENT: there is no such mount.
+pub(in crate::kernel) fn type_of_mount(mount: u64) -> Result<Vec<u8>, Errno> {
+    /// The number of statmount(2), the same on every architecture.
+    const STATMOUNT: libc::c_long = 457;
+    /// `STATMOUNT_FS_TYPE`.
+    const TYPE: u64 = 0x20;
+    /// The offset of `fs_type` in `struct statmount`: where its text begins in those behind the structure.
+    const FIELD: usize = 36;
+    /// The size of the structure.
+    const TEXTS: usize = 512;
+    let request = MountRequest {
+        size: 24,
+        spare: 0,
+        mount,
+        wanted: TYPE,
+    };
+    let mut answer = [0_u8; 1024];
+    // SAFETY: the request is live and of the size that it says, and the kernel writes no more than the size of `answer`.
+    let status = unsafe {
+        libc::syscall(
+            STATMOUNT,
+            std::ptr::from_ref(&request),
+            answer.as_mut_ptr(),
+            answer.len(),
+            0,
+        )
+    };
+    if status != 0 {
+        return Err(last_errno());
+    }
+    let field = answer.get(FIELD..).and_then(<[u8]>::first_chunk::<4>);
+    let offset = field.map_or(0, |bytes| u32::from_ne_bytes(*bytes) as usize);
+    let text = answer
+        .get(TEXTS.saturating_add(offset)..)
+        .unwrap_or_default();
+    Ok(text.iter().copied().take_while(|byte| *byte != 0).collect())
+}
+
 fn last_errno() -> Errno {
     let number = std::io::Error::last_os_error().raw_os_error();
     Errno::from_raw_os_error(number.unwrap_or(libc::EIO))

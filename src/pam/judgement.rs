@@ -54,11 +54,12 @@ pub(super) enum Judgement {
 /// The time in which a session of root's is open, with the host's view if need be.
 pub(super) const OF_ROOT: Duration = Duration::from_secs(1);
 
-/// The time that opening the session may take in all, where the settings say `set`.
-pub(super) fn total_time(login: &Login, set: Duration) -> Duration {
+/// The deadline of a session whose settings say `set`, which has begun with `deadline`. Root's ends what is waited for
+/// alone: who is refused no session loses the view by a hang, and not by a machine that is busy.
+pub(super) fn deadline_of(login: &Login, set: Duration, deadline: &Deadline) -> Deadline {
     match login.uid {
-        0 => OF_ROOT,
-        _ => set,
+        0 => deadline.of_total(OF_ROOT).of_waits(),
+        _ => deadline.of_total(set),
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn judge(
     let mut watched = arguments.source.watched();
     let loaded = load(&arguments.source)?;
     let policy = &loaded.policy;
-    let deadline = &deadline.of_total(total_time(&login, policy.settings.deadline));
+    let deadline = &deadline_of(&login, policy.settings.deadline, deadline);
     is_command.set(Some(policy.settings.inherits(&login.service)));
     let login = login.with_until(deadline, policy.needs())?;
     let selection = select(policy, &login);

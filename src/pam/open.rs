@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::cached_plan::{self, PlanSummary};
 use super::items::{item, request};
 use super::judgement::{
-    Judgement, OF_ROOT, PlannedLogin, first_time, judge, log_observed, log_plan, total_time,
+    Judgement, OF_ROOT, PlannedLogin, deadline_of, first_time, judge, log_observed, log_plan,
 };
 use super::kept::Sessions;
 use super::opened::Opened;
@@ -221,7 +221,7 @@ impl<'o> Opening<'o> {
         // Whatever comes of it, the handle has it no more.
         let password = password::take(handle, &request.user);
         let login = account(request, self.deadline)?;
-        let deadline = &self.deadline.of_total(total_time(&login, DEADLINE));
+        let deadline = &deadline_of(&login, DEADLINE, self.deadline);
         if !self.arguments.observe && self.join(handle, &login, deadline)? {
             return Ok(Stay::Here);
         }
@@ -313,7 +313,7 @@ impl<'o> Opening<'o> {
         if summary.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
             return Ok(false);
         }
-        let deadline = &deadline.of_total(total_time(login, summary.deadline));
+        let deadline = &deadline_of(login, summary.deadline, deadline);
         self.is_command.set(Some(summary.inherits));
         threads::permit(self.arguments.threads)?;
         let subject = subject_of(login, summary.helpers(), None, deadline)?;
@@ -368,7 +368,7 @@ impl<'o> Opening<'o> {
             login,
             plan.helpers(),
             password,
-            &self.deadline.of_total(total_time(login, summary.deadline)),
+            &deadline_of(login, summary.deadline, self.deadline),
         )?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;

@@ -217,3 +217,60 @@ fn an_account_database_that_does_not_answer_holds_nobody() {
         "something is left"
     );
 }
+
+/// A FUSE server that reads what it is asked and never answers: not even SIGKILL ends who waits for it.
+const UNANSWERING_SERVER: &str = r#"
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    static char in[1 << 20];
+    char options[100];
+    int device = open("/dev/fuse", O_RDWR);
+    sprintf(options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
+    if (device < 0 || mount("none", argv[1], "fuse", 0, options)) return 1;
+    read(device, in, sizeof in);
+    struct { struct fuse_out_header header; struct fuse_init_out init; } out;
+    memset(&out, 0, sizeof out);
+    out.header.len = sizeof out;
+    out.header.unique = ((struct fuse_in_header *)in)->unique;
+    out.init.major = FUSE_KERNEL_VERSION;
+    out.init.minor = FUSE_KERNEL_MINOR_VERSION;
+    out.init.max_write = 4096;
+    write(device, &out, sizeof out);
+    if (fork()) return 0;
+    while (read(device, in, sizeof in) >= 0);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_question_that_nothing_can_end_is_left_behind() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "gcc");
+    sandbox.protect("su");
+    sandbox.write("/root/unanswering.c", UNANSWERING_SERVER);
+    sandbox.sh(
+        "gcc -w -o /usr/local/bin/unanswering /root/unanswering.c; mkdir -p /dead/fuse
+         mknod -m 666 /dev/fuse c 10 229; unanswering /dead/fuse >/dev/null 2>&1 </dev/null",
+    );
+    let rule = "[[private]]\npath = \"/dead/fuse\"\n";
+    sandbox.policy(&format!("{SETTINGS}{rule}users = [\"alice\", \"root\"]\n"));
+    for (user, is_let_in) in [("alice", false), ("root", true), ("bob", true)] {
+        let outcome = sandbox.su_in_time(user);
+        assert_eq!(outcome.succeeded(), is_let_in, "{user}: {outcome:?}");
+    }
+    // It is the first process's, not one that a host would have to wait for.
+    let left = "ps -e -o ppid=,stat=,comm= | grep -E '^ +1 +D.* su$' >/dev/null";
+    assert!(
+        sandbox.run(left).succeeded(),
+        "the server has been waited for"
+    );
+    sandbox.sh("pkill -KILL unanswering");
+    sandbox.wait_until("! pgrep -x su >/dev/null");
+}

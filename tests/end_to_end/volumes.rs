@@ -45,7 +45,7 @@ impl Sandbox {
     fn volume(&self, open: &str, more: &str) {
         self.policy(&format!(
             "[[private]]\npath = \"/tmp\"\n[[volume]]\nusers = [\"alice\"]\npath = \"{{home}}/private\"\n\
-             open = [{open}]\n{more}\n"
+             open = [{open}]\n{more}\n[settings]\ndeadline = \"60s\"\n"
         ));
     }
 

@@ -2,6 +2,7 @@
 
 use crate::kernel::mount;
 use crate::kernel::mount::mount_table::{self, Mount};
+use crate::kernel::sys;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, StatxFlags};
 use std::cell::OnceCell;
@@ -51,6 +52,9 @@ const ANSWERING: &[&str] = &[
     "zfs",
 ];
 
+/// The type that answers as what it is made of does.
+const OVERLAY: &[u8] = b"overlay";
+
 /// The options of an overlay that name the directories it is made of.
 const LAYERS: &[&str] = &["lowerdir", "upperdir", "workdir"];
 
@@ -65,23 +69,51 @@ impl Mounts {
         self.0.get_or_init(read).as_deref()
     }
 
+    /// Whether the table was read: it then tells more for less.
+    pub(in crate::kernel) fn are_known(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Whether something that may not answer is mounted on the entry `name` of a directory. An automount trigger is a
     /// mount too, and is there as long as nothing was cached of it.
     pub(in crate::kernel) fn may_wait_at(&self, directory: BorrowedFd<'_>, name: &str) -> bool {
-        let (Some(table), Ok(id)) = (self.table(), mount::id_of(directory, name)) else {
+        let Some(table) = self.table() else {
             return true;
         };
-        let is_there = |mount: &&Mount| {
-            mount.parent == id && mount.place().file_name().is_some_and(|last| last == name)
-        };
-        table
+        let has_name = |mount: &&Mount| mount.place().file_name().is_some_and(|last| last == name);
+        let mut waiting = table
             .iter()
-            .filter(is_there)
-            .any(|mount| !answers(mount, table))
+            .filter(has_name)
+            .filter(|mount| !answers(mount, table))
+            .peekable();
+        // Usually there is none of that name, wherever.
+        if waiting.peek().is_none() {
+            return false;
+        }
+        match mount::id_of(directory, name) {
+            Ok(id) => waiting.any(|mount| mount.parent == id),
+            Err(_) => true,
+        }
     }
 
     /// Whether the file system answers that an open mount shows. One that is in no table answers.
+    ///
+    /// The kernel tells the type of one mount without the table (Linux 6.8), which grows with the mounts of others. It is
+    /// read for overlays, and for what is mounted nowhere.
     pub(in crate::kernel) fn answers(&self, file: BorrowedFd<'_>) -> bool {
+        /// `STATX_MNT_ID_UNIQUE` (Linux 6.8).
+        const UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let numbered = rustix::fs::statx(file, "", flags, UNIQUE)
+            .ok()
+            .filter(|known| known.stx_mask & UNIQUE.bits() != 0);
+        match numbered.map(|known| sys::type_of_mount(known.stx_mnt_id)) {
+            Some(Ok(kind)) if kind != OVERLAY => is_answering(&kind),
+            Some(_) | None => self.answers_by_table(file),
+        }
+    }
+
+    fn answers_by_table(&self, file: BorrowedFd<'_>) -> bool {
         let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
         let Ok(known) = rustix::fs::statx(file, "", flags, StatxFlags::empty()) else {
             return false;
@@ -103,7 +135,11 @@ fn answers(mount: &Mount, table: &[Mount]) -> bool {
 }
 
 fn is_known(mount: &Mount) -> bool {
-    ANSWERING.iter().any(|kind| kind.as_bytes() == mount.kind)
+    is_answering(&mount.kind)
+}
+
+fn is_answering(kind: &[u8]) -> bool {
+    ANSWERING.iter().any(|known| known.as_bytes() == kind)
 }
 
 /// The directories that an overlay is made of, as whoever mounted it has named them.

@@ -2,8 +2,9 @@
 //!
 //! `RESOLVE_CACHED` of openat2(2) (Linux 5.12) has the kernel answer EAGAIN in place of asking a file system, and with
 //! `RESOLVE_NO_XDEV` what it opens lies on the very mount of its directory. So what is cached, on a file system that is
-//! known to answer, is opened with no call more than otherwise. On EAGAIN the mount table says whether something that may
-//! not answer is mounted on that entry, an automount trigger above all: only then, and below such a mount, a child asks.
+//! known to answer, is opened with no call more than otherwise; the root of another mount with three more. Where nothing is
+//! cached the mount table says whether something that may not answer is mounted on that entry, an automount trigger above
+//! all: only then, and below such a mount, a child asks.
 
 use crate::kernel::deadline::{Deadline, Silent};
 use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
@@ -116,13 +117,36 @@ impl Asker {
             return open_plainly(directory, name, uid);
         }
         if parent.asked.is_none() {
-            match open_cached(directory, name) {
-                Err(Errno::AGAIN | Errno::XDEV) if self.mounts.may_wait_at(directory, name) => {}
-                Err(Errno::AGAIN | Errno::XDEV) => return open_plainly(directory, name, uid),
-                opened => return plain(directory, name, opened?, uid),
+            match self.open_answering(directory, name) {
+                Err(Errno::AGAIN) if self.mounts.may_wait_at(directory, name) => {}
+                Err(Errno::AGAIN) => return open_plainly(directory, name, uid),
+                Ok(None) => {}
+                Ok(Some(opened)) => return plain(directory, name, opened, uid),
+                Err(errno) => return Err(errno),
             }
         }
         self.ask_for_entry(parent, name, uid)
+    }
+
+    /// Opens an entry that is cached; nothing where it is on another mount than its directory, which may not answer.
+    fn open_answering(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &str,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        match open_cached(
+            directory,
+            name,
+            ResolveFlags::CACHED | ResolveFlags::NO_XDEV,
+        ) {
+            Err(Errno::AGAIN | Errno::XDEV) if self.mounts.are_known() => {
+                return Err(Errno::AGAIN);
+            }
+            Err(Errno::AGAIN | Errno::XDEV) => {}
+            opened => return opened.map(Some),
+        }
+        let opened = open_cached(directory, name, ResolveFlags::CACHED)?;
+        Ok(self.mounts.answers(opened.as_fd()).then_some(opened))
     }
 
     /// Opens the file `name` of a directory for what `flags` say. Where it may not answer, a child has made it do so a
@@ -219,9 +243,12 @@ impl Parent<'_> {
     }
 }
 
-/// Opens an entry that is cached, and on the mount of its directory.
-fn open_cached(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+/// Opens an entry as far as it is cached.
+fn open_cached(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    resolve: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
     let open =
         |flags| rustix::fs::openat2(directory, name, flags, rustix::fs::Mode::empty(), resolve);
     // In the order of [`open::open_entry`].

@@ -1,5 +1,6 @@
 //! The mounts of a namespace, as proc_pid_mountinfo(5) lists them.
 
+use rustix::buffer::spare_capacity;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -60,11 +61,21 @@ impl Mount {
 ///
 /// The error number: ENOENT, ESRCH or EINVAL when the process has ended or is about to.
 pub fn read(path: &str) -> Result<Vec<Mount>, Errno> {
-    let failed = |reason: std::io::Error| {
-        Errno::from_raw_os_error(reason.raw_os_error().unwrap_or(libc::EIO))
-    };
-    let table = std::fs::read(path).map_err(failed)?;
-    Ok(parse(&table).collect())
+    /// The room for a table of the usual size: a table tells no size beforehand, and asking for it is a call more.
+    const ROOM: usize = 16 * 1024;
+    /// As much as one read(2) of a table gives.
+    const PAGE: usize = 4096;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut table = Vec::with_capacity(ROOM);
+    loop {
+        table.reserve(PAGE);
+        match rustix::io::read(&file, spare_capacity(&mut table)) {
+            Ok(0) => return Ok(parse(&table).collect()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// The file in which the calling thread's own table is read, wherever the thread has gone since and whatever it has as

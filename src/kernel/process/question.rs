@@ -47,6 +47,9 @@ pub(in crate::kernel) unsafe fn ask(
     open: &[BorrowedFd<'_>],
     work: impl Fn(&mut [u8]) -> Worked,
 ) -> Result<Answer, Errno> {
+    if within.is_zero() {
+        return Err(Errno::TIMEDOUT);
+    }
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     // No handler of the host's runs in the children.
