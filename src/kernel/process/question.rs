@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// The most bytes that an answer has.
 pub(in crate::kernel) const LONGEST: usize = 4096 + 256;
 
+/// The time that the processes may take to end when one has answered.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The bytes and the descriptor that a child answers with.
 #[derive(Debug)]
 pub(in crate::kernel) struct Answer {
@@ -57,6 +60,10 @@ pub(in crate::kernel) unsafe fn ask(
     let between = || {
         // So that both can be signalled by the number of one that was not waited for.
         let _ = rustix::process::setsid();
+        // The real id too, as far as users may send signals (kill(2)): in su(1), it is the caller's, who could stop the one
+        // that asks, and have what it asks for left out.
+        let uid = rustix::process::geteuid();
+        let _ = rustix::thread::set_thread_res_uid(uid, uid, uid);
         die_with_parent();
         // SAFETY: the caller answers for the work, and the rest are system calls.
         let child = unsafe {
@@ -76,7 +83,7 @@ pub(in crate::kernel) unsafe fn ask(
     let child = child?;
     drop(theirs);
     let answered = wait(&ours, within).and_then(|()| receive(&ours));
-    if answered.is_err() {
+    if answered.is_err() || wait(&child.pidfd, GRACE).is_err() {
         end(&child);
     }
     child.reap();
@@ -128,13 +135,13 @@ fn send(socket: &OwnedFd, number: i32, bytes: &[u8], file: &Option<OwnedFd>) -> 
     sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
-/// Waits until there is an answer, or nobody who could give it.
-fn wait(socket: &OwnedFd, within: Duration) -> Result<(), Errno> {
+/// Waits until a socket has an answer or nobody is there who could give it, or until a process has ended.
+fn wait(file: &OwnedFd, within: Duration) -> Result<(), Errno> {
     let began = Instant::now();
     loop {
         let left = within.saturating_sub(began.elapsed());
         let left = Timespec::try_from(left).map_err(|_| Errno::TIMEDOUT)?;
-        let mut events = [PollFd::new(socket, PollFlags::IN)];
+        let mut events = [PollFd::new(file, PollFlags::IN)];
         match poll(&mut events, Some(&left)) {
             Err(Errno::INTR) => {}
             Ok(0) => return Err(Errno::TIMEDOUT),
