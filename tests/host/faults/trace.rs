@@ -262,6 +262,10 @@ fn of_first_process(text: &str) -> Vec<String> {
 fn name_of(line: &str) -> Option<&str> {
     let call = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
     let (name, _) = call.split_once('(')?;
+    // strace(1) writes so what it has no name for, statmount(2) for example, and lets no such call fail.
+    if name.starts_with("syscall_") {
+        return None;
+    }
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     (!name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
