@@ -6,7 +6,7 @@
 //!
 //! What is attached follows the host: where systemd-logind mounts a directory later, it appears on the empty one that was
 //! attached before. systemd-logind removes it with the last session of the user and makes another one for the next: whoever
-//! joins the namespace then looks whether it shows the present one ([`Shown::is`]), and has it attached ([`Shown::renew`]).
+//! joins the namespace then looks whether it shows the present one ([`Shown::is_here`]), and has it attached ([`Shown::renew`]).
 
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::open_directory;
