@@ -12,7 +12,8 @@ use crate::kernel::fs::asker::Asker;
 use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::entries::Found;
 use crate::kernel::fs::identity::FileIdentity;
-use crate::kernel::fs::{reach, unseen};
+use crate::kernel::fs::reach::{self, Below};
+use crate::kernel::fs::unseen;
 use crate::kernel::mount::volume::Volume;
 use crate::kernel::mount::{self, Travel};
 use crate::kernel::namespace::kind::{Kind, OtherNamespace};
@@ -255,8 +256,8 @@ impl Shown {
     /// Whether the path still leads to it, in the form that it was given: a namespace that shows another one is
     /// of no use to a new login.
     #[must_use]
-    fn is_there(&self, asker: &Asker) -> bool {
-        match reach::status(asker, self.path.as_str()) {
+    fn is_there(&self, store: &Below<'_>, asker: &Asker) -> bool {
+        match store.status(asker, self.path.as_str()) {
             Ok(status) => {
                 let same = FileIdentity::of(&status) == self.identity();
                 same && self.form.is_none_or(|form| Form::of(&status) == form)
@@ -283,7 +284,8 @@ impl NamespaceRecord {
         let mut shown = self.instances.iter().chain(&self.sources);
         let is_missing = |path: &ViewPath| reach::status(asker, path.as_str()).is_err();
         let kept = Found::are_current_by(&self.kept, self.uid, asker);
-        let is_there = |shown: &Shown| shown.is_there(asker);
+        let store = Below::open(asker, self.store.as_str());
+        let is_there = |shown: &Shown| shown.is_there(&store, asker);
         let there = kept && shown.all(is_there) && self.missing.iter().all(is_missing);
         there && self.volumes.iter().all(Volume::is_served)
     }

@@ -179,6 +179,26 @@ fn the_usual_login_starts_no_process() {
     }
 }
 
+/// The table grows with the mounts of others, and memory file systems keep no note of names that they do not have.
+#[test]
+fn the_usual_login_reads_no_mount_table() {
+    ours_only!("deadline");
+    let sandbox = sandbox!();
+    needs!(sandbox, "strace");
+    sandbox.protect("su");
+    sandbox.sh("mount -t tmpfs -o mode=1777 in-memory /tmp");
+    sandbox.policy("[[private]]\npath = \"/tmp\"\nkeep = [\"missing\", \"another\"]\n");
+    let tables = || {
+        sandbox.sh(
+            "strace -f -qq -e trace=open,openat,openat2 -o /root/trace su alice -c true
+             grep -q missing /root/trace && { grep -c mountinfo /root/trace || true; }",
+        )
+    };
+    for way in ["the first", "a later one"] {
+        assert_eq!(tables(), "0", "{way}");
+    }
+}
+
 /// A directory service that does not answer: a library that nsswitch.conf(5) names.
 const HANGING_SERVICE: &str = r#"
 #include <nss.h>

@@ -3,18 +3,22 @@
 //! `RESOLVE_CACHED` of openat2(2) (Linux 5.12) has the kernel answer EAGAIN in place of asking a file system, and with
 //! `RESOLVE_NO_XDEV` what it opens lies on the very mount of its directory. So what is cached, on a file system that is
 //! known to answer, is opened with no call more than otherwise; the root of another mount with three more. Where nothing is
-//! cached the mount table says whether something that may not answer is mounted on that entry, an automount trigger above
-//! all: only then, and below such a mount, a child asks.
+//! cached the file system of the directory is asked, in a copy of its mount, on which nothing is mounted: it has no such
+//! entry, or caches it now. What still cannot be opened then has something mounted on it that is to be waited for, an
+//! automount trigger above all. The mount table, which grows with the mounts of others, is read for that alone, and where no
+//! mount can be copied. Where it confirms this, and below a mount that may not answer, a child asks.
 
 use crate::kernel::deadline::{Deadline, Silent};
 use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
 use crate::kernel::fs::answering::Mounts;
 use crate::kernel::fs::open::{self, PLACE};
 use crate::kernel::fs::unseen::status_of_entry;
+use crate::kernel::mount::{Extent, clone_tree};
 use crate::kernel::process::question::{self, LONGEST, Worked};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use std::cell::OnceCell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 
@@ -57,7 +61,12 @@ pub(crate) struct Parent<'p> {
     pub(crate) directory: BorrowedFd<'p>,
     /// Its status, where its file system may not answer another time; nothing where it answers.
     pub(crate) asked: Option<&'p Stat>,
+    /// The place to keep a copy of its mount for other entries; nothing where there are none.
+    pub(crate) copy: Option<&'p Copied>,
 }
+
+/// A copy of a directory's mount, on which nothing is mounted, once it is made; nothing in it where none can be made.
+pub(crate) type Copied = OnceCell<Option<OwnedFd>>;
 
 /// What a path leads to, opened as a place (`O_PATH`).
 #[derive(Debug)]
@@ -65,6 +74,8 @@ pub(crate) struct Reached {
     pub(crate) descriptor: Rc<OwnedFd>,
     /// Its status, where its file system may not answer another time.
     pub(crate) asked: Option<Stat>,
+    /// A copy of its mount.
+    pub(crate) copy: Copied,
 }
 
 impl Reached {
@@ -74,6 +85,7 @@ impl Reached {
         Parent {
             directory: self.descriptor.as_fd(),
             asked: self.asked.as_ref(),
+            copy: Some(&self.copy),
         }
     }
 }
@@ -117,7 +129,7 @@ impl Asker {
             return open_plainly(directory, name, uid);
         }
         if parent.asked.is_none() {
-            match self.open_answering(directory, name) {
+            match self.open_answering(parent, name) {
                 Err(Errno::AGAIN) if self.mounts.may_wait_at(directory, name) => {}
                 Err(Errno::AGAIN) => return open_plainly(directory, name, uid),
                 Ok(None) => {}
@@ -129,23 +141,22 @@ impl Asker {
     }
 
     /// Opens an entry that is cached; nothing where it is on another mount than its directory, which may not answer.
-    fn open_answering(
-        &self,
-        directory: BorrowedFd<'_>,
-        name: &str,
-    ) -> Result<Option<OwnedFd>, Errno> {
-        match open_cached(
-            directory,
-            name,
-            ResolveFlags::CACHED | ResolveFlags::NO_XDEV,
-        ) {
+    fn open_answering(&self, parent: Parent<'_>, name: &str) -> Result<Option<OwnedFd>, Errno> {
+        let cached = |resolve| open_cached(parent.directory, name, ResolveFlags::CACHED | resolve);
+        match cached(ResolveFlags::NO_XDEV) {
             Err(Errno::AGAIN | Errno::XDEV) if self.mounts.are_known() => {
                 return Err(Errno::AGAIN);
             }
+            Err(Errno::AGAIN) if parent.is_copied() => parent.look_beneath(name)?,
             Err(Errno::AGAIN | Errno::XDEV) => {}
             opened => return opened.map(Some),
         }
-        let opened = open_cached(directory, name, ResolveFlags::CACHED)?;
+        let opened = cached(ResolveFlags::empty()).or_else(|errno| match errno {
+            Errno::AGAIN => parent
+                .look_beneath(name)
+                .and_then(|()| cached(ResolveFlags::empty())),
+            errno => Err(errno),
+        })?;
         Ok(self.mounts.answers(opened.as_fd()).then_some(opened))
     }
 
@@ -231,6 +242,30 @@ impl Asker {
 }
 
 impl Parent<'_> {
+    /// Whether a copy of its mount is there already.
+    fn is_copied(&self) -> bool {
+        self.copy.is_some_and(|copy| copy.get().is_some())
+    }
+
+    /// Has the file system of the directory look for the entry `name`, whatever is mounted on that, so that it is cached. A
+    /// mount keeps its place cached: on what is not there at all nothing is mounted.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT: it has no such entry; another one where it cannot be looked for. None is given where the mount cannot be copied.
+    fn look_beneath(&self, name: &str) -> Result<(), Errno> {
+        let copy = || clone_tree(self.directory, Extent::Mount, name).ok();
+        let made;
+        let copy = match self.copy {
+            Some(kept) => kept.get_or_init(copy).as_ref(),
+            None => {
+                made = copy();
+                made.as_ref()
+            }
+        };
+        copy.map_or(Ok(()), |copy| open::open_entry(copy, name).map(drop))
+    }
+
     /// What is known not to answer once its entry `name` has not: that, or its file system.
     fn silence_of(&self, name: &str) -> Result<Silent, Errno> {
         Ok(match self.asked {

@@ -420,6 +420,7 @@ mod tests {
                 Parent {
                     directory: directory.as_fd(),
                     asked: None,
+                    copy: None,
                 },
                 Owners::RootAnd(uid),
                 &Asker::default(),

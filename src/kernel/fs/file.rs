@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
-use crate::kernel::fs::asker::{Asker, Reached};
+use crate::kernel::fs::asker::{Asker, Copied, Reached};
 use crate::kernel::fs::directory::{sorted_names, temporary_name};
 use crate::kernel::fs::reach;
 use crate::kernel::fs::walk::{Place, Trust, Walker, file_type, open_below};
@@ -95,6 +95,7 @@ impl TrustedDirectory {
             place: Reached {
                 descriptor: Rc::new(descriptor),
                 asked: None,
+                copy: Copied::new(),
             },
             path: format!("{}{name}/", self.path),
             trust: self.trust,
@@ -162,6 +163,7 @@ fn reached(place: Place) -> Reached {
     Reached {
         asked: (!place.answers()).then_some(place.status),
         descriptor: place.descriptor,
+        copy: Copied::new(),
     }
 }
 

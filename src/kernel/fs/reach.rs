@@ -1,8 +1,8 @@
 //! Paths that lead somewhere by whatever links, reached without waiting for a file system that never answers.
 
-use crate::kernel::fs::asker::{Asker, Reached};
+use crate::kernel::fs::asker::{Asker, Copied, Reached};
 use crate::kernel::fs::walk::{Trust, Walker};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -18,6 +18,7 @@ pub(crate) fn reach(asker: &Asker, path: &str) -> Result<Reached, Errno> {
     let reached = |descriptor| Reached {
         descriptor: Rc::new(descriptor),
         asked: None,
+        copy: Copied::new(),
     };
     if asker.deadline().left().is_none() {
         return rustix::fs::openat(CWD, path, PLACE, Mode::empty()).map(reached);
@@ -51,6 +52,43 @@ pub(crate) fn status(asker: &Asker, path: &str) -> Result<Stat, Errno> {
     }
 }
 
+/// A directory of root's, in which nothing is mounted that may not answer while it does so itself: what lies below it is
+/// examined by a name relative to it.
+#[derive(Debug)]
+pub(crate) struct Below<'p> {
+    path: &'p str,
+    directory: Option<Reached>,
+}
+
+impl<'p> Below<'p> {
+    /// Opens the directory at the absolute path `path`.
+    #[must_use]
+    pub(crate) fn open(asker: &Asker, path: &'p str) -> Self {
+        let directory = reach(asker, path).ok();
+        Self {
+            path,
+            directory: directory.filter(|directory| directory.asked.is_none()),
+        }
+    }
+
+    /// The status of what the absolute path leads to, whether below it or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`].
+    pub(crate) fn status(&self, asker: &Asker, path: &str) -> Result<Stat, Errno> {
+        let name = path
+            .strip_prefix(self.path)
+            .and_then(|rest| rest.strip_prefix('/'));
+        match (&self.directory, name) {
+            (Some(directory), Some(name)) => {
+                rustix::fs::statat(&directory.descriptor, name, AtFlags::empty())
+            }
+            (None, _) | (_, None) => status(asker, path),
+        }
+    }
+}
+
 /// Walks as the kernel does, one component at a time.
 fn walk(asker: &Asker, path: &str) -> Result<Reached, Errno> {
     let walker = Walker::new(Trust::Caller(0)).map_err(|_| Errno::PERM)?;
@@ -64,5 +102,6 @@ fn walk(asker: &Asker, path: &str) -> Result<Reached, Errno> {
     Ok(Reached {
         asked: (!place.answers()).then_some(place.status),
         descriptor: place.descriptor,
+        copy: Copied::new(),
     })
 }

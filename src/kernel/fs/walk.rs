@@ -116,6 +116,7 @@ impl Place {
         Parent {
             directory: self.as_fd(),
             asked: self.asked.as_ref().map(|_| &self.status),
+            copy: None,
         }
     }
 
