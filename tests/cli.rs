@@ -659,7 +659,15 @@ fn explains_json_has_its_keys() {
     assert_eq!(
         keys(&value),
         [
-            "command", "exempt", "login", "module", "plan", "policy", "refused", "rules"
+            "command",
+            "exempt",
+            "login",
+            "module",
+            "plan",
+            "policy",
+            "refused",
+            "rules",
+            "runtime_directory"
         ]
     );
     assert_eq!(
