@@ -19,7 +19,7 @@ use judgement::Whole;
 use nix::mount::{MsFlags, mount};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use trace::{Call, Markers, Trace};
+use trace::{Call, MISSED, Markers, Trace};
 
 /// Every kind of step, each in the form that makes the most calls.
 const POLICY: &str = r#"
@@ -362,6 +362,9 @@ fn campaign_of(workers: usize, scene: Scene, injections: fn(&Call) -> Vec<Inject
         }
     });
     let bad = std::mem::take(&mut *bad.lock().unwrap());
+    let (missed, bad): (Vec<_>, Vec<_>) = bad.into_iter().partition(|bad| bad.contains(MISSED));
+    println!("{} calls were not made again", missed.len());
+    assert!(missed.len() <= MOST_MISSED, "{}", missed.join("\n"));
     assert!(
         bad.is_empty(),
         "{} went wrong:\n{}",
@@ -369,6 +372,12 @@ fn campaign_of(workers: usize, scene: Scene, injections: fn(&Call) -> Vec<Inject
         bad.join("\n")
     );
 }
+
+/// The number of times that an injection is tried until it meets a call of the module's.
+const TRIES: usize = 4;
+
+/// The number of calls that may not be met: some are made once, as by the login that notes what the later ones read.
+const MOST_MISSED: usize = 3;
 
 type Jobs = Mutex<Option<VecDeque<(Call, Injection)>>>;
 
@@ -404,6 +413,9 @@ fn enumerate(
     scene: Scene,
     injections: fn(&Call) -> Vec<Injection>,
 ) -> VecDeque<(Call, Injection)> {
+    // What is not cached takes a call more to open, and is cached then: the second run is like all that follow.
+    prepare(machine, scene);
+    Trace::of(&["trace=all"], scene.words());
     prepare(machine, scene);
     let (report, trace) = Trace::of(&["trace=all"], scene.words());
     assert_all_open(&report);
@@ -524,7 +536,25 @@ fn assert_all_open(report: &Report) {
 }
 
 /// One session with that injection; what is wrong afterwards.
+/// Repeats the scene with an injection until that has met a call of the module's: where the kernel has forgotten what it
+/// had cached, the calls are others.
 fn suffer(
+    machine: &Machine,
+    scene: Scene,
+    call: &Call,
+    injection: Injection,
+    whole: &Whole,
+) -> Vec<String> {
+    for _ in 1..TRIES {
+        let problems = try_to_suffer(machine, scene, call, injection, whole);
+        if !problems.iter().any(|problem| problem.contains(MISSED)) {
+            return problems;
+        }
+    }
+    try_to_suffer(machine, scene, call, injection, whole)
+}
+
+fn try_to_suffer(
     machine: &Machine,
     scene: Scene,
     call: &Call,

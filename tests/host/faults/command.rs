@@ -270,6 +270,7 @@ fn remains() -> Vec<String> {
     let places = places.into_iter().chain([format!("{STORE}/session")]);
     let remaining = places
         .filter(|place| exists(place))
-        .flat_map(|place| tree(&place));
+        .flat_map(|place| tree(&place))
+        .filter(|path| !path.ends_with("/.vault"));
     remaining.collect()
 }

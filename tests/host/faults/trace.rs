@@ -107,6 +107,9 @@ impl fmt::Display for Call {
 /// The lines that strace wrote.
 pub struct Trace(Vec<String>);
 
+/// What is said where an injection has met none of the module's calls.
+pub const MISSED: &str = "the trace is not the one that was enumerated";
+
 impl Trace {
     /// Runs the driver under strace with these expressions for `-e`.
     pub fn of(expressions: &[&str], words: &[&str]) -> (Report, Self) {
@@ -220,7 +223,7 @@ impl Trace {
         let (begin, end) = (self.position(between.begin), self.position(between.end));
         let missed = |why: &str| {
             Err(format!(
-                "the trace is not the one that was enumerated: {why}\n{}",
+                "{MISSED}: {why}\n{}",
                 self.0
                     .iter()
                     .take(5)
