@@ -11,7 +11,7 @@ use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount::filesystem;
 use crate::kernel::sys::{self, NamespaceRequest};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
@@ -224,16 +224,7 @@ impl OwnUserNamespace {
 
 /// Whether an open namespace belongs to the user namespace of the calling thread.
 pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
-    let owner =
-        sys::open_namespace(file.as_fd(), NamespaceRequest::Owner).and_then(rustix::fs::fstat);
-    let Ok(owner) = owner.as_ref().map(FileIdentity::of) else {
-        return false;
-    };
-    let is_owner = |own: &Stat| FileIdentity::of(own) == owner;
-    // One call where /proc is mounted. Namespaces of all types are on one device: what is there is one.
-    rustix::fs::stat(Type::USER.own).is_ok_and(|own| is_owner(&own))
-        || open_own_of(Type::USER)
-            .is_ok_and(|own| rustix::fs::fstat(own).is_ok_and(|own| is_owner(&own)))
+    OwnUserNamespace::find().is_ok_and(|own| own.owns(file))
 }
 
 /// The inode number of an open namespace of that type; nothing for any other file.

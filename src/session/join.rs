@@ -215,15 +215,12 @@ impl Origin {
         let Some((namespaces, guard)) = bound.leave_for(&self.runtime, &record)? else {
             return Ok(None);
         };
-        // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
-        if !record.is_whole() {
-            return Ok(None);
-        }
-        let is_current = runtime_directory.is_none_or(|expected| {
+        let is_current = |expected: runtime_directory::Expected| {
             let (here, root) = (&namespaces.mount, self.place.root);
             expected.is_here() || expected.renew(outdated, &guard, here, root)
-        });
-        if !is_current {
+        };
+        // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
+        if !record.is_whole() || !runtime_directory.is_none_or(is_current) {
             return Ok(None);
         }
         if let Some(membership) = &membership {
@@ -234,22 +231,30 @@ impl Origin {
             true => directory.restore_within_new_root()?,
             false => directory.restore_in_view()?,
         }
-        let namespace = record.namespace;
+        let session_guard = SessionGuard {
+            opening: Opening::default(),
+            membership,
+            namespaces,
+            guard,
+        };
         Ok(Some(SessionNamespace {
+            leave: address.map(Leave::Notify),
+            session_guard: Some(session_guard),
+            ..self.joined(record)
+        }))
+    }
+
+    /// Describes the namespace of a record, which another login has made.
+    fn joined(&self, record: NamespaceRecord) -> SessionNamespace {
+        let namespace = record.namespace;
+        SessionNamespace {
             joined: true,
             paths: record.paths.clone(),
             record: Some(record),
             runtime: Some(self.runtime.clone()),
             process: self.process,
-            leave: address.map(Leave::Notify),
-            session_guard: Some(SessionGuard {
-                opening: Opening::default(),
-                membership,
-                namespaces,
-                guard,
-            }),
             ..SessionNamespace::bare(namespace)
-        }))
+        }
     }
 
     /// The record of the namespace that the pin `key` is of, if it is the account's and shows what is there now. Whether

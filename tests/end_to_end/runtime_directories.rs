@@ -48,6 +48,13 @@ impl Sandbox {
         }
     }
 
+    /// Has sessions of a user share a namespace, in which the user's runtime directory alone is.
+    fn separate_runtime_directories(&self, order: Order) {
+        self.share();
+        self.start_run_user();
+        self.make_runtime_directories(order);
+    }
+
     /// Gives su sessions runtime directories, and the module.
     fn make_runtime_directories(&self, order: Order) {
         for (path, script) in [("/srv/logind", LOGIND), ("/srv/pam_systemd", PAM_SYSTEMD)] {
@@ -90,9 +97,7 @@ fn a_session_shows_its_users_alone_in_either_order_of_modules() {
     ours_only!("runtime directories of others hidden");
     for order in [Order::BeforeOurs, Order::BehindOurs] {
         let sandbox = sandbox!();
-        sandbox.share();
-        sandbox.start_run_user();
-        sandbox.make_runtime_directories(order);
+        sandbox.separate_runtime_directories(order);
         sandbox.start_sshd("");
         let _bob = sandbox.start_session("bob");
         let _alice = sandbox.start_session("alice");
@@ -117,9 +122,7 @@ fn a_namespace_that_outlives_the_last_session_gets_the_next_directory() {
     ours_only!("runtime directories of others hidden");
     for order in [Order::BeforeOurs, Order::BehindOurs] {
         let sandbox = sandbox!();
-        sandbox.share();
-        sandbox.start_run_user();
-        sandbox.make_runtime_directories(order);
+        sandbox.separate_runtime_directories(order);
         let mut last = None;
         for round in ["first", "second", "third"] {
             let seen = sandbox.su_sh("alice", LOOK).text();
@@ -149,9 +152,7 @@ fn a_namespace_that_outlives_the_last_session_gets_the_next_directory() {
 fn many_logins_at_once_get_one_directory() {
     ours_only!("runtime directories of others hidden");
     let sandbox = sandbox!();
-    sandbox.share();
-    sandbox.start_run_user();
-    sandbox.make_runtime_directories(Order::BeforeOurs);
+    sandbox.separate_runtime_directories(Order::BeforeOurs);
     for _ in 0..5 {
         let script =
             "for i in 1 2 3 4 5 6 7 8; do su alice -c \"$look\" >/root/seen.$i 2>&1 & done; wait";
@@ -171,9 +172,7 @@ fn many_logins_at_once_get_one_directory() {
 fn a_job_finds_what_a_later_session_brings() {
     ours_only!("runtime directories of others hidden");
     let sandbox = sandbox!();
-    sandbox.share();
-    sandbox.start_run_user();
-    sandbox.make_runtime_directories(Order::BeforeOurs);
+    sandbox.separate_runtime_directories(Order::BeforeOurs);
     sandbox.protect("runuser");
     sandbox.start_sshd("");
     sandbox.sh("setsid runuser -u alice -- bash -c 'echo $$ >/home/alice/job; exec sleep 1000' </dev/null &>/dev/null &");
@@ -193,9 +192,7 @@ fn a_job_finds_what_a_later_session_brings() {
 fn the_collector_takes_the_directory_of_who_has_left() {
     ours_only!("runtime directories of others hidden");
     let sandbox = sandbox!();
-    sandbox.share();
-    sandbox.start_run_user();
-    sandbox.make_runtime_directories(Order::BeforeOurs);
+    sandbox.separate_runtime_directories(Order::BeforeOurs);
     sandbox
         .sh("su alice -c 'setsid sleep 1000 </dev/null &>/dev/null & echo $! >/home/alice/left'");
     let left = sandbox.sh("cat /home/alice/left");
@@ -217,9 +214,7 @@ fn the_collector_takes_the_directory_of_who_has_left() {
 fn a_command_finds_its_targets_directory() {
     ours_only!("runtime directories of others hidden");
     let sandbox = sandbox!();
-    sandbox.share();
-    sandbox.start_run_user();
-    sandbox.make_runtime_directories(Order::BeforeOurs);
+    sandbox.separate_runtime_directories(Order::BeforeOurs);
     sandbox.protect("sudo");
     sandbox.protect("sudo-i");
     sandbox.start_sshd("");

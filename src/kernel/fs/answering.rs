@@ -4,7 +4,7 @@ use crate::kernel::mount;
 use crate::kernel::mount::mount_table::{self, Mount};
 use crate::kernel::sys;
 use rustix::fd::BorrowedFd;
-use rustix::fs::{AtFlags, StatxFlags};
+use rustix::fs::{AtFlags, Statx, StatxFlags};
 use std::cell::OnceCell;
 use std::path::Path;
 
@@ -104,20 +104,17 @@ impl Mounts {
         /// `STATX_MNT_ID_UNIQUE` (Linux 6.8).
         const UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
         let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-        let numbered = rustix::fs::statx(file, "", flags, UNIQUE)
-            .ok()
-            .filter(|known| known.stx_mask & UNIQUE.bits() != 0);
-        match numbered.map(|known| sys::type_of_mount(known.stx_mnt_id)) {
+        let Ok(known) = rustix::fs::statx(file, "", flags, UNIQUE) else {
+            return false;
+        };
+        let is_numbered = known.stx_mask & UNIQUE.bits() != 0;
+        match is_numbered.then(|| sys::type_of_mount(known.stx_mnt_id)) {
             Some(Ok(kind)) if kind != OVERLAY => is_answering(&kind),
-            Some(_) | None => self.answers_by_table(file),
+            Some(_) | None => self.answers_by_table(&known),
         }
     }
 
-    fn answers_by_table(&self, file: BorrowedFd<'_>) -> bool {
-        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-        let Ok(known) = rustix::fs::statx(file, "", flags, StatxFlags::empty()) else {
-            return false;
-        };
+    fn answers_by_table(&self, known: &Statx) -> bool {
         let device = format!("{}:{}", known.stx_dev_major, known.stx_dev_minor);
         let Some(table) = self.table() else {
             return false;
@@ -131,7 +128,7 @@ impl Mounts {
 
 fn answers(mount: &Mount, table: &[Mount]) -> bool {
     is_known(mount)
-        && (mount.kind != b"overlay" || layers(mount).all(|layer| is_on_known(layer, table)))
+        && (mount.kind != OVERLAY || layers(mount).all(|layer| is_on_known(layer, table)))
 }
 
 fn is_known(mount: &Mount) -> bool {

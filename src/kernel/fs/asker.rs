@@ -79,6 +79,15 @@ pub(crate) struct Reached {
 }
 
 impl Reached {
+    /// What is on a file system that answers.
+    pub(crate) fn answering(descriptor: OwnedFd) -> Self {
+        Self {
+            descriptor: Rc::new(descriptor),
+            asked: None,
+            copy: Copied::new(),
+        }
+    }
+
     /// As a directory whose entries are opened.
     #[must_use]
     pub(crate) fn as_parent(&self) -> Parent<'_> {

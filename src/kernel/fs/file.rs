@@ -3,17 +3,16 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
-use crate::kernel::fs::asker::{Asker, Copied, Reached};
+use crate::kernel::fs::asker::{Asker, Reached};
 use crate::kernel::fs::directory::{sorted_names, temporary_name};
 use crate::kernel::fs::reach;
-use crate::kernel::fs::walk::{Place, Trust, Walker, file_type, open_below};
+use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
 use crate::kernel::process::limits::without_size_limit;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use std::rc::Rc;
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
 /// through directories for which the same holds, of at most `limit` bytes, that did not change meanwhile.
@@ -75,7 +74,7 @@ impl TrustedDirectory {
     fn of(walker: Walker, trust: Trust, path: &str) -> Result<(Self, &str)> {
         let (parent, name) = walker.open_parent(path, &[])?;
         let directory = Self {
-            place: reached(parent),
+            place: reach::of_place(parent),
             asker: walker.asker().clone(),
             path: path.strip_suffix(name).unwrap_or(path).to_owned(),
             trust,
@@ -92,11 +91,7 @@ impl TrustedDirectory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let (descriptor, _) = self.open(name, flags, FileType::Directory)?;
         Ok(Self {
-            place: Reached {
-                descriptor: Rc::new(descriptor),
-                asked: None,
-                copy: Copied::new(),
-            },
+            place: Reached::answering(descriptor),
             path: format!("{}{name}/", self.path),
             trust: self.trust,
             asker: self.asker.clone(),
@@ -156,14 +151,6 @@ impl TrustedDirectory {
         };
         vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
         Ok((file, status))
-    }
-}
-
-fn reached(place: Place) -> Reached {
-    Reached {
-        asked: (!place.answers()).then_some(place.status),
-        descriptor: place.descriptor,
-        copy: Copied::new(),
     }
 }
 

@@ -1,10 +1,9 @@
 //! Paths that lead somewhere by whatever links, reached without waiting for a file system that never answers.
 
 use crate::kernel::fs::asker::{Asker, Copied, Reached};
-use crate::kernel::fs::walk::{Trust, Walker};
+use crate::kernel::fs::walk::{Place, Trust, Walker};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
-use std::rc::Rc;
 
 /// The flags of a place that is not to be read.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -15,22 +14,17 @@ const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 ///
 /// The error number of openat(2); ETIMEDOUT: it does not answer.
 pub(crate) fn reach(asker: &Asker, path: &str) -> Result<Reached, Errno> {
-    let reached = |descriptor| Reached {
-        descriptor: Rc::new(descriptor),
-        asked: None,
-        copy: Copied::new(),
-    };
     if asker.deadline().left().is_none() {
-        return rustix::fs::openat(CWD, path, PLACE, Mode::empty()).map(reached);
+        return rustix::fs::openat(CWD, path, PLACE, Mode::empty()).map(Reached::answering);
     }
     let cached = |resolve| rustix::fs::openat2(CWD, path, PLACE, Mode::empty(), resolve);
     // On the mount of the root directory, which answers.
     match cached(ResolveFlags::CACHED | ResolveFlags::NO_XDEV) {
         Err(Errno::AGAIN | Errno::XDEV) => {}
-        opened => return opened.map(reached),
+        opened => return opened.map(Reached::answering),
     }
     match cached(ResolveFlags::CACHED) {
-        Ok(opened) if asker.answers(&opened) => Ok(reached(opened)),
+        Ok(opened) if asker.answers(&opened) => Ok(Reached::answering(opened)),
         Ok(_) | Err(Errno::AGAIN) => walk(asker, path),
         Err(errno) => Err(errno),
     }
@@ -92,16 +86,21 @@ impl<'p> Below<'p> {
 /// Walks as the kernel does, one component at a time.
 fn walk(asker: &Asker, path: &str) -> Result<Reached, Errno> {
     let walker = Walker::new(Trust::Caller(0)).map_err(|_| Errno::PERM)?;
-    let place = walker.asking(asker).open(path, &[]).map_err(|error| {
-        match (error.is_missing(), error.is_silent()) {
+    let opened = walker.asking(asker).open(path, &[]);
+    opened
+        .map(of_place)
+        .map_err(|error| match (error.is_missing(), error.is_silent()) {
             (true, _) => Errno::NOENT,
             (_, true) => Errno::TIMEDOUT,
             (false, false) => Errno::PERM,
-        }
-    })?;
-    Ok(Reached {
+        })
+}
+
+/// What a walk has opened.
+pub(crate) fn of_place(place: Place) -> Reached {
+    Reached {
         asked: (!place.answers()).then_some(place.status),
         descriptor: place.descriptor,
         copy: Copied::new(),
-    })
+    }
 }
