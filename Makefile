@@ -45,8 +45,9 @@ RUN     := $(TESTS) --no-fail-fast
 SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_SANDBOX := $(RUN) --test end_to_end
-# What the command does by itself, many logins at once, and a playbook, whichever PAM, shells and daemons there are.
-SAME_ANYWHERE := run:: crowds:: gc:: ps:: commands::a_playbook
+# What the command does by itself, many logins at once, broken policies, what does not answer, the vault, namespaces that
+# linger, and a playbook, whichever PAM, shells and daemons there are.
+SAME_ANYWHERE := run:: crowds:: gc:: ps:: broken_policies silent:: vault:: linger:: commands::a_playbook
 # A sandbox waits for its daemons half of the time.
 export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
 
@@ -104,7 +105,7 @@ test: prepare
 	$(MAKE) module & module=$$!; $(TESTS) --no-run; tests=$$?; wait $$module && exit $$tests
 	$(RUN)
 	$(if $(NEXTEST),$(CARGO) test --locked --doc)
-	$(CARGO) clippy --locked $(SELINUX) --all-targets -- -D warnings
+	$(CARGO) clippy --locked $(SELINUX) --lib --bins --test language --test kernel --test parity -- -D warnings
 	$(RUN) $(SELINUX) --lib --test language
 	$(RUN) $(SELINUX) --test kernel labels
 	JNS_SANDBOX=debian13 $(RUN_SANDBOX) --test parity -- $(addprefix --skip ,$(SAME_ANYWHERE))

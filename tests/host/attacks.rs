@@ -13,7 +13,7 @@ use std::process::Command;
 const VICTIM: &str = "/mnt/victim";
 const ALICE: u32 = 2001;
 /// How long a race goes on, in seconds: thousands of sessions, of which a module that can lose loses one of fifty or so.
-const RACE: u32 = 20;
+const RACE: u32 = 12;
 /// How long a module that can lose has for that.
 const LONGEST_RACE: u32 = 120;
 

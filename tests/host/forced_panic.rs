@@ -7,9 +7,10 @@ use crate::report::{assert_same, code};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The module that panics once it has entered the new namespace.
+/// The module that panics once it has entered the new namespace. Its dependencies are those of the tests: they are not
+/// built again where cargo knows a directory for what it builds on the way (1.91, `build.build-dir`).
 pub fn panicking_module() -> PathBuf {
-    let directory = target_directory().join("forced-panic");
+    let (shared, directory) = (target_directory(), target_directory().join("forced-panic"));
     let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args([
@@ -22,6 +23,7 @@ pub fn panicking_module() -> PathBuf {
             "--features",
             "forced-panic",
         ])
+        .env("CARGO_BUILD_BUILD_DIR", shared)
         .arg("--target-dir")
         .arg(&directory)
         .status();
