@@ -13,6 +13,7 @@ use crate::path::AbsPath;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Range;
+use std::time::Duration;
 
 /// Checks the rules of all files together, under the final settings.
 pub(crate) fn across(
@@ -29,6 +30,7 @@ pub(crate) fn across(
     checker.believed_paths(drafts);
     checker.without_labels(drafts);
     checker.contested_layers(drafts, settings.namespace);
+    checker.cut_timeouts(drafts, settings.deadline);
 }
 
 /// Says that a path would cover this store, where it would.
@@ -183,6 +185,26 @@ impl<'a, 't> Checker<'a, 't> {
                 format!("{who} namespaces of their own, and one alone can write to a layer");
             let help = format!("{others} are refused meanwhile");
             self.warning(draft, Fault::new(message).help(help));
+        }
+    }
+
+    /// A program that is run while the session opens has no more time than that has.
+    fn cut_timeouts(&mut self, drafts: &[Draft], deadline: Duration) {
+        for draft in drafts {
+            let timeout = draft.rule.kind.opening_timeout();
+            let (Some(timeout), Some(span)) = (timeout, &draft.timeout) else {
+                continue;
+            };
+            if timeout <= deadline {
+                continue;
+            }
+            let deadline = humantime::format_duration(deadline);
+            let message = format!("this is longer than `settings.deadline`, {deadline}");
+            let help = "a program that takes longer than that is ended; set a longer `deadline`";
+            if let Some(text) = self.text_of(draft) {
+                self.report
+                    .warning(text, span, Fault::new(message).help(help));
+            }
         }
     }
 

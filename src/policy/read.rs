@@ -49,6 +49,8 @@ pub struct Draft {
     pub store: Range<usize>,
     /// The place of its source, or of its header.
     pub source: Range<usize>,
+    /// The place of the time that its programs may take, where that is said.
+    pub timeout: Option<Range<usize>>,
 }
 
 impl Draft {
@@ -69,6 +71,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     let location = fields.location();
     let (path, store) = (fields.span_of("path"), fields.span_of("store"));
     let source = fields.span_of("source");
+    let timeout = fields.has("timeout").then(|| fields.span_of("timeout"));
     fields.finish();
     Some(Draft {
         rule: Rule {
@@ -82,6 +85,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
         path,
         store,
         source,
+        timeout,
     })
 }
 

@@ -397,6 +397,23 @@ impl Kind {
         }
     }
 
+    /// The time that each program may take that is run while the session opens; nothing where no key of the rule says it.
+    #[must_use]
+    pub(crate) fn opening_timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Volume(volume) => Some(volume.timeout),
+            Self::Hook(hook) => (hook.when != When::Close).then_some(hook.timeout),
+            Self::Private(_)
+            | Self::Tmpfs(_)
+            | Self::Bind(_)
+            | Self::Hide(_)
+            | Self::Overlay(_)
+            | Self::Isolate(_)
+            | Self::Root(_)
+            | Self::Env(_) => None,
+        }
+    }
+
     /// Whether a program of the rule is given the login password.
     #[must_use]
     pub(crate) fn wants_password(&self) -> bool {
