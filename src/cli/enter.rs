@@ -46,7 +46,7 @@ fn enter(arguments: &Enter) -> Result<Outcome, NotRun> {
 fn enter_as_root(arguments: &Enter) -> Result<Outcome, NotRun> {
     let terminal = Terminal::own();
     let directory = WorkingDirectory::own();
-    let origin = origin::return_to_origin(None)?;
+    let origin = origin::return_to_origin(None, None)?;
     let mut target = target::find(&arguments.name)?;
     let account = Account::of(if arguments.as_root { 0 } else { target.uid })?;
     let program = program(arguments, &account, Some(account.environment()));

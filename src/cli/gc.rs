@@ -43,7 +43,7 @@ fn refused(error: &Error, arguments: &Gc) -> Outcome {
 
 fn gather(arguments: &Gc) -> Result<Vec<Remains>> {
     // Called in a session, it is done where sessions come from: pins are there.
-    let guard = origin::return_to_origin(None)?;
+    let guard = origin::return_to_origin(None, None)?;
     let user = arguments.user.as_deref().map(id_of).transpose()?;
     let (policies, mut found) = policies_of(arguments);
     let settings = || policies.iter().map(|policy| &policy.settings);

@@ -33,7 +33,7 @@ fn take(arguments: &Ps) -> Result<Census> {
     let user = arguments.user.as_deref();
     let whose = Whose(user.map(|user| (user, Nss.uid(user))));
     // From inside a session, pins are not to be seen.
-    let _home = origin::return_to_origin(None)?;
+    let _home = origin::return_to_origin(None, None)?;
     let mut census = census::take(whose)?;
     if let Some((user, None)) = whose.0
         && census.users.is_empty()

@@ -2,6 +2,7 @@
 
 use rustix::io::Errno;
 use std::cell::{OnceCell, RefCell};
+use std::ffi::CString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(in crate::kernel) enum Silent {
     FileSystem(u64),
     /// The entry of this name in the directory of this device and inode number, which answers itself.
     Entry(u64, u64, String),
+    /// This path, on which something does not answer.
+    Path(CString),
     /// The account database.
     Accounts,
 }

@@ -16,5 +16,6 @@ pub(crate) mod reach;
 pub mod removal;
 pub mod unseen;
 pub mod walk;
+mod whole;
 pub mod wildcard;
 pub mod working_directory;

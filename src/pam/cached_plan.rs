@@ -92,7 +92,7 @@ pub(super) fn find(
     let Ok(cached) = serde_json::from_slice::<CachedPlan>(&bytes) else {
         return Ok(None);
     };
-    if cached.version != version() || !cached.watched.iter().all(is_unchanged(deadline)) {
+    if cached.version != version() || !source::are_unchanged(&cached.watched, deadline) {
         return Ok(None);
     }
     let login = login.clone().with_until(deadline, cached.needs)?;
@@ -112,11 +112,6 @@ fn version() -> String {
         hash
     };
     format!("{} {BUILT_IN:016x}", env!("CARGO_PKG_VERSION"))
-}
-
-/// A file that does not answer may be another one by now.
-fn is_unchanged(deadline: &Deadline) -> impl Fn(&Watched) -> bool {
-    |(path, version)| source::watch(path, deadline).1 == *version
 }
 
 /// Writes down what shaped the plan, unless it depends on something that is not compared, or the policy was

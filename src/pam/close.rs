@@ -81,7 +81,7 @@ fn remove_own(opened: &Opened, pending: Option<&PendingReturn>) {
 }
 
 fn leave_for_a_moment() -> Option<NamespaceGuard> {
-    let origin = return_to_origin(None).unwrap_or_else(|error| {
+    let origin = return_to_origin(None, None).unwrap_or_else(|error| {
         log::warn!("{error}");
         None
     });
@@ -105,7 +105,7 @@ fn close_volumes(opened: &Opened) -> Result<()> {
         return Ok(());
     }
     let own = Namespace::own()?;
-    match return_to_origin(None)? {
+    match return_to_origin(None, None)? {
         Some(_home) => volumes::close_after_last(&own),
         None => Ok(()),
     }

@@ -78,8 +78,7 @@ pub(super) fn judge(
     is_command: &Cell<Option<bool>>,
     deadline: &Deadline,
 ) -> Result<Judgement, Refusal> {
-    let mut watched = arguments.source.watched();
-    let loaded = load(&arguments.source)?;
+    let (loaded, mut watched) = load(deadline, &arguments.source)?;
     let policy = &loaded.policy;
     let deadline = &deadline_of(&login, policy.settings.deadline, deadline);
     is_command.set(Some(policy.settings.inherits(&login.service)));
@@ -168,11 +167,11 @@ pub(super) fn log_plan(level: log::Level, intent: &str, plan: &Plan) {
     }
 }
 
-fn load(source: &Source) -> Result<Loaded, Refusal> {
-    match Policy::load(source) {
-        Ok(loaded) => {
+fn load(deadline: &Deadline, source: &Source) -> Result<(Loaded, Vec<Watched>), Refusal> {
+    match Policy::load_until(deadline, source) {
+        Ok((loaded, watched)) => {
             lines(&loaded.warnings).for_each(|warning| log::warn!("{warning}"));
-            Ok(loaded)
+            Ok((loaded, watched))
         }
         Err(diagnostics) => Err(Refusal {
             code: PamResultCode::PAM_PERM_DENIED,

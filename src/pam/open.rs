@@ -60,9 +60,9 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     }
     let deadline = Deadline::after(first_time(&request.user));
     pending::make_postponed();
-    let directory = WorkingDirectory::own();
     let before = Place::own().ok();
-    let caller = leave_caller(&arguments, before.as_ref())?;
+    let directory = WorkingDirectory::until(&deadline, before.as_ref().map(Place::root));
+    let caller = leave_caller(&arguments, before.as_ref(), &directory)?;
     let origin = match &caller {
         Some(_) if !arguments.observe => {
             threads::permit(arguments.threads)?;
@@ -107,8 +107,12 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
 
 /// Leaves the session in which su(1) or sudo(8) was called for where that one came from; nothing where it was called in
 /// none.
-fn leave_caller(arguments: &Arguments, place: Option<&Place>) -> Result<Option<Caller>, Refusal> {
-    let caller = match return_to_origin(place) {
+fn leave_caller(
+    arguments: &Arguments,
+    place: Option<&Place>,
+    directory: &WorkingDirectory,
+) -> Result<Option<Caller>, Refusal> {
+    let caller = match return_to_origin(place, Some(directory)) {
         Err(error) if arguments.observe => {
             log::warn!("{error}");
             None
@@ -133,8 +137,8 @@ fn refuse_unread(handle: &PamHandle, error: Error, arguments: &[&CStr]) -> Resul
     if !may_leave || !is_for_root(handle) {
         return Err(error.into());
     }
-    let directory = WorkingDirectory::own();
-    let caller = return_to_origin(None).unwrap_or_else(|error| {
+    let directory = WorkingDirectory::until(&Deadline::after(OF_ROOT), Root::own().ok());
+    let caller = return_to_origin(None, Some(&directory)).unwrap_or_else(|error| {
         log::error!("{error}");
         None
     });
@@ -316,6 +320,8 @@ impl<'o> Opening<'o> {
         let deadline = &deadline_of(login, summary.deadline, deadline);
         self.is_command.set(Some(summary.inherits));
         threads::permit(self.arguments.threads)?;
+        self.directory.wait_until(deadline);
+        self.directory.check_answers()?;
         let subject = subject_of(login, summary.helpers(), None, deadline)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
@@ -364,12 +370,12 @@ impl<'o> Opening<'o> {
     ) -> Result<(), Refusal> {
         let PlannedLogin { login, plan, .. } = planned;
         let summary = PlanSummary::of(planned);
-        let subject = subject_of(
-            login,
-            plan.helpers(),
-            password,
-            &deadline_of(login, summary.deadline, self.deadline),
-        )?;
+        let deadline = &deadline_of(login, summary.deadline, self.deadline);
+        self.directory.wait_until(deadline);
+        if !plan.is_empty() {
+            self.directory.check_answers()?;
+        }
+        let subject = subject_of(login, plan.helpers(), password, deadline)?;
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
         let created = join::join_or_create(PlannedSession {

@@ -3,9 +3,11 @@
 use super::arguments::Arguments;
 use super::ffi;
 use super::items::request;
+use super::judgement::first_time;
 use super::kept::{Password, Typed};
 use super::refusal::Refusal;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::process::secret::Secret;
 use crate::login::is_effective_root;
 use crate::policy::Policy;
@@ -18,10 +20,14 @@ use std::ffi::CStr;
 pub(super) fn keep(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
     take(handle, "");
     let arguments = Arguments::parse(arguments)?;
-    if !is_effective_root() || !is_wanted(&arguments) {
+    if !is_effective_root() {
         return Ok(());
     }
-    let user = request(handle)?.user;
+    let user = request(handle).map(|request| request.user);
+    if !is_wanted(&arguments, user.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    let user = user?;
     let token = handle.get_item::<AuthTok<'_>>().ok().flatten();
     let Some(secret) = token.map(|token| Secret::new(token.as_bytes())) else {
         return Ok(());
@@ -32,9 +38,10 @@ pub(super) fn keep(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Re
 }
 
 /// Whether some volume wants it. What is wrong with the policy is logged when the session is opened.
-fn is_wanted(arguments: &Arguments) -> bool {
-    let loaded = Policy::load(&arguments.source);
-    loaded.is_ok_and(|loaded| loaded.policy.wants_password())
+fn is_wanted(arguments: &Arguments, user: &str) -> bool {
+    let deadline = &Deadline::after(first_time(user));
+    let loaded = Policy::load_until(deadline, &arguments.source);
+    loaded.is_ok_and(|(loaded, _)| loaded.policy.wants_password())
 }
 
 fn store(handle: &mut PamHandle, typed: Typed) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::refusal::log_failure;
 use super::threads::later_thread;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::working_directory::{Location, WorkingDirectory};
 use crate::kernel::namespace::check_capabilities;
 use crate::kernel::namespace::guard::NamespaceGuard;
@@ -10,6 +11,10 @@ use crate::login::SessionId;
 use crate::session::place::Place;
 use rustix::process::Pid;
 use std::sync::Mutex;
+use std::time::Duration;
+
+/// The time in which the working directory has to answer that a session which is closed came from.
+const OF_RETURN: Duration = Duration::from_secs(1);
 
 /// The sessions that this process has open, in the order in which they were opened, by thread and name: those of
 /// different handles too. It is never waited for, since a child of a threaded process may find it locked for ever.
@@ -102,7 +107,8 @@ impl Places {
     /// the session around this one, and to its working directory. Where nobody else is at the origin, it stays and
     /// only takes leave.
     pub(super) fn return_to(&self, take_leave: impl FnOnce()) {
-        let present = WorkingDirectory::own();
+        let deadline = &Deadline::after(OF_RETURN);
+        let present = WorkingDirectory::until(deadline, Some(self.before.root()));
         let entered = self.enter_origin();
         take_leave();
         match entered {

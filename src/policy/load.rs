@@ -6,11 +6,12 @@ use super::principal::{Listed, Principal};
 use super::report::Report;
 use super::rule::Rule;
 use super::settings::Settings;
-use super::source::Source;
+use super::source::{Read, Source, Watched};
 use super::template::Fact;
 use super::text::Text;
 use super::{check, document};
 use crate::error::Location;
+use crate::kernel::deadline::Deadline;
 use crate::login::{Accounts, Needs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -59,12 +60,26 @@ impl Policy {
     ///
     /// Everything that is wrong with any of the files.
     pub fn load(source: &Source) -> Result<Loaded, Diagnostics> {
+        Self::load_until(&Deadline::none(), source).map(|(loaded, _)| loaded)
+    }
+
+    /// Reads and checks the files of `source`, and waits for them until the deadline at most. All that decides what the
+    /// policy says is told as well, as it was before it was read: while none of it changes, reading the policy again gives
+    /// the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::load`].
+    pub(crate) fn load_until(
+        deadline: &Deadline,
+        source: &Source,
+    ) -> Result<(Loaded, Vec<Watched>), Diagnostics> {
         let mut report = Report::default();
-        let read = source.read(&mut report);
-        let files = read
+        let Read { files, watched } = source.read(deadline, &mut report);
+        let files = files
             .iter()
             .map(|(rank, (name, bytes))| (*rank, name.as_str(), bytes.as_slice()));
-        parse(files, report)
+        parse(files, report).map(|loaded| (loaded, watched))
     }
 
     /// Checks policy files that were read already: the name of each and its bytes, in order.

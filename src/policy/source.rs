@@ -5,7 +5,8 @@ use super::report::Report;
 pub use super::text::LIMIT;
 use crate::error::Error;
 use crate::kernel::deadline::Deadline;
-use crate::kernel::fs::file::{self, TrustedDirectory, Version};
+use crate::kernel::fs::asker::Asker;
+use crate::kernel::fs::file::{TrustedDirectory, Version};
 use crate::kernel::fs::walk::Trust;
 use std::sync::Arc;
 
@@ -34,21 +35,38 @@ pub const BUILT_IN: &str = include_str!("../../conf/jns.toml");
 /// A file of a policy: its name and its bytes.
 pub type File = (String, Vec<u8>);
 
+/// What is read of a policy.
+pub(super) struct Read {
+    /// The files that could be read, each with its rank.
+    pub(super) files: Vec<(usize, File)>,
+    /// All files and directories that decide what the policy says, as they were before they were read. While none of it
+    /// changes, reading the policy again gives the same.
+    pub(super) watched: Vec<Watched>,
+}
+
 impl Source {
-    /// Reads the files; what cannot be read is reported and left out, with its rank kept.
-    pub(super) fn read(&self, report: &mut Report) -> Vec<(usize, File)> {
-        let files = match self {
-            Self::File(path) => vec![named(path, file::read_trusted(path, LIMIT))],
-            Self::System => system_files(),
+    /// Reads the files until the deadline; what cannot be read is reported and left out, with its rank kept.
+    pub(super) fn read(&self, deadline: &Deadline, report: &mut Report) -> Read {
+        let (mut files, mut watched) = (Vec::new(), Vec::new());
+        let fetched = match self {
+            Self::File(path) => vec![named_file(deadline, path)],
+            Self::System => system_files(deadline, &mut watched),
         };
-        let mut read = Vec::new();
-        for (rank, file) in files.into_iter().enumerate() {
+        for (rank, file) in fetched.into_iter().enumerate() {
             match file {
-                Ok(file) => read.push((rank, file)),
+                Ok((file, version)) => {
+                    // What stands for a file that does not exist has another name.
+                    let path = match file.0.as_str() {
+                        BUILT_IN_NAME => SYSTEM_FILE,
+                        path => path,
+                    };
+                    watched.push((path.to_owned(), version));
+                    files.push((rank, file));
+                }
                 Err((name, error)) => report.add(rank, unreadable(&name, &error)),
             }
         }
-        read
+        Read { files, watched }
     }
 }
 
@@ -56,81 +74,88 @@ impl Source {
 /// was; nothing where it does not exist.
 pub type Watched = (String, Option<Version>);
 
-impl Source {
-    /// The files and directories that decide what the policy says, as they are now. While none of it changes, reading the
-    /// policy again gives the same.
-    #[must_use]
-    pub fn watched(&self) -> Vec<Watched> {
-        let mut paths = match self {
-            Self::File(path) => vec![path.clone()],
-            Self::System => vec![SYSTEM_FILE.to_owned(), DROP_INS.to_owned()],
-        };
-        if *self == Self::System {
-            paths.extend(drop_in_paths());
-        }
-        let deadline = &Deadline::none();
-        paths.iter().map(|path| watch(path, deadline)).collect()
-    }
-}
-
-/// A file that decides what a plan says, as it is now.
+/// A file that decides what a plan says, as it is now. One that does not answer, and so is not read, is as good as none.
 #[must_use]
 pub(crate) fn watch(path: &str, deadline: &Deadline) -> Watched {
-    (path.to_owned(), Version::until(deadline, path))
+    let version = Version::find(&Asker::until(deadline), path);
+    (path.to_owned(), version.unwrap_or_default())
 }
 
-type Fetched = Result<File, (String, Error)>;
+/// Whether all of them are as they were. One that does not answer may be another one by now.
+#[must_use]
+pub(crate) fn are_unchanged(watched: &[Watched], deadline: &Deadline) -> bool {
+    let asker = &Asker::until(deadline);
+    let is_unchanged =
+        |(path, version): &Watched| Version::find(asker, path).is_ok_and(|now| now == *version);
+    watched.iter().all(is_unchanged)
+}
 
-fn named(path: &str, read: Result<Vec<u8>, Error>) -> Fetched {
+/// A file and its version, nothing where it does not exist; or what is not read, and why.
+type Fetched = Result<(File, Option<Version>), (String, Error)>;
+
+fn named(path: &str, read: Result<(Vec<u8>, Version), Error>) -> Fetched {
     match read {
-        Ok(bytes) => Ok((path.to_owned(), bytes)),
+        Ok((bytes, version)) => Ok(((path.to_owned(), bytes), Some(version))),
         Err(error) => Err((path.to_owned(), error)),
     }
 }
 
+fn named_file(deadline: &Deadline, path: &str) -> Fetched {
+    let holding = TrustedDirectory::holding_until(deadline, Trust::Root, path);
+    let read = holding.and_then(|(directory, name)| directory.read_version(name, LIMIT));
+    named(path, read)
+}
+
 /// The files of the system. The directory that holds them is walked to once.
-fn system_files() -> Vec<Fetched> {
-    let (directory, name) = match TrustedDirectory::holding(Trust::Root, SYSTEM_FILE) {
-        Ok(found) => found,
-        Err(error) => return vec![named(SYSTEM_FILE, Err(error)).or_else(built_in)],
-    };
-    let first = named(SYSTEM_FILE, directory.read(name, LIMIT)).or_else(built_in);
-    std::iter::once(first).chain(drop_ins(&directory)).collect()
+fn system_files(deadline: &Deadline, watched: &mut Vec<Watched>) -> Vec<Fetched> {
+    let (directory, name) =
+        match TrustedDirectory::holding_until(deadline, Trust::Root, SYSTEM_FILE) {
+            Ok(found) => found,
+            Err(error) => {
+                watched.push((DROP_INS.to_owned(), None));
+                return vec![named(SYSTEM_FILE, Err(error)).or_else(built_in)];
+            }
+        };
+    let first = named(SYSTEM_FILE, directory.read_version(name, LIMIT)).or_else(built_in);
+    std::iter::once(first)
+        .chain(drop_ins(&directory, watched))
+        .collect()
 }
 
 fn built_in((name, error): (String, Error)) -> Fetched {
     if error.is_missing() {
-        return Ok((BUILT_IN_NAME.to_owned(), BUILT_IN.as_bytes().to_owned()));
+        let text = BUILT_IN.as_bytes().to_owned();
+        return Ok(((BUILT_IN_NAME.to_owned(), text), None));
     }
     Err((name, error))
 }
 
-fn drop_ins(security: &TrustedDirectory) -> Vec<Fetched> {
+fn drop_ins(security: &TrustedDirectory, watched: &mut Vec<Watched>) -> Vec<Fetched> {
     let name = DROP_INS.rsplit('/').next().unwrap_or_default();
-    let opened = security.directory(name);
-    let listed = opened.and_then(|directory| Ok((directory.names()?, directory)));
-    match listed {
-        Ok((names, directory)) => {
+    let (directory, version) = match security.open_directory(name) {
+        Ok((directory, version)) => (Some(directory), Some(version)),
+        Err(error) if error.is_missing() => (None, None),
+        Err(error) => return vec![Err((DROP_INS.to_owned(), error))],
+    };
+    watched.push((DROP_INS.to_owned(), version));
+    let Some(directory) = directory else {
+        return Vec::new();
+    };
+    match directory.names() {
+        Ok(names) => {
             let drop_ins = names.iter().filter(|name| is_drop_in(name));
-            let read =
-                |name: &String| named(&format!("{DROP_INS}/{name}"), directory.read(name, LIMIT));
+            let read = |name: &String| {
+                let path = format!("{DROP_INS}/{name}");
+                named(&path, directory.read_version(name, LIMIT))
+            };
             drop_ins.map(read).collect()
         }
-        Err(error) if error.is_missing() => Vec::new(),
         Err(error) => vec![Err((DROP_INS.to_owned(), error))],
     }
 }
 
 fn is_drop_in(name: &str) -> bool {
     name.ends_with(".toml") && !name.starts_with('.')
-}
-
-/// The paths of the drop-ins, in any order. Whether they can be trusted is seen when they are read.
-fn drop_in_paths() -> Vec<String> {
-    let listed = std::fs::read_dir(DROP_INS).into_iter().flatten();
-    let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let drop_ins = names.filter(|name| is_drop_in(name));
-    drop_ins.map(|name| format!("{DROP_INS}/{name}")).collect()
 }
 
 fn unreadable(name: &str, error: &Error) -> Diagnostic {

@@ -9,6 +9,7 @@ use super::pin_key::PinKey;
 use super::place::Place;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
+use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
 use crate::kernel::namespace::{Identity, Namespace, Root, inode_of_process};
@@ -37,10 +38,16 @@ pub struct Caller {
 /// the ledger there, which no user can reach or cover, and a namespace of another user namespace is never
 /// entered.
 ///
+/// `directory` is the working directory that it has to come back to.
+///
 /// # Errors
 ///
-/// The kernel does not say where the thread is, or the process may not open enough files to look for the way.
-pub fn return_to_origin(place: Option<&Place>) -> Result<Option<Caller>> {
+/// The kernel does not say where the thread is, or the process may not open enough files to look for the way; or the
+/// working directory does not answer.
+pub fn return_to_origin(
+    place: Option<&Place>,
+    directory: Option<&WorkingDirectory>,
+) -> Result<Option<Caller>> {
     let first = inode_of_process(1);
     let own = match place {
         Some(place) => Ok(place.namespace.inode),
@@ -54,6 +61,7 @@ pub fn return_to_origin(place: Option<&Place>) -> Result<Option<Caller>> {
     if first == Ok(own_inode) {
         return Ok(None);
     }
+    directory.map_or(Ok(()), WorkingDirectory::check_answers)?;
     let own = Session {
         namespace: Namespace::own()?,
         root: Root::own()?,

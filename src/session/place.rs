@@ -36,6 +36,12 @@ impl Place {
         })
     }
 
+    /// The root directory.
+    #[must_use]
+    pub(crate) fn root(&self) -> Root {
+        self.root
+    }
+
     /// Whether the calling thread is there.
     #[must_use]
     pub fn is_present(&self) -> bool {

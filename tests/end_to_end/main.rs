@@ -55,6 +55,7 @@ mod sandbox;
 mod shared;
 mod shown;
 mod silent;
+mod silent_host;
 mod ssh;
 mod su;
 mod sudoedit;

@@ -4,8 +4,8 @@ use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
 use std::time::{Duration, Instant};
 
 /// The deadline of the sessions, and a time that is far away from it: what is held, is held for ever.
-const SETTINGS: &str = "[settings]\ndeadline = \"2s\"\nexempt = []\n";
-const FAR: Duration = Duration::from_secs(30);
+pub(crate) const SETTINGS: &str = "[settings]\ndeadline = \"2s\"\nexempt = []\n";
+pub(crate) const FAR: Duration = Duration::from_secs(30);
 
 /// What does not answer: the directory, and how it comes to be.
 const DEAD: &[(&str, &str)] = &[
@@ -19,7 +19,7 @@ const DEAD: &[(&str, &str)] = &[
 
 impl Sandbox {
     /// Makes all of [`DEAD`]. The pipe of the automounts has a reader who never reads.
-    fn make_dead(&self) {
+    pub(crate) fn make_dead(&self) {
         self.sh("mknod -m 666 /dev/fuse c 10 229; mkdir -p /dead/{fuse,direct,indirect} /srv/{cipher,root}
              printf secret | gocryptfs -init -quiet -scryptn 10 /srv/cipher
              printf secret | gocryptfs -quiet -allow_other /srv/cipher /dead/fuse
@@ -35,12 +35,12 @@ impl Sandbox {
     }
 
     /// Ends what does not answer, so that nothing holds the sandbox.
-    fn end_dead(&self) {
+    pub(crate) fn end_dead(&self) {
         self.sh("pkill -KILL gocryptfs; pkill -KILL sleep");
     }
 
     #[track_caller]
-    fn su_in_time(&self, user: &str) -> Outcome {
+    pub(crate) fn su_in_time(&self, user: &str) -> Outcome {
         let began = Instant::now();
         let outcome = self.exec(&["su", user, "-c", "cd /; echo in"]);
         assert!(began.elapsed() < FAR, "{user} was held");
@@ -49,7 +49,7 @@ impl Sandbox {
 
     /// Looks that no process is left of a login that ended, but for one that nothing can end.
     #[track_caller]
-    fn assert_nothing_is_left(&self, of: &str) {
+    pub(crate) fn assert_nothing_is_left(&self, of: &str) {
         let left = "ps -e -o ppid=,stat=,args= | grep -E '[0-9] +[^ ]+ su ' | grep -v grep";
         self.wait_until(&format!("! {left} >/dev/null"));
         assert!(

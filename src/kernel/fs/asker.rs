@@ -13,12 +13,16 @@ use crate::kernel::fs::acl::{Holders, holders_of_group_bits};
 use crate::kernel::fs::answering::Mounts;
 use crate::kernel::fs::open::{self, PLACE};
 use crate::kernel::fs::unseen::status_of_entry;
+use crate::kernel::fs::whole::write_whole;
 use crate::kernel::mount::{Extent, clone_tree};
 use crate::kernel::process::question::{self, LONGEST, Worked};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, OFlags, ResolveFlags, Stat};
+use rustix::fs::{
+    FileType, MemfdFlags, OFlags, RawDir, ResolveFlags, SeekFrom, Stat, memfd_create,
+};
 use rustix::io::Errno;
 use std::cell::OnceCell;
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 
@@ -27,6 +31,12 @@ const LONGEST_NAME: usize = 255;
 
 /// The numbers of a status that an answer has.
 const NUMBERS: usize = 14;
+
+/// The number of bytes that are copied at once.
+const PART: usize = 8192;
+
+/// The name of the memory that a child fills (memfd_create(2)).
+const MEMORY: &CStr = c"jns";
 
 /// Opens entries until a deadline. Without one, it waits for whatever answers.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +63,17 @@ pub(crate) struct Facts {
     pub(crate) holders: Holders,
     /// The target, if it is a link.
     pub(crate) target: Vec<u8>,
+}
+
+/// A file on a file system that may not answer, copied to memory.
+#[derive(Debug)]
+pub(crate) struct CopiedFile {
+    /// The status that it had before it was read.
+    pub(crate) before: Stat,
+    /// The status that it had then.
+    pub(crate) after: Stat,
+    /// What was read.
+    pub(crate) text: OwnedFd,
 }
 
 /// A directory whose entries are opened.
@@ -169,8 +190,7 @@ impl Asker {
         Ok(self.mounts.answers(opened.as_fd()).then_some(opened))
     }
 
-    /// Opens the file `name` of a directory for what `flags` say. Where it may not answer, a child has made it do so a
-    /// moment before.
+    /// Opens the file `name` of a directory for what `flags` say; nothing where its file system may not answer.
     ///
     /// # Errors
     ///
@@ -180,17 +200,81 @@ impl Asker {
         parent: Parent<'_>,
         name: &str,
         flags: OFlags,
-    ) -> Result<OwnedFd, Errno> {
+    ) -> Result<Option<OwnedFd>, Errno> {
         let (directory, mode) = (parent.directory, rustix::fs::Mode::empty());
+        if parent.asked.is_some() {
+            return Ok(None);
+        }
         if self.deadline.left().is_some() {
             let resolve = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
-            let cached = || rustix::fs::openat2(directory, name, flags, mode, resolve);
-            match parent.asked.map_or_else(cached, |_| Err(Errno::AGAIN)) {
-                Err(Errno::AGAIN | Errno::XDEV) => drop(self.open_entry(parent, name, 0)?),
-                opened => return opened,
+            match rustix::fs::openat2(directory, name, flags, mode, resolve) {
+                Err(Errno::AGAIN | Errno::XDEV) => {}
+                opened => return opened.map(Some),
+            }
+            if self.open_entry(parent, name, 0)?.asked.is_some() {
+                return Ok(None);
             }
         }
-        rustix::fs::openat(directory, name, flags, mode)
+        rustix::fs::openat(directory, name, flags, mode).map(Some)
+    }
+
+    /// Has a child open the file `name` of a directory for what `flags` say, and copy it to memory as far as one byte past
+    /// `limit`. What is no regular file is not read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Asker::open_entry`], or the error number of read(2).
+    pub(crate) fn copy_file(
+        &self,
+        parent: Parent<'_>,
+        name: &str,
+        flags: OFlags,
+        limit: usize,
+    ) -> Result<CopiedFile, Errno> {
+        let directory = parent.directory;
+        let work = |space: &mut [u8]| {
+            let file = rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty())?;
+            let before = rustix::fs::fstat(&file)?;
+            let memory = memfd_create(MEMORY, MemfdFlags::CLOEXEC)?;
+            if FileType::from_raw_mode(before.st_mode).is_file() {
+                copy(&file, &memory, limit.saturating_add(1))?;
+            }
+            let after = rustix::fs::fstat(&file)?;
+            let length = describe(file.as_fd(), &before, space)?;
+            let rest = space.get_mut(length..).unwrap_or_default();
+            let all = length.saturating_add(describe(file.as_fd(), &after, rest)?);
+            Ok((all, Some(memory)))
+        };
+        let answer = self.ask(parent.silence_of(name)?, &[directory], work)?;
+        let middle = answer.bytes.len() / 2;
+        let (before, after) = answer.bytes.split_at_checked(middle).ok_or(Errno::CHILD)?;
+        Ok(CopiedFile {
+            before: read(before)?.0,
+            after: read(after)?.0,
+            text: rewound(answer.file)?,
+        })
+    }
+
+    /// Has a child list the names in a directory whose status was asked, `.` and `..` among them, each with a zero byte
+    /// behind it, to memory.
+    ///
+    /// # Errors
+    ///
+    /// The error number of open(2) or getdents64(2); ETIMEDOUT: nobody has answered.
+    pub(crate) fn list(&self, directory: BorrowedFd<'_>, status: &Stat) -> Result<OwnedFd, Errno> {
+        let work = |_: &mut [u8]| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(directory, c".", flags, rustix::fs::Mode::empty())?;
+            let memory = memfd_create(MEMORY, MemfdFlags::CLOEXEC)?;
+            let mut space = [MaybeUninit::uninit(); PART];
+            let mut entries = RawDir::new(&opened, &mut space);
+            while let Some(entry) = entries.next() {
+                write_whole(&memory, entry?.file_name().to_bytes_with_nul())?;
+            }
+            Ok((0, Some(memory)))
+        };
+        let silent = Silent::FileSystem(status.st_dev);
+        rewound(self.ask(silent, &[directory], work)?.file)
     }
 
     /// The status of what `file` is open for, a mount that may not answer.
@@ -213,27 +297,36 @@ impl Asker {
         if name.len() > LONGEST_NAME {
             return Err(Errno::NAMETOOLONG);
         }
-        let silent = parent.silence_of(name)?;
-        if self.deadline.is_silent(&silent) {
-            return Err(Errno::TIMEDOUT);
-        }
         let directory = parent.directory;
         let work = |space: &mut [u8]| {
             let entry = open::open_entry(directory, name)?;
             let status = status_of_entry(directory, name, &entry, uid)?;
             Ok((describe(entry.as_fd(), &status, space)?, Some(entry)))
         };
-        let share = self.deadline.share().unwrap_or_default();
-        let answer = self.put(share, &[directory], work).inspect_err(|errno| {
-            if *errno == Errno::TIMEDOUT {
-                self.deadline.note_silent(silent);
-            }
-        })?;
+        let answer = self.ask(parent.silence_of(name)?, &[directory], work)?;
         let (status, facts) = read(&answer.bytes)?;
         Ok(Opened {
             descriptor: answer.file.ok_or(Errno::CHILD)?,
             status,
             asked: Some(facts),
+        })
+    }
+
+    /// Has a child do what may not be answered, once: what has not answered is not asked again.
+    fn ask(
+        &self,
+        silent: Silent,
+        open: &[BorrowedFd<'_>],
+        work: impl Fn(&mut [u8]) -> Worked,
+    ) -> Result<question::Answer, Errno> {
+        if self.deadline.is_silent(&silent) {
+            return Err(Errno::TIMEDOUT);
+        }
+        let share = self.deadline.share().unwrap_or_default();
+        self.put(share, open, work).inspect_err(|errno| {
+            if *errno == Errno::TIMEDOUT {
+                self.deadline.note_silent(silent);
+            }
         })
     }
 
@@ -244,7 +337,7 @@ impl Asker {
         open: &[BorrowedFd<'_>],
         work: impl Fn(&mut [u8]) -> Worked,
     ) -> Result<question::Answer, Errno> {
-        // SAFETY: both works of this file make system calls by names shorter than what rustix copies to the heap, and use
+        // SAFETY: the works of this file make system calls by names shorter than what rustix copies to the heap, and use
         // no descriptor but those of `open` and their own.
         unsafe { question::ask(within, open, work) }
     }
@@ -317,6 +410,31 @@ fn plain(
         descriptor,
         asked: None,
     })
+}
+
+/// Copies a file from where it is read, but no more than `most` bytes. In the child.
+fn copy(from: &OwnedFd, to: &OwnedFd, most: usize) -> Result<(), Errno> {
+    let mut bytes = [0_u8; PART];
+    let mut left = most;
+    while left > 0 {
+        match rustix::io::read(from, &mut bytes) {
+            Err(Errno::INTR) => {}
+            Ok(0) => break,
+            count => {
+                let count = count?.min(left);
+                write_whole(to, bytes.get(..count).unwrap_or_default())?;
+                left = left.saturating_sub(count);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The memory that a child has filled, to be read from its beginning.
+fn rewound(memory: Option<OwnedFd>) -> Result<OwnedFd, Errno> {
+    let memory = memory.ok_or(Errno::CHILD)?;
+    rustix::fs::seek(&memory, SeekFrom::Start(0))?;
+    Ok(memory)
 }
 
 /// Writes down what is to be known of a file, and returns how many bytes that are. In the child.

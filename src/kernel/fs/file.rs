@@ -3,16 +3,17 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
-use crate::kernel::fs::asker::{Asker, Reached};
+use crate::kernel::fs::asker::{Asker, Copied, CopiedFile, Opened, Reached};
 use crate::kernel::fs::directory::{sorted_names, temporary_name};
 use crate::kernel::fs::reach;
 use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
+use crate::kernel::fs::whole::{read_whole, write_whole};
 use crate::kernel::process::limits::without_size_limit;
-use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Reads a trusted file whole: a regular file, owned by root, not writable by group or others, reached
 /// through directories for which the same holds, of at most `limit` bytes, that did not change meanwhile.
@@ -82,20 +83,65 @@ impl TrustedDirectory {
         Ok((directory, name))
     }
 
+    /// Opens the directory that holds the last component of `path`, as [`TrustedDirectory::holding`] does, and waits for it
+    /// and what is in it until the deadline at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrustedDirectory::holding`]; or its file system does not answer ([`Error::is_silent`]).
+    pub(crate) fn holding_until<'p>(
+        deadline: &Deadline,
+        trust: Trust,
+        path: &'p str,
+    ) -> Result<(Self, &'p str)> {
+        Self::of(Walker::new(trust)?.until(deadline), trust, path)
+    }
+
     /// Opens the directory `name` in it, which has to be as trusted.
     ///
     /// # Errors
     ///
     /// As [`TrustedDirectory::holding`]; or it is a link.
     pub fn directory(&self, name: &str) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let (descriptor, _) = self.open(name, flags, FileType::Directory)?;
-        Ok(Self {
-            place: Reached::answering(descriptor),
-            path: format!("{}{name}/", self.path),
+        self.open_directory(name).map(|(directory, _)| directory)
+    }
+
+    /// Opens the directory `name` in it, as [`TrustedDirectory::directory`] does, and tells what it was then.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrustedDirectory::directory`].
+    pub(crate) fn open_directory(&self, name: &str) -> Result<(Self, Version)> {
+        let path = &format!("{}{name}", self.path);
+        let failed = |errno| not_opened(path, errno);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let (parent, asker) = (self.place.as_parent(), self.asker.clone());
+        let (place, status) = match asker.open_file(parent, name, flags).map_err(failed)? {
+            Some(opened) => {
+                let status = rustix::fs::fstat(&opened).map_err(failed)?;
+                (Reached::answering(opened), status)
+            }
+            None => {
+                let opened = asker.open_entry(parent, name, 0).map_err(failed)?;
+                let Opened {
+                    descriptor, status, ..
+                } = opened;
+                let place = Reached {
+                    descriptor: Rc::new(descriptor),
+                    asked: Some(status),
+                    copy: Copied::new(),
+                };
+                (place, status)
+            }
+        };
+        self.vet(path, &status, FileType::Directory)?;
+        let directory = Self {
+            place,
+            path: format!("{path}/"),
             trust: self.trust,
-            asker: self.asker.clone(),
-        })
+            asker,
+        };
+        Ok((directory, Version::of_status(&status)))
     }
 
     /// The names in it, in byte order. Names that are not UTF-8 are left out.
@@ -104,8 +150,14 @@ impl TrustedDirectory {
     ///
     /// It cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
-        let listed = Dir::read_from(&self.place.descriptor).and_then(sorted_names);
-        listed.map_err(|errno| failed(self.path.trim_end_matches('/'), errno))
+        let listed = match &self.place.asked {
+            None => Dir::read_from(&self.place.descriptor).and_then(sorted_names),
+            Some(status) => self
+                .asker
+                .list(self.place.descriptor.as_fd(), status)
+                .and_then(|listed| names_in(&listed)),
+        };
+        listed.map_err(|errno| not_opened(self.path.trim_end_matches('/'), errno))
     }
 
     /// Reads the file `name` in it, as [`read_trusted`] does.
@@ -114,15 +166,26 @@ impl TrustedDirectory {
     ///
     /// As [`read_trusted`].
     pub fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
+        self.read_version(name, limit).map(|(text, _)| text)
+    }
+
+    /// Reads the file `name` in it, as [`TrustedDirectory::read`] does, and tells what it was then.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_trusted`].
+    pub(crate) fn read_version(&self, name: &str, limit: usize) -> Result<(Vec<u8>, Version)> {
         let path = &format!("{}{name}", self.path);
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let (file, before) = self.open(name, flags, FileType::RegularFile)?;
+        let failed = |errno| not_opened(path, errno);
+        let file = self.open(name, limit).map_err(failed)?;
+        let before = file.before().map_err(failed)?;
+        self.vet(path, &before, FileType::RegularFile)?;
         if usize::try_from(before.st_size).is_ok_and(|size| size > limit) {
             return Err(too_large(path, limit));
         }
         // The size was no promise: a file may grow while it is read.
-        let text = read_whole(&file, before.st_size, limit).map_err(|errno| failed(path, errno))?;
-        let after = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+        let text = read_whole(file.text(), before.st_size, limit).map_err(failed)?;
+        let after = file.after().map_err(failed)?;
         if text.len() > limit {
             return Err(too_large(path, limit));
         }
@@ -130,27 +193,85 @@ impl TrustedDirectory {
         if version(&before) != version(&after) {
             return Err(Error::new("read", path, "it changed while it was read"));
         }
-        Ok(text)
+        Ok((text, Version::of_status(&before)))
     }
 
-    fn open(&self, name: &str, flags: OFlags, wanted: FileType) -> Result<(OwnedFd, Stat)> {
-        let path = &format!("{}{name}", self.path);
+    fn open(&self, name: &str, limit: usize) -> Result<Readable, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self.asker.open_file(self.place.as_parent(), name, flags);
-        let file = opened.map_err(|errno| match errno {
-            Errno::LOOP => Error::new("read", path, "it is a symbolic link"),
-            Errno::NOTDIR => Error::new("read", path, "it is not a directory"),
-            Errno::NXIO => Error::new("read", path, "it is a socket, not a regular file"),
-            Errno::TIMEDOUT => failed(path, errno).because("it does not answer").silent(),
-            errno => failed(path, errno),
-        })?;
-        let status = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+        let (parent, asker) = (self.place.as_parent(), &self.asker);
+        match asker.open_file(parent, name, flags)? {
+            Some(file) => Ok(Readable::Open(file)),
+            None => asker
+                .copy_file(parent, name, flags, limit)
+                .map(|copied| Readable::Copied(Box::new(copied))),
+        }
+    }
+
+    fn vet(&self, path: &str, status: &Stat, wanted: FileType) -> Result<()> {
         let vet = match self.trust {
             Trust::Caller(_) => vet_type,
             Trust::Root | Trust::User(_) => vet,
         };
-        vet(&status, wanted).map_err(|reason| Error::new("read", path, reason))?;
-        Ok((file, status))
+        vet(status, wanted).map_err(|reason| Error::new("read", path, reason))
+    }
+}
+
+/// A file that can be read without waiting for it.
+enum Readable {
+    /// The file, on a file system that answers.
+    Open(OwnedFd),
+    /// A copy in memory.
+    Copied(Box<CopiedFile>),
+}
+
+impl Readable {
+    /// What is read.
+    fn text(&self) -> &OwnedFd {
+        match self {
+            Self::Open(file) => file,
+            Self::Copied(copied) => &copied.text,
+        }
+    }
+
+    /// Its status, as long as nothing of it is read.
+    fn before(&self) -> Result<Stat, Errno> {
+        match self {
+            Self::Open(file) => rustix::fs::fstat(file),
+            Self::Copied(copied) => Ok(copied.before),
+        }
+    }
+
+    /// Its status once it is read.
+    fn after(&self) -> Result<Stat, Errno> {
+        match self {
+            Self::Open(file) => rustix::fs::fstat(file),
+            Self::Copied(copied) => Ok(copied.after),
+        }
+    }
+}
+
+/// The names that a child has listed ([`Asker::list`]).
+fn names_in(listed: &OwnedFd) -> Result<Vec<String>, Errno> {
+    let bytes = read_whole(listed, rustix::fs::fstat(listed)?.st_size, usize::MAX)?;
+    let names = bytes.split(|byte| *byte == 0);
+    let is_entry = |name: &&[u8]| !matches!(*name, b"" | b"." | b"..");
+    let mut names: Vec<String> = names
+        .filter(is_entry)
+        .filter_map(|name| String::from_utf8(name.to_vec()).ok())
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Explains why a trusted file or directory cannot be opened or read.
+fn not_opened(path: &str, errno: Errno) -> Error {
+    match errno {
+        Errno::LOOP => Error::new("read", path, "it is a symbolic link"),
+        Errno::NOTDIR => Error::new("read", path, "it is not a directory"),
+        Errno::NXIO => Error::new("read", path, "it is a socket, not a regular file"),
+        Errno::TIMEDOUT => failed(path, errno).because("it does not answer").silent(),
+        errno => failed(path, errno),
     }
 }
 
@@ -189,29 +310,6 @@ fn describe(kind: FileType) -> &'static str {
     }
 }
 
-/// Reads to the end, but no more than one byte past `limit`. `size` is the number of bytes that the file had.
-fn read_whole(file: &OwnedFd, size: i64, limit: usize) -> Result<Vec<u8>, Errno> {
-    /// The room for a file whose size says nothing, as in /proc.
-    const LEAST: usize = 512;
-    let (size, most) = (usize::try_from(size).unwrap_or(0), limit.saturating_add(1));
-    let mut text = Vec::with_capacity(size.saturating_add(1).clamp(LEAST, most.max(LEAST)));
-    loop {
-        let room = text.capacity().saturating_sub(text.len());
-        let count = match rustix::io::read(file, spare_capacity(&mut text)) {
-            Err(Errno::INTR) => continue,
-            other => other?,
-        };
-        // A regular file gives less than it is asked for at its end alone (read(2)).
-        let is_end = count == 0 || (count < room && text.len() == size);
-        if is_end || text.len() >= most {
-            break;
-        }
-        text.reserve(1);
-    }
-    text.truncate(most);
-    Ok(text)
-}
-
 /// Facts by which a file is known to be the one it was, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
@@ -225,27 +323,27 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads the version of the file or directory at `path`; nothing where there is none that can be seen.
-    #[must_use]
-    pub fn of(path: &str) -> Option<Self> {
-        Self::until(&Deadline::none(), path)
-    }
-
-    /// Reads it as [`Version::of`] does, and waits for it until the deadline at most. What lies in `/etc` every program of
-    /// a login has read before.
-    #[must_use]
-    pub(crate) fn until(deadline: &Deadline, path: &str) -> Option<Self> {
-        let status = match path.starts_with("/etc/") {
-            true => rustix::fs::stat(path).ok()?,
-            false => reach::status(&Asker::until(deadline), path).ok()?,
-        };
-        Some(Self {
+    /// The version of the file or directory that has this status.
+    fn of_status(status: &Stat) -> Self {
+        Self {
             device: status.st_dev,
             inode: status.st_ino,
             size: status.st_size,
             modified: (status.st_mtime, status.st_mtime_nsec),
             changed: (status.st_ctime, status.st_ctime_nsec),
-        })
+        }
+    }
+
+    /// Reads the version of the file or directory at `path`; nothing where there is none that can be seen.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT: it does not answer.
+    pub(crate) fn find(asker: &Asker, path: &str) -> Result<Option<Self>, Errno> {
+        match reach::status(asker, path) {
+            Err(Errno::TIMEDOUT) => Err(Errno::TIMEDOUT),
+            found => Ok(found.ok().as_ref().map(Self::of_status)),
+        }
     }
 
     /// Whether the last change is so long ago, in seconds, that another one would have got another time: times
@@ -321,17 +419,6 @@ fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8]) -> Result<(), 
     written.inspect_err(|_| {
         let _ = rustix::fs::unlinkat(&parent, &temporary, AtFlags::empty());
     })
-}
-
-fn write_whole(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(file, bytes) {
-            Err(Errno::INTR) => {}
-            Ok(0) => return Err(Errno::IO),
-            count => bytes = bytes.get(count?..).unwrap_or_default(),
-        }
-    }
-    Ok(())
 }
 
 fn too_large(path: &str, limit: usize) -> Error {

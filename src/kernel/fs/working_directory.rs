@@ -1,26 +1,36 @@
 //! The working directory: a relative name means the same file before and after a change of namespaces.
 
 use crate::error::{Error, Result};
+use crate::kernel::deadline::{Deadline, Silent};
+use crate::kernel::fs::asker::Asker;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::mount;
 use crate::kernel::mount::mount_table;
+use crate::kernel::namespace::Root;
+use crate::kernel::process::question;
 use crate::kernel::sys::{self, Difference};
-use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags, makedev};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
+use std::cell::RefCell;
+use std::ffi::CString;
 
 /// The flags by which a directory is opened that is to be the working directory again.
 const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// The directory that the calling thread worked in when this was made, as an open descriptor.
 #[derive(Debug)]
-pub(in crate::kernel) struct OpenDirectory {
-    directory: OwnedFd,
-    /// Device and inode; nothing where the file system refuses root, as another user's FUSE.
-    identity: Option<FileIdentity>,
-    /// The user and the group that own it: they may enter it where root may not.
-    owner: Option<(Uid, Gid)>,
+pub(in crate::kernel) struct OpenDirectory(OwnedFd);
+
+/// Facts about a directory that the kernel knows without asking its file system.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    identity: FileIdentity,
+    /// The user and the group that own it.
+    owner: (Uid, Gid),
+    /// The number of the mount that it is on.
+    mount: u64,
 }
 
 /// The place of a directory that was a working directory: its path, and the identity that distinguishes it from another
@@ -39,6 +49,12 @@ pub struct WorkingDirectory {
     /// The directory itself; nothing where it could not be opened.
     directory: Option<OpenDirectory>,
     location: Location,
+    /// The facts about it; nothing where the file system refuses root, as another user's FUSE.
+    known: Option<Known>,
+    /// The root directory that the thread had; nothing where that is not known.
+    root: Option<Root>,
+    /// The time by which its file system has to answer.
+    deadline: RefCell<Deadline>,
 }
 
 impl OpenDirectory {
@@ -48,19 +64,19 @@ impl OpenDirectory {
     ///
     /// The error number of open(2).
     pub(in crate::kernel) fn own() -> Result<Self, Errno> {
-        // `.` is looked up in the directory, which FUSE and NFS may refuse root; the link in /proc is not.
+        // `.` is looked up in the directory, which FUSE and NFS may refuse root, or never answer; the link in /proc is not.
+        let cached = || rustix::fs::openat2(CWD, ".", FLAGS, Mode::empty(), ResolveFlags::CACHED);
         let open = |path| rustix::fs::open(path, FLAGS, Mode::empty());
-        let directory = open(".").or_else(|_| open("/proc/thread-self/cwd"))?;
-        let status = rustix::fs::fstat(&directory).ok();
-        let owner = |status: &Stat| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-        Ok(Self {
-            identity: status.as_ref().map(FileIdentity::of),
-            owner: status
-                .as_ref()
-                .map(owner)
-                .or_else(|| owner_of_mount(&directory)),
-            directory,
-        })
+        cached()
+            .or_else(|_| open("/proc/thread-self/cwd"))
+            .or_else(|_| open("."))
+            .map(Self)
+    }
+
+    /// The user and the group that own it: they may enter it where root may not.
+    fn owner(&self) -> Option<(Uid, Gid)> {
+        let known = Known::of(&self.0).map(|known| known.owner);
+        known.or_else(|| owner_of_mount(&self.0))
     }
 
     /// Makes it the calling thread's working directory, in whatever namespace its mount is. Where root may not enter
@@ -70,33 +86,70 @@ impl OpenDirectory {
     ///
     /// The error number of fchdir(2).
     pub(in crate::kernel) fn enter(&self) -> Result<(), Errno> {
-        match (rustix::process::fchdir(&self.directory), self.owner) {
+        match rustix::process::fchdir(&self.0) {
             // FUSE without `allow_other` and NFS with `root_squash` let the owner in, and not root.
-            (Err(Errno::ACCESS | Errno::PERM), Some(owner)) => enter_as(owner, &self.directory),
-            (entered, _) => entered,
+            Err(refused @ (Errno::ACCESS | Errno::PERM)) => match self.owner() {
+                Some(owner) => enter_as(owner, &self.0),
+                None => Err(refused),
+            },
+            entered => entered,
         }
     }
 }
 
+impl Known {
+    /// The facts about the working directory of the calling thread, which is the top of its mount namespace.
+    fn of_present() -> Option<Self> {
+        Self::of_path(CWD, ".", AtFlags::empty())
+    }
+
+    /// The facts about an open directory; nothing where its file system refuses root. What is cached is taken as it is
+    /// (`AT_STATX_DONT_SYNC` of statx(2)): a server that is gone is not waited for.
+    fn of(directory: impl AsFd) -> Option<Self> {
+        Self::of_path(directory, "", AtFlags::EMPTY_PATH)
+    }
+
+    fn of_path(directory: impl AsFd, name: &str, flags: AtFlags) -> Option<Self> {
+        let flags = flags | AtFlags::STATX_DONT_SYNC;
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+        let status = rustix::fs::statx(directory, name, flags, wanted).ok()?;
+        Some(Self {
+            identity: FileIdentity {
+                device: makedev(status.stx_dev_major, status.stx_dev_minor),
+                inode: status.stx_ino,
+            },
+            owner: (Uid::from_raw(status.stx_uid), Gid::from_raw(status.stx_gid)),
+            mount: status.stx_mnt_id,
+        })
+    }
+}
+
 impl Location {
-    /// Opens it at its path, if that leads to the very same directory in the present mount namespace.
-    fn open(&self) -> Option<OwnedFd> {
+    /// Opens it at its path, if that leads to the very same directory in the present mount namespace. A path that does not
+    /// answer leads nowhere.
+    fn open(&self, deadline: &Deadline) -> Option<OwnedFd> {
         let known = self.identity?;
-        self.open_path(|identity| identity == Some(known))
+        self.open_path(deadline, |identity| identity == Some(known))
     }
 
     /// Opens it at its path, unless that leads to another directory. One whose identity is not known, after a fault or on a
     /// user's FUSE, is taken for the same: only in the namespaces and the root directory that it was in.
-    fn open_where_it_was(&self) -> Option<OwnedFd> {
-        self.open_path(|identity| self.identity.is_none() || identity == self.identity)
+    fn open_where_it_was(&self, deadline: &Deadline) -> Option<OwnedFd> {
+        let is_it = |identity| self.identity.is_none() || identity == self.identity;
+        self.open_path(deadline, is_it)
     }
 
-    fn open_path(&self, is_it: impl Fn(Option<FileIdentity>) -> bool) -> Option<OwnedFd> {
+    fn open_path(
+        &self,
+        deadline: &Deadline,
+        is_it: impl Fn(Option<FileIdentity>) -> bool,
+    ) -> Option<OwnedFd> {
         // A path in which bytes were replaced is the name of another directory, or of none.
         let is_whole = |path: &&str| !path.contains(char::REPLACEMENT_CHARACTER);
-        let there = mount::reopen(self.path.as_deref().filter(is_whole)?).ok()?;
-        let status = rustix::fs::fstat(&there).ok();
-        is_it(status.as_ref().map(FileIdentity::of)).then_some(there)
+        let path = self.path.as_deref().filter(is_whole)?;
+        let there = reopen(deadline, path)?;
+        let known = Known::of(&there);
+        is_it(known.map(|known| known.identity)).then_some(there)
     }
 }
 
@@ -108,16 +161,77 @@ impl WorkingDirectory {
         let bytes = rustix::process::getcwd(Vec::new()).ok();
         let path = bytes.map(|bytes| bytes.to_string_lossy().into_owned());
         let directory = OpenDirectory::own().ok();
+        let known = directory
+            .as_ref()
+            .and_then(|directory| Known::of(&directory.0));
         let location = Location {
             // The kernel writes "(unreachable)" before the path of one that is outside of the root directory
             // (getcwd(2)).
             path: path.filter(|path| path.starts_with('/')),
-            identity: directory.as_ref().and_then(|directory| directory.identity),
+            identity: known.map(|known| known.identity),
         };
         Self {
             directory,
             location,
+            known,
+            root: None,
+            deadline: RefCell::default(),
         }
+    }
+
+    /// Remembers the calling thread's, which has the root directory `root`, as [`WorkingDirectory::own`] does, and waits
+    /// for its file system until the deadline at most.
+    #[must_use]
+    pub(crate) fn until(deadline: &Deadline, root: Option<Root>) -> Self {
+        Self {
+            root,
+            deadline: RefCell::new(deadline.clone()),
+            ..Self::own()
+        }
+    }
+
+    /// Waits for its file system until another deadline from now on: that of the policy, once it is known.
+    pub(crate) fn wait_until(&self, deadline: &Deadline) {
+        self.deadline.replace(deadline.clone());
+    }
+
+    /// Checks that its file system answers, before the thread leaves for another namespace: it would not come back to it.
+    /// Where that may not answer, a child enters it.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer ([`Error::is_silent`]).
+    pub(crate) fn check_answers(&self) -> Result<()> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        self.check(directory, self.known).map_err(|errno| {
+            let failed = self.not_kept(errno);
+            failed.because("it does not answer").silent()
+        })
+    }
+
+    /// Checks that the file system of an open directory answers, of which that is known. What else it answers than that it
+    /// may be entered is seen when it is.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT; or ECHILD: a child was killed that asked.
+    fn check(&self, directory: &OpenDirectory, known: Option<Known>) -> Result<(), Errno> {
+        let mount = known.map(|known| known.mount);
+        let is_on_root = mount.is_some() && mount == self.root.map(|root| root.mount);
+        if is_on_root || Asker::until(&self.deadline.borrow()).answers(&directory.0) {
+            return Ok(());
+        }
+        match ask_to_enter(&self.deadline.borrow(), directory, directory.owner()) {
+            Err(errno @ (Errno::TIMEDOUT | Errno::CHILD)) => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_kept(&self, errno: Errno) -> Error {
+        let path = self.path().unwrap_or("that was removed or is out of reach");
+        Error::from_errno("keep", format_args!("the working directory {path}"), errno)
     }
 
     /// Its path, below the root directory.
@@ -154,14 +268,15 @@ impl WorkingDirectory {
     }
 
     fn owner(&self) -> Option<(Uid, Gid)> {
-        self.directory.as_ref()?.owner
+        let known = self.known.map(|known| known.owner);
+        known.or_else(|| owner_of_mount(&self.directory.as_ref()?.0))
     }
 
     /// Moves to it at its path, if that leads to the very same directory in the present mount namespace. Returns whether
     /// it does.
     #[must_use]
     pub(crate) fn find_again(&self) -> bool {
-        let there = self.location.open();
+        let there = self.location.open(&self.deadline.borrow());
         there.is_some_and(|there| rustix::process::fchdir(there).is_ok())
     }
 
@@ -178,9 +293,7 @@ impl WorkingDirectory {
         }
         let directory = self.directory.as_ref().ok_or(Errno::NOENT);
         let entered = directory.and_then(OpenDirectory::enter);
-        let path = self.path().unwrap_or("that was removed or is out of reach");
-        let object = format_args!("the working directory {path}");
-        entered.map_err(|errno| Error::from_errno("keep", object, errno))
+        entered.map_err(|errno| self.not_kept(errno))
     }
 
     /// Makes it the calling thread's again, as [`WorkingDirectory::restore`] does, where the thread has just entered
@@ -190,6 +303,11 @@ impl WorkingDirectory {
     ///
     /// As [`WorkingDirectory::restore`].
     pub(crate) fn restore_in_view(&self) -> Result<()> {
+        // The top of most hosts' working directories: nothing is to be opened for it.
+        let is_top = self.path() == Some("/") && self.known.is_some();
+        if is_top && Known::of_present().map(|known| known.identity) == self.location.identity {
+            return Ok(());
+        }
         match self.find_again() {
             true => Ok(()),
             false => self.restore(),
@@ -215,16 +333,22 @@ impl WorkingDirectory {
     ///
     /// # Errors
     ///
-    /// Neither root nor its owner may enter it.
+    /// Neither root nor its owner may enter it, or it does not answer.
     pub(crate) fn return_to(&self, before: &Location, left: &Location) -> Result<()> {
         let own = &self.location;
         // An identity that is not known, after a fault or on a user's FUSE, is no sign of it.
         let identities = own.identity.zip(left.identity);
         let has_moved = identities.is_some_and(|(present, left)| present != left);
         let wanted = if has_moved { own } else { before };
-        let entered = match (wanted.open_where_it_was(), &self.directory) {
-            (Some(there), _) => rustix::process::fchdir(there),
-            (None, Some(directory)) if own.identity == wanted.identity => directory.enter(),
+        let there = wanted
+            .open_where_it_was(&self.deadline.borrow())
+            .map(OpenDirectory);
+        let answers = |directory: &OpenDirectory| self.check(directory, Known::of(&directory.0));
+        let entered = match (&there, &self.directory) {
+            (Some(there), _) => answers(there).and_then(|()| rustix::process::fchdir(&there.0)),
+            (None, Some(directory)) if own.identity == wanted.identity => {
+                answers(directory).and_then(|()| directory.enter())
+            }
             (None, _) => Ok(()),
         };
         entered.map_err(|errno| Error::from_errno("return to", "the working directory", errno))
@@ -243,6 +367,57 @@ impl WorkingDirectory {
         let top = mount::reopen("/")?;
         rustix::process::fchdir(&top).map_err(|errno| Error::from_errno("enter", "/", errno))
     }
+}
+
+/// Opens the absolute path `path`, on which no link lies, and waits for it until the deadline at most; nothing where it
+/// cannot be opened. What is cached is opened without asking anybody.
+fn reopen(deadline: &Deadline, path: &str) -> Option<OwnedFd> {
+    let Some(share) = deadline.share() else {
+        return mount::reopen(path).ok();
+    };
+    let path = CString::new(path).ok()?;
+    let open = |resolve| {
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | resolve;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        rustix::fs::openat2(CWD, path.as_c_str(), flags, Mode::empty(), resolve)
+    };
+    match open(ResolveFlags::CACHED) {
+        Err(Errno::AGAIN) => {}
+        opened => return opened.ok(),
+    }
+    let silent = Silent::Path(path.clone());
+    if deadline.is_silent(&silent) {
+        return None;
+    }
+    let work = |_: &mut [u8]| Ok((0, Some(open(ResolveFlags::empty())?)));
+    #[allow(unsafe_code, reason = "what the child does is known here alone")]
+    // SAFETY: it makes one system call, with a name that is there already.
+    let answer = unsafe { question::ask(share, &[], work) };
+    if answer.as_ref().err() == Some(&Errno::TIMEDOUT) {
+        deadline.note_silent(silent);
+    }
+    answer.ok()?.file
+}
+
+/// Has a child enter a directory that may not answer, or as its owner where root may not.
+#[allow(unsafe_code, reason = "what the child does is known here alone")]
+fn ask_to_enter(
+    deadline: &Deadline,
+    OpenDirectory(directory): &OpenDirectory,
+    owner: Option<(Uid, Gid)>,
+) -> Result<(), Errno> {
+    let work = |_: &mut [u8]| {
+        match (rustix::process::fchdir(directory), owner) {
+            (Err(Errno::ACCESS | Errno::PERM), Some((uid, gid))) => {
+                become_and_enter(uid, gid, directory)?;
+            }
+            (entered, _) => entered?,
+        }
+        Ok((0, None))
+    };
+    let share = deadline.share().unwrap_or_default();
+    // SAFETY: it makes at most five system calls, none with a name, and uses that one descriptor.
+    unsafe { question::ask(share, &[directory.as_fd()], work) }.map(drop)
 }
 
 /// Enters a directory by fchdir(2) with the ids of its owner alone: FUSE wants all of them to be those of the mount's owner.
@@ -273,7 +448,7 @@ fn become_and_enter(uid: Uid, gid: Gid, directory: &OwnedFd) -> Result<(), Errno
 
 /// Finds the user and the group who mounted the FUSE file system of a directory that root may not examine: `user_id` and
 /// `group_id` in the mount table (fuse(8)).
-fn owner_of_mount(directory: &OwnedFd) -> Option<(Uid, Gid)> {
+fn owner_of_mount(directory: impl AsFd) -> Option<(Uid, Gid)> {
     let id = mount::id_of(directory, ".").ok()?;
     let table = mount_table::read("/proc/thread-self/mountinfo").ok()?;
     let mount = table.iter().find(|mount| mount.id == id)?;
