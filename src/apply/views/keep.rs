@@ -7,6 +7,7 @@ use crate::apply::instances::Instances;
 use crate::apply::session_view::SessionView;
 use crate::apply::travel::travel;
 use crate::error::{Error, Result};
+use crate::kernel::fs::asker::{Copied, Parent};
 use crate::kernel::fs::directory::{Draft, Form, Publication};
 use crate::kernel::fs::entries::{Entry, Found, MOST_MATCHES, Names, Owners, Search, Unwanted};
 use crate::kernel::fs::unseen::status_of_entry;
@@ -53,12 +54,17 @@ pub(super) fn keep_entries<'p>(
     findings: &mut Findings,
 ) -> Result<Vec<VisibleEntry>> {
     let covered = from.covered.place;
+    let copy = Copied::new();
+    let directory = Parent {
+        copy: Some(&copy),
+        ..covered.as_parent()
+    };
     let mut visible = Vec::new();
     let mut seen = BTreeSet::new();
     for names in from.keep {
         let search = names
             .search(
-                covered.as_parent(),
+                directory,
                 owners(from.view.context),
                 from.view.context.walker.asker(),
             )
@@ -67,7 +73,7 @@ pub(super) fn keep_entries<'p>(
         from.note_unwanted(names, &search, findings);
         let mut entries = Vec::new();
         for name in search.names {
-            let Some(entry) = from.open(name, findings)? else {
+            let Some(entry) = from.open(directory, name, findings)? else {
                 continue;
             };
             entries.push(Entry::new(&entry.name, &entry.status));
@@ -95,11 +101,16 @@ fn owners(context: &Context<'_>) -> Owners {
 
 impl<'p> KeptFrom<'_, 'p> {
     /// Opens an entry that was found, and judges it again: somebody may have exchanged it since.
-    fn open(&self, name: String, findings: &mut Findings) -> Result<Option<OpenedEntry>> {
+    fn open(
+        &self,
+        directory: Parent<'_>,
+        name: String,
+        findings: &mut Findings,
+    ) -> Result<Option<OpenedEntry>> {
         let covered = self.covered.place;
         let path = format!("{}/{name}", covered.path);
         let context = self.view.context;
-        let found = owners(context).find(covered.as_parent(), &name, context.walker.asker());
+        let found = owners(context).find(directory, &name, context.walker.asker());
         match found.map_err(|errno| Error::from_errno("open", &path, errno))? {
             None => Ok(None),
             Some(Ok((descriptor, status))) => Ok(Some(OpenedEntry {

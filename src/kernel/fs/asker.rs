@@ -18,7 +18,7 @@ use crate::kernel::mount::{Extent, clone_tree};
 use crate::kernel::process::question::{self, LONGEST, Worked};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    FileType, MemfdFlags, OFlags, RawDir, ResolveFlags, SeekFrom, Stat, memfd_create,
+    AtFlags, FileType, MemfdFlags, OFlags, RawDir, ResolveFlags, SeekFrom, Stat, memfd_create,
 };
 use rustix::io::Errno;
 use std::cell::OnceCell;
@@ -173,11 +173,14 @@ impl Asker {
     /// Opens an entry that is cached; nothing where it is on another mount than its directory, which may not answer.
     fn open_answering(&self, parent: Parent<'_>, name: &str) -> Result<Option<OwnedFd>, Errno> {
         let cached = |resolve| open_cached(parent.directory, name, ResolveFlags::CACHED | resolve);
+        // Where one entry was not cached, the next one is usually missing as well, as on a file system in memory.
+        if parent.is_copied() {
+            parent.look_beneath(name)?;
+        }
         match cached(ResolveFlags::NO_XDEV) {
             Err(Errno::AGAIN | Errno::XDEV) if self.mounts.are_known() => {
                 return Err(Errno::AGAIN);
             }
-            Err(Errno::AGAIN) if parent.is_copied() => parent.look_beneath(name)?,
             Err(Errno::AGAIN | Errno::XDEV) => {}
             opened => return opened.map(Some),
         }
@@ -365,7 +368,10 @@ impl Parent<'_> {
                 made.as_ref()
             }
         };
-        copy.map_or(Ok(()), |copy| open::open_entry(copy, name).map(drop))
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        copy.map_or(Ok(()), |copy| {
+            rustix::fs::statat(copy, name, flags).map(drop)
+        })
     }
 
     /// What is known not to answer once its entry `name` has not: that, or its file system.
