@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 
 /// A type of namespaces.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +151,22 @@ impl Namespace {
         Some(Self { file, identity })
     }
 
+    /// Takes an open file that is the namespace `expected`, by the number that no other one has (Linux 6.11); gives back
+    /// any other file, and one of a namespace that has no such number.
+    ///
+    /// # Errors
+    ///
+    /// The file.
+    pub(crate) fn known(file: OwnedFd, expected: Identity) -> Result<Self, OwnedFd> {
+        match expected.id.is_some_and(|id| is_numbered(&file, id)) {
+            true => Ok(Self {
+                file,
+                identity: expected,
+            }),
+            false => Err(file),
+        }
+    }
+
     /// Returns the identity of the namespace.
     #[must_use]
     pub fn identity(&self) -> Identity {
@@ -187,44 +204,74 @@ impl Namespace {
     }
 }
 
-/// The user namespace of the calling thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnUserNamespace(FileIdentity);
+/// The number of an open mount namespace, which no other one has until the machine is started again; nothing for another
+/// file, and before Linux 6.11.
+#[must_use]
+pub(crate) fn number_of(file: impl AsFd) -> Option<u64> {
+    sys::id_of_mount_namespace(file.as_fd()).ok()
+}
+
+/// Whether an open file is the mount namespace that has this number.
+#[must_use]
+pub(crate) fn is_numbered(file: impl AsFd, number: u64) -> bool {
+    number_of(file) == Some(number)
+}
+
+/// The user namespace of the calling thread, found when something is compared with it.
+#[derive(Debug, Default)]
+pub struct OwnUserNamespace(OnceCell<FileIdentity>);
 
 impl OwnUserNamespace {
-    /// Finds it.
+    /// Finds it now: before the thread is where no /proc is.
     ///
     /// # Errors
     ///
     /// As [`Namespace::own`].
     pub fn find() -> Result<Self> {
+        let own = Self::default();
+        own.identity()?;
+        Ok(own)
+    }
+
+    fn identity(&self) -> Result<FileIdentity> {
+        if let Some(known) = self.0.get() {
+            return Ok(*known);
+        }
         // One call where /proc is mounted and shows this process.
         let status = match rustix::fs::stat(Type::USER.own) {
             Ok(status) => status,
             Err(_) => rustix::fs::fstat(open_own_of(Type::USER)?)
                 .map_err(|errno| not_found(Type::USER, errno))?,
         };
-        Ok(Self(FileIdentity::of(&status)))
+        Ok(*self.0.get_or_init(|| FileIdentity::of(&status)))
     }
 
     /// Whether an open file is a mount namespace that belongs to it.
-    #[must_use]
-    pub(crate) fn owns_mount_namespace(&self, file: impl AsFd) -> bool {
-        sys::type_of_namespace(file.as_fd()) == Ok(Type::MOUNT.flag) && self.owns(file)
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnUserNamespace::find`].
+    pub(crate) fn owns_mount_namespace(&self, file: impl AsFd) -> Result<bool> {
+        let is_one = sys::type_of_namespace(file.as_fd()) == Ok(Type::MOUNT.flag);
+        Ok(is_one && self.owns(file)?)
     }
 
-    /// Whether an open namespace belongs to it. No path is looked up.
-    #[must_use]
-    pub fn owns(&self, namespace: impl AsFd) -> bool {
+    /// Whether an open namespace belongs to it. No path is looked up once it is found.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnUserNamespace::find`].
+    pub fn owns(&self, namespace: impl AsFd) -> Result<bool> {
+        let own = self.identity()?;
         let owner = sys::open_namespace(namespace.as_fd(), NamespaceRequest::Owner);
         let status = owner.and_then(rustix::fs::fstat);
-        status.is_ok_and(|status| FileIdentity::of(&status) == self.0)
+        Ok(status.is_ok_and(|status| FileIdentity::of(&status) == own))
     }
 }
 
 /// Whether an open namespace belongs to the user namespace of the calling thread.
 pub(super) fn is_owned_by_own_user_namespace(file: &OwnedFd) -> bool {
-    OwnUserNamespace::find().is_ok_and(|own| own.owns(file))
+    OwnUserNamespace::default().owns(file) == Ok(true)
 }
 
 /// The inode number of an open namespace of that type; nothing for any other file.

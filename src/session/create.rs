@@ -162,6 +162,9 @@ fn register<'m>(
         return Ok((None, Pin::NotWanted));
     };
     let mut record = record_of(creation, origin, applied, (session_guard, root));
+    record.vault = vault
+        .as_ref()
+        .and_then(|vault| vault.as_ref().ok()?.number());
     write(&record, &origin.runtime);
     let (Some(key), Some(vault)) = (creation.key, vault) else {
         return Ok((Some(record), Pin::NotWanted));
@@ -180,6 +183,7 @@ fn register<'m>(
         log::warn!("{refused}; no other login shares {}", record.namespace);
     }
     record.pin = None;
+    record.vault = None;
     record.unpinned = Some(refused.to_string());
     write(&record, &origin.runtime);
     Ok((Some(record), Pin::Refused(refused)))
@@ -210,6 +214,7 @@ fn record_of(
         uid: login.uid,
         pin: creation.key.cloned(),
         unpinned: None,
+        vault: None,
         origin: origin.place.namespace,
         origin_root: origin.place.root,
         root,

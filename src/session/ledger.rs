@@ -54,6 +54,10 @@ pub struct NamespaceRecord {
     /// The reason why the kernel did not let it be pinned, where other logins were to join it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpinned: Option<String>,
+    /// The number of the vault that it was pinned in, which no other namespace has until the machine is started again
+    /// (Linux 6.11): who has noted it has vetted that vault. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<u64>,
     /// The namespace that its first session came from.
     pub origin: Identity,
     /// The root directory of that session before it entered the namespace.

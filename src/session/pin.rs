@@ -89,7 +89,12 @@ impl Bound {
         runtime: &Runtime,
         record: &NamespaceRecord,
     ) -> Result<Option<(Namespaces, NamespaceGuard)>> {
-        let own = OwnUserNamespace::find()?;
+        // What is known by its number need not be compared with it. In the vault there is no /proc.
+        let is_known = record.vault.is_some() && record.companions.is_empty();
+        let own = match is_known {
+            true => OwnUserNamespace::default(),
+            false => OwnUserNamespace::find()?,
+        };
         if let Self::OnHost(mount) = self {
             let on_host = Place {
                 directory: runtime,
@@ -100,7 +105,7 @@ impl Bound {
             let entered = found.map(|found| leave_for_all(&found).map(|guard| (found, guard)));
             return entered.transpose();
         }
-        let Some(vault) = Vault::find(runtime, &own)? else {
+        let Some(vault) = Vault::find_known(runtime, record.vault, &own)? else {
             return Ok(None);
         };
         let kinds: Vec<Kind> = record.companions.iter().map(|other| other.kind).collect();
@@ -144,9 +149,16 @@ impl<D: AsFd + Copy> Place<'_, D> {
     /// The namespace that is bound to the pin `key`; nothing where none is.
     fn namespace(self, key: &PinKey) -> Result<Option<Namespace>> {
         let name = key.to_string();
-        let namespace = self.open(&name)?.and_then(Namespace::from_file);
-        match namespace {
-            Some(found) if !self.own.owns(&found) => Err(foreign(&name)),
+        match self.open(&name)? {
+            Some(file) => self.vetted(file, &name),
+            None => Ok(None),
+        }
+    }
+
+    /// The namespace that an open file stands for, if it belongs to the user namespace of the calling thread.
+    fn vetted(self, file: OwnedFd, name: &str) -> Result<Option<Namespace>> {
+        match Namespace::from_file(file) {
+            Some(found) if !self.own.owns(&found)? => Err(foreign(name)),
             found => Ok(found),
         }
     }
@@ -156,7 +168,16 @@ impl<D: AsFd + Copy> Place<'_, D> {
         let Some(key) = &record.pin else {
             return Ok(None);
         };
-        let bound = self.namespace(key)?;
+        let name = key.to_string();
+        let Some(file) = self.open(&name)? else {
+            return Ok(None);
+        };
+        // The module has made what it has written the record of, and nothing else has its number.
+        let file = match Namespace::known(file, record.namespace) {
+            Ok(known) => return Ok(Some(known)),
+            Err(file) => file,
+        };
+        let bound = self.vetted(file, &name)?;
         Ok(bound.filter(|bound| bound.identity() == record.namespace))
     }
 
@@ -196,7 +217,7 @@ impl<D: AsFd + Copy> Place<'_, D> {
         };
         let found = OtherNamespace::from_file(record.kind, file);
         match found.filter(|found| found.inode() == record.inode) {
-            Some(found) if !self.own.owns(&found) => Err(foreign(&name)),
+            Some(found) if !self.own.owns(&found)? => Err(foreign(&name)),
             found => Ok(found),
         }
     }

@@ -11,7 +11,7 @@ use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::mount;
 use crate::kernel::namespace::guard::{PINS, leave_for};
-use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, vault};
+use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, is_numbered, number_of, vault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -45,12 +45,26 @@ impl Vault {
     ///
     /// There is something else in its place.
     pub fn find(runtime: &Runtime, own: &OwnUserNamespace) -> Result<Option<Self>> {
+        Self::find_known(runtime, None, own)
+    }
+
+    /// Opens it as [`Vault::find`] does. One that has the number `known` was vetted by who noted that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::find`].
+    pub(super) fn find_known(
+        runtime: &Runtime,
+        known: Option<u64>,
+        own: &OwnUserNamespace,
+    ) -> Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(runtime, NAME, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
             opened => opened.map_err(|errno| failed("open", errno))?,
         };
-        if own.owns_mount_namespace(&file) {
+        let is_known = known.is_some_and(|known| is_numbered(&file, known));
+        if is_known || own.owns_mount_namespace(&file)? {
             return Ok(Some(Self(file)));
         }
         if is_bare(runtime)? {
@@ -93,6 +107,12 @@ impl Vault {
         let made = vault::make(&names, PINS)?;
         vault::hold(&made, &path())?;
         Ok(Self(made.into()))
+    }
+
+    /// The number that no other namespace has until the machine is started again; nothing where the kernel gives none
+    /// (Linux 6.11).
+    pub(super) fn number(&self) -> Option<u64> {
+        number_of(self)
     }
 
     /// Opens its root directory, through which pins are opened from outside.

@@ -159,6 +159,7 @@ pub fn record(uid: u32, namespace: Identity, pin: Option<&PinKey>) -> NamespaceR
         uid,
         unpinned: None,
         pin: pin.cloned(),
+        vault: None,
         origin: own(),
         origin_root: root,
         root,
