@@ -69,6 +69,7 @@ const ATTEMPTS: usize = 32;
 
 /// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
 /// [`crate::kernel::fs::walk::Trust::Caller`], all that is made is the caller's own.
+/// `own` is the present one, if it is open.
 /// It then works in `directory`, the working directory that the session begins in: at its path where that leads to
 /// the same one in that view. In a new root directory that does not have it, that is `/`.
 ///
@@ -76,7 +77,12 @@ const ATTEMPTS: usize = 32;
 ///
 /// The reason, with the policy line where one is to blame; the thread is then in its old namespace, root
 /// and working directory, and nothing that was made for it is left.
-pub fn enter(plan: &Plan, subject: &Subject<'_>, directory: &WorkingDirectory) -> Result<Entered> {
+pub fn enter(
+    plan: &Plan,
+    subject: &Subject<'_>,
+    directory: &WorkingDirectory,
+    own: Option<&Namespace>,
+) -> Result<Entered> {
     let reason = "other logins keep making or removing the same instances";
     let mut last = Error::new("open", "the session", reason);
     for _ in 0..ATTEMPTS {
@@ -84,7 +90,7 @@ pub fn enter(plan: &Plan, subject: &Subject<'_>, directory: &WorkingDirectory) -
             let reason = "the time that the session has is up";
             Error::from_errno("open", "the session", errno).because(reason)
         })?;
-        match attempt(plan, subject, directory) {
+        match attempt(plan, subject, directory, own) {
             Ok(Some(entered)) => return Ok(entered),
             Ok(None) => {}
             Err(error) if error.is_stale() => last = error,
@@ -101,6 +107,7 @@ fn attempt(
     plan: &Plan,
     subject: &Subject<'_>,
     directory: &WorkingDirectory,
+    own: Option<&Namespace>,
 ) -> Result<Option<Entered>> {
     let Some(mut prepared) = prepare(plan, subject)? else {
         return Ok(None);
@@ -110,7 +117,7 @@ fn attempt(
         return stay(prepared, directory);
     }
     prepared.prepare_runtime_directory();
-    let left = leave(plan, &prepared)?;
+    let left = leave(plan, &prepared, own)?;
     attach(plan, &mut prepared, &left)?;
     // Only now do all paths show what the session will see there: the one that leads to the directory, too.
     match prepared.has_own_root() {
@@ -161,10 +168,10 @@ struct Left<'p> {
 
 /// Second phase: leaves for a new namespace. Isolation is made ready before: a network namespace by its name, say, is
 /// one of the host's.
-fn leave<'p>(plan: &'p Plan, prepared: &Prepared<'_>) -> Result<Left<'p>> {
+fn leave<'p>(plan: &'p Plan, prepared: &Prepared<'_>, own: Option<&Namespace>) -> Result<Left<'p>> {
     let root = Root::own()?;
     let others = OtherNamespaces::prepare(plan)?;
-    let (mut guard, made) = leave_for_view(plan, prepared, &others.new_kinds())?;
+    let (mut guard, made) = leave_for_view(plan, prepared, own, &others.new_kinds())?;
     others.enter(&mut guard)?;
     Ok(Left {
         namespaces: guard.present()?,
@@ -180,14 +187,15 @@ fn leave<'p>(plan: &'p Plan, prepared: &Prepared<'_>) -> Result<Left<'p>> {
 fn leave_for_view(
     plan: &Plan,
     prepared: &Prepared<'_>,
+    own: Option<&Namespace>,
     with: &[Kind],
 ) -> Result<(NamespaceGuard, Made)> {
-    let copy = || leave_for_new(travel(plan.propagation), with);
+    let copy = || leave_for_new(own, travel(plan.propagation), with);
     if !prepared.can_stand_alone() {
         return Ok((copy()?, Made::Copy));
     }
     prepared.attach_covers()?;
-    match leave_for_empty(with)? {
+    match leave_for_empty(own, with)? {
         Some(guard) => {
             log::debug!("the namespace of the root directory begins empty");
             Ok((guard, Made::Empty))

@@ -44,7 +44,7 @@ pub use lock::Lock;
 pub use namespace::SessionNamespace;
 pub use pin::Pins;
 pub use pin_key::PinKey;
-pub use place::Place;
+pub use place::{OpenPlace, Place};
 pub use planned::PlannedSession;
 pub use runtime::Runtime;
 pub use subject::subject_of;

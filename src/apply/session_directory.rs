@@ -44,7 +44,7 @@ pub fn remove_session_directory(directory: &SessionDirectory, trust: Trust) -> R
 /// Something is mounted in the directory as this namespace sees it, by the user's sshfs for example. The
 /// same is done in a short-lived namespace that does not see it.
 fn remove_unseen(directory: &SessionDirectory, parent: &Place, name: &str) -> Result<()> {
-    let _guard = leave_for_new(Travel::Neither, &[])?;
+    let _guard = leave_for_new(None, Travel::Neither, &[])?;
     mount::detach(&directory.view)?;
     removal::remove_tree(parent, name, directory.identity, directory.path.as_str())
 }

@@ -17,6 +17,7 @@ use rustix::process::PidfdFlags;
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// A type of namespaces.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +68,9 @@ impl Type {
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// A mount namespace as an open file: it lives, and its numbers are not given to another one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Namespace {
-    file: OwnedFd,
+    file: Arc<OwnedFd>,
     identity: Identity,
 }
 
@@ -101,7 +102,7 @@ impl std::fmt::Display for Identity {
     }
 }
 
-impl From<Namespace> for OwnedFd {
+impl From<Namespace> for Arc<OwnedFd> {
     fn from(namespace: Namespace) -> Self {
         namespace.file
     }
@@ -120,6 +121,10 @@ impl Namespace {
     ///
     /// /proc is not mounted, the kernel is older than that, and the process may not make one.
     pub fn own() -> Result<Self> {
+        // A file that says its number needs no other proof that it is one.
+        if let Some(own) = open(Type::MOUNT.own).ok().and_then(Self::numbered) {
+            return Ok(own);
+        }
         Self::from_namespace_file(open_own()?).ok_or_else(|| not_found(Type::MOUNT, Errno::NOTTY))
     }
 
@@ -137,6 +142,20 @@ impl Namespace {
         is_of_nsfs(&file).then(|| Self::from_namespace_file(file))?
     }
 
+    /// Takes an open mount namespace that has a number; nothing where the file is something else.
+    fn numbered(file: OwnedFd) -> Option<Self> {
+        let id = number_of(&file)?;
+        Self::identified(file, Some(id))
+    }
+
+    fn identified(file: OwnedFd, id: Option<u64>) -> Option<Self> {
+        let inode = rustix::fs::fstat(&file).ok()?.st_ino;
+        Some(Self {
+            file: Arc::new(file),
+            identity: Identity { inode, id },
+        })
+    }
+
     /// Takes a file that stands for a namespace; nothing where that is no mount namespace.
     fn from_namespace_file(file: OwnedFd) -> Option<Self> {
         let number = || sys::id_of_mount_namespace(file.as_fd());
@@ -144,11 +163,7 @@ impl Namespace {
         let id = number().or_else(|_| number()).ok();
         // No other type of namespace has such a number (ioctl_nsfs(2)).
         let is_mount_namespace = id.is_some() || is_of_type(Type::MOUNT, &file);
-        let inode = is_mount_namespace
-            .then(|| rustix::fs::fstat(&file).ok())??
-            .st_ino;
-        let identity = Identity { inode, id };
-        Some(Self { file, identity })
+        is_mount_namespace.then(|| Self::identified(file, id))?
     }
 
     /// Takes an open file that is the namespace `expected`, by the number that no other one has (Linux 6.11); gives back
@@ -160,7 +175,7 @@ impl Namespace {
     pub(crate) fn known(file: OwnedFd, expected: Identity) -> Result<Self, OwnedFd> {
         match expected.id.is_some_and(|id| is_numbered(&file, id)) {
             true => Ok(Self {
-                file,
+                file: Arc::new(file),
                 identity: expected,
             }),
             false => Err(file),

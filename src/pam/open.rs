@@ -25,8 +25,8 @@ use crate::policy::settings::DEADLINE;
 use crate::session::ledger::shortened;
 use crate::session::origin::{Caller, return_to_origin};
 use crate::session::{
-    Command, Place, PlannedSession, Runtime, SessionNamespace, SessionRecord, elsewhere, join,
-    subject_of,
+    Command, OpenPlace, Place, PlannedSession, Runtime, SessionNamespace, SessionRecord, elsewhere,
+    join, subject_of,
 };
 use pam::constants::PamResultCode;
 use pam::items::Service;
@@ -60,13 +60,14 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     }
     let deadline = Deadline::after(first_time(&request.user));
     pending::make_postponed();
-    let before = Place::own().ok();
-    let directory = WorkingDirectory::until(&deadline, before.as_ref().map(Place::root));
-    let caller = leave_caller(&arguments, before.as_ref(), &directory)?;
+    let before = OpenPlace::own().ok();
+    let place = before.as_ref().map(|before| &before.place);
+    let directory = WorkingDirectory::until(&deadline, place.map(Place::root));
+    let caller = leave_caller(&arguments, place, &directory)?;
     let origin = match &caller {
         Some(_) if !arguments.observe => {
             threads::permit(arguments.threads)?;
-            Place::own().ok()
+            OpenPlace::own().ok()
         }
         Some(_) | None => before.clone(),
     };
@@ -86,6 +87,8 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
                 caller.guard.commit();
             }
             if let Some(sessions) = ffi::data::<Sessions>(handle) {
+                let (before, origin) =
+                    (before.map(|open| open.place), origin.map(|open| open.place));
                 sessions.keep_places(before, &directory, origin);
             }
             Ok(())
@@ -213,7 +216,7 @@ struct Opening<'o> {
     /// The session in which it was called.
     caller: Option<&'o Caller>,
     /// The place where the session begins, if it is known.
-    place: Option<&'o Place>,
+    place: Option<&'o OpenPlace>,
     /// Whether the session is a command in that one, as soon as the policy was read that says so.
     is_command: &'o Cell<Option<bool>>,
     /// The time by which it is open, as long as neither the account nor the policy is known.

@@ -73,10 +73,11 @@ pub(super) fn create(creation: &Creation<'_>) -> Result<SessionNamespace> {
     note_use(&plan.store, instances);
     // Before the namespace is: one can be bound in an older one alone.
     let vault = creation.open_vault();
+    let own = creation.origin.map(|origin| &origin.namespace);
     let Entered {
         applied,
         mut session_guard,
-    } = apply::enter(plan, subject, directory)?;
+    } = apply::enter(plan, subject, directory, own)?;
     let creation = &Creation {
         // Who joined it would lack it too.
         key: creation.key.filter(|_| !applied.lacks_volume),

@@ -8,7 +8,7 @@ use super::namespace::{Leave, SessionNamespace};
 use super::origin::Origin;
 use super::pin::{self, Bound};
 use super::pin_key::PinKey;
-use super::place::Place;
+use super::place::OpenPlace;
 use super::planned::{Creation, PlannedSession};
 use super::runtime::Runtime;
 use super::runtime_directory::{self, Outdated};
@@ -33,7 +33,7 @@ pub fn join(
     login: &Login,
     plan: &PlanDigest,
     directory: &WorkingDirectory,
-    place: Option<&Place>,
+    place: Option<&OpenPlace>,
     deadline: &Deadline,
 ) -> Result<Option<SessionNamespace>> {
     let origin = Origin::of(runtime, place)?;
@@ -212,7 +212,9 @@ impl Origin {
         // The paths of its directories are those of this view.
         record.note_use();
         let runtime_directory = runtime_directory::Expected::on_host(&record);
-        let Some((namespaces, guard)) = bound.leave_for(&self.runtime, &record)? else {
+        let Some((namespaces, guard)) =
+            bound.leave_for((&self.runtime, &self.namespace), &record)?
+        else {
             return Ok(None);
         };
         let is_current = |expected: runtime_directory::Expected| {

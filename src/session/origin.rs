@@ -6,7 +6,7 @@ use super::ledger::{NamespaceRecord, OtherNamespaceRecord, SessionRecord};
 use super::lock;
 use super::pin::Pins;
 use super::pin_key::PinKey;
-use super::place::Place;
+use super::place::{OpenPlace, Place};
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::kernel::fs::working_directory::WorkingDirectory;
@@ -188,16 +188,20 @@ fn is_pinned(runtime: &Runtime, record: &NamespaceRecord) -> Result<bool> {
 pub(super) struct Origin {
     pub(super) runtime: Runtime,
     pub(super) place: Place,
+    /// Its mount namespace.
+    pub(super) namespace: Namespace,
     /// The process itself.
     pub(super) process: Option<Process>,
 }
 
 impl Origin {
     /// Finds it out for the calling thread, whose place is `place` if that is known.
-    pub(super) fn of(runtime: Runtime, place: Option<&Place>) -> Result<Self> {
+    pub(super) fn of(runtime: Runtime, place: Option<&OpenPlace>) -> Result<Self> {
+        let OpenPlace { place, namespace } = place.cloned().map_or_else(OpenPlace::own, Ok)?;
         Ok(Self {
             runtime,
-            place: place.cloned().map_or_else(Place::own, Ok)?,
+            place,
+            namespace,
             process: Process::own().ok(),
         })
     }

@@ -79,14 +79,14 @@ impl Bound {
         }
     }
 
-    /// Leaves for the namespaces of the record, by their pins. Nothing where they are not what is bound to these.
+    /// Leaves the mount namespace `here` for the namespaces of the record, by their pins. Nothing where they are not what is bound to these.
     ///
     /// # Errors
     ///
     /// They cannot be entered, or are of another user namespace. The thread is then where it was.
     pub(super) fn leave_for(
         self,
-        runtime: &Runtime,
+        (runtime, here): (&Runtime, &Namespace),
         record: &NamespaceRecord,
     ) -> Result<Option<(Namespaces, NamespaceGuard)>> {
         // What is known by its number need not be compared with it. In the vault there is no /proc.
@@ -109,7 +109,7 @@ impl Bound {
             return Ok(None);
         };
         let kinds: Vec<Kind> = record.companions.iter().map(|other| other.kind).collect();
-        leave_by_way_of(&vault, &kinds, || {
+        leave_by_way_of(here, &vault, &kinds, || {
             // Its root directory is the working directory now (setns(2)).
             let inside = Place {
                 directory: CWD,

@@ -22,18 +22,39 @@ pub struct Place {
     pub(super) others: [Option<u64>; 3],
 }
 
-impl Place {
+/// The place of a thread, with its mount namespace open: from there it leaves, and comes back.
+#[derive(Debug, Clone)]
+pub struct OpenPlace {
+    /// The place.
+    pub place: Place,
+    pub(super) namespace: Namespace,
+}
+
+impl OpenPlace {
     /// The calling thread's.
     ///
     /// # Errors
     ///
     /// The kernel does not say where the thread is.
     pub fn own() -> Result<Self> {
-        Ok(Self {
-            namespace: Namespace::own()?.identity(),
+        let namespace = Namespace::own()?;
+        let place = Place {
+            namespace: namespace.identity(),
             root: Root::own()?,
             others: kind::own_inodes(),
-        })
+        };
+        Ok(Self { place, namespace })
+    }
+}
+
+impl Place {
+    /// The calling thread's.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenPlace::own`].
+    pub fn own() -> Result<Self> {
+        OpenPlace::own().map(|own| own.place)
     }
 
     /// The root directory.

@@ -2,7 +2,7 @@
 
 use super::origin::Origin;
 use super::pin_key::PinKey;
-use super::place::Place;
+use super::place::OpenPlace;
 use crate::apply::Subject;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::login::Login;
@@ -22,7 +22,7 @@ pub struct PlannedSession<'s> {
     /// The working directory.
     pub directory: &'s WorkingDirectory,
     /// The place of its process, if that is known.
-    pub place: Option<&'s Place>,
+    pub place: Option<&'s OpenPlace>,
 }
 
 /// A namespace to be made.

@@ -15,6 +15,7 @@ use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, is_numbered, n
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use std::sync::Arc;
 
 /// The directory of pins in `/run/jns`, the vault's root directory: [`PINS`].
 pub const DIRECTORY: &str = "ns";
@@ -30,7 +31,7 @@ const COVERS: usize = 4;
 
 /// The vault, open.
 #[derive(Debug)]
-pub struct Vault(OwnedFd);
+pub struct Vault(Arc<OwnedFd>);
 
 impl AsFd for Vault {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -65,7 +66,7 @@ impl Vault {
         };
         let is_known = known.is_some_and(|known| is_numbered(&file, known));
         if is_known || own.owns_mount_namespace(&file)? {
-            return Ok(Some(Self(file)));
+            return Ok(Some(Self(Arc::new(file))));
         }
         if is_bare(runtime)? {
             return Ok(None);
@@ -121,7 +122,7 @@ impl Vault {
     ///
     /// It cannot be entered.
     pub fn root(&self) -> Result<OwnedFd> {
-        let _guard = leave_for(&self.0)?;
+        let _guard = leave_for(self)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::open("/", flags, Mode::empty()).map_err(|errno| failed("enter", errno))
     }

@@ -63,7 +63,7 @@ pub fn memory(path: &str) {
 
 /// Brings the calling thread into the view of a plan, as a login does of a user with an id and no name.
 pub fn enter(plan: &Plan, uid: u32) -> Result<Entered> {
-    apply::enter(plan, &Subject::of(uid), &WorkingDirectory::own())
+    apply::enter(plan, &Subject::of(uid), &WorkingDirectory::own(), None)
 }
 
 /// Brings the calling thread there for good.

@@ -188,7 +188,12 @@ fn enter_own(
 ) -> Result<(Vec<String>, Entry)> {
     make_place_of_store(prepared)?;
     user_namespace::leave_as_root()?;
-    let entered = apply::enter(&prepared.plan, &subject(prepared, password)?, directory)?;
+    let entered = apply::enter(
+        &prepared.plan,
+        &subject(prepared, password)?,
+        directory,
+        None,
+    )?;
     let own = Own {
         session_guard: entered.session_guard,
         directories: entered.applied.session_directories,

@@ -276,7 +276,7 @@ impl CallersDirectories {
         // Both are asked of the host's own mounts, before the thread leaves for the copies of them.
         self.leave_out_what_the_host_lacks();
         let parents = self.parents(host)?;
-        let guard = leave_for_copy(&[])?;
+        let guard = leave_for_copy()?;
         if !mount::knows_peer_groups() {
             self.remarks.push(format!(
                 "what is mounted in this session stays in it: {OLD_KERNEL}"

@@ -12,6 +12,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, MountAttrFlags};
+use std::sync::Arc;
 
 /// The directory in which namespaces are bound to files, in the vault. Where an earlier version bound them in the host's
 /// table, it is a mount of its own, and new namespaces do without it.
@@ -24,7 +25,7 @@ const EMPTY: CloneFlags = CloneFlags::from_bits_retain(0x0010_0000);
 /// that it has left.
 #[derive(Debug)]
 struct Origin {
-    namespace: OwnedFd,
+    namespace: Arc<OwnedFd>,
     root: OwnedFd,
     directory: OpenDirectory,
     others: Vec<OtherNamespace>,
@@ -49,7 +50,8 @@ pub enum AtOrigin<T> {
 }
 
 /// Leaves for a new mount namespace, a copy of the present one, in which mounts travel as `travel` says, and
-/// for new namespaces of the kinds `with`, in one step. The host never sees what is mounted there.
+/// for new namespaces of the kinds `with`, in one step. The host never sees what is mounted there. The present one is
+/// `own`, if it is open already.
 /// [`crate::kernel::namespace::check_capabilities`] has to succeed before.
 ///
 /// A new IPC namespace undoes what the thread's `SEM_UNDO` asks for (semop(2)).
@@ -58,8 +60,12 @@ pub enum AtOrigin<T> {
 ///
 /// CAP_SYS_ADMIN is missing, the way back could not be secured, the kernel has no memory or the limit of
 /// namespaces is reached, or `/` is not a mount point. Nothing has changed then.
-pub(crate) fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGuard> {
-    let guard = leave_for_copy(with)?;
+pub(crate) fn leave_for_new(
+    own: Option<&Namespace>,
+    travel: Travel,
+    with: &[Kind],
+) -> Result<NamespaceGuard> {
+    let guard = copy_from(own, with)?;
     separate(travel)?;
     // Not before: as long as the copy's mounts are peers of the host's, the host would lose its pins with them.
     forget_pins();
@@ -73,8 +79,12 @@ pub(crate) fn leave_for_new(travel: Travel, with: &[Kind]) -> Result<NamespaceGu
 /// # Errors
 ///
 /// As [`leave_for_new`].
-pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard> {
-    let origin = Origin::remember(with)?;
+pub(in crate::kernel) fn leave_for_copy() -> Result<NamespaceGuard> {
+    copy_from(None, &[])
+}
+
+fn copy_from(own: Option<&Namespace>, with: &[Kind]) -> Result<NamespaceGuard> {
+    let origin = Origin::remember(own, with)?;
     unshare(CloneFlags::CLONE_NEWNS, with).map_err(|errno| not_created(with, errno))?;
     Ok(NamespaceGuard {
         origin: Some(origin),
@@ -88,8 +98,11 @@ pub(in crate::kernel) fn leave_for_copy(with: &[Kind]) -> Result<NamespaceGuard>
 /// # Errors
 ///
 /// As [`leave_for_new`].
-pub(crate) fn leave_for_empty(with: &[Kind]) -> Result<Option<NamespaceGuard>> {
-    let origin = Origin::remember(with)?;
+pub(crate) fn leave_for_empty(
+    own: Option<&Namespace>,
+    with: &[Kind],
+) -> Result<Option<NamespaceGuard>> {
+    let origin = Origin::remember(own, with)?;
     match unshare(CloneFlags::CLONE_NEWNS | EMPTY, with) {
         // A flag that the kernel does not know.
         Err(nix::errno::Errno::EINVAL) => Ok(None),
@@ -138,7 +151,7 @@ pub(in crate::kernel) fn forget_pins() {
 /// CAP_SYS_ADMIN or CAP_SYS_CHROOT is missing, or the way back could not be secured. Nothing has changed
 /// then, except that a thread of a threaded process has a working directory and umask of its own.
 pub fn leave_for(namespace: impl AsFd) -> Result<NamespaceGuard> {
-    leave(Origin::remember(&[])?, namespace)
+    leave(Origin::remember(None, &[])?, namespace)
 }
 
 fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
@@ -166,26 +179,27 @@ fn leave(origin: Origin, namespace: impl AsFd) -> Result<NamespaceGuard> {
 pub(crate) fn leave_for_all(namespaces: &Namespaces) -> Result<NamespaceGuard> {
     // The /proc in there need not show this process.
     let kinds: Vec<Kind> = namespaces.others.iter().map(OtherNamespace::kind).collect();
-    let guard = leave(Origin::remember(&kinds)?, &namespaces.mount)?;
+    let guard = leave(Origin::remember(None, &kinds)?, &namespaces.mount)?;
     // With the guard made: where one of them cannot be entered, it takes the thread back from all.
     let mut others = namespaces.others.iter();
     others.try_for_each(enter_other)?;
     Ok(guard)
 }
 
-/// Leaves for namespaces that are found by `find` from inside the mount namespace `between`, at its top, where it has
-/// no /proc. The way back leads to where the thread stood at first, in the namespaces of the kinds `kinds` too. Nothing
-/// where `find` finds nothing; the thread is then where it was.
+/// Leaves the mount namespace `own` for namespaces that are found by `find` from inside the mount namespace `between`, at
+/// its top, where it has no /proc. The way back leads to where the thread stood at first, in the namespaces of the kinds
+/// `kinds` too. Nothing where `find` finds nothing; the thread is then where it was.
 ///
 /// # Errors
 ///
 /// As [`leave_for`], or those of `find`. The thread is then where it was.
 pub(crate) fn leave_by_way_of(
+    own: &Namespace,
     between: impl AsFd,
     kinds: &[Kind],
     find: impl FnOnce() -> Result<Option<Namespaces>>,
 ) -> Result<Option<(Namespaces, NamespaceGuard)>> {
-    let guard = leave(Origin::remember(kinds)?, between)?;
+    let guard = leave(Origin::remember(Some(own), kinds)?, between)?;
     let Some(namespaces) = find()? else {
         return Ok(None);
     };
@@ -274,13 +288,17 @@ fn change_all(propagation: MsFlags, verb: &'static str) -> Result<()> {
 }
 
 impl Origin {
-    fn remember(kinds: &[Kind]) -> Result<Self> {
+    fn remember(own: Option<&Namespace>, kinds: &[Kind]) -> Result<Self> {
         let others = kinds.iter().map(|kind| OtherNamespace::own(*kind));
-        Self::of(namespace::open_own()?, others.collect::<Result<_>>()?)
+        let namespace = match own {
+            Some(own) => own.clone().into(),
+            None => Arc::new(namespace::open_own()?),
+        };
+        Self::of(namespace, others.collect::<Result<_>>()?)
     }
 
     /// Opens the root and working directory of the thread, which is in the mount namespace `namespace`.
-    fn of(namespace: OwnedFd, others: Vec<OtherNamespace>) -> Result<Self> {
+    fn of(namespace: Arc<OwnedFd>, others: Vec<OtherNamespace>) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let failed = |path| move |errno| Error::from_errno("remember", path, errno);
         Ok(Self {
@@ -412,9 +430,7 @@ impl NamespaceGuard {
     ) -> Result<AtOrigin<T>> {
         let missing = || Error::new("find", "the namespace that was left", "it is forgotten");
         let origin = self.origin.as_ref().ok_or_else(missing)?;
-        let here = rustix::io::fcntl_dupfd_cloexec(here, 0)
-            .map_err(|errno| Error::from_errno("remember", "the new mount namespace", errno));
-        let present = here.and_then(|here| Origin::of(here, Vec::new()));
+        let present = Origin::of(here.clone().into(), Vec::new());
         let back = match present.and_then(|here| leave(here, &origin.namespace)) {
             Ok(back) => back,
             Err(error) => return Ok(AtOrigin::NotLeft(error)),

@@ -19,7 +19,7 @@ pub(crate) fn make(directory: &OwnedFd, path: &str) -> Result<Namespace> {
     let view = mount::clone_tree(directory, Extent::Mount, path)?;
     make_private(&view, path)?;
     let origin = Namespace::own()?.identity();
-    let guard = leave_for_copy(&[])?;
+    let guard = leave_for_copy()?;
     // While there is a /proc: before Linux 6.11 that alone names it.
     let made = Namespace::own()?;
     let place = mount::reopen(path)?;
@@ -103,7 +103,7 @@ fn hold_on_shared(namespace: BorrowedFd<'_>, path: &str) -> Result<()> {
 /// Covers the file at `path` by a mount of itself, and returns the copy of the present namespace from where that has
 /// travelled.
 fn cover(path: &str) -> Result<Namespace> {
-    let _guard = leave_for_copy(&[])?;
+    let _guard = leave_for_copy()?;
     let copy = Namespace::own()?;
     let file = mount::reopen(path)?;
     let cover = mount::clone_tree(&file, Extent::Mount, path)?;
