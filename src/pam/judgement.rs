@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::refusal::Refusal;
-use super::threads;
+use super::threads::CallingThread;
 use crate::apply;
 use crate::error::Result;
 use crate::kernel::deadline::Deadline;
@@ -74,7 +74,7 @@ pub(super) fn first_time(user: &str) -> Duration {
 /// Reads the policy, gathers the facts and makes the plan.
 pub(super) fn judge(
     login: Login,
-    arguments: &Arguments,
+    (arguments, thread): (&Arguments, CallingThread),
     is_command: &Cell<Option<bool>>,
     deadline: &Deadline,
 ) -> Result<Judgement, Refusal> {
@@ -110,7 +110,7 @@ pub(super) fn judge(
             watched.extend(plan.fstab().map(|path| source::watch(path, deadline)));
             apply::read_fstab(&mut plan, Trust::Root, deadline)?;
             if !plan.is_empty() {
-                threads::permit(arguments.threads)?;
+                thread.permit()?;
             }
             Ok(plan)
         },

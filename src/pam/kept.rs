@@ -3,6 +3,7 @@
 use super::opened::Opened;
 use super::pending;
 use super::places::Places;
+use super::threads::CallingThread;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::kernel::process::secret::Secret;
 use crate::login::SessionId;
@@ -21,12 +22,12 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Notes from where the session that was opened last came. `before` is the thread's place before it returned to the
+    /// Notes from where the session that was opened last came. `before` is the place of `thread` before it returned to the
     /// origin, in `directory`, and `origin` the one after that.
     pub(super) fn keep_places(
         &self,
         before: Option<Place>,
-        directory: &WorkingDirectory,
+        (directory, thread): (&WorkingDirectory, CallingThread),
         origin: Option<Place>,
     ) {
         let Some((before, origin)) = before.zip(origin) else {
@@ -45,7 +46,7 @@ impl Sessions {
             before,
             origin,
             (directory.location(), left),
-            &opened.id,
+            (thread.later, &opened.id),
         ));
     }
 }

@@ -9,6 +9,7 @@ use super::judgement::{
 use super::kept::Sessions;
 use super::opened::Opened;
 use super::refusal::{Refusal, log_failure};
+use super::threads::CallingThread;
 use super::{environment, ffi, hooks, password, pending, threads};
 use crate::apply::Subject;
 use crate::error::{Error, Result};
@@ -59,6 +60,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
         return Err(Error::new("open", "the session", "the process is not root").into());
     }
     let deadline = Deadline::after(first_time(&request.user));
+    let thread = CallingThread::own(arguments.threads);
     pending::make_postponed();
     let before = OpenPlace::own().ok();
     let place = before.as_ref().map(|before| &before.place);
@@ -66,7 +68,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     let caller = leave_caller(&arguments, place, &directory)?;
     let origin = match &caller {
         Some(_) if !arguments.observe => {
-            threads::permit(arguments.threads)?;
+            thread.permit()?;
             OpenPlace::own().ok()
         }
         Some(_) | None => before.clone(),
@@ -74,6 +76,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     let is_command = Cell::new(None);
     let opening = Opening {
         arguments: &arguments,
+        thread,
         directory: &directory,
         caller: caller.as_ref(),
         place: origin.as_ref(),
@@ -89,7 +92,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             if let Some(sessions) = ffi::data::<Sessions>(handle) {
                 let (before, origin) =
                     (before.map(|open| open.place), origin.map(|open| open.place));
-                sessions.keep_places(before, &directory, origin);
+                sessions.keep_places(before, (&directory, thread), origin);
             }
             Ok(())
         }
@@ -211,6 +214,7 @@ struct EnteredSession<'e> {
 #[derive(Clone, Copy)]
 struct Opening<'o> {
     arguments: &'o Arguments,
+    thread: CallingThread,
     /// The directory in which su(1) or sudo(8) was called.
     directory: &'o WorkingDirectory,
     /// The session in which it was called.
@@ -232,7 +236,12 @@ impl<'o> Opening<'o> {
         if !self.arguments.observe && self.join(handle, &login, deadline)? {
             return Ok(Stay::Here);
         }
-        match judge(login, self.arguments, self.is_command, deadline)? {
+        match judge(
+            login,
+            (self.arguments, self.thread),
+            self.is_command,
+            deadline,
+        )? {
             Judgement::Exempt(planned) => self.give_hosts_view(handle, &planned),
             Judgement::LeftAlone(login) => self.stay(handle, &login),
             Judgement::Apply(planned) => {
@@ -322,7 +331,7 @@ impl<'o> Opening<'o> {
         }
         let deadline = &deadline_of(login, summary.deadline, deadline);
         self.is_command.set(Some(summary.inherits));
-        threads::permit(self.arguments.threads)?;
+        self.thread.permit()?;
         self.directory.wait_until(deadline);
         self.directory.check_answers()?;
         let subject = subject_of(login, summary.helpers(), None, deadline)?;

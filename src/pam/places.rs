@@ -70,7 +70,7 @@ impl Places {
         before: Place,
         origin: Place,
         (directory, left): (&Location, Location),
-        id: &SessionId,
+        (later_thread, id): (Option<Pid>, &SessionId),
     ) -> Self {
         let places = Self {
             before,
@@ -79,7 +79,7 @@ impl Places {
             left,
         };
         if let Ok(mut open) = OPEN.try_lock() {
-            open.push((later_thread(), id.clone()));
+            open.push((later_thread, id.clone()));
         }
         places
     }
