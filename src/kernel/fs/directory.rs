@@ -12,6 +12,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A directory or file that was made for one login. Dropped, it is removed again (a directory only when
 /// it is empty); [`Draft::keep`] lets it stay.
@@ -181,6 +182,17 @@ pub(crate) fn temporary_name() -> Result<String, Errno> {
     let mut bits = [0_u8; 8];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
     Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(bits)))
+}
+
+/// A name of the same form, made of the time: for a directory in which nobody but root makes anything, and where an entry
+/// of that name is found to be there.
+#[must_use]
+pub(crate) fn name_of_now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanoseconds = since.map_or(0, |since| since.as_nanos());
+    // The last 64 bits: it takes 584 years until they come again.
+    let low = u64::try_from(nanoseconds & u128::from(u64::MAX)).unwrap_or_default();
+    format!("{TEMPORARY}{low:016x}")
 }
 
 /// Whether a name could be one of [`temporary_name`]'s.

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::asker::{Asker, Copied, CopiedFile, Opened, Reached};
-use crate::kernel::fs::directory::{sorted_names, temporary_name};
+use crate::kernel::fs::directory::{name_of_now, sorted_names, temporary_name};
 use crate::kernel::fs::reach;
 use crate::kernel::fs::walk::{Trust, Walker, file_type, open_below};
 use crate::kernel::fs::whole::{read_whole, write_whole};
@@ -391,7 +391,13 @@ pub(crate) fn read_private(
 /// It cannot be written; the old one is there as before.
 pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let mode = Mode::RUSR | Mode::WUSR;
-    write(parent, name, mode, bytes).map_err(|errno| not_written(path, errno))
+    // Two processes may ask for the time at once.
+    let written =
+        write(&parent, (name, &name_of_now()), mode, bytes).or_else(|errno| match errno {
+            Errno::EXIST => write(&parent, (name, &temporary_name()?), mode, bytes),
+            errno => Err(errno),
+        });
+    written.map_err(|errno| not_written(path, errno))
 }
 
 /// Gives any directory the file `name` with these bytes, for everybody to read, as [`write_private`] does in one of
@@ -402,15 +408,21 @@ pub fn write_private(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) ->
 /// As [`write_private`].
 pub(crate) fn write_public(parent: impl AsFd, name: &str, bytes: &[u8], path: &str) -> Result<()> {
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-    write(parent, name, mode, bytes).map_err(|errno| not_written(path, errno))
+    let written =
+        temporary_name().and_then(|own_name| write(parent, (name, &own_name), mode, bytes));
+    written.map_err(|errno| not_written(path, errno))
 }
 
-fn write(parent: impl AsFd, name: &str, mode: Mode, bytes: &[u8]) -> Result<(), Errno> {
-    let own_name = temporary_name()?;
+fn write(
+    parent: impl AsFd,
+    (name, own_name): (&str, &str),
+    mode: Mode,
+    bytes: &[u8],
+) -> Result<(), Errno> {
     // In the directory of the file itself: rename(2) does not go from one file system to another.
     let temporary = match name.rsplit_once('/') {
         Some((directory, _)) => format!("{directory}/{own_name}"),
-        None => own_name,
+        None => own_name.to_owned(),
     };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let file = open_below(&parent, &temporary, flags, mode)?;
