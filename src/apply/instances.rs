@@ -20,6 +20,7 @@ use crate::path::ViewPath;
 use crate::plan::{Instance, Lifetime, Parent};
 use crate::store::layout::LAYER_MODE;
 use rustix::fd::OwnedFd;
+use rustix::fs::Stat;
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -90,24 +91,25 @@ impl<'p> Instances<'p> {
         check_covered(instance, covered.place)?;
         let location = self.locate(request, context)?;
         believed::check_instance(covered, location.replaceable_by, context)?;
-        let opened = match find_instance(&location, instance)? {
+        let (opened, status) = match find_instance(&location, instance)? {
             Some(found) => {
                 let expected = ExpectedInstance {
                     form,
                     user: context.uid(),
                     is_replaceable: location.replaceable_by == ReplaceableBy::User,
                 };
-                expected.verify(&found, path)?;
-                found
+                let status = expected.verify(&found, path)?;
+                (found, status)
             }
             None => {
                 check_programs(instance, covered.place, location.replaceable_by, view)?;
                 let (draft, made) = self.draft(request, &location.parent, context)?;
                 self.undo.push_instance(draft, instance);
-                made
+                let status = examine(&made, path)?;
+                (made, status)
             }
         };
-        self.note_shown(&opened, path, context)?;
+        self.note_shown(&status, path, context);
         Ok(opened)
     }
 
@@ -149,20 +151,17 @@ impl<'p> Instances<'p> {
                 }
             }
         };
-        self.note_shown(&opened.directory, path, context)?;
+        self.note_shown(&examine(&opened.directory, path)?, path, context);
         Ok(opened)
     }
 
-    fn note_shown(&mut self, opened: &OwnedFd, path: &str, context: &Context<'_>) -> Result<()> {
-        let status =
-            rustix::fs::fstat(opened).map_err(|errno| Error::from_errno("examine", path, errno))?;
+    fn note_shown(&mut self, status: &Stat, path: &str, context: &Context<'_>) {
         self.shown.push(ShownPath {
             path: ViewPath::walked(path),
-            identity: FileIdentity::of(&status),
+            identity: FileIdentity::of(status),
             // Its owner may change it as they like.
-            form: (status.st_uid != context.uid()).then(|| Form::of(&status)),
+            form: (status.st_uid != context.uid()).then(|| Form::of(status)),
         });
-        Ok(())
     }
 
     /// Makes an instance without a name, with its form and label.
@@ -181,8 +180,7 @@ impl<'p> Instances<'p> {
             None => context.label_like(&made, covered, path)?,
         }
         if instance.lifetime == Lifetime::Session {
-            let status = rustix::fs::fstat(&made)
-                .map_err(|errno| Error::from_errno("examine", path, errno))?;
+            let status = examine(&made, path)?;
             self.session_directories.push(SessionDirectory {
                 path: instance.directory.clone(),
                 view: covered.path.clone(),
@@ -300,6 +298,10 @@ impl<'p> Instances<'p> {
     }
 }
 
+fn examine(directory: &OwnedFd, path: &str) -> Result<Stat> {
+    rustix::fs::fstat(directory).map_err(|errno| Error::from_errno("examine", path, errno))
+}
+
 /// Checks that what an instance's own label and name were made of holds of the directory that is covered in fact.
 fn check_covered(instance: &Instance, covered: &Place) -> Result<()> {
     let Some(own) = instance.labelling.own() else {
@@ -336,8 +338,7 @@ fn find_instance(location: &Location<'_>, instance: &Instance) -> Result<Option<
 
 /// Checks that nobody but root can have had a hand in a layer: what is in it shows as the kernel has left it.
 fn check_layer(directory: &OwnedFd, form: Form, path: &str) -> Result<()> {
-    let status =
-        rustix::fs::fstat(directory).map_err(|errno| Error::from_errno("examine", path, errno))?;
+    let status = examine(directory, path)?;
     if status.st_uid == form.uid && status.st_mode & 0o077 == 0 {
         return Ok(());
     }

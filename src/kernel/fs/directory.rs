@@ -246,7 +246,7 @@ pub struct ExpectedInstance {
 }
 
 impl ExpectedInstance {
-    /// Verifies an existing instance. A wrong mode or group, and an owner that is root where the user should be or the
+    /// Verifies an existing instance, and returns its status. A wrong mode or group, and an owner that is root where the user should be or the
     /// other way round, are repaired; another owner is refused.
     ///
     /// Where the user could have put another directory in its place, a directory of root's is never changed: it may
@@ -255,19 +255,20 @@ impl ExpectedInstance {
     /// # Errors
     ///
     /// It belongs to somebody else, or the repair failed.
-    pub fn verify(&self, directory: &OwnedFd, path: &str) -> Result<()> {
+    pub fn verify(&self, directory: &OwnedFd, path: &str) -> Result<Stat> {
         let failed = |errno| Error::from_errno("repair", path, errno);
         let status = rustix::fs::fstat(directory).map_err(failed)?;
         let found = Form::of(&status);
         if found == self.form {
-            return Ok(());
+            return Ok(status);
         }
         if !self.may_repair(found) {
             return Err(Error::new("use", path, difference(found, self.form)));
         }
         // What is open as a place alone (`O_PATH`) answers fchown(2) with EBADF.
         let opened = open_directory(directory, ".").map_err(failed)?;
-        shape(&opened, self.form).map_err(failed)
+        shape(&opened, self.form).map_err(failed)?;
+        rustix::fs::fstat(directory).map_err(failed)
     }
 
     fn may_repair(&self, found: Form) -> bool {
