@@ -32,7 +32,7 @@ use crate::session::{
 use pam::constants::PamResultCode;
 use pam::items::Service;
 use pam::module::PamHandle;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::CStr;
 
 pub(super) fn open_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Refusal> {
@@ -73,13 +73,14 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
         }
         Some(_) | None => before.clone(),
     };
-    let is_command = Cell::new(None);
+    let (is_command, runtime) = (Cell::new(None), OnceCell::new());
     let opening = Opening {
         arguments: &arguments,
         thread,
         directory: &directory,
         caller: caller.as_ref(),
         place: origin.as_ref(),
+        runtime: &runtime,
         is_command: &is_command,
         deadline: &deadline,
     };
@@ -221,6 +222,8 @@ struct Opening<'o> {
     caller: Option<&'o Caller>,
     /// The place where the session begins, if it is known.
     place: Option<&'o OpenPlace>,
+    /// `/run/jns` there, once it is open.
+    runtime: &'o OnceCell<Runtime>,
     /// Whether the session is a command in that one, as soon as the policy was read that says so.
     is_command: &'o Cell<Option<bool>>,
     /// The time by which it is open, as long as neither the account nor the policy is known.
@@ -317,11 +320,11 @@ impl<'o> Opening<'o> {
         deadline: &Deadline,
     ) -> Result<bool, Refusal> {
         // Otherwise the policy is read, and whatever is wrong is found again on the way.
-        let Ok(Some(runtime)) = Runtime::find() else {
+        let Ok(Some(found)) = Runtime::find() else {
             return Ok(false);
         };
-        let Ok(Some(summary)) =
-            cached_plan::find(&runtime, login, &self.arguments.source, deadline)
+        let runtime = self.runtime.get_or_init(|| found);
+        let Ok(Some(summary)) = cached_plan::find(runtime, login, &self.arguments.source, deadline)
         else {
             return Ok(false);
         };
@@ -338,7 +341,7 @@ impl<'o> Opening<'o> {
         let environment = Environment::set(handle, &summary)?;
         let command = self.command(&summary)?;
         let Ok(Some(joined)) = join::join(
-            runtime,
+            runtime.clone(),
             login,
             &summary.plan,
             self.directory,
@@ -397,6 +400,7 @@ impl<'o> Opening<'o> {
             subject: &subject,
             directory: self.directory,
             place: self.place,
+            runtime: self.runtime.get(),
         })?;
         let session = with_hooks(self.show(command, created, login)?, &summary, &subject)?;
         environment.keep();

@@ -20,7 +20,7 @@ use crate::kernel::init;
 use crate::kernel::mount::volume::Opening;
 use crate::kernel::namespace::check_capabilities;
 use crate::login::Login;
-use crate::plan::{PlanDigest, Sharing};
+use crate::plan::{Plan, PlanDigest, Sharing};
 use std::time::Instant;
 
 /// Joins the namespace that logins with the plan of digest `plan` share; nothing where there is none yet.
@@ -68,7 +68,8 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
         return create_alone(None);
     }
     check_capabilities()?;
-    let opened = Runtime::open().and_then(|runtime| Origin::of(runtime, session.place));
+    let runtime = session.runtime.cloned().map_or_else(Runtime::open, Ok);
+    let opened = runtime.and_then(|runtime| Origin::of(runtime, session.place));
     let opened = opened.inspect_err(|error| {
         log::warn!("{error}; su and sudo will keep the view of this session");
     });
@@ -141,16 +142,20 @@ impl Origin {
             {
                 return Ok(Found::Joined(Box::new(session)));
             }
-            self.remove_outdated(key)?;
+            self.remove_outdated(key, session.plan)?;
             return Ok(Found::Nothing(lock));
         }
         Err(lock::held(&login.uid.to_string(), began.elapsed()))
     }
 
-    /// Takes away the pin whose name a new namespace gets. Other pins of the user are the collector's: a login looks
-    /// neither at them nor at processes.
-    fn remove_outdated(&self, key: &PinKey) -> Result<()> {
-        pin::remove(&self.runtime, key)
+    /// Takes away the pin whose name a new namespace with that plan gets. Other pins of the user are the collector's: a
+    /// login looks neither at them nor at processes.
+    fn remove_outdated(&self, key: &PinKey, plan: &Plan) -> Result<()> {
+        // A name stands for one plan: without other namespaces in it, nothing goes with the pin.
+        match plan.isolation.is_empty() {
+            true => pin::remove_alone(&self.runtime, key),
+            false => pin::remove(&self.runtime, key),
+        }
     }
 
     /// Notes that the account whose the namespace is has another name or home now: where the other one changes later, it

@@ -381,8 +381,17 @@ fn bind_file(name: &str, namespace: impl AsFd) -> Result<()> {
 ///
 /// One cannot be unmounted or removed.
 pub fn remove(runtime: &Runtime, key: &PinKey) -> Result<()> {
-    remove_file(runtime, &key.to_string())?;
+    remove_alone(runtime, key)?;
     remove_others(runtime, key)
+}
+
+/// Takes the pin `key` away, with which nothing goes.
+///
+/// # Errors
+///
+/// As [`remove`].
+pub(super) fn remove_alone(runtime: &Runtime, key: &PinKey) -> Result<()> {
+    remove_file(runtime, &key.to_string())
 }
 
 /// Takes away what was left of a pin that is gone.

@@ -3,6 +3,7 @@
 use super::origin::Origin;
 use super::pin_key::PinKey;
 use super::place::OpenPlace;
+use super::runtime::Runtime;
 use crate::apply::Subject;
 use crate::kernel::fs::working_directory::WorkingDirectory;
 use crate::login::Login;
@@ -23,6 +24,8 @@ pub struct PlannedSession<'s> {
     pub directory: &'s WorkingDirectory,
     /// The place of its process, if that is known.
     pub place: Option<&'s OpenPlace>,
+    /// `/run/jns` as it is seen from there, if it is open.
+    pub runtime: Option<&'s Runtime>,
 }
 
 /// A namespace to be made.

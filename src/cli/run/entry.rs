@@ -95,6 +95,7 @@ fn admit(
         subject: &subject,
         directory,
         place: None,
+        runtime: None,
     })?;
     let notes = std::mem::take(&mut session.notes);
     command_log::write_run(

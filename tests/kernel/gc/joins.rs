@@ -55,6 +55,7 @@ fn log_in(plan: &Plan) -> SessionNamespace {
         subject: &Subject::of(USER),
         directory: &WorkingDirectory::own(),
         place: None,
+        runtime: None,
     })
     .unwrap()
 }
