@@ -1,7 +1,9 @@
 //! Logins that join a namespace, or make another one, while it is being ended.
 
 use super::scene::*;
+use super::vault::{VAULT, bind, end, stranger};
 use crate::own::*;
+use nix::mount::{MntFlags, umount2};
 use pam_jns::apply::Subject;
 use pam_jns::gc::Disposal;
 use pam_jns::kernel::fs::working_directory::WorkingDirectory;
@@ -126,4 +128,44 @@ fn wait(time: Duration) {
     while Instant::now() < until {
         std::hint::spin_loop();
     }
+}
+
+/// The record has the number of the vault, by which that is known. What takes its place is vetted as if it were not.
+#[test]
+fn a_vault_that_is_another_one_by_now_is_vetted() {
+    in_own_namespace(|| {
+        let plan = shared_plan();
+        let made = log_in(&plan);
+        let record = made.record.clone().unwrap();
+        drop(made);
+        assert_eq!(record.vault.is_some(), record.namespace.id.is_some());
+        assert!(log_in(&plan).joined);
+
+        let stranger = stranger();
+        for source in ["mnt", "user"] {
+            bind(&format!("/proc/{}/ns/{source}", stranger.id()), VAULT);
+            let session = log_in(&plan);
+            assert!(!session.joined, "{source}");
+            let alone = session.record.as_ref().unwrap();
+            assert_eq!((&alone.pin, alone.vault), (&None, None), "{source}");
+            drop(session);
+            umount2(VAULT, MntFlags::MNT_DETACH).unwrap();
+        }
+        end(stranger);
+        assert!(log_in(&plan).joined, "it was there beneath");
+    });
+}
+
+/// A record whose number is not that of what is bound to its pin, as after a mistake of somebody's, leads nowhere.
+#[test]
+fn a_pin_of_another_namespace_than_its_record_says_is_not_joined() {
+    in_own_namespace(|| {
+        let (plan, runtime) = (shared_plan(), runtime());
+        let mut record = log_in(&plan).record.clone().unwrap();
+        record.namespace.id = record.namespace.id.map(|id| id + 1_000_000);
+        record.write(&runtime).unwrap();
+        let is_same = record.namespace.id.is_none();
+        assert_eq!(log_in(&plan).joined, is_same);
+        assert!(log_in(&plan).joined, "the pin was made again");
+    });
 }

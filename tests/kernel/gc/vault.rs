@@ -9,9 +9,9 @@ use std::fs;
 use std::process::{Child, Command};
 
 /// The one mount of ours.
-const VAULT: &str = "/run/jns/ns/.vault";
+pub(super) const VAULT: &str = "/run/jns/ns/.vault";
 
-fn bind(source: &str, target: &str) {
+pub(super) fn bind(source: &str, target: &str) {
     mount(
         Some(source),
         target,
@@ -39,7 +39,7 @@ fn mounts_of(pid: u32) -> Vec<String> {
 }
 
 /// A process in a mount namespace of a user namespace of its own.
-fn stranger() -> Child {
+pub(super) fn stranger() -> Child {
     let child = Command::new("unshare")
         .args(["-Urm", "sleep", "1000"])
         .spawn()
@@ -51,7 +51,7 @@ fn stranger() -> Child {
     child
 }
 
-fn end(mut child: Child) {
+pub(super) fn end(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
