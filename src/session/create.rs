@@ -163,9 +163,8 @@ fn register<'m>(
         return Ok((None, Pin::NotWanted));
     };
     let mut record = record_of(creation, origin, applied, (session_guard, root));
-    record.vault = vault
-        .as_ref()
-        .and_then(|vault| vault.as_ref().ok()?.number());
+    let number = || vault.as_ref()?.as_ref().ok()?.number();
+    record.vault = creation.key.and_then(|_| number());
     write(&record, &origin.runtime);
     let (Some(key), Some(vault)) = (creation.key, vault) else {
         return Ok((Some(record), Pin::NotWanted));

@@ -79,7 +79,8 @@ impl Bound {
         }
     }
 
-    /// Leaves the mount namespace `here` for the namespaces of the record, by their pins. Nothing where they are not what is bound to these.
+    /// Leaves the mount namespace `here` for the namespaces of the record, by their pins. Nothing where they are not what
+    /// is bound to these.
     ///
     /// # Errors
     ///

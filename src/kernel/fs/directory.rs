@@ -246,8 +246,8 @@ pub struct ExpectedInstance {
 }
 
 impl ExpectedInstance {
-    /// Verifies an existing instance, and returns its status. A wrong mode or group, and an owner that is root where the user should be or the
-    /// other way round, are repaired; another owner is refused.
+    /// Verifies an existing instance, and returns its status. A wrong mode or group, and an owner that is root where the
+    /// user should be or the other way round, are repaired; another owner is refused.
     ///
     /// Where the user could have put another directory in its place, a directory of root's is never changed: it may
     /// be one that root keeps closed.
