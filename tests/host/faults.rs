@@ -1,5 +1,5 @@
 //! All or nothing: every system call that the module makes when it opens a session fails once, or is its
-//! last, and what is left of the login is looked at. The calls are taken from a trace, so that a call that
+//! last, or takes longer than the login may, and what is left of the login is looked at. The calls are taken from a trace, so that a call that
 //! is added later is covered without being named.
 
 mod command;
@@ -10,6 +10,7 @@ mod processes;
 mod reuse;
 mod root;
 mod shared;
+mod slow;
 mod trace;
 
 use crate::kernel::{directory, file, names};
@@ -164,6 +165,12 @@ enum Scene {
     Join,
     /// A close of a session in it.
     SharedLogout,
+    /// An open for root, who is not exempt: root's instances are made.
+    FirstLoginForRoot,
+    /// One that makes root's shared namespace.
+    CreationForRoot,
+    /// One that joins it without reading the policy.
+    JoinForRoot,
     /// An open for root in a user's session, as sudo's.
     CommandForRoot,
     /// An open for another user there, which makes that user's namespace and goes on to a copy.
@@ -178,6 +185,7 @@ impl Scene {
             Self::Logout | Self::Ending => BUSY_SESSION,
             Self::RootLogout | Self::RootEnding => root::BUSY_SESSION,
             Self::Reuse => reuse::SESSION,
+            Self::FirstLoginForRoot | Self::CreationForRoot | Self::JoinForRoot => slow::FOR_ROOT,
             Self::CommandForRoot => in_session::FOR_ROOT,
             Self::CommandForUser | Self::LaterCommandForUser => in_session::FOR_BOB,
             Self::FirstLogin
@@ -194,7 +202,12 @@ impl Scene {
     fn is_shared(self) -> bool {
         matches!(
             self,
-            Self::Creation | Self::SlowJoin | Self::Join | Self::SharedLogout
+            Self::Creation
+                | Self::SlowJoin
+                | Self::Join
+                | Self::SharedLogout
+                | Self::CreationForRoot
+                | Self::JoinForRoot
         )
     }
 
@@ -245,6 +258,8 @@ enum Injection {
     Kill,
     /// The process is stopped before it, for as long as another login takes.
     Stop,
+    /// It takes longer than the session may.
+    Slow,
 }
 
 #[test]
@@ -336,7 +351,7 @@ impl Call {
     /// Whether what happens before the call comes to the same as what happens behind it.
     fn is_unseen_at(&self, injection: Injection) -> bool {
         match injection {
-            Injection::Error(_) => false,
+            Injection::Error(_) | Injection::Slow => false,
             Injection::Kill => self.is_unseen,
             // Who waits for a lock sees that it is closed.
             Injection::Stop => self.is_unseen && self.name != "close",
@@ -351,13 +366,26 @@ fn campaign(scene: Scene, injections: fn(&Call) -> Vec<Injection>) {
 }
 
 fn campaign_of(workers: usize, scene: Scene, injections: fn(&Call) -> Vec<Injection>) {
+    campaign_under(workers, "", scene, injections);
+}
+
+/// The same with more settings in every policy.
+fn campaign_under(
+    workers: usize,
+    settings: &'static str,
+    scene: Scene,
+    injections: fn(&Call) -> Vec<Injection>,
+) {
     let jobs = Arc::new(Mutex::new(None));
     let bad = Arc::new(Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let (jobs, bad) = (Arc::clone(&jobs), Arc::clone(&bad));
             scope.spawn(move || {
-                on_machine(move |machine| work(machine, scene, injections, &jobs, &bad))
+                on_machine(move |machine| {
+                    machine.settings = settings;
+                    work(machine, scene, injections, &jobs, &bad);
+                });
             });
         }
     });
@@ -389,8 +417,11 @@ fn work(
     bad: &Mutex<Vec<String>>,
 ) {
     set_up(machine, scene);
+    let turn = slow::Turn::wait(machine);
     let whole = whole(machine, scene);
+    drop(turn);
     loop {
+        let _turn = slow::Turn::wait(machine);
         let job = {
             let mut jobs = jobs.lock().unwrap();
             jobs.get_or_insert_with(|| enumerate(machine, scene, injections))
@@ -503,8 +534,11 @@ fn prepare(machine: &Machine, scene: Scene) {
     {
         std::fs::remove_dir_all(format!("/mnt/{name}")).unwrap();
     }
-    if matches!(scene, Scene::LaterLogin | Scene::SlowJoin | Scene::Join) {
-        let report = machine.drive(SESSION);
+    if matches!(
+        scene,
+        Scene::LaterLogin | Scene::SlowJoin | Scene::Join | Scene::JoinForRoot
+    ) {
+        let report = machine.drive(scene.words());
         assert_eq!(report.codes("open"), [code::SUCCESS]);
     }
     if scene == Scene::Reuse {
@@ -564,18 +598,18 @@ fn try_to_suffer(
     prepare(machine, scene);
     let mut problems = match injection {
         Injection::Stop => shared::suffer_stop(call, whole),
-        Injection::Error(_) | Injection::Kill if scene == Scene::Reuse => {
+        Injection::Error(_) | Injection::Kill | Injection::Slow if scene == Scene::Reuse => {
             reuse::suffer(machine, call, injection, whole)
         }
-        Injection::Error(_) | Injection::Kill if scene.is_command() => {
+        Injection::Error(_) | Injection::Kill | Injection::Slow if scene.is_command() => {
             in_session::suffer(machine, scene, call, injection, whole)
         }
-        Injection::Error(_) | Injection::Kill => {
+        Injection::Error(_) | Injection::Kill | Injection::Slow => {
             suffer_once(machine, scene, call, injection, whole)
         }
     };
     if scene.is_shared() {
-        problems.extend(shared::problems_afterwards(whole));
+        problems.extend(shared::problems_afterwards(whole, scene.words()));
     }
     problems
 }
@@ -592,17 +626,38 @@ fn suffer_once(
         Ok(report) => report,
         Err(problem) => return vec![problem],
     };
+    let log = machine.log().split_off(lines);
     match injection {
         Injection::Kill | Injection::Stop => whole.compare_next(&machine.drive(SESSION)),
-        Injection::Error(_) if scene.is_close() || scene.is_end() => whole.compare_closed(&report),
-        Injection::Error(_) => match report.codes("open")[..] {
-            [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(&report),
-            [code::SUCCESS] => whole.compare(&report, scene.namespaces()),
-            [code::PERM_DENIED | code::USER_UNKNOWN] => {
-                judgement::of_refused(&report, &before, &machine.log().split_off(lines))
-            }
-            ref other => vec![format!("open gave {other:?}, {:?}", report.output)],
-        },
+        Injection::Error(_) | Injection::Slow if scene.is_close() || scene.is_end() => {
+            whole.compare_closed(&report)
+        }
+        Injection::Slow => {
+            let mut problems = match slow::is_refused_last(&log) {
+                true => whole.compare_refused(&report, &log),
+                false => judge_open(scene, &report, &before, &log, whole),
+            };
+            problems.extend(slow::problems_of_refusal(
+                machine, scene, &report, &log, whole,
+            ));
+            problems
+        }
+        Injection::Error(_) => judge_open(scene, &report, &before, &log, whole),
+    }
+}
+
+fn judge_open(
+    scene: Scene,
+    report: &Report,
+    before: &[String],
+    log: &[String],
+    whole: &Whole,
+) -> Vec<String> {
+    match report.codes("open")[..] {
+        [code::SUCCESS] if scene.is_root() => whole.compare_elsewhere(report),
+        [code::SUCCESS] => whole.compare(report, scene.namespaces()),
+        [code::PERM_DENIED | code::USER_UNKNOWN] => judgement::of_refused(report, before, log),
+        ref other => vec![format!("open gave {other:?}, {:?}", report.output)],
     }
 }
 
@@ -616,8 +671,16 @@ fn inject(scene: Scene, call: &Call, injection: Injection) -> Result<Report, Str
         Injection::Kill | Injection::Stop => {
             format!("inject={}:signal=KILL:when={}", call.name, call.number)
         }
+        Injection::Slow => slow::option(call),
     };
-    let (report, trace) = Trace::of(&[&traced, &option], scene.words());
+    let trace = || Trace::of(&[&traced, &option], scene.words());
+    let (report, trace) = match injection {
+        Injection::Slow => slow::beside_others(trace),
+        Injection::Error(_) | Injection::Kill | Injection::Stop => trace(),
+    };
     trace.hit(scene.markers(), injection == Injection::Kill)?;
+    if injection == Injection::Slow {
+        slow::note(scene, call, &report);
+    }
     Ok(report)
 }

@@ -50,6 +50,8 @@ const GROUP: &str = "root:x:0:\nnogroup:x:65534:\nalice:x:2001:\nbob:x:2002:\n";
 /// A machine. It lives as long as the thread that made it.
 pub struct Machine {
     journal: Option<Journal>,
+    /// What every policy has in its settings besides.
+    pub settings: &'static str,
 }
 
 /// Runs a test on a machine whose policy is [`PRIVATE_T`] and whose log is read.
@@ -81,7 +83,10 @@ impl Machine {
         directory("/mnt/home/alice", 0o755, 2001);
         directory("/mnt/home/bob", 0o755, 2002);
         directory("/mnt/t", 0o1777, 0);
-        Self { journal: None }
+        Self {
+            journal: None,
+            settings: "",
+        }
     }
 
     /// Reads the log from now on.
@@ -108,7 +113,16 @@ impl Machine {
 
     /// Writes the policy file.
     pub fn policy(&self, text: impl AsRef<[u8]>) {
-        fs::write(POLICY, text).unwrap();
+        let with_settings = |text: &[u8]| {
+            let text = str::from_utf8(text).unwrap();
+            let head = "[settings]\n";
+            assert!(text.contains(head), "a table for the settings: {text}");
+            text.replacen(head, &format!("{head}{}", self.settings), 1)
+        };
+        match self.settings {
+            "" => fs::write(POLICY, text).unwrap(),
+            _ => fs::write(POLICY, with_settings(text.as_ref())).unwrap(),
+        }
     }
 
     /// Writes the PAM stack: the module under test with more arguments, then one that says yes.

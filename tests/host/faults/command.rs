@@ -89,7 +89,7 @@ fn list(machine: &Machine, trial: Trial) -> VecDeque<(Call, &'static str)> {
             let errors = first_error(call).into_iter();
             errors.filter_map(|injection| match injection {
                 Injection::Error(error) => Some((call.clone(), error)),
-                Injection::Kill | Injection::Stop => None,
+                Injection::Kill | Injection::Stop | Injection::Slow => None,
             })
         })
         .collect();

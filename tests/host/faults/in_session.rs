@@ -150,7 +150,7 @@ pub(super) fn suffer(
     let mut problems = problems_of_host(&host);
     match injection {
         Injection::Kill | Injection::Stop => {}
-        Injection::Error(_) => {
+        Injection::Error(_) | Injection::Slow => {
             let log = machine.log().split_off(lines);
             problems.extend(judge(scene, &report, &log, whole));
         }

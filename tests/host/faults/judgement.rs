@@ -128,6 +128,14 @@ impl Whole {
         problems.0
     }
 
+    /// What is wrong with a session that was refused when everything was made for it: the user's instances have their
+    /// names by then, and others may be in them. They stay, whole.
+    pub fn compare_refused(&self, report: &Report, log: &[String]) -> Vec<String> {
+        let mut problems = of_refused_process(report, log);
+        problems.compare("the files", &self.files, &files());
+        problems.0
+    }
+
     /// What is wrong after a close, or an end of the handle, that something happened to: both succeeded, and what they
     /// left is known.
     pub fn compare_closed(&self, report: &Report) -> Vec<String> {
@@ -190,6 +198,13 @@ impl Whole {
 
 /// What is wrong with a session that was refused: there is nothing of it, and the log says why.
 pub fn of_refused(report: &Report, files_before: &[String], log: &[String]) -> Vec<String> {
+    let mut problems = of_refused_process(report, log);
+    problems.compare("the files", files_before, &files_of_refused(files_before));
+    problems.0
+}
+
+/// What is wrong with the process of a session that was refused.
+fn of_refused_process(report: &Report, log: &[String]) -> Problems {
     let mut problems = Problems::default();
     // The vault is the host's, and stays for whoever comes next.
     let state = |label| {
@@ -203,12 +218,11 @@ pub fn of_refused(report: &Report, files_before: &[String], log: &[String]) -> V
         variables(report, "variables-after"),
     );
     problems.compare("the variables", &before, &after);
-    problems.compare("the files", files_before, &files_of_refused(files_before));
     if !log.iter().any(|line| line.starts_with("<83>")) {
         problems.0.push("  the log gives no reason".to_owned());
     }
     problems.silent(report);
-    problems.0
+    problems
 }
 
 /// The state of the process without what a session has of its own.

@@ -83,7 +83,9 @@ pub(super) fn suffer(
     };
     let mut problems = match injection {
         Injection::Kill | Injection::Stop => Vec::new(),
-        Injection::Error(_) => judge(&report, &machine.log().split_off(lines), whole),
+        Injection::Error(_) | Injection::Slow => {
+            judge(&report, &machine.log().split_off(lines), whole)
+        }
     };
     let next = machine.drive(SESSION);
     problems.extend(whole.compare_next(&next));

@@ -150,9 +150,9 @@ pub fn suffer_stop(call: &Call, whole: &Whole) -> Vec<String> {
 }
 
 /// What is wrong once everything is over: logins share one namespace again, and nothing is held or lost.
-pub fn problems_afterwards(whole: &Whole) -> Vec<String> {
+pub fn problems_afterwards(whole: &Whole, words: &[&str]) -> Vec<String> {
     let mut problems = held_locks();
-    let (one, other) = (drive(SESSION), drive(SESSION));
+    let (one, other) = (drive(words), drive(words));
     for report in [&one, &other] {
         problems.extend(whole.compare_other(report));
     }
@@ -192,7 +192,8 @@ fn known(directory: &str) -> Vec<String> {
     }
 }
 
-fn held_locks() -> Vec<String> {
+/// The user's and the common locks that somebody holds.
+pub fn held_locks() -> Vec<String> {
     let held = known("lock").into_iter().filter(|name| {
         let file = std::fs::File::open(format!("{RUNTIME}/lock/{name}")).unwrap();
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()

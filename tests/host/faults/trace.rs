@@ -41,6 +41,8 @@ pub const FILE: &str = "/mnt/trace";
 pub struct Call {
     pub name: String,
     pub number: usize,
+    /// The number of calls before it that are looked at.
+    pub position: usize,
     /// Whether nobody else can tell that it was made: the end of a process before it and behind it is the same.
     pub is_unseen: bool,
     line: String,
@@ -210,6 +212,7 @@ impl Trace {
                 calls.push(Call {
                     name: name.to_owned(),
                     number: *number,
+                    position: calls.len(),
                     is_unseen: is_unseen(name, line),
                     line: line.chars().take(160).collect(),
                 });
@@ -243,7 +246,8 @@ impl Trace {
                 missed("not killed inside")
             };
         }
-        let injected = self.0.iter().position(|line| line.contains("(INJECTED)"));
+        let is_injected = |line: &String| line.contains("(INJECTED)") || line.contains("(DELAYED)");
+        let injected = self.0.iter().position(is_injected);
         if begin < injected && injected < end {
             Ok(())
         } else {
