@@ -228,7 +228,7 @@ impl Origin {
             expected.is_here() || expected.renew(outdated, &guard, here, root)
         };
         // It can be seen from inside alone. Dropped, the guard returns, and the login makes another namespace.
-        if !record.is_whole() || !runtime_directory.is_none_or(is_current) {
+        if !record.is_whole(deadline) || !runtime_directory.is_none_or(is_current) {
             return Ok(None);
         }
         if let Some(membership) = &membership {

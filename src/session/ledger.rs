@@ -294,15 +294,14 @@ impl NamespaceRecord {
         there && self.volumes.iter().all(Volume::is_served)
     }
 
-    /// Whether its paths are covered, as the calling thread sees who has entered it. What is mounted on a
-    /// directory vanishes everywhere when that is removed on the host, and goes with it when it is renamed.
+    /// Whether its paths are covered, as the calling thread sees who has entered it, and as far as they answer until the
+    /// deadline. What is mounted on a directory vanishes everywhere when that is removed on the host, and goes with it
+    /// when it is renamed.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        let covered = self
-            .paths
-            .iter()
-            .all(|path| mount::is_mount_point(path.as_str()));
-        covered && self.volumes.iter().all(Volume::is_mounted)
+    pub fn is_whole(&self, deadline: &Deadline) -> bool {
+        let asker = &Asker::until(deadline);
+        let covered = |path: &ViewPath| reach::is_mount_point(asker, path.as_str());
+        self.paths.iter().all(covered) && self.volumes.iter().all(Volume::is_mounted)
     }
 
     /// Whether its root directory is another one than that of the view that its first session came from.

@@ -1,5 +1,9 @@
 //! Nothing holds a login: file systems that do not answer, and who is kept waiting for them.
 
+mod homes;
+mod programs;
+mod server;
+
 use crate::sandbox::{Outcome, Sandbox, needs, ours_only, sandbox};
 use std::time::{Duration, Instant};
 
@@ -47,18 +51,22 @@ impl Sandbox {
         outcome
     }
 
-    /// Looks that no process is left of a login that ended, but for one that nothing can end.
+    /// Looks that nothing is left of a login that ended: no process, mount namespace, descriptor or lock.
     #[track_caller]
     pub(crate) fn assert_nothing_is_left(&self, of: &str) {
-        let left = "ps -e -o ppid=,stat=,args= | grep -E '[0-9] +[^ ]+ su ' | grep -v grep";
-        self.wait_until(&format!("! {left} >/dev/null"));
-        assert!(
-            !self.run(left).succeeded(),
-            "{of}: {}",
-            self.run(left).stdout
-        );
+        self.wait_until("! ps -e -o comm= | grep -qx su");
+        let left = self.sh(LEFT);
+        assert!(left.is_empty(), "{of}: {left}");
     }
 }
+
+/// Prints what logins that have ended must not leave.
+const LEFT: &str = "
+    for process in /proc/[0-9]*; do readlink $process/ns/mnt || true; done | sort -u | tail -n +2
+    find /proc/[0-9]*/fd \\( -lname '/dead*' -o -lname '/served*' -o -lname '/run/jns*' \\) -printf '%p %l\\n' 2>/dev/null || true
+    for lock in /run/jns/lock/*; do
+        [ ! -e $lock ] || flock -n $lock true || echo $lock
+    done";
 
 /// Rules of which a part does not answer, by that part.
 fn rules(dead: &str) -> Vec<(&'static str, String)> {

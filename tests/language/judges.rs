@@ -79,7 +79,10 @@ pub fn mount_table(bytes: &[u8]) {
 /// What can be read as a record is one, and can be asked what it stands for.
 pub fn records(bytes: &[u8]) {
     if let Some(record) = record::<NamespaceRecord>(bytes) {
-        let _ = (record.is_up_to_date(&Deadline::none()), record.is_whole());
+        let _ = (
+            record.is_up_to_date(&Deadline::none()),
+            record.is_whole(&Deadline::none()),
+        );
     }
     let _ = record::<SessionRecord>(bytes);
 }

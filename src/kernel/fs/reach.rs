@@ -2,7 +2,7 @@
 
 use crate::kernel::fs::asker::{Asker, Copied, Reached};
 use crate::kernel::fs::walk::{Place, Trust, Walker};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 /// The flags of a place that is not to be read.
@@ -44,6 +44,22 @@ pub(crate) fn status(asker: &Asker, path: &str) -> Result<Stat, Errno> {
         Some(status) => Ok(status),
         None => rustix::fs::fstat(&reached.descriptor),
     }
+}
+
+/// Whether something is mounted on what the absolute path leads to, as far as that answers.
+#[must_use]
+pub(crate) fn is_mount_point(asker: &Asker, path: &str) -> bool {
+    let cached = rustix::fs::openat2(CWD, path, PLACE, Mode::empty(), ResolveFlags::CACHED);
+    let opened = match cached {
+        Err(Errno::AGAIN) => walk(asker, path),
+        opened => opened.map(Reached::answering),
+    };
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let status =
+        |reached: Reached| rustix::fs::statx(&reached.descriptor, "", flags, StatxFlags::empty());
+    opened
+        .and_then(status)
+        .is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// A directory of root's, in which nothing is mounted that may not answer while it does so itself: what lies below it is

@@ -109,7 +109,11 @@ impl Helper {
         each_line: &mut dyn FnMut(&str),
     ) -> Result<()> {
         let failed = |errno| Error::from_errno("run", self.program(), errno);
-        let path = self.vetted_path(deadline)?;
+        // Without a deadline, the way to a program is waited for no longer than the program.
+        let path = match deadline.left() {
+            Some(_) => self.vetted_path(deadline)?,
+            None => self.vetted_path(&Deadline::after(self.timeout))?,
+        };
         let timeout = deadline.at_most(self.timeout);
         if timeout.is_zero() {
             let reason = "the time that the session has is up";

@@ -196,7 +196,10 @@ fn known(directory: &str) -> Vec<String> {
 pub fn held_locks() -> Vec<String> {
     let held = known("lock").into_iter().filter(|name| {
         let file = std::fs::File::open(format!("{RUNTIME}/lock/{name}")).unwrap();
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        // Not by closing it: a process that another thread is starting has a copy.
+        let freed = rustix::fs::flock(&file, FlockOperation::Unlock);
+        locked.and(freed).is_err()
     });
     held.map(|name| format!("  the lock {name} is held"))
         .collect()
