@@ -6,6 +6,8 @@ use crate::machine::{PRIVATE_T, drive_with, on_machine, program};
 use crate::report::code;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A session that looks at nothing by /proc once it is open: the driver is not in there.
@@ -54,6 +56,37 @@ fn no_init_is_left_by_a_fault() {
         assert_eq!(report.codes("open"), [code::SUCCESS]);
         assert_eq!(inits(), 0, "of the last one");
     });
+}
+
+/// A call that takes longer than the session may, in whichever process: a machine for each, since most of this is waiting.
+#[test]
+fn no_init_is_left_by_a_slow_call() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for call in CALLS {
+            let refused = Arc::clone(&refused);
+            scope.spawn(move || {
+                on_machine(move |machine| {
+                    let policy = format!("{PRIVATE_T}\n[[isolate]]\nprocesses = \"own\"\n");
+                    machine.settings = "deadline = \"1s\"\n";
+                    machine.policy(&policy);
+                    for number in 1..=3 {
+                        let (codes, problem) = suffer(call, number, "delay_enter=1100ms");
+                        assert_eq!(problem, None, "{call} {number}");
+                        let is_refused = codes == [code::PERM_DENIED];
+                        refused.fetch_add(usize::from(is_refused), Ordering::Relaxed);
+                    }
+                    machine.settings = "";
+                    machine.policy(&policy);
+                    let report = machine.drive(SESSION);
+                    assert_eq!(report.codes("open"), [code::SUCCESS], "after {call}");
+                    assert_eq!(inits(), 0, "of the last one");
+                });
+            });
+        }
+    });
+    let refused = refused.load(Ordering::Relaxed);
+    assert!(refused > CALLS.len(), "{refused} logins met their deadline");
 }
 
 /// What is wrong after a session with that injection at the call of that number of each of its processes.
