@@ -300,7 +300,7 @@ fn every_call_of_the_end_of_a_handle_fails_once() {
 /// The errors with which a call fails, each in a session of its own: one, and another one than the call of that name
 /// before and behind. All of them where `JNS_FAULTS=all`.
 fn errors(call: &Call) -> Vec<Injection> {
-    let all = all_errors(&call.name);
+    let all = all_errors(call);
     let chosen = call
         .number
         .checked_rem(all.len())
@@ -313,7 +313,7 @@ fn errors(call: &Call) -> Vec<Injection> {
 
 /// The same error for all calls of a kind.
 fn first_error(call: &Call) -> Vec<Injection> {
-    all_errors(&call.name).into_iter().take(1).collect()
+    all_errors(call).into_iter().take(1).collect()
 }
 
 /// Whether every error is tried, and every end, instead of one of each kind.
@@ -335,9 +335,10 @@ fn kill(_: &Call) -> Vec<Injection> {
     vec![Injection::Kill]
 }
 
-/// Every error that is tried with a call of that name.
-fn all_errors(name: &str) -> Vec<Injection> {
-    let names: &[&str] = match name {
+/// Every error that is tried with a call.
+fn all_errors(call: &Call) -> Vec<Injection> {
+    let names: &[&str] = match call.name.as_str() {
+        _ if call.lets_signals_through() => &[],
         name if NOT_FAILED.contains(&name) => &[],
         name if MEMORY.contains(&name) => &["ENOMEM"],
         name if BIND.contains(&name) => &["EIO", "ENOMEM", "EPERM", "EMFILE", "EINVAL"],
