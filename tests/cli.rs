@@ -651,6 +651,22 @@ fn explain_says_who_is_exempt_and_why() {
 }
 
 #[test]
+fn explain_says_which_selector_leaves_a_service_out() {
+    let policy = "[[tmpfs]]\npath = \"/tmp\"\nexcept_services = [\"cron\", \"ssh*\"]\n";
+    let (Some(text), Some(json_text)) = (
+        explain(policy, &["nobody"]),
+        explain(policy, &["nobody", "--json"]),
+    ) else {
+        return;
+    };
+    let reason = "except_services: it names ssh*";
+    assert!(out(&text).contains(reason), "{}", out(&text));
+    let rule = &json(&json_text)["rules"][0];
+    let found = ["verdict", "selector", "reason"].map(|key| rule[key].as_str().unwrap());
+    assert_eq!(found, ["no-match", "except_services", "it names ssh*"]);
+}
+
+#[test]
 fn explains_json_has_its_keys() {
     let Some(output) = explain(EXPLAINED, &["nobody", "--tty", "pts/1", "--json"]) else {
         return;

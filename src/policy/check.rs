@@ -2,6 +2,7 @@
 
 use super::believed::{Doubt, Key, doubt};
 use super::fields::word_of;
+use super::pattern::{Glob, Host};
 use super::read::Draft;
 use super::report::{Fault, Report};
 use super::rule::{Kind, Per, Selectors};
@@ -231,26 +232,28 @@ impl<'a, 't> Checker<'a, 't> {
 }
 
 /// Selectors as a key: the same for lists that name the same, in whatever order.
-fn selector_key(selectors: &Selectors) -> [Option<Vec<String>>; 5] {
+fn selector_key(selectors: &Selectors) -> [Option<Vec<String>>; 6] {
+    let Selectors {
+        users,
+        except,
+        services,
+        except_services,
+        ttys,
+        rhosts,
+    } = selectors;
     let principals = |list: &Vec<super::principal::Listed>| {
         sorted(list.iter().map(|listed| listed.principal.to_string()))
     };
-    let except = Some(&selectors.except).filter(|list| !list.is_empty());
+    let globs = |list: &Vec<Glob>| sorted(list.iter().map(ToString::to_string));
+    let hosts = |list: &Vec<Host>| sorted(list.iter().map(ToString::to_string));
+    let filled = Some(except_services).filter(|list| !list.is_empty());
     [
-        selectors.users.as_ref().map(principals),
-        except.map(principals),
-        selectors
-            .services
-            .as_ref()
-            .map(|list| sorted(list.iter().map(ToString::to_string))),
-        selectors
-            .ttys
-            .as_ref()
-            .map(|list| sorted(list.iter().map(ToString::to_string))),
-        selectors
-            .rhosts
-            .as_ref()
-            .map(|list| sorted(list.iter().map(ToString::to_string))),
+        users.as_ref().map(principals),
+        Some(except).filter(|list| !list.is_empty()).map(principals),
+        services.as_ref().map(globs),
+        filled.map(globs),
+        ttys.as_ref().map(globs),
+        rhosts.as_ref().map(hosts),
     ]
 }
 

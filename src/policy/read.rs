@@ -94,6 +94,7 @@ fn selectors(fields: &mut Fields<'_, '_, '_>) -> Selectors {
         users: fields.filled_list("users").map(listed),
         except: fields.list("except").map(listed).unwrap_or_default(),
         services: fields.filled_list("services").map(values),
+        except_services: fields.words("except_services").unwrap_or_default(),
         ttys: fields.filled_list("ttys").map(values),
         rhosts: fields.filled_list("rhosts").map(values),
     }

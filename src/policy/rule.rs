@@ -37,6 +37,8 @@ pub struct Selectors {
     pub except: Vec<Listed>,
     /// `services`.
     pub services: Option<Vec<Glob>>,
+    /// `except_services`; wins over `services`.
+    pub except_services: Vec<Glob>,
     /// `ttys`.
     pub ttys: Option<Vec<Glob>>,
     /// `rhosts`.

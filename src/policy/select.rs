@@ -47,7 +47,7 @@ pub enum Decision {
     Applies,
     /// A selector does not match.
     NoMatch {
-        /// The selector's key: `users`, `except`, `services`, `ttys` or `rhosts`.
+        /// The selector's key: `users`, `except`, `services`, `except_services`, `ttys` or `rhosts`.
         selector: &'static str,
         /// The reason, such as "the service is sshd".
         reason: String,
@@ -117,12 +117,7 @@ impl Selectors {
     /// The selector that does not match, and why.
     fn judge(&self, login: &Login) -> Result<(), (&'static str, String)> {
         self.judge_user(login)?;
-        if !self.are_for_service(&login.service) {
-            return Err((
-                "services",
-                format!("the service is {}", shortened(&login.service)),
-            ));
-        }
+        self.judge_service(&login.service)?;
         if let Some(ttys) = &self.ttys {
             judge_item("ttys", "terminal", login.tty.as_deref(), |tty| {
                 is_tty(ttys, tty)
@@ -135,11 +130,23 @@ impl Selectors {
         Ok(())
     }
 
-    /// Whether `services`, if it stands, has the service.
+    /// Whether `services`, if it stands, has the service, and `except_services` has not.
     #[must_use]
     pub(crate) fn are_for_service(&self, service: &str) -> bool {
-        let services = self.services.as_ref();
-        services.is_none_or(|globs| globs.iter().any(|glob| glob.matches(service)))
+        self.judge_service(service).is_ok()
+    }
+
+    fn judge_service(&self, service: &str) -> Result<(), (&'static str, String)> {
+        let matches = |glob: &&Glob| glob.matches(service);
+        if let Some(glob) = self.except_services.iter().find(matches) {
+            return Err(("except_services", format!("it names {glob}")));
+        }
+        match &self.services {
+            Some(globs) if !globs.iter().any(|glob| matches(&glob)) => {
+                Err(("services", format!("the service is {}", shortened(service))))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn judge_user(&self, login: &Login) -> Result<(), (&'static str, String)> {

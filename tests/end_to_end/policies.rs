@@ -102,3 +102,22 @@ fn a_changed_policy_holds_from_the_next_login() {
     sandbox.policy("[[private]]\npath = \"/var/tmp\"\n");
     assert_eq!(sandbox.ssh("alice", "ls /tmp").text(), "of-host");
 }
+
+#[test]
+fn a_rule_can_be_for_all_services_but_some() {
+    ours_only!("selector for services");
+    let sandbox = sandbox!();
+    sandbox.protect("su");
+    sandbox.serve_ssh_under(
+        "[[private]]\npath = \"/tmp\"\nservices = [\"s*\"]\nexcept_services = [\"su*\"]\n",
+    );
+    sandbox.sh("touch /tmp/of-host");
+    // The second of each is by what the first has noted of its plan.
+    for _ in 0..2 {
+        assert_eq!(sandbox.ssh("alice", "ls /tmp").text(), "");
+        assert_eq!(
+            sandbox.exec(&["su", "alice", "-c", "ls /tmp"]).text(),
+            "of-host"
+        );
+    }
+}

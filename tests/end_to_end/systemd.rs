@@ -525,3 +525,21 @@ fn a_lingering_user_has_a_runtime_directory_in_later_sessions() {
         sandbox.wait_for_logouts();
     }
 }
+
+/// The manager, and what it starts, has the host's view; the logins that it is there for have their own.
+#[test]
+fn a_rule_can_leave_out_the_user_manager() {
+    ours_only!("selector for services");
+    let sandbox = sandbox!(boot);
+    sandbox.protect_all();
+    sandbox.policy("[[private]]\npath = \"/tmp\"\nexcept_services = [\"systemd-user\"]\n");
+    sandbox.sh("touch /tmp/of-host");
+    let _session = sandbox.start_session("alice");
+    // The second of each is by what the first has noted of its plan.
+    for _ in 0..2 {
+        sandbox.ssh("alice", "! [ -e /tmp/of-host ]").text();
+        sandbox.user_service("[ -e /tmp/of-host ]").text();
+    }
+    sandbox.sh("systemctl restart user@2001");
+    sandbox.user_service("[ -e /tmp/of-host ]").text();
+}

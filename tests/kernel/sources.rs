@@ -44,9 +44,9 @@ fn refusal(loaded: Result<Loaded, Diagnostics>) -> String {
 fn without_a_file_the_built_in_policy_holds_and_drop_ins_still_apply() {
     in_empty_security(|| {
         let built_in = [
-            "/tmp built-in:77",
-            "/var/tmp built-in:82",
-            "/dev/shm built-in:88",
+            "/tmp built-in:78",
+            "/var/tmp built-in:83",
+            "/dev/shm built-in:89",
         ];
         assert_eq!(rules(system()), built_in);
         drop_in("more.toml", &hide("/opt"));

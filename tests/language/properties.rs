@@ -33,6 +33,7 @@ fn rule() -> impl Strategy<Value = String> {
         Just("users = [\"@staff\"]\n"),
         Just("except = [\"uid:1002\"]\n"),
         Just("services = [\"ss*\"]\n"),
+        Just("except_services = [\"ss*\"]\n"),
         Just("ttys = [\"tty?\"]\n"),
     ];
     let kind = prop_oneof![
@@ -72,6 +73,11 @@ fn rules() -> impl Strategy<Value = Vec<String>> {
 /// Numbers that are easily taken for each other where nothing shows where they end.
 fn number() -> impl Strategy<Value = u32> {
     prop::sample::select(vec![1, 11, 111])
+}
+
+/// A pattern over the names of services of which many match it.
+fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof!["[abc]{1,2}", "[abc]?\\*", "\\?[abc]?", "\\[!a\\][abc]?"]
 }
 
 fn plan(text: &str, login: &Login) -> Plan {
@@ -151,6 +157,24 @@ proptest! {
         applied.sort();
         planned.sort();
         prop_assert_eq!(applied, planned);
+    }
+
+    /// A rule applies where `services` names the service, or does not stand, and `except_services` does not name it.
+    #[test]
+    fn services_that_are_left_out_are_those_that_would_be_chosen(
+        services in prop::option::of(prop::collection::vec(pattern(), 1..3)),
+        except in prop::collection::vec(pattern(), 0..3),
+        service in "[abc]{0,3}",
+    ) {
+        let login = Login { service, ..alice() };
+        let applies = |keys: &str| {
+            let policy = parsed(&format!("[[hide]]\npath = \"/x\"\n{keys}"));
+            select(&policy, &login).effective().count() == 1
+        };
+        let chosen = services.map_or(String::new(), |globs| format!("services = {globs:?}\n"));
+        let is_left_out = !except.is_empty() && applies(&format!("services = {except:?}\n"));
+        let both = applies(&format!("{chosen}except_services = {except:?}\n"));
+        prop_assert_eq!(both, applies(&chosen) && !is_left_out);
     }
 
     /// Where no warning says that users can have one store, they cannot, whatever their names, ids and services are.
