@@ -300,6 +300,16 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         self.report.error(self.text, span, fault);
     }
 
+    /// Reports what is doubtful.
+    pub(super) fn warning(&mut self, span: &Range<usize>, fault: Fault) {
+        self.report.warning(self.text, span, fault);
+    }
+
+    /// Whether the table is in a file that stands behind another one of its policy.
+    pub(super) fn are_of_drop_in(&self) -> bool {
+        self.text.rank() > 0
+    }
+
     /// Reports every key that was not asked for.
     pub fn finish(self) {
         for key in self.table.content.keys() {

@@ -9,6 +9,7 @@ use super::template::PathTemplate;
 use super::value::{Propagation, Size};
 use crate::error::Location;
 use crate::path::AbsPath;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +119,11 @@ fn default_exempt() -> Vec<Listed> {
         file: Arc::from(BUILT_IN_NAME),
         line: EXEMPT_LINE,
     };
-    let principals = [Principal::User("root".to_owned()), Principal::Uids(1, 999)];
+    let (first, last) = SYSTEM_UIDS.into_inner();
+    let principals = [
+        Principal::User("root".to_owned()),
+        Principal::Uids(first, last),
+    ];
     let listed = |principal| Listed {
         principal,
         location: location.clone(),
@@ -136,8 +141,7 @@ impl Settings {
     /// Replaces what the table `fields` says.
     pub(super) fn read(&mut self, mut fields: Fields<'_, '_, '_>) {
         replace(&mut self.mode, fields.word("mode"));
-        let exempt = fields.list("exempt");
-        replace(&mut self.exempt, exempt.map(listed));
+        self.read_exempt(&mut fields);
         replace(&mut self.namespace, fields.word("namespace"));
         replace(&mut self.propagation, fields.word("propagation"));
         replace(
@@ -159,6 +163,50 @@ impl Settings {
         replace(&mut self.memory, fields.word("memory"));
         fields.finish();
     }
+}
+
+impl Settings {
+    /// Reads `exempt` and `add_exempt`, and warns where a drop-in takes out whom an earlier file has exempted.
+    fn read_exempt(&mut self, fields: &mut Fields<'_, '_, '_>) {
+        let said = fields.list("exempt").map(listed);
+        let added = fields.list("add_exempt").map(listed);
+        let before = said.map(|said| std::mem::replace(&mut self.exempt, said));
+        self.exempt.extend(added.into_iter().flatten());
+        let before = before.filter(|_| fields.are_of_drop_in());
+        if let Some(lost) = before.and_then(|before| find_lost(&before, &self.exempt)) {
+            let message =
+                format!("`exempt` replaces what earlier files say, and leaves out {lost}");
+            let fault = Fault::new(message).help("`add_exempt` adds to what they say");
+            fields.warning(&fields.span_of("exempt"), fault);
+        }
+    }
+}
+
+/// The accounts of the system.
+const SYSTEM_UIDS: RangeInclusive<u32> = 1..=999;
+
+/// Finds out whether `before` exempts root or accounts of the system that `after` does not: by id, or root by its name.
+fn find_lost(before: &[Listed], after: &[Listed]) -> Option<&'static str> {
+    let (before, after) = (collect_uids(before), collect_uids(after));
+    let has = |ranges: &[RangeInclusive<u32>], uid| ranges.iter().any(|range| range.contains(&uid));
+    let is_lost = |uid| has(&before, uid) && !has(&after, uid);
+    match (is_lost(0), SYSTEM_UIDS.into_iter().any(is_lost)) {
+        (true, true) => Some("root and accounts of the system"),
+        (true, false) => Some("root"),
+        (false, true) => Some("accounts of the system"),
+        (false, false) => None,
+    }
+}
+
+/// Collects the ids of root and accounts of the system that `list` names for certain.
+fn collect_uids(list: &[Listed]) -> Vec<RangeInclusive<u32>> {
+    let named = list.iter().filter_map(|listed| match &listed.principal {
+        Principal::Everyone => Some(0..=u32::MAX),
+        Principal::Uids(first, last) => Some(*first..=*last),
+        Principal::User(name) | Principal::Group(name) => (name == "root").then_some(0..=0),
+    });
+    let is_of_system = |range: &RangeInclusive<u32>| range.start() <= SYSTEM_UIDS.end();
+    named.filter(is_of_system).collect()
 }
 
 /// `settings.deadline`: a length of time from [`Deadline::LEAST`] to [`Deadline::MOST`].

@@ -121,3 +121,27 @@ fn a_rule_can_be_for_all_services_but_some() {
         );
     }
 }
+
+#[test]
+fn a_drop_in_exempts_somebody_more() {
+    ours_only!("drop-ins");
+    let sandbox = sandbox!();
+    sandbox.sh("mkdir /etc/security/jns.d && touch /tmp/of-host");
+    let file = "/etc/security/jns.d/10-who.toml";
+    sandbox.write(file, "[settings]\nadd_exempt = [\"bob\"]\n");
+    sandbox.serve_ssh();
+    let list = "ls /tmp";
+    assert_eq!(sandbox.ssh("alice", list).text(), "");
+    for user in ["bob", "root"] {
+        assert_eq!(sandbox.ssh(user, list).text(), "of-host", "{user}");
+    }
+    assert!(sandbox.jns(&["check", "--strict"]).succeeded());
+    let explained = sandbox.jns(&["explain", "bob"]).text();
+    let exempt = format!("yes, as bob ({file}:2)");
+    assert!(explained.contains(&exempt), "{explained}");
+
+    sandbox.write(file, "[settings]\nexempt = [\"bob\"]\n");
+    let checked = sandbox.jns(&["check"]).text();
+    let warning = "leaves out root and accounts of the system";
+    assert!(checked.contains(warning), "{checked}");
+}

@@ -122,3 +122,58 @@ fn colour_surrounds_the_message_and_the_underline() {
     ];
     assert_eq!(rendered, expected);
 }
+
+/// The warnings about a policy of these files, one a line.
+fn warnings(files: &[&str]) -> String {
+    let names = ["jns.toml", "10.toml", "20.toml"];
+    let named = names.iter().zip(files);
+    let files: Vec<(&str, &[u8])> = named.map(|(name, text)| (*name, text.as_bytes())).collect();
+    Policy::parse(&files).unwrap().warnings.to_string()
+}
+
+#[test]
+fn a_drop_in_that_takes_root_or_the_system_out_is_warned_about() {
+    let warned = |file, column, lost| {
+        format!(
+            "{file}:2:{column}: warning: `exempt` replaces what earlier files say, and leaves out {lost}; \
+             `add_exempt` adds to what they say"
+        )
+    };
+    let both = warned("10.toml", 10, "root and accounts of the system");
+    let root = warned("10.toml", 10, "root");
+    let system = warned("10.toml", 10, "accounts of the system");
+    let late = warned("20.toml", 10, "root");
+    for (files, expected) in [
+        (&["", "exempt = [\"bob\"]"][..], both.as_str()),
+        (&["", "exempt = []"], &both),
+        (&["", "exempt = [\"uid:1-999\"]"], &root),
+        (
+            &["", "exempt = [\"root\", \"uid:1-500\", \"uid:502-1999\"]"],
+            &system,
+        ),
+        (
+            &["", "exempt = [\"root\", \"uid:1-500\", \"uid:400-1999\"]"],
+            "",
+        ),
+        (&["", "exempt = [\"uid:0-999\"]"], ""),
+        (&["", "exempt = [\"*\"]"], ""),
+        (
+            &["", "exempt = [\"@root\"]\nadd_exempt = [\"uid:1-999\"]"],
+            "",
+        ),
+        (&["", "add_exempt = [\"bob\"]"], ""),
+        // The first file is the policy, and means what it says.
+        (&["exempt = []"], ""),
+        (&["exempt = [\"root\"]", "exempt = [\"root\", \"bob\"]"], ""),
+        (&["exempt = [\"alice\"]", "exempt = [\"bob\"]"], ""),
+        (
+            &["", "add_exempt = [\"bob\"]", "exempt = [\"uid:1-999\"]"],
+            &late,
+        ),
+    ] {
+        let files = files.iter().map(|text| format!("[settings]\n{text}\n"));
+        let files: Vec<String> = files.collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        assert_eq!(warnings(&files), expected, "{files:?}");
+    }
+}

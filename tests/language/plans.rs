@@ -369,3 +369,34 @@ fn a_login_that_does_not_fit_is_refused_with_a_reason() {
         assert_eq!(error.to_string(), expected);
     }
 }
+
+#[test]
+fn files_add_to_whom_earlier_files_exempt() {
+    let names = |files: &[&str]| {
+        let files = files.iter().map(|text| format!("[settings]\n{text}\n"));
+        let files: Vec<String> = files.collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|text| ("p", text.as_bytes())).collect();
+        let exempt = Policy::parse(&files).unwrap().policy.settings.exempt;
+        let names = exempt.iter().map(|listed| listed.principal.to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    for (files, expected) in [
+        (&["add_exempt = [\"bob\"]"][..], "root uid:1-999 bob"),
+        (
+            &["add_exempt = [\"bob\"]", "add_exempt = [\"@staff\"]"],
+            "root uid:1-999 bob @staff",
+        ),
+        (
+            &["exempt = [\"alice\"]", "add_exempt = [\"bob\"]"],
+            "alice bob",
+        ),
+        (
+            &["add_exempt = [\"bob\"]\nexempt = [\"alice\"]"],
+            "alice bob",
+        ),
+        (&["add_exempt = [\"bob\"]", "exempt = [\"alice\"]"], "alice"),
+        (&["add_exempt = []"], "root uid:1-999"),
+    ] {
+        assert_eq!(names(files), expected, "{files:?}");
+    }
+}
