@@ -5,6 +5,7 @@
 //!                          every stage reports to one list of diagnostics
 //! ```
 
+mod advice;
 pub mod believed;
 mod check;
 pub mod diagnostic;

@@ -1,5 +1,6 @@
 //! The keys of one table, asked for by name: what was not asked for is unknown.
 
+use super::advice::{Between, Form, advise, value_in};
 use super::report::{Fault, Report};
 use super::text::Text;
 use crate::error::Location;
@@ -15,6 +16,11 @@ pub trait Word: Sized {
     ///
     /// What is wrong with the text.
     fn parse(text: &str) -> Result<Self, Fault>;
+
+    /// Finds the text that is meant where one was written without quotes, as a number say; nothing where it can be none.
+    fn guess(text: &str) -> Option<String> {
+        Self::parse(text).is_ok().then(|| text.to_owned())
+    }
 }
 
 /// A value that is one of a few words.
@@ -101,7 +107,7 @@ pub struct Item<'d> {
     pub span: Range<usize>,
 }
 
-const A_STRING: &str = "a string";
+const A_TABLE: &str = "a table of strings";
 
 /// A table of a policy file.
 pub struct Table<'d, 't> {
@@ -160,8 +166,13 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// The value of `key` as a `T`.
     pub fn word<T: Word>(&mut self, key: &'static str) -> Option<T> {
-        let item = self.string(key)?;
-        self.parse(&item)
+        let form = Form::String { guess: T::guess };
+        let value = self.ask(key, form)?;
+        let span = value.span();
+        let DeValue::String(text) = value.get_ref() else {
+            return self.wrong_type(key, value, form, value);
+        };
+        self.parse(&Item { text, span })
     }
 
     /// The value of `key` as a `T`, or `default` where the key does not stand here.
@@ -178,18 +189,18 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// Yes or no.
     pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        let value = self.ask(key)?;
+        let value = self.ask(key, Form::Boolean)?;
         let DeValue::Boolean(yes) = value.get_ref() else {
-            return self.wrong_type(key, value, "true or false");
+            return self.wrong_type(key, value, Form::Boolean, value);
         };
         Some(*yes)
     }
 
     /// A whole number of at least 1.
     pub fn count(&mut self, key: &'static str) -> Option<u64> {
-        let value = self.ask(key)?;
+        let value = self.ask(key, Form::Count)?;
         let DeValue::Integer(number) = value.get_ref() else {
-            return self.wrong_type(key, value, "a whole number");
+            return self.wrong_type(key, value, Form::Count, value);
         };
         let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
         let count = parsed.filter(|count| *count > 0);
@@ -202,7 +213,9 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// A list, each element as a `T` with its place. Elements that are wrong are reported and left out.
     pub fn list<T: Word>(&mut self, key: &'static str) -> Option<Vec<(T, Location)>> {
-        let items = self.strings(key)?;
+        let between = Between::Commas;
+        let guess = T::guess;
+        let items = self.elements(key, Form::List { guess, between })?;
         let parsed = items.iter().filter_map(|item| {
             let location = self.text.location(item.span.start);
             self.parse(item).map(|value| (value, location))
@@ -229,15 +242,20 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         Some(list)
     }
 
-    /// The elements of a list of strings.
-    pub fn strings(&mut self, key: &'static str) -> Option<Vec<Item<'d>>> {
-        let value = self.ask(key)?;
+    /// The elements of a list of strings, which could be written as one string with `between` between them.
+    pub(super) fn strings(&mut self, key: &'static str, between: Between) -> Option<Vec<Item<'d>>> {
+        let guess = |text: &str| Some(text.to_owned());
+        self.elements(key, Form::List { guess, between })
+    }
+
+    fn elements(&mut self, key: &'static str, form: Form) -> Option<Vec<Item<'d>>> {
+        let value = self.ask(key, form)?;
         let DeValue::Array(array) = value.get_ref() else {
-            return self.wrong_type(key, value, "a list of strings");
+            return self.wrong_type(key, value, form, value);
         };
         let items = array.iter().filter_map(|element| {
             let DeValue::String(text) = element.get_ref() else {
-                return self.wrong_type(key, element, "a list of strings");
+                return self.wrong_type(key, element, form, value);
             };
             let span = element.span();
             Some(Item { text, span })
@@ -247,13 +265,17 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
 
     /// The strings of an inline table by their keys.
     pub(crate) fn string_table(&mut self, key: &'static str) -> Option<Vec<(Item<'d>, Item<'d>)>> {
-        let value = self.ask(key)?;
+        self.asked.push(key);
+        let value = self.present(key)?;
         let DeValue::Table(table) = value.get_ref() else {
-            return self.wrong_type(key, value, "a table of strings");
+            return self.refuse_type(key, value, A_TABLE, None);
         };
         let pairs = table.iter().filter_map(|(name, value)| {
             let DeValue::String(text) = value.get_ref() else {
-                return self.wrong_type(key, value, "a table of strings");
+                let guess = |text: &str| Some(text.to_owned());
+                let written = self.text.slice(&value.span());
+                let help = advise(name.get_ref(), Form::String { guess }, written);
+                return self.refuse_type(key, value, A_TABLE, help);
             };
             let name = Item {
                 text: name.get_ref(),
@@ -320,22 +342,21 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         }
     }
 
-    fn ask(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'t>>> {
+    /// The value of `key`. Where its line is not TOML, which was reported, what is meant there is said.
+    fn ask(&mut self, key: &'static str, form: Form) -> Option<&'d Spanned<DeValue<'t>>> {
         self.asked.push(key);
-        // The parser's stand-in for a value that it could not read, which was reported, has no span.
-        self.table
-            .content
-            .get(key)
-            .filter(|value| !value.span().is_empty())
+        let (name, _) = self.table.content.get_key_value(key)?;
+        let (text, span) = (self.text, name.span());
+        self.report.help_unreadable(text, &span, || {
+            advise(key, form, value_in(text.rest_of_line(span.end))?)
+        });
+        self.present(key)
     }
 
-    fn string(&mut self, key: &'static str) -> Option<Item<'d>> {
-        let value = self.ask(key)?;
-        let span = value.span();
-        let DeValue::String(text) = value.get_ref() else {
-            return self.wrong_type(key, value, A_STRING);
-        };
-        Some(Item { text, span })
+    /// The value of `key`, unless it could not be read: the parser's stand-in for one has no span.
+    fn present(&self, key: &str) -> Option<&'d Spanned<DeValue<'t>>> {
+        let value = self.table.content.get(key);
+        value.filter(|value| !value.span().is_empty())
     }
 
     fn strings_of(&self, key: &str) -> Option<&'d [Spanned<DeValue<'t>>]> {
@@ -343,18 +364,37 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         Some(array)
     }
 
+    /// Reports that `found`, in the value `whole` of `key`, has not the form that the key wants.
     fn wrong_type<T>(
         &mut self,
         key: &str,
         found: &Spanned<DeValue<'_>>,
+        form: Form,
+        whole: &Spanned<DeValue<'_>>,
+    ) -> Option<T> {
+        let expected = match form {
+            Form::String { .. } => "a string",
+            Form::List { .. } => "a list of strings",
+            Form::Boolean => "true or false",
+            Form::Count => "a whole number",
+        };
+        let could_be_quoted =
+            matches!(form, Form::String { .. }) && matches!(found.get_ref(), DeValue::Integer(_));
+        let in_quotes = || could_be_quoted.then(|| "write it in quotes".to_owned());
+        let advice = advise(key, form, self.text.slice(&whole.span()));
+        self.refuse_type(key, found, expected, advice.or_else(in_quotes))
+    }
+
+    fn refuse_type<T>(
+        &mut self,
+        key: &str,
+        found: &Spanned<DeValue<'_>>,
         expected: &str,
+        help: Option<String>,
     ) -> Option<T> {
         let found_type = type_name(found.get_ref());
-        let mut fault = Fault::new(format!("`{key}` must be {expected}, not {found_type}"));
-        if expected == A_STRING && matches!(found.get_ref(), DeValue::Integer(_)) {
-            fault = fault.help("write it in quotes");
-        }
-        self.error(&found.span(), fault);
+        let fault = Fault::new(format!("`{key}` must be {expected}, not {found_type}"));
+        self.error(&found.span(), Fault { help, ..fault });
         None
     }
 

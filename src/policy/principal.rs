@@ -79,6 +79,16 @@ impl Word for Principal {
         }
         Ok(Self::User(name(text, "user")?))
     }
+
+    /// A number alone is a user id.
+    fn guess(text: &str) -> Option<String> {
+        let id = uid(text).map(|uid| format!("uid:{uid}"));
+        id.or_else(|| {
+            Self::parse(text)
+                .ok()
+                .map(|principal| principal.to_string())
+        })
+    }
 }
 
 fn uids(text: &str) -> Result<Principal, Fault> {

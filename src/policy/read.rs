@@ -1,5 +1,6 @@
 //! From the fields of a table to a rule of its kind.
 
+use super::advice::Between;
 use super::fields::{Fields, Vocabulary, Word, unknown_word, word_of};
 use super::report::Fault;
 use super::rule::{
@@ -201,7 +202,10 @@ fn ownership(fields: &mut Fields<'_, '_, '_>) -> Ownership {
 
 fn options(fields: &mut Fields<'_, '_, '_>) -> Attributes {
     let mut attributes = Attributes::default();
-    for item in fields.strings("options").unwrap_or_default() {
+    for item in fields
+        .strings("options", Between::Commas)
+        .unwrap_or_default()
+    {
         if let Err(fault) = attributes.add(&item) {
             fields.error(&item.span, fault);
         }
@@ -339,7 +343,7 @@ fn hook(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 
 /// A program and its arguments.
 fn command(fields: &mut Fields<'_, '_, '_>, key: &'static str) -> Option<Vec<Template>> {
-    let items = fields.strings(key)?;
+    let items = fields.strings(key, Between::Spaces)?;
     let Some(program) = items.first() else {
         let fault = Fault::new(format!("`{key}` needs a program"));
         fields.error(&fields.span_of(key), fault);

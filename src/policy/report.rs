@@ -126,6 +126,25 @@ impl Report {
         }
     }
 
+    /// Adds what is meant to the error of the grammar in the line of `span`, where there is one.
+    pub(super) fn help_unreadable(
+        &mut self,
+        text: &Text<'_>,
+        span: &Range<usize>,
+        help: impl FnOnce() -> Option<String>,
+    ) {
+        if !self.is_unreadable(text, span) {
+            return;
+        }
+        let (rank, line) = (text.rank(), text.line(span.start));
+        let is_there = |(of, found): &&mut (usize, Diagnostic)| {
+            *of == rank && found.place.as_ref().is_some_and(|place| place.line == line)
+        };
+        if let Some((_, found)) = self.found.iter_mut().find(is_there) {
+            found.help = found.help.take().or_else(help);
+        }
+    }
+
     /// Adds an error at `span` of `text`.
     pub fn error(&mut self, text: &Text<'_>, span: &Range<usize>, fault: Fault) {
         self.error_with(text, span, || fault);

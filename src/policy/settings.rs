@@ -6,7 +6,7 @@ use super::principal::{Listed, Principal};
 use super::report::Fault;
 use super::source::BUILT_IN_NAME;
 use super::template::PathTemplate;
-use super::value::{Propagation, Size};
+use super::value::{Propagation, Size, guess_time};
 use crate::error::Location;
 use crate::path::AbsPath;
 use std::ops::RangeInclusive;
@@ -228,6 +228,10 @@ impl Word for Deadline {
             false => Err(Fault::new("a deadline is a time from \"1s\" to \"10m\"")),
         }
     }
+
+    fn guess(text: &str) -> Option<String> {
+        guess_time::<Self>(text)
+    }
 }
 
 /// `settings.linger`: a length of time, which may be none.
@@ -239,6 +243,10 @@ impl Word for Linger {
             Ok(time) => Ok(Self(time)),
             Err(_) => Duration::parse(text).map(Self),
         }
+    }
+
+    fn guess(text: &str) -> Option<String> {
+        guess_time::<Self>(text)
     }
 }
 

@@ -53,6 +53,12 @@ impl<'t> Text<'t> {
         self.body.get(span.clone()).unwrap_or_default()
     }
 
+    /// The text from `offset` to the end of its line.
+    pub(super) fn rest_of_line(&self, offset: usize) -> &'t str {
+        let rest = self.body.get(offset..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
+    }
+
     /// The line of the byte at `offset`, counted from 1.
     pub fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)

@@ -125,6 +125,12 @@ impl Word for Mode {
             Fault::new("a mode is an octal number of at most \"7777\", such as \"1777\"")
         })
     }
+
+    /// A number is octal however it is written: as in C (0700), as in TOML (0o700), as for chmod(1) (700).
+    fn guess(text: &str) -> Option<String> {
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        Self::parse(digits).ok().map(|mode| mode.to_string())
+    }
 }
 
 impl Word for Size {
@@ -137,7 +143,17 @@ impl Word for Size {
             Fault::new("a size is a number with K, M, G or T, such as \"512M\", or a part of the memory from \"1%\" to \"100%\"")
         })
     }
+
+    fn guess(text: &str) -> Option<String> {
+        match Self::parse(text).ok()? {
+            Self::Bytes(bytes) if bytes < PAGE => Some(format!("{bytes}M")),
+            Self::Bytes(_) | Self::Percent(_) => Some(text.to_owned()),
+        }
+    }
 }
+
+/// A file system in memory holds no file in less than this, in bytes: a smaller number is one of mebibytes.
+const PAGE: u64 = 4096;
 
 fn percentage(number: u64) -> Option<u8> {
     let percent = u8::try_from(number).ok()?;
@@ -173,6 +189,19 @@ impl Word for Duration {
                     .help("write it as \"10s\" or \"1m 30s\"")
             })
     }
+
+    fn guess(text: &str) -> Option<String> {
+        guess_time::<Self>(text)
+    }
+}
+
+/// Finds the length of time that is meant by a text: seconds, where it is a number alone.
+pub(super) fn guess_time<T: Word>(text: &str) -> Option<String> {
+    let time = match decimal(text) {
+        Some(seconds) => format!("{seconds}s"),
+        None => text.to_owned(),
+    };
+    T::parse(&time).is_ok().then_some(time)
 }
 
 impl Vocabulary for Propagation {
