@@ -214,6 +214,9 @@ fn leave_for_view(
 fn attach(plan: &Plan, prepared: &mut Prepared<'_>, left: &Left<'_>) -> Result<()> {
     prepared.attach(left.made)?;
     left.others.attach()?;
+    if let Some(proc) = left.others.proc() {
+        prepared.attach_in(proc)?;
+    }
     // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
     if plan.propagation == Propagation::Slave {
         share_mounts()?;

@@ -157,6 +157,26 @@ pub fn is_within(path: &str, ancestor: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Says why nothing may be bound over a path in `/proc`, as far as its name tells; nothing where a file may. Beneath a
+/// process's own directory every program finds itself, and writing below `/proc/sys` is how root sets the kernel.
+#[must_use]
+pub(crate) fn refusal_in_proc(path: &str) -> Option<&'static str> {
+    let below = path.strip_prefix("/proc")?;
+    let name = match below.strip_prefix('/') {
+        Some(names) => names.split('/').next().unwrap_or_default(),
+        None if below.is_empty() => "",
+        None => return None,
+    };
+    let is_pid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    match name {
+        "" => Some("in /proc a file alone can be covered"),
+        "sys" => Some("/proc/sys cannot be covered"),
+        // The last two are links to the second.
+        "self" | "thread-self" | "mounts" | "net" => Some("it is a process's own"),
+        _ => is_pid.then_some("it is a process's own"),
+    }
+}
+
 impl AbsPath {
     /// The directory of instances unless `settings.store` says otherwise.
     #[must_use]

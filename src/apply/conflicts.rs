@@ -1,11 +1,11 @@
 //! Refuses what would hide the store, or what another step shows.
 
-use super::covers::BuiltView;
+use super::covers::{BuiltView, PROC};
 use super::instances::Instances;
 use super::session_view::SessionView;
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Place;
-use crate::path::{AbsPath, is_within};
+use crate::path::{AbsPath, is_within, refusal_in_proc};
 use crate::plan::{Step, View};
 
 /// Refuses a step at a place that another one covers, that its view does not fit, or that holds the store.
@@ -19,6 +19,14 @@ pub(super) fn check_target(step: &Step, place: &Place, view: SessionView<'_, '_>
         let (path, location) = (&other.step.path, &other.step.location);
         return refused(format!("it is the same place as {path} of {location}"));
     }
+    if let Some(reason) =
+        refusal_of_place_in_proc(step, place).filter(|_| !context.is_of_root(step))
+    {
+        return refused(match place.path == step.path.as_str() {
+            true => reason.to_owned(),
+            false => format!("it leads to {}: {reason}", place.path),
+        });
+    }
     if wants_directory(&step.view) && !place.is_directory() {
         return refused("it is not a directory".to_owned());
     }
@@ -26,6 +34,14 @@ pub(super) fn check_target(step: &Step, place: &Place, view: SessionView<'_, '_>
         return refused(store_would_vanish(view));
     }
     Ok(())
+}
+
+/// Says why a place in `/proc`, where the path of a step leads, cannot be covered.
+fn refusal_of_place_in_proc(step: &Step, place: &Place) -> Option<&'static str> {
+    let is_file = !place.is_directory() && matches!(step.view, View::Bind { .. });
+    let only_files = "in /proc a file alone can be covered, by a bind";
+    let other = || (is_within(&place.path, PROC) && !is_file).then_some(only_files);
+    refusal_in_proc(&place.path).or_else(other)
 }
 
 fn wants_directory(view: &View) -> bool {

@@ -3,13 +3,14 @@
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::unseen;
-use crate::kernel::fs::walk::{Cover, Place};
+use crate::kernel::fs::walk::{self, Cover, Place};
 use crate::kernel::mount::{self, Extent, Preparation, Travel};
 use crate::path::ViewPath;
 use crate::path::is_within;
 use crate::plan::{Step, View};
 use crate::policy::value::Propagation;
 use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -43,7 +44,13 @@ pub(super) enum Target {
     Host(Place),
     /// A place in a mount that was built before; its descriptor stays good.
     Built(Place),
+    /// A place in `/proc`, where the session gets one of its own, which is attached after all covers: what is at that
+    /// path in there.
+    OwnProc(Place),
 }
+
+/// The path where processes are seen.
+pub(super) const PROC: &str = "/proc";
 
 /// An entry of the covered directory that stays visible.
 pub(super) struct VisibleEntry {
@@ -57,7 +64,7 @@ impl Target {
     /// Returns the path of the place, without links.
     pub(super) fn path(&self) -> &str {
         match self {
-            Self::Host(place) | Self::Built(place) => &place.path,
+            Self::Host(place) | Self::Built(place) | Self::OwnProc(place) => &place.path,
         }
     }
 }
@@ -99,10 +106,20 @@ impl<'p> Covers<'p> {
         mounts.any(|cover| is_within(path, &cover.path))
     }
 
-    /// Attaches them to their targets, in the new namespace.
+    /// Attaches them to their targets, in the new namespace, but for those in a `/proc` of the session's own.
     pub(super) fn attach(&self) -> Result<()> {
         let attach = |view: &BuiltView<'_>| view.attach().map_err(|e| e.at(&view.step.location));
         self.views.iter().try_for_each(attach)
+    }
+
+    /// Attaches those in a `/proc` of the session's own, which is attached by now.
+    pub(super) fn attach_in(&self, proc: &OwnedFd) -> Result<()> {
+        self.views.iter().try_for_each(|view| match &view.target {
+            Target::Host(_) | Target::Built(_) => Ok(()),
+            Target::OwnProc(place) => view
+                .attach_in(proc, place)
+                .map_err(|error| error.at(&view.step.location)),
+        })
     }
 
     /// Takes those mounts out of their peer groups again that the fstab wants private.
@@ -147,10 +164,22 @@ impl BuiltView<'_> {
         match &self.target {
             Target::Built(place) => mount::attach(&self.mount, place, path)?,
             Target::Host(place) => mount::attach(&self.mount, reopen_same(place)?, path)?,
+            Target::OwnProc(_) => return Ok(()),
         }
         self.visible
             .iter()
             .try_for_each(|entry| mount::attach(&entry.mount, &entry.point, &entry.path))
+    }
+}
+
+impl BuiltView<'_> {
+    /// Attaches it to the file of a procfs that `place` is of another one.
+    fn attach_in(&self, proc: &OwnedFd, place: &Place) -> Result<()> {
+        let path = self.step.path.as_str();
+        let names = place.path.trim_start_matches(PROC).trim_start_matches('/');
+        let at = walk::open_below(proc, names, OFlags::PATH, Mode::empty())
+            .map_err(|errno| Error::from_errno("open", path, errno))?;
+        mount::attach(&self.mount, at, path)
     }
 }
 

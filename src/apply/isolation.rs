@@ -3,6 +3,7 @@
 
 use super::applied::ShownPath;
 use super::attributes::like_covered;
+use super::covers::PROC;
 use super::travel::travel;
 use crate::error::{Error, Result};
 use crate::kernel::fs::identity::FileIdentity;
@@ -22,9 +23,6 @@ use crate::policy::value::Attributes;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::path::Path;
-
-/// The path where processes are seen.
-const PROC: &str = "/proc";
 
 /// The path where message queues are seen.
 const MESSAGE_QUEUES: &str = "/dev/mqueue";
@@ -140,6 +138,11 @@ impl<'p> OtherNamespaces<'p> {
             cover_message_queues().map_err(|error| error.at(&wanted.location))?;
         }
         Ok(())
+    }
+
+    /// The `/proc` of the session's own, if it has one.
+    pub(super) fn proc(&self) -> Option<&OwnedFd> {
+        self.processes.as_ref().map(|table| &table.mount)
     }
 
     /// Lets the children of this process be born in the PID namespace of the session's own.

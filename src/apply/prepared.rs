@@ -19,6 +19,7 @@ use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::knows_empty;
 use crate::path::ViewPath;
 use crate::plan::{Plan, Step, View};
+use rustix::fd::OwnedFd;
 
 /// The advice that keeps a login from being refused because root may not look for the path or the source of its rule.
 const UNSEEN: &str = "`optional = true` leaves the rule out";
@@ -191,6 +192,11 @@ impl<'p> Prepared<'p> {
                 root.enter()
             }
         }
+    }
+
+    /// Attaches what is in a `/proc` of the session's own, which is attached by now.
+    pub(super) fn attach_in(&self, proc: &OwnedFd) -> Result<()> {
+        self.covers.attach_in(proc)
     }
 
     /// Takes those mounts out of their peer groups again that the fstab wants private.

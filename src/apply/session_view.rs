@@ -1,13 +1,14 @@
 //! The session's view as far as it is built: where its paths lead, and what of it the caller sees too.
 
 use super::context::Context;
-use super::covers::{Covers, Target};
+use super::covers::{Covers, PROC, Target};
 use super::root::NewRoot;
 use crate::error::Result;
 use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::walk::{Place, Walker};
 use crate::kernel::mount::{self, Extent};
-use crate::path::ViewPath;
+use crate::path::{ViewPath, is_within};
+use crate::plan::Step;
 use rustix::fd::OwnedFd;
 use rustix::fs::Stat;
 
@@ -65,12 +66,22 @@ impl SessionView<'_, '_> {
         }
     }
 
-    /// Finds the target of a mount that is to cover a place of the session's.
-    pub(super) fn target(&self, place: &Place) -> Target {
-        if self.root.is_some() || self.covers.have(&place.path) {
+    /// Finds the target of the mount of a step that is to cover a place of the session's.
+    pub(super) fn target(&self, step: &Step, place: &Place) -> Target {
+        if self.is_in_own_proc(step, place) {
+            Target::OwnProc(place.clone())
+        } else if self.root.is_some() || self.covers.have(&place.path) {
             Target::Built(place.clone())
         } else {
             Target::Host(place.clone())
         }
+    }
+
+    /// Whether a place is in `/proc` where the session gets one of its own, which covers that of a root directory too.
+    fn is_in_own_proc(&self, step: &Step, place: &Place) -> bool {
+        let Context { plan, .. } = self.context;
+        plan.isolation.processes.is_some()
+            && is_within(&place.path, PROC)
+            && !self.context.is_of_root(step)
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn build<'p>(
     Ok(BuiltView {
         step,
         mount: made.mount,
-        target: view.target(place),
+        target: view.target(step, place),
         visible: made.visible,
     })
 }

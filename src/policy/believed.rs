@@ -1,4 +1,4 @@
-//! Directories whose content root believes: programs, libraries, accounts, and what the system keeps about itself.
+//! Directories whose content root believes: programs, libraries, accounts, and what the system keeps and says about itself.
 //! A rule that shows something of the user's there lets the user choose who may become root.
 
 use super::rule::{Bind, Kind, Ownership, Private, RunAs, Tmpfs, Volume};
@@ -7,7 +7,9 @@ use super::value::Mode;
 use crate::path::is_within;
 
 /// The directories; besides these, every one of the root directory whose name begins with [`LIBRARIES`].
-const DIRECTORIES: [&str; 6] = ["/etc", "/usr", "/bin", "/sbin", "/boot", "/var/lib"];
+const DIRECTORIES: [&str; 7] = [
+    "/etc", "/usr", "/bin", "/sbin", "/boot", "/var/lib", "/proc",
+];
 
 const LIBRARIES: &str = "/lib";
 
@@ -119,6 +121,8 @@ mod tests {
             ("/lib64", true, true),
             ("/lib64/security", true, false),
             ("/boot", true, true),
+            ("/proc/cpuinfo", true, false),
+            ("/process", false, false),
             ("/var", true, true),
             ("/var/lib", true, true),
             ("/var/lib/dpkg", true, false),

@@ -9,7 +9,7 @@ use super::rule::{
 };
 use super::settings::listed;
 use super::store;
-use super::template::{Fact, InstanceTemplate, PathTemplate, Template};
+use super::template::{BoundTemplate, Fact, InstanceTemplate, PathTemplate, Template};
 use super::value::{Attributes, Mode, Size, VariableName, attribute};
 use crate::error::Location;
 use crate::path::Component;
@@ -231,10 +231,15 @@ fn tmpfs(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
 }
 
 fn bind(fields: &mut Fields<'_, '_, '_>) -> Option<Kind> {
-    let (source, path) = (fields.required("source"), fields.required("path"));
+    let source = fields.required("source");
+    let path = fields.required("path").map(|BoundTemplate(path)| path);
+    let create = fields.boolean("create").unwrap_or(false);
+    if create && path.as_ref().is_some_and(PathTemplate::is_in_proc) {
+        fields.refuse(&["create"], "cannot be: nothing is made in /proc");
+    }
     let rule = Bind {
         recursive: fields.boolean("recursive").unwrap_or(false),
-        create: fields.boolean("create").unwrap_or(false),
+        create,
         options: options(fields),
         source: source?,
         path: path?,

@@ -5,7 +5,7 @@ use super::report::Fault;
 use super::value::Names;
 use crate::kernel::fs::entries::Piece;
 use crate::login::Login;
-use crate::path::{AbsPath, Component};
+use crate::path::{AbsPath, Component, refusal_in_proc};
 use std::fmt;
 use std::ops::Range;
 
@@ -19,7 +19,26 @@ pub struct Template {
 /// A template of an absolute path. Each fact makes one component or a part of one; only `{home}`, which
 /// is a whole path, can stand at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PathTemplate(Template);
+pub struct PathTemplate(Template, InProc);
+
+/// The paths in `/proc` that a template of a path may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum InProc {
+    /// None.
+    Nothing,
+    /// Those of files that are no process's own.
+    Files,
+}
+
+impl InProc {
+    /// Says why `path` must not be used, where it must not.
+    fn refusal(self, path: &AbsPath) -> Option<&'static str> {
+        match self {
+            Self::Nothing => path.is_in_proc().then_some(IN_PROC),
+            Self::Files => refusal_in_proc(path.as_str()),
+        }
+    }
+}
 
 /// A template of one name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -419,7 +438,7 @@ impl PathTemplate {
         if path.is_in_proc() {
             return Err(IN_PROC);
         }
-        Ok(Self(Template::plain(text)))
+        Ok(Self(Template::plain(text), InProc::Nothing))
     }
 
     /// Whether one of `facts` stands in it.
@@ -440,6 +459,11 @@ impl PathTemplate {
         self.0.sample()
     }
 
+    /// Whether it makes paths in `/proc`.
+    pub(super) fn is_in_proc(&self) -> bool {
+        AbsPath::new(&self.sample()).is_ok_and(|sample| sample.is_in_proc())
+    }
+
     /// The path itself, if it is the same for every login.
     #[must_use]
     pub fn literal(&self) -> Option<AbsPath> {
@@ -452,7 +476,7 @@ impl PathTemplate {
     ///
     /// Why a fact does not fit into a path.
     pub fn expand(&self, login: &Login) -> Result<AbsPath, String> {
-        expanded(&self.0.path_text(login)?)
+        expanded(&self.0.path_text(login)?, self.1)
     }
 
     /// The template with the label of an instance for `{context}` and `{level}`. Without one, they and a `_` behind them
@@ -466,7 +490,7 @@ impl PathTemplate {
             Component::new(label)
                 .map_err(|reason| format!("the label is \"{}\": {reason}", shortened(label)))?;
         }
-        Ok(Self(self.0.labelled(label)))
+        Ok(Self(self.0.labelled(label), self.1))
     }
 
     /// Whether it ends in a name that consists of `facts`, with `_` in between.
@@ -491,16 +515,16 @@ impl PathTemplate {
             let name = parts.split_off(start).concat();
             parts.push(change(&name)?);
         }
-        expanded(&parts.concat())
+        expanded(&parts.concat(), self.1)
     }
 }
 
-fn expanded(text: &str) -> Result<AbsPath, String> {
+fn expanded(text: &str, in_proc: InProc) -> Result<AbsPath, String> {
     let path = AbsPath::new(text)?;
-    if path.is_in_proc() {
-        return Err(format!("it would be {path}, and {IN_PROC}"));
+    match in_proc.refusal(&path) {
+        Some(reason) => Err(format!("it would be {path}, and {reason}")),
+        None => Ok(path),
     }
-    Ok(path)
 }
 
 const IN_PROC: &str = "a path must not be in /proc";
@@ -513,7 +537,16 @@ impl From<PathTemplate> for Template {
 
 impl Word for PathTemplate {
     fn parse(text: &str) -> Result<Self, Fault> {
-        Self::checked(Template::parse(text)?)
+        Self::checked(Template::parse(text)?, InProc::Nothing)
+    }
+}
+
+/// The template of a path that something is bound to, which may be a file in `/proc`.
+pub(super) struct BoundTemplate(pub(super) PathTemplate);
+
+impl Word for BoundTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        PathTemplate::checked(Template::parse(text)?, InProc::Files).map(Self)
     }
 }
 
@@ -523,12 +556,12 @@ pub(super) struct InstanceTemplate(pub(super) PathTemplate);
 impl Word for InstanceTemplate {
     fn parse(text: &str) -> Result<Self, Fault> {
         let template = Template::with_labels(text)?;
-        PathTemplate::checked(template).map(Self)
+        PathTemplate::checked(template, InProc::Nothing).map(Self)
     }
 }
 
 impl PathTemplate {
-    fn checked(template: Template) -> Result<Self, Fault> {
+    fn checked(template: Template, in_proc: InProc) -> Result<Self, Fault> {
         let text = template.written.as_str();
         let misplaced = |(fact, range): &(Fact, &Range<usize>)| {
             *fact == Fact::Home && (range.start != 0 || !is_home_or_below(text, range.end))
@@ -537,10 +570,10 @@ impl PathTemplate {
             return Err(home_is_a_path(range).help("write `{home}/…`"));
         }
         let sample = AbsPath::new(&template.sample()).map_err(Fault::new)?;
-        if sample.is_in_proc() {
-            return Err(Fault::new(IN_PROC));
+        match in_proc.refusal(&sample) {
+            Some(reason) => Err(Fault::new(reason)),
+            None => Ok(Self(template, in_proc)),
         }
-        Ok(Self(template))
     }
 }
 

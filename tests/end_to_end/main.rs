@@ -40,6 +40,7 @@ mod nested;
 mod overlays;
 mod policies;
 mod polkit;
+mod proc_files;
 mod processes;
 mod propagation;
 mod ps;

@@ -279,3 +279,19 @@ fn a_login_lives_in_another_debian() {
         "sandbox\n0"
     );
 }
+
+#[test]
+fn a_file_in_proc_is_covered_in_the_root() {
+    ours_only!("[[root]]");
+    let sandbox = sandbox!();
+    sandbox.settle_in_root();
+    sandbox.serve_ssh();
+    sandbox.sh("echo one processor >/srv/cpuinfo");
+    let rule = "[[bind]]\nsource = \"/srv/cpuinfo\"\npath = \"/proc/cpuinfo\"\n";
+    for isolation in ["", "[[isolate]]\nprocesses = \"own\"\n"] {
+        sandbox.policy(&format!("{POLICY}\n{rule}{isolation}"));
+        let seen = sandbox.ssh("alice", "cat /proc/cpuinfo /etc/hostname");
+        assert_eq!(seen.text(), "one processor\nof-the-root", "{isolation}");
+        sandbox.wait_for_logouts();
+    }
+}

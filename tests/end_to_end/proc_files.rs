@@ -1,0 +1,110 @@
+//! Binds over files in /proc, as LXCFS has them to tell a session what is its own of the machine.
+
+use crate::sandbox::{Sandbox, ours_only, sandbox};
+
+const BINDS: &str = "[[bind]]\nsource = \"/srv/proc/cpuinfo\"\npath = \"/proc/cpuinfo\"\n\
+    [[bind]]\nsource = \"/srv/proc/meminfo\"\npath = \"/proc/meminfo\"\n";
+
+/// Shows both files, and that /proc is otherwise what it was.
+const LOOK: &str = "cat /proc/cpuinfo /proc/meminfo && grep -q Pid: /proc/self/status && [ -e /proc/sys/kernel/ostype ]";
+
+impl Sandbox {
+    /// Makes what appears in /proc, and starts sshd with a policy that has it appear there.
+    fn serve_proc_files(&self, more: &str) {
+        self.sh("mkdir /srv/proc && echo one processor >/srv/proc/cpuinfo && echo 512 MB >/srv/proc/meminfo");
+        self.serve_ssh_under(&format!("{BINDS}{more}"));
+    }
+}
+
+#[track_caller]
+fn assert_shown(more: &str) {
+    let sandbox = sandbox!();
+    sandbox.serve_proc_files(more);
+    let before = sandbox.state();
+    for user in ["alice", "bob", "alice"] {
+        assert_eq!(
+            sandbox.ssh(user, LOOK).text(),
+            "one processor\n512 MB",
+            "{user}"
+        );
+    }
+    // It can be neither written nor taken away.
+    let attempts = "umount /proc/cpuinfo || echo >/proc/cpuinfo || rm /proc/cpuinfo";
+    assert!(!sandbox.ssh("alice", attempts).succeeded());
+    assert!(!sandbox.sh("cat /proc/cpuinfo").contains("one processor"));
+    before.assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn a_file_in_proc_is_what_a_rule_binds_there() {
+    ours_only!("rule that binds");
+    assert_shown("");
+}
+
+#[test]
+fn it_is_in_a_proc_that_hides_others_processes() {
+    ours_only!("processes that are hidden");
+    assert_shown("[[isolate]]\nprocesses = \"hidden\"\n");
+}
+
+#[test]
+fn it_is_in_the_proc_of_processes_of_the_sessions_own() {
+    ours_only!("processes of the session's own");
+    assert_shown("[[isolate]]\nprocesses = \"own\"\n");
+}
+
+/// A policy cannot see where a link leads: `/etc/mtab` is the mount table of whoever looks.
+#[test]
+fn what_leads_to_a_processs_own_is_not_covered() {
+    ours_only!("rule that binds");
+    let sandbox = sandbox!();
+    sandbox.sh(
+        "ln -sf ../proc/self/mounts /etc/mtab && ln -s /proc/sys/kernel/hostname /srv/name && \
+                ln -s /proc/tty /srv/tty && touch /srv/file && mkdir /srv/directory",
+    );
+    sandbox.serve_ssh();
+    for (source, path, reason) in [
+        ("/srv/file", "/etc/mtab", "a process's own"),
+        ("/srv/file", "/srv/name", "/proc/sys cannot be covered"),
+        ("/srv/directory", "/srv/tty", "a file alone"),
+        ("/srv/directory", "/proc/tty", "a file alone"),
+    ] {
+        sandbox.policy(&format!(
+            "[[bind]]\nsource = \"{source}\"\npath = \"{path}\"\n"
+        ));
+        assert!(!sandbox.ssh("alice", "true").succeeded(), "{path}");
+        sandbox.assert_reason_logged(&[path, reason]);
+    }
+    sandbox.policy("[[hide]]\npath = \"/etc/mtab\"\n");
+    assert!(!sandbox.ssh("alice", "true").succeeded());
+}
+
+/// Programs of root's read there what the machine has, in the session too.
+#[test]
+fn nothing_that_the_user_may_write_appears_in_proc() {
+    ours_only!("rule that binds");
+    let sandbox = sandbox!();
+    sandbox.serve_proc_files("");
+    sandbox.sh("chown alice /srv/proc/meminfo");
+    assert!(!sandbox.ssh("alice", "true").succeeded());
+    let reason = "root believes what is there";
+    sandbox.assert_reason_logged(&["/proc/meminfo", reason]);
+    let explained = sandbox.jns(&["explain", "alice", "--service", "sshd"]);
+    assert!(explained.stdout.contains(reason), "{explained:#?}");
+    let checked = sandbox.jns(&["check"]);
+    assert!(checked.stdout.contains(reason), "{checked:#?}");
+    // The owner alone could change it.
+    assert_eq!(sandbox.ssh("bob", LOOK).text(), "one processor\n512 MB");
+}
+
+#[test]
+fn a_kernel_without_the_file_can_do_without_the_rule() {
+    ours_only!("rule that binds");
+    let sandbox = sandbox!();
+    let rule = "[[bind]]\nsource = \"/srv/proc/cpuinfo\"\npath = \"/proc/none\"\n";
+    sandbox.serve_proc_files(&format!("{rule}optional = true\n"));
+    assert_eq!(sandbox.ssh("alice", LOOK).text(), "one processor\n512 MB");
+    sandbox.policy(rule);
+    assert!(!sandbox.ssh("alice", "true").succeeded());
+    sandbox.assert_reason_logged(&["/proc/none", "No such file"]);
+}
