@@ -14,8 +14,8 @@ use crate::policy::rule::{
     Private, Processes, Root, RunAs, Tmpfs, Volume as VolumeRule,
 };
 use crate::policy::store::{Parent, Store};
-use crate::policy::template::{Fact, NameTemplate, NamesTemplate, Template};
-use crate::policy::value::{Attributes, Names, attribute};
+use crate::policy::template::{Fact, KeptTemplate, NameTemplate, NamesTemplate, Template};
+use crate::policy::value::{Attributes, Names, NamesPath, attribute};
 use crate::policy::{Decision, Kind, Namespaces, Policy, Rule, Ruling, Selection, select};
 use crate::policy::{HELPER_TIMEOUT, covers_store, lacks_labels, word_of};
 use crate::store::layout::{Owner, name_instance};
@@ -429,7 +429,7 @@ impl Builder<'_> {
 
     fn hide(&self, hide: &Hide, covering: Covering<'_>) -> Result<Step> {
         let view = View::Nothing {
-            keep: self.keep(&hide.keep, covering.rule)?,
+            keep: self.kept_paths(&hide.keep, covering)?,
         };
         let read_only = Attributes::asking_for(attribute::READ_ONLY);
         Ok(covering.step(view, read_only.or(hide.options.without_privileges())))
@@ -570,6 +570,29 @@ impl Builder<'_> {
                 .map_err(|reason| misfit("keep", template, reason, rule))?;
             if !all.contains(&names) {
                 all.push(names);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What stays visible below a hidden path. A home elsewhere is not hidden: with an optional rule it is left out.
+    fn kept_paths(
+        &self,
+        templates: &[KeptTemplate],
+        Covering { rule, path }: Covering<'_>,
+    ) -> Result<Vec<NamesPath>> {
+        let mut all: Vec<NamesPath> = Vec::new();
+        for template in templates {
+            let refused = |reason| misfit("keep", template, reason, rule);
+            match template.expand(self.login, path).map_err(refused)? {
+                Some(kept) if all.contains(&kept) => {}
+                Some(kept) => all.push(kept),
+                None if rule.optional => {}
+                None => {
+                    let home = &self.login.home;
+                    let reason = format!("the home {home} does not lie below {path}");
+                    return Err(refused(reason));
+                }
             }
         }
         Ok(all)

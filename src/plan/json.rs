@@ -3,7 +3,7 @@
 
 use crate::policy::rule::{Ipc, Network, Processes};
 use crate::policy::store::Parent;
-use crate::policy::value::{Attributes, Mode, Names, Size};
+use crate::policy::value::{Attributes, Mode, Size};
 use crate::policy::{Vocabulary, word_of};
 use serde::{Serialize, Serializer};
 
@@ -59,9 +59,12 @@ pub(super) fn parent<S: Serializer>(parent: &Parent, serializer: S) -> Result<S:
     word_or_null(&said, serializer)
 }
 
-/// The names that stay visible, as the policy has them.
-pub(super) fn keep<S: Serializer>(names: &[Names], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(names.iter().map(Names::to_string))
+/// What stays visible, as the policy has it.
+pub(super) fn keep<S: Serializer>(
+    names: &[impl ToString],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(ToString::to_string))
 }
 
 /// The words that are set.

@@ -6,7 +6,7 @@ use super::{
 };
 use super::{Medium, Parent, Password, Plan, Processes, RunAs, Shape, Step, View, Volume, Wanted};
 use crate::error::{Location, harmless};
-use crate::policy::value::{Names, Size};
+use crate::policy::value::Size;
 use crate::policy::word_of;
 use std::fmt;
 
@@ -316,7 +316,7 @@ impl Shape {
     }
 }
 
-fn kept(keep: &[Names]) -> Vec<String> {
+fn kept(keep: &[impl ToString]) -> Vec<String> {
     let names: Vec<String> = keep
         .iter()
         .map(|names| harmless(&names.to_string()))

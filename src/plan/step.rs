@@ -6,7 +6,7 @@ use crate::error::Location;
 use crate::login::Label;
 use crate::path::AbsPath;
 use crate::policy::store::Parent;
-use crate::policy::value::{Attributes, Mode, Names, Propagation, Size};
+use crate::policy::value::{Attributes, Mode, Names, NamesPath, Propagation, Size};
 use serde::{Serialize, Serializer};
 
 /// One path of the session's view, and what appears there.
@@ -88,9 +88,9 @@ pub enum View {
     NameServers,
     /// Nothing: an empty read-only directory, or an unreadable empty file.
     Nothing {
-        /// Entries of the covered directory that stay visible.
+        /// What stays visible below the covered directory, with the directories on the way, in which nothing else is.
         #[serde(serialize_with = "json::keep")]
-        keep: Vec<Names>,
+        keep: Vec<NamesPath>,
     },
 }
 

@@ -7,7 +7,7 @@ use super::rule::{
 };
 use super::store::{Hashed, Store};
 use super::template::{
-    Fact, HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
+    Fact, HostnameTemplate, KeptTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ struct Parts<'r> {
     init: Option<&'r Init>,
     ownership: Option<&'r Ownership>,
     keep: &'r [NamesTemplate],
+    kept_paths: &'r [KeptTemplate],
     /// Programs with their arguments.
     commands: [Option<&'r Vec<Template>>; 2],
     hostname: Option<&'r HostnameTemplate>,
@@ -109,7 +110,7 @@ impl<'r> Parts<'r> {
         } = rule;
         Self {
             path: Some(path),
-            keep,
+            kept_paths: keep,
             restricts: true,
             ..Self::default()
         }
@@ -246,6 +247,7 @@ impl<'r> Parts<'r> {
             init,
             ownership,
             keep,
+            kept_paths,
             commands,
             hostname,
             variables,
@@ -266,6 +268,7 @@ impl<'r> Parts<'r> {
         paths.any(|path| path.mentions(facts))
             || texts.any(|text| text.mentions(facts))
             || keep.iter().any(|names| names.mentions(facts))
+            || kept_paths.iter().any(|path| path.mentions(facts))
             || owners(ownership).any(|name| name.mentions(facts))
             || hostname.is_some_and(|name| name.mentions(facts))
             || hashed.iter().any(|fact| facts.contains(fact))

@@ -5,7 +5,9 @@ use super::pattern::{Glob, Host};
 pub use super::per::Per;
 use super::principal::Listed;
 use super::store::Store;
-use super::template::{HostnameTemplate, NameTemplate, NamesTemplate, PathTemplate, Template};
+use super::template::{
+    HostnameTemplate, KeptTemplate, NameTemplate, NamesTemplate, PathTemplate, Template,
+};
 use super::value::{Attributes, Mode, Size};
 use crate::error::{Error, Location, Result};
 use serde::{Deserialize, Serialize};
@@ -171,8 +173,8 @@ pub struct Bind {
 pub struct Hide {
     /// The directory or file that is covered.
     pub path: PathTemplate,
-    /// Entries of the covered directory that stay visible.
-    pub keep: Vec<NamesTemplate>,
+    /// What stays visible below the covered directory.
+    pub keep: Vec<KeptTemplate>,
     /// Mount attributes.
     pub options: Attributes,
 }

@@ -2,7 +2,7 @@
 
 use super::fields::{Vocabulary, Word, nearest, shortened};
 use super::report::Fault;
-use super::value::Names;
+use super::value::{Names, NamesPath};
 use crate::kernel::fs::entries::Piece;
 use crate::login::Login;
 use crate::path::{AbsPath, Component, refusal_in_proc};
@@ -657,6 +657,108 @@ impl Word for NamesTemplate {
 impl fmt::Display for NamesTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A template of what stays visible below a hidden directory: a path relative to that, or one of `{home}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeptTemplate {
+    /// The names of the path. A pattern is the last of them.
+    Below(Vec<NamesTemplate>),
+    /// `{home}`, or a path that begins with it, which has to lie below the directory.
+    Home(PathTemplate),
+}
+
+impl KeptTemplate {
+    /// Whether one of `facts` stands in it.
+    #[must_use]
+    pub(crate) fn mentions(&self, facts: &[Fact]) -> bool {
+        match self {
+            Self::Below(names) => names.iter().any(|name| name.mentions(facts)),
+            Self::Home(path) => path.mentions(facts),
+        }
+    }
+
+    /// What stays visible of `hidden` for `login`; nothing where the home does not lie below that.
+    ///
+    /// # Errors
+    ///
+    /// Why a fact does not fit into a name or a path.
+    pub fn expand(&self, login: &Login, hidden: &AbsPath) -> Result<Option<NamesPath>, String> {
+        match self {
+            Self::Below(templates) => {
+                let names = templates.iter().map(|name| name.expand(login));
+                Ok(as_path(names.collect::<Result<_, _>>()?))
+            }
+            Self::Home(path) => {
+                let path = path.expand(login)?;
+                let below = path.as_str().strip_prefix(hidden.as_str());
+                let names = below.and_then(|below| below.strip_prefix('/'));
+                Ok(names.and_then(|names| as_path(names.split('/').map(Names::plain).collect())))
+            }
+        }
+    }
+}
+
+/// The path of these names; nothing without any, and where another one than the last is a pattern.
+fn as_path(mut names: Vec<Names>) -> Option<NamesPath> {
+    let last = names.pop()?;
+    let directories = names.iter().map(|name| Some(name.single()?.to_owned()));
+    Some(NamesPath {
+        directories: directories.collect::<Option<_>>()?,
+        names: last,
+    })
+}
+
+impl Word for KeptTemplate {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if text.starts_with("{home}") {
+            return PathTemplate::parse(text).map(Self::Home);
+        }
+        if text.starts_with('/') {
+            let fault = Fault::new("what is kept is a path below the hidden one, or `{home}`");
+            return Err(fault.help("leave out the hidden path, and the slash behind it"));
+        }
+        let mut names = Vec::new();
+        let mut start = 0_usize;
+        for name in text.split('/') {
+            let end = start.saturating_add(name.len());
+            let template = parse_name(name, end < text.len());
+            names.push(template.map_err(|fault| match name == text {
+                true => fault,
+                false => shifted(fault, start, name),
+            })?);
+            start = end.saturating_add(1);
+        }
+        Ok(Self::Below(names))
+    }
+}
+
+/// Parses a name of a path, which is no pattern where it is one `on_the_way`.
+fn parse_name(name: &str, on_the_way: bool) -> Result<NamesTemplate, Fault> {
+    let template = NamesTemplate::parse(name)?;
+    match on_the_way && name.contains(['*', '?']) {
+        true => Err(Fault::new("a pattern can only be the last name of a path")),
+        false => Ok(template),
+    }
+}
+
+/// The fault of `name`, which begins at `start` of a longer text.
+fn shifted(fault: Fault, start: usize, name: &str) -> Fault {
+    let within = fault.within.clone().unwrap_or(0..name.len());
+    let shift = |offset: usize| offset.saturating_add(start);
+    fault.within(shift(within.start)..shift(within.end))
+}
+
+impl fmt::Display for KeptTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Below(names) => {
+                let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+                f.write_str(&names.join("/"))
+            }
+            Self::Home(path) => path.fmt(f),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::path::AbsPath;
 use std::fmt;
 use std::time::Duration;
 
-pub use crate::kernel::fs::entries::Names;
+pub use crate::kernel::fs::entries::{Names, NamesPath};
 pub use crate::kernel::mount::attribute;
 
 /// The name of a variable of the environment: letters, digits and `_`, no digit first.

@@ -34,6 +34,7 @@ mod imports;
 mod isolation;
 mod isolation_attacks;
 mod jobs;
+mod kept_paths;
 mod linger;
 mod mounting;
 mod nested;

@@ -13,7 +13,7 @@ use pam_jns::path::AbsPath;
 use pam_jns::plan::{
     Instance, Isolation, Labelling, Lifetime, Parent, Plan, Shape, Sharing, Step, View, Wanted,
 };
-use pam_jns::policy::value::{Attributes, Names, Propagation, Size};
+use pam_jns::policy::value::{Attributes, Names, NamesPath, Propagation, Size};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -317,9 +317,19 @@ pub fn hidden(covered: &str, keep: &[&str]) -> Step {
     step(
         covered,
         View::Nothing {
-            keep: names_of(keep),
+            keep: keep.iter().map(|path| path_of(path)).collect(),
         },
     )
+}
+
+/// What stays visible of a hidden directory, whose last name may be a pattern.
+fn path_of(path: &str) -> NamesPath {
+    let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let directories = directories.split('/').filter(|name| !name.is_empty());
+    NamesPath {
+        directories: directories.map(str::to_owned).collect(),
+        names: Names::new(Names::pieces(name)),
+    }
 }
 
 /// What a rule wants.

@@ -39,16 +39,12 @@ pub(super) fn build<'p>(
     };
     let directory = Rc::new(instances.open_instance(&request, view)?);
     let mount = mount::clone_tree(&directory, Extent::Mount, path)?;
-    let from = KeptFrom {
-        covered,
-        keep,
-        root: Root {
-            directory: &directory,
-            mount: &mount,
-        },
-        view,
+    let root = Root {
+        directory: &directory,
+        mount: &mount,
     };
-    let visible = keep_entries(&from, instances, findings)?;
+    let from = KeptFrom::covered(covered, root, view);
+    let visible = keep_entries(&from, keep, instances, findings)?;
     prepare(&mount, covered)?;
     Ok(ViewMount {
         mount: Rc::new(mount),

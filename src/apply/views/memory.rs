@@ -1,6 +1,6 @@
 //! A file system in memory: an empty one for the user, or one that shows nothing.
 
-use super::keep::{KeptFrom, Root, keep_entries};
+use super::keep::{KeptFrom, Root, keep_entries, keep_paths};
 use super::view_mount::ViewMount;
 use crate::apply::attributes::like_covered;
 use crate::apply::context::Context;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Form, open_directory};
 use crate::kernel::mount::{self, AttributeChange, Memory, Preparation, attribute};
 use crate::plan::View;
-use crate::policy::value::{Names, Size};
+use crate::policy::value::{Names, NamesPath, Size};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::rc::Rc;
@@ -21,11 +21,17 @@ use std::rc::Rc;
 /// The description of a file system in memory.
 struct Recipe<'v> {
     memory: Memory,
-    /// Entries of the covered directory that stay visible in it.
-    keep: &'v [Names],
+    keep: Keep<'v>,
     /// The attributes `MOUNT_ATTR_*` of its mount.
     attributes: u64,
     label: RootLabel,
+}
+
+/// What stays visible in it of the covered directory.
+#[derive(Clone, Copy)]
+enum Keep<'v> {
+    Entries(&'v [Names]),
+    Paths(&'v [NamesPath]),
 }
 
 /// The SELinux label of the root of a file system in memory.
@@ -49,16 +55,15 @@ pub(super) fn build<'p>(
     if recipe.label == RootLabel::OfCovered {
         label_root(&mount, covered, view.context)?;
     }
-    let from = KeptFrom {
-        covered,
-        keep: recipe.keep,
-        root: Root {
-            directory: &mount,
-            mount: &mount,
-        },
-        view,
+    let root = Root {
+        directory: &mount,
+        mount: &mount,
     };
-    let visible = keep_entries(&from, instances, findings)?;
+    let from = KeptFrom::covered(covered, root, view);
+    let visible = match recipe.keep {
+        Keep::Entries(names) => keep_entries(&from, names, instances, findings),
+        Keep::Paths(paths) => keep_paths(&from, paths, instances, findings),
+    }?;
     if recipe.attributes & attribute::READ_ONLY != 0 {
         let change = AttributeChange::default().set(attribute::READ_ONLY);
         mount::prepare(&mount, Preparation::of_private_mount(change), path)?;
@@ -72,7 +77,7 @@ fn recipe_of<'p>(covered: &Covered<'_, 'p>, context: &Context<'_>) -> Result<Rec
     match &step.view {
         View::Nothing { keep } => Ok(Recipe {
             memory: memory_of_nothing(keep),
-            keep,
+            keep: Keep::Paths(keep),
             attributes: attributes | attribute::READ_ONLY,
             label: RootLabel::OfFileSystem,
         }),
@@ -85,7 +90,7 @@ fn recipe_of<'p>(covered: &Covered<'_, 'p>, context: &Context<'_>) -> Result<Rec
             let form = context.permitted_form(form_of(shape, &covered.place.status));
             Ok(Recipe {
                 memory: memory_of(*size, *inodes, form),
-                keep,
+                keep: Keep::Entries(keep),
                 attributes,
                 label: RootLabel::OfCovered,
             })
@@ -112,9 +117,10 @@ fn memory_of(size: Size, inodes: Option<u64>, form: Form) -> Memory {
     }
 }
 
-/// An empty directory for everybody to see into; the entries that stay visible are mount points in it.
-fn memory_of_nothing(keep: &[Names]) -> Memory {
-    let entries = keep.iter().map(Names::most).fold(2, usize::saturating_add);
+/// An empty directory for everybody to see into; what stays visible are mount points in it, with directories on the way.
+fn memory_of_nothing(keep: &[NamesPath]) -> Memory {
+    let inodes = |path: &NamesPath| path.names.most().saturating_add(path.directories.len());
+    let entries = keep.iter().map(inodes).fold(2, usize::saturating_add);
     Memory {
         bytes: 4096,
         inodes: u64::try_from(entries).unwrap_or(u64::MAX),

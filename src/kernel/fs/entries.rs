@@ -28,6 +28,15 @@ const MOST_NAMES: usize = 16_384;
 #[serde(transparent)]
 pub struct Names(Vec<Piece>);
 
+/// The entries that are meant by a path below a directory: names that lead to a directory, and those of its entries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamesPath {
+    /// The directories on the way.
+    pub directories: Vec<String>,
+    /// The entries of the last one.
+    pub names: Names,
+}
+
 /// A part of a name, or of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -329,6 +338,14 @@ impl fmt::Display for Names {
             Piece::One => f.write_str("?"),
             Piece::Many => f.write_str("*"),
         })
+    }
+}
+
+impl fmt::Display for NamesPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut directories = self.directories.iter();
+        directories.try_for_each(|name| write!(f, "{}/", Names::plain(name)))?;
+        self.names.fmt(f)
     }
 }
 
