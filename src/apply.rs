@@ -19,6 +19,7 @@ mod fstab;
 mod hooks;
 mod instances;
 mod isolation;
+mod left;
 mod located;
 mod places;
 mod prepared;
@@ -31,6 +32,7 @@ mod store;
 mod store_entry;
 mod subject;
 mod travel;
+mod trial;
 mod undo;
 mod views;
 mod volumes;
@@ -38,16 +40,11 @@ mod volumes;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::fs::working_directory::WorkingDirectory;
-use crate::kernel::namespace::guard::{
-    NamespaceGuard, leave_for_empty, leave_for_new, share_mounts,
-};
-use crate::kernel::namespace::kind::{Kind, Namespaces};
-use crate::kernel::namespace::{self, Namespace, Root};
-use crate::plan::{Plan, Sharing};
-use crate::policy::value::Propagation;
-use isolation::OtherNamespaces;
-use prepared::{Made, Prepared};
-use travel::travel;
+use crate::kernel::namespace::{self, Namespace};
+use crate::plan::Plan;
+use hooks::Execution;
+use left::{Left, attach, leave};
+use prepared::{ATTEMPTS, Prepared};
 use volumes::{Inside, open_volumes};
 
 pub use applied::{Applied, OwnRuntimeDirectory, ShownPath};
@@ -57,15 +54,11 @@ pub use fstab::read_fstab;
 pub use runtime_directory::may_hide_runtime_directories;
 pub use session_directory::{SessionDirectory, remove_session_directory};
 pub use subject::Subject;
+pub use trial::{StepResult, Trial, TriedStep, try_plan};
 
 pub(crate) use account::note_change;
 pub(crate) use fstab::LIMIT as FSTAB_LIMIT;
 pub(crate) use subject::InitTarget;
-
-/// The number of times that a login starts again because another one made the same instance at the same moment, or
-/// failed and took back a directory of the store that both had begun to use, or because the host mounted or unmounted
-/// something on one of its paths while it was prepared.
-const ATTEMPTS: usize = 32;
 
 /// Brings the calling thread into a new namespace with the view that `plan` describes for `subject`. For one with
 /// [`crate::kernel::fs::walk::Trust::Caller`], all that is made is the caller's own.
@@ -112,8 +105,7 @@ fn attempt(
     let Some(mut prepared) = prepare(plan, subject)? else {
         return Ok(None);
     };
-    let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
-    if prepared.is_empty() && !has_more && plan.sharing != Sharing::Command {
+    if !prepared.has_to_leave() {
         return stay(prepared, directory);
     }
     prepared.prepare_runtime_directory();
@@ -156,79 +148,6 @@ fn stay(mut prepared: Prepared<'_>, directory: &WorkingDirectory) -> Result<Opti
     })
 }
 
-/// The new namespaces that the thread has left for, which end before it returns.
-struct Left<'p> {
-    namespaces: Namespaces,
-    guard: NamespaceGuard,
-    others: OtherNamespaces<'p>,
-    made: Made,
-    /// The root directory that it had.
-    root: Root,
-}
-
-/// Second phase: leaves for a new namespace. Isolation is made ready before: a network namespace by its name, say, is
-/// one of the host's.
-fn leave<'p>(plan: &'p Plan, prepared: &Prepared<'_>, own: Option<&Namespace>) -> Result<Left<'p>> {
-    let root = Root::own()?;
-    let others = OtherNamespaces::prepare(plan)?;
-    let (mut guard, made) = leave_for_view(plan, prepared, own, &others.new_kinds())?;
-    others.enter(&mut guard)?;
-    Ok(Left {
-        namespaces: guard.present()?,
-        guard,
-        others,
-        made,
-        root,
-    })
-}
-
-/// Leaves for an empty namespace where what is built can stand alone, and attaches that before: a kernel that makes empty
-/// namespaces attaches to detached trees, too (Linux 6.15). Otherwise it leaves for a copy of the caller's.
-fn leave_for_view(
-    plan: &Plan,
-    prepared: &Prepared<'_>,
-    own: Option<&Namespace>,
-    with: &[Kind],
-) -> Result<(NamespaceGuard, Made)> {
-    let copy = || leave_for_new(own, travel(plan.propagation), with);
-    if !prepared.can_stand_alone() {
-        return Ok((copy()?, Made::Copy));
-    }
-    prepared.attach_covers()?;
-    match leave_for_empty(own, with)? {
-        Some(guard) => {
-            log::debug!("the namespace of the root directory begins empty");
-            Ok((guard, Made::Empty))
-        }
-        None => {
-            log::debug!(
-                "the kernel makes no empty namespace: that of the root directory begins as a copy"
-            );
-            Ok((copy()?, Made::CopyForTree))
-        }
-    }
-}
-
-/// Third phase: attaches the mounts, parents first. Their targets are opened again, and are the same as before: a
-/// directory that was opened in the old namespace is refused in the new one (EINVAL).
-fn attach(plan: &Plan, prepared: &mut Prepared<'_>, left: &Left<'_>) -> Result<()> {
-    prepared.attach(left.made)?;
-    left.others.attach()?;
-    if let Some(proc) = left.others.proc() {
-        prepared.attach_in(proc)?;
-    }
-    // Not before: pivot_root(2) refuses a new root whose parent is shared (EINVAL).
-    if plan.propagation == Propagation::Slave {
-        share_mounts()?;
-        prepared.unshare_private()?;
-    }
-    // From here on children are born inside: the programs of the next phase, and the user's.
-    left.others.enter_processes()?;
-    #[cfg(feature = "forced-panic")]
-    forced_panic();
-    Ok(())
-}
-
 /// Fourth and fifth phase: opens volumes and runs the programs of new instances, in the view and before anybody else can
 /// find them; then gives the instances their names, from where on other logins use them. What prepares at every login
 /// comes last, since it is given the names.
@@ -244,11 +163,15 @@ fn complete(
         root: left.root,
     };
     let opening = open_volumes(plan, subject, &mut prepared, &inside)?;
-    prepared.run_hooks(subject)?;
+    let execution = Execution {
+        run: &|helper| helper.within(&subject.deadline).run(b""),
+        warn: &|error| log::warn!("{error}"),
+    };
+    prepared.run_hooks(subject, execution)?;
     if prepared.publish()? == Publication::Preceded {
         return Ok(None);
     }
-    prepared.run_inits(subject)?;
+    prepared.run_inits(subject, execution)?;
     let Left {
         namespaces,
         guard,
@@ -271,11 +194,4 @@ fn complete(
         applied: applied.with_volumes(plan, session_guard.opening.volumes()),
         session_guard: Some(session_guard),
     }))
-}
-
-/// A bug in the middle of a login, in the module that the tests build for it.
-#[cfg(feature = "forced-panic")]
-#[allow(clippy::panic, reason = "this is what the feature is for")]
-fn forced_panic() {
-    panic!("a panic was asked for");
 }

@@ -11,6 +11,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::fmt;
+use std::time::Duration;
 
 /// One login: who, through which service, from where. Gathered once; everything after it is a pure
 /// function of this and the policy.
@@ -230,7 +231,20 @@ impl Accounts for Nss {
     }
 }
 
+/// The time in which a session of root's is open, with the host's view if need be.
+pub(crate) const OF_ROOT: Duration = Duration::from_secs(1);
+
 impl Login {
+    /// Returns the deadline of its session, which has begun with `begun`, under settings that say `set`. Root's ends what is
+    /// waited for alone: who is refused no session loses the view by a hang, and not by a machine that is busy.
+    #[must_use]
+    pub(crate) fn deadline(&self, set: Duration, begun: &Deadline) -> Deadline {
+        match self.uid {
+            0 => begun.of_total(OF_ROOT).of_waits(),
+            _ => begun.of_total(set),
+        }
+    }
+
     /// Gathers the facts about `request` from the account database.
     ///
     /// # Errors

@@ -110,6 +110,7 @@ fn wrong_usage_is_status_2_and_said_on_standard_error() {
         &["check", "a", "--config", "b"],
         &["explain"],
         &["explain", "root", "bin"],
+        &["explain", "root", "--all"],
         &["explain", "root", "--service"],
         &["completions", "tcsh"],
         &["man"],
@@ -611,7 +612,12 @@ fn explain(policy: &str, arguments: &[&str]) -> Option<Output> {
     let file = directory.path().join("jns.toml");
     fs::write(&file, policy).unwrap();
     let config = file.to_str().unwrap();
-    Some(jns(&[&["explain", "--config", config], arguments].concat()))
+    let words = [&["explain", "--config", config], arguments].concat();
+    // Root's store is tried, and this machine's is not the test's.
+    let script = "mount -t tmpfs none /var/lib && mount -t tmpfs -o mode=755 none /srv && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_jns")]);
+    Some(command.args(words).stdin(Stdio::null()).output().unwrap())
 }
 
 #[test]
@@ -679,11 +685,13 @@ fn explains_json_has_its_keys() {
             "exempt",
             "login",
             "module",
+            "not_tried",
             "plan",
             "policy",
             "refused",
             "rules",
-            "runtime_directory"
+            "runtime_directory",
+            "tried"
         ]
     );
     assert_eq!(
@@ -760,6 +768,79 @@ fn a_login_that_would_be_refused_is_said_to_be() {
     );
 }
 
+/// What root is told of this machine beside the plan.
+#[test]
+fn root_is_told_what_this_machine_would_do() {
+    let policy = "[[private]]\npath = \"/tmp\"\n[[bind]]\npath = \"/mnt\"\nsource = \"/missing\"\noptional = true\n\
+                  [[tmpfs]]\npath = \"/srv/new\"\ncreate = true\n[[tmpfs]]\npath = \"/srv/new/er\"\n";
+    let Some(output) = explain(policy, &["nobody"]) else {
+        return;
+    };
+    let text = out(&output);
+    let machine = text.split("this machine\n").nth(1).unwrap();
+    let words: Vec<&str> = machine.lines().map(|line| line[2..16].trim()).collect();
+    let expected = [
+        "left out",
+        "",
+        "as it would be",
+        "made at login",
+        "not seen yet",
+    ];
+    assert_eq!(words, expected, "{text}");
+    assert!(machine.contains("/mnt left out: cannot open /missing: No such file"));
+    let value = json(&explain(policy, &["nobody", "--json"]).unwrap());
+    let results: Vec<&str> = value["tried"]["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["result"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["left-out", "ready", "made", "unseen"]);
+    assert_eq!(output.status.code(), Some(0));
+
+    let missing = policy.replace("optional = true\n", "");
+    let output = explain(&missing, &["nobody"]).unwrap();
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let end = "  refused: cannot open /missing: No such file or directory";
+    assert!(text.lines().last().unwrap().starts_with(end), "{text}");
+    assert!(text.contains("  as it would be  /tmp"), "{text}");
+    let root = format!("[settings]\nexempt = []\n{missing}");
+    let output = explain(&root, &["root"]).unwrap();
+    let text = out(&output);
+    let end = "  root has the host's view, since the plan fails: ";
+    assert!(text.lines().last().unwrap().starts_with(end), "{text}");
+}
+
+/// A line for every account that has a shell.
+#[test]
+fn all_logins_are_explained_at_once() {
+    let Some(output) = explain(EXPLAINED, &["--all"]) else {
+        return;
+    };
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", err(&output));
+    let root = text.lines().find(|line| line.starts_with("root ")).unwrap();
+    assert!(
+        root.contains("the host's own view: exempt as root ("),
+        "{text}"
+    );
+    assert!(!text.contains("\nnobody "), "{text}");
+    assert!(text.ends_with(", 0 refused\n"), "{text}");
+    let value = json(&explain(EXPLAINED, &["--all", "--json"]).unwrap());
+    let first = &value["logins"][0];
+    assert_eq!(keys(first), ["paths", "reason", "result", "uid", "user"]);
+    assert_eq!(
+        (&first["user"], &first["result"]),
+        (&"root".into(), &"host".into())
+    );
+    let refused = "[settings]\nexempt = []\n[[private]]\npath = \"/missing\"\n";
+    let output = explain(refused, &["--all"]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = "the host's own view, since the plan fails: cannot open /missing";
+    assert!(out(&output).contains(said), "{}", out(&output));
+}
+
 #[test]
 fn a_broken_policy_refuses_everybody() {
     let Some(output) = explain("nonsense", &["root"]) else {
@@ -805,6 +886,8 @@ fn anyone_who_can_read_the_policy_may_ask() {
     let output = ask();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains("[[tmpfs]] /tmp"), "{}", out(&output));
+    let unseen = "not looked at: only root can see whether this machine has what it needs";
+    assert!(out(&output).contains(unseen), "{}", out(&output));
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o600)).unwrap();
     let output = ask();
     assert_eq!(output.status.code(), Some(1));

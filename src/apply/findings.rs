@@ -75,6 +75,11 @@ impl Findings {
         }
     }
 
+    /// Takes the lines that were noted so far.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
     /// Notes that a step is not taken, and why.
     pub(super) fn leave_out(&mut self, step: &Step, reason: &Error, view: SessionView<'_, '_>) {
         if !view.context.is_of_every_root(step) {

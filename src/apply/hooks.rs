@@ -6,15 +6,26 @@ use super::context::Context;
 use super::covers::Covers;
 use super::instances::Instances;
 use super::subject::{InitTarget, Subject};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::kernel::process::helper::Helper;
 use crate::path::AbsPath;
 use crate::plan::{Hook, Instance, Plan, Step, View, When};
+
+/// How programs are dealt with.
+#[derive(Clone, Copy)]
+pub(super) struct Execution<'e> {
+    /// Runs one to its end.
+    pub(super) run: &'e dyn Fn(Helper) -> Result<()>,
+    /// Tells of the failure of one whose failure denies no session.
+    pub(super) warn: &'e dyn Fn(&Error),
+}
 
 /// Runs the programs of new instances in the new namespace, where these are at their paths.
 pub(super) fn run_hooks(
     plan: &Plan,
     instances: &mut Instances<'_>,
     subject: &Subject<'_>,
+    execution: Execution<'_>,
 ) -> Result<()> {
     for (draft, instance) in instances.unnamed() {
         let Some(step) = step_of(plan, instance) else {
@@ -29,13 +40,12 @@ pub(super) fn run_hooks(
         ];
         if let Some(hook) = &instance.hook {
             draft.expect_content();
-            let helper = subject.helper(hook, &facts).within(&subject.deadline);
-            let ran = helper.run(b"");
+            let ran = (execution.run)(subject.helper(hook, &facts));
             ran.map_err(|error| error.at(&step.location))?;
         }
         for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
             draft.expect_content();
-            run(hook, subject, &facts)?;
+            run_hook(hook, subject, &facts, execution)?;
         }
     }
     Ok(())
@@ -47,6 +57,7 @@ pub(super) fn run_inits(
     instances: &Instances<'_>,
     context: &Context<'_>,
     subject: &Subject<'_>,
+    execution: Execution<'_>,
 ) -> Result<()> {
     let steps = covers.views().iter().map(|built| built.step);
     for step in steps.filter(|step| !context.is_of_root(step)) {
@@ -61,21 +72,25 @@ pub(super) fn run_inits(
                 instance: init.instance.as_ref().map(AbsPath::as_str),
                 is_new,
             };
-            let ran = subject.prepare(&init.helper, target);
+            let helper = subject.init_helper(&init.helper, target);
+            let ran = helper.and_then(execution.run);
             let located = ran.map_err(|error| error.at(&init.location));
-            init.on_failure
-                .deny_or_warn(located, |error| log::warn!("{error}"))?;
+            init.on_failure.deny_or_warn(located, execution.warn)?;
         }
     }
     Ok(())
 }
 
-fn run(hook: &Hook, subject: &Subject<'_>, facts: &[(&str, &str)]) -> Result<()> {
-    let helper = subject.helper(&hook.helper, facts);
-    let ran = helper.within(&subject.deadline).run(b"");
+/// Runs the program of a hook, which is given `facts`.
+pub(super) fn run_hook(
+    hook: &Hook,
+    subject: &Subject<'_>,
+    facts: &[(&str, &str)],
+    execution: Execution<'_>,
+) -> Result<()> {
+    let ran = (execution.run)(subject.helper(&hook.helper, facts));
     let located = ran.map_err(|error| error.at(&hook.location));
-    hook.on_failure
-        .deny_or_warn(located, |error| log::warn!("{error}"))
+    hook.on_failure.deny_or_warn(located, execution.warn)
 }
 
 fn step_of<'p>(plan: &'p Plan, instance: &Instance) -> Option<&'p Step> {

@@ -26,18 +26,10 @@ pub(super) fn locate<'p>(
     instances: &mut Instances<'p>,
     findings: &mut Findings,
 ) -> Result<Option<Located<'p>>> {
-    let source = match &step.view {
-        View::NameServers => return name_servers::locate(step, view, instances, findings),
-        View::Bind { source, .. } => Some(view.context.walker.open(source.as_str(), &[])?),
-        // A device is opened by the file system that is on it.
-        View::FileSystem(_)
-        | View::Instance { .. }
-        | View::Memory { .. }
-        | View::Overlay { .. }
-        | View::Devices
-        | View::Terminals
-        | View::Nothing { .. } => None,
-    };
+    if let View::NameServers = step.view {
+        return name_servers::locate(step, view, instances, findings);
+    }
+    let source = open_source(step, view)?;
     let place = match view.open(step.path.as_str()) {
         Err(missing) if step.create && missing.is_missing() => {
             make(step, node_for(source.as_ref()), view, instances)?
@@ -51,11 +43,52 @@ pub(super) fn locate<'p>(
     }))
 }
 
+/// Opens what is bound. A device is opened by the file system that is on it.
+fn open_source(step: &Step, view: SessionView<'_, '_>) -> Result<Option<Place>> {
+    match &step.view {
+        View::Bind { source, .. } => view.context.walker.open(source.as_str(), &[]).map(Some),
+        View::FileSystem(_)
+        | View::Instance { .. }
+        | View::Memory { .. }
+        | View::Overlay { .. }
+        | View::Devices
+        | View::Terminals
+        | View::NameServers
+        | View::Nothing { .. } => Ok(None),
+    }
+}
+
 /// A mount point is of the type of what is bound to it.
 fn node_for(source: Option<&Place>) -> Node {
     match source {
         Some(source) if !source.is_directory() => Node::File,
         Some(_) | None => Node::Directory,
+    }
+}
+
+/// What is made for the missing path of a step, without its name.
+struct New<'s> {
+    draft: Draft,
+    /// The directory that it is in.
+    parent: Place,
+    name: &'s str,
+}
+
+impl<'s> New<'s> {
+    fn make(step: &'s Step, node: Node, view: SessionView<'_, '_>) -> Result<Self> {
+        let (path, context) = (step.path.as_str(), view.context);
+        let (parent, name) = view.open_parent(path)?;
+        let form = context.permitted_form(created_form(step, &parent, node, context.uid()));
+        believed::check_new_path(step, &parent, form, context)?;
+        let draft = match node {
+            Node::File => Draft::file(&parent.descriptor, form, path)?,
+            Node::Directory => Draft::directory(&parent.descriptor, form, path)?.0,
+        };
+        Ok(Self {
+            draft,
+            parent,
+            name,
+        })
     }
 }
 
@@ -66,16 +99,36 @@ fn make<'p>(
     view: SessionView<'_, 'p>,
     instances: &mut Instances<'p>,
 ) -> Result<Place> {
-    let (path, context) = (step.path.as_str(), view.context);
-    let (parent, name) = view.open_parent(path)?;
-    let form = context.permitted_form(created_form(step, &parent, node, context.uid()));
-    believed::check_new_path(step, &parent, form, context)?;
-    let mut draft = match node {
-        Node::File => Draft::file(&parent.descriptor, form, path)?,
-        Node::Directory => Draft::directory(&parent.descriptor, form, path)?.0,
-    };
+    let path = step.path.as_str();
+    let New {
+        mut draft,
+        parent,
+        name,
+    } = New::make(step, node, view)?;
     if draft.publish(name, path)? == Publication::Done {
         settle(draft, &parent, view, instances);
     }
     view.open(path)
+}
+
+/// Locates a step whose path is missing at what would be made there, which never gets its name: it goes with the draft.
+pub(super) fn locate_unnamed<'p>(
+    step: &'p Step,
+    view: SessionView<'_, 'p>,
+) -> Result<(Draft, Located<'p>)> {
+    let source = open_source(step, view)?;
+    let New {
+        draft,
+        parent,
+        name,
+    } = New::make(step, node_for(source.as_ref()), view)?;
+    let below = parent.path.trim_end_matches('/');
+    let mut place = view.open(&format!("{below}/{}", draft.name()))?;
+    place.path = format!("{below}/{name}");
+    let located = Located {
+        step,
+        place,
+        source,
+    };
+    Ok((draft, located))
 }

@@ -4,9 +4,11 @@
 use super::account::Owner;
 use super::applied::Applied;
 use super::context::Context;
-use super::covers::Covers;
+use super::covers::{BuiltView, Covers};
 use super::findings::Findings;
+use super::hooks::Execution;
 use super::instances::Instances;
+use super::located::Located;
 use super::root::NewRoot;
 use super::runtime_directory::RuntimeDirectory;
 use super::session_view::SessionView;
@@ -18,8 +20,13 @@ use crate::kernel::mount::runtime_directory::PARENT as RUNTIME_DIRECTORIES;
 use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::knows_empty;
 use crate::path::ViewPath;
-use crate::plan::{Plan, Step, View};
+use crate::plan::{Plan, Sharing, Step, View};
 use rustix::fd::OwnedFd;
+
+/// The number of times that a login starts again because another one made the same instance at the same moment, or
+/// failed and took back a directory of the store that both had begun to use, or because the host mounted or unmounted
+/// something on one of its paths while it was prepared.
+pub(super) const ATTEMPTS: usize = 32;
 
 /// The advice that keeps a login from being refused because root may not look for the path or the source of its rule.
 const UNSEEN: &str = "`optional = true` leaves the rule out";
@@ -81,16 +88,26 @@ impl<'p> Prepared<'p> {
     /// host sees them at once, and other logins use them at once, so they are not made for a login that fails
     /// anyway.
     pub(super) fn build(&mut self) -> Result<()> {
+        let later = self.build_found(Self::add)?;
+        later.into_iter().try_for_each(|step| self.add(step))
+    }
+
+    /// Builds the root directory, and adds every step whose path is there by `add`. Returns those whose path is missing and
+    /// has to be made, with what lies below them.
+    pub(super) fn build_found(
+        &mut self,
+        mut add: impl FnMut(&mut Self, &'p Step) -> Result<()>,
+    ) -> Result<Vec<&'p Step>> {
         let mut later: Vec<&'p Step> = Vec::new();
         for step in self.begin()? {
             let below = |missing: &&Step| step.path.is_within(&missing.path);
             if later.iter().any(below) || places::has_to_be_made(step, self.view()) {
                 later.push(step);
             } else {
-                self.add(step)?;
+                add(self, step)?;
             }
         }
-        later.into_iter().try_for_each(|step| self.add(step))
+        Ok(later)
     }
 
     /// Prepares the plan's root directory, if it has one, and gives the steps that are to be taken.
@@ -114,7 +131,7 @@ impl<'p> Prepared<'p> {
         }
     }
 
-    fn add(&mut self, step: &'p Step) -> Result<()> {
+    pub(super) fn add(&mut self, step: &'p Step) -> Result<()> {
         self.try_add(step).map_err(|error| error.at(&step.location))
     }
 
@@ -129,25 +146,62 @@ impl<'p> Prepared<'p> {
             Ok(None) => return Ok(()),
             Ok(Some(located)) => located,
         };
-        conflicts::check_target(step, &located.place, view)?;
-        if let Some(source) = &located.source {
-            believed::check_source(step, &located.place, source, view.context)?;
+        if let Some(built) = self.build_view(&located)? {
+            self.covers.add(built);
         }
-        let built = match views::build(&located, view, instances, findings) {
-            Err(absent) if is_absent_part(step, &absent) => {
-                findings.leave_out(step, &absent, view);
-                return Ok(());
-            }
-            built => built?,
-        };
-        believed::check_view(&located.place, &built, view.context)?;
-        self.covers.add(built);
         Ok(())
     }
 
-    /// Whether nothing is to be attached: no step is left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.covers.views().is_empty() && self.root.is_none()
+    /// Builds what a step shows at its place; nothing where the step is left out.
+    fn build_view(&mut self, located: &Located<'p>) -> Result<Option<BuiltView<'p>>> {
+        let (step, place) = (located.step, &located.place);
+        let (view, instances, findings) = self.parts();
+        conflicts::check_target(step, place, view)?;
+        if let Some(source) = &located.source {
+            believed::check_source(step, place, source, view.context)?;
+        }
+        let built = match views::build(located, view, instances, findings) {
+            Err(absent) if is_absent_part(step, &absent) => {
+                findings.leave_out(step, &absent, view);
+                return Ok(None);
+            }
+            built => built?,
+        };
+        believed::check_view(place, &built, view.context)?;
+        Ok(Some(built))
+    }
+
+    /// Whether the step is built, and not left out.
+    pub(super) fn has(&self, step: &Step) -> bool {
+        let mut built = self.covers.views().iter();
+        built.any(|built| std::ptr::eq(built.step, step))
+    }
+
+    /// Takes a step whose path is missing, on what would be made there, and takes it back. Returns whether it is not left
+    /// out.
+    pub(super) fn try_missing(&mut self, step: &'p Step) -> Result<bool> {
+        self.try_unnamed(step)
+            .map_err(|error| error.at(&step.location))
+    }
+
+    fn try_unnamed(&mut self, step: &'p Step) -> Result<bool> {
+        let (view, _, findings) = self.parts();
+        let (_draft, located) = match places::locate_unnamed(step, view) {
+            Err(absent) if step.optional && absent.is_absent() => {
+                findings.leave_out(step, &absent, view);
+                return Ok(false);
+            }
+            located => located.map_err(|error| error.advise_where_unseen(UNSEEN))?,
+        };
+        Ok(self.build_view(&located)?.is_some())
+    }
+
+    /// Whether the session needs a namespace of its own: not where everything was left out.
+    pub(super) fn has_to_leave(&self) -> bool {
+        let plan = self.context.plan;
+        let has_more = !plan.isolation.is_empty() || !plan.volumes.is_empty();
+        let is_empty = self.covers.views().is_empty() && self.root.is_none();
+        !is_empty || has_more || plan.sharing == Sharing::Command
     }
 
     /// Whether the session lives in another root directory.
@@ -205,8 +259,12 @@ impl<'p> Prepared<'p> {
     }
 
     /// Runs the programs of new instances, in the new namespace.
-    pub(super) fn run_hooks(&mut self, subject: &Subject<'_>) -> Result<()> {
-        hooks::run_hooks(self.context.plan, &mut self.instances, subject)
+    pub(super) fn run_hooks(
+        &mut self,
+        subject: &Subject<'_>,
+        execution: Execution<'_>,
+    ) -> Result<()> {
+        hooks::run_hooks(self.context.plan, &mut self.instances, subject, execution)
     }
 
     /// Gives the new instances their names ([`Instances::publish`]).
@@ -215,8 +273,18 @@ impl<'p> Prepared<'p> {
     }
 
     /// Runs the programs that prepare what is shown. An instance for which one of them has failed loses its name again.
-    pub(super) fn run_inits(&mut self, subject: &Subject<'_>) -> Result<()> {
-        let ran = hooks::run_inits(&self.covers, &self.instances, &self.context, subject);
+    pub(super) fn run_inits(
+        &mut self,
+        subject: &Subject<'_>,
+        execution: Execution<'_>,
+    ) -> Result<()> {
+        let ran = hooks::run_inits(
+            &self.covers,
+            &self.instances,
+            &self.context,
+            subject,
+            execution,
+        );
         if ran.is_err() {
             self.instances.withdraw();
         }

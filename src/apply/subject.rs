@@ -89,6 +89,16 @@ impl Subject<'_> {
     ///
     /// The user could let the path lead elsewhere, or it failed ([`Helper::run`]).
     pub(crate) fn prepare(&self, program: &plan::Helper, target: InitTarget<'_>) -> Result<()> {
+        let helper = self.init_helper(program, target)?;
+        helper.within(&self.deadline).run(b"")
+    }
+
+    /// The program of an `init` with its arguments, as [`Subject::prepare`] runs it.
+    pub(super) fn init_helper(
+        &self,
+        program: &plan::Helper,
+        target: InitTarget<'_>,
+    ) -> Result<Helper> {
         let path = target.path;
         let walker = Walker::new(self.trust.of_root())?.until(&self.deadline);
         let (shown, is_safe) = walker.open_and_judge(path, &[])?;
@@ -102,13 +112,12 @@ impl Subject<'_> {
         let [new, safe, instance_safe] =
             [target.is_new, is_safe, is_instance_safe].map(|is_so| if is_so { "1" } else { "0" });
         let arguments = [path, instance, new, self.user, safe, instance_safe].map(str::to_owned);
-        let helper = Helper {
+        Ok(Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
             environment: None,
             credentials: self.credentials(program.run_as),
             timeout: program.timeout,
-        };
-        helper.within(&self.deadline).run(b"")
+        })
     }
 
     /// The account whose the instances are that are named by the user's id; nothing where it is not known, or where

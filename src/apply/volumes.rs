@@ -62,7 +62,9 @@ pub(super) fn open_volumes(
     Ok(opening)
 }
 
-fn open_volume(
+/// Finds the mount point of a volume, and opens it there by `open`, which is given the path without links and what the
+/// program reads.
+pub(super) fn open_volume(
     volume: &Volume,
     subject: &Subject<'_>,
     prepared: &mut Prepared<'_>,

@@ -42,6 +42,11 @@ pub enum Verb {
     /// that the user runs as somebody else, by sudo for example. The policy is
     /// the one that the service's pam_jns line names with config=PATH, else the system's. Nothing is applied.
     /// Any user who can read the policy may ask.
+    ///
+    /// As root it also tries the plan on this machine, as a login would: paths, sources, stores, the kernel, whether
+    /// programs could be run. For each step it says whether it is as it would be, or why the login would be refused. No
+    /// program is run, and whatever is made for it is taken back: directories under temporary names, a namespace.
+    /// Whether the user has typed a password that a volume needs, and what programs do, it cannot know.
     Explain(Explain),
     /// Look for what would keep logins from getting their namespaces
     ///
@@ -137,8 +142,13 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The account
-    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username)]
-    pub user: String,
+    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username, required_unless_present = "all")]
+    pub user: Option<String>,
+    /// Say of every account that can log in what it would get, a line each
+    ///
+    /// Accounts are those that getent(1) lists and that have a shell. Only root can ask for it.
+    #[arg(long, conflicts_with = "user")]
+    pub all: bool,
     /// The PAM service the user would log in through
     #[arg(long, value_name = "NAME", default_value = "sshd")]
     pub service: String,

@@ -119,6 +119,14 @@ const GUIDES: &[Guide] = &[
                 "jns explain alice --rhost 192.0.2.7 --json",
                 "from an address, for a program",
             ),
+            (
+                "sudo jns explain alice",
+                "and would this machine carry it out? Nothing is run, and nothing stays",
+            ),
+            (
+                "sudo jns explain --all",
+                "which accounts would get what, and who would be refused?",
+            ),
         ],
         keys: &[
             (
@@ -153,7 +161,17 @@ const GUIDES: &[Guide] = &[
                 "runtime_directory",
                 "the user's, where the session shows no other user's (jns-run-user.service)",
             ),
+            (
+                "tried",
+                "as root, what a login would meet: steps[] (path, result: ready, made, unseen, left-out or fails; \
+                 error, notes, file, line), notes",
+            ),
+            ("not_tried", "why tried is null"),
             ("refused", "why the login would be refused"),
+            (
+                "logins[]",
+                "with --all, alone: user, uid, result (view, host or refused), paths, reason",
+            ),
             (
                 "error",
                 "alone: why nothing can be explained; with diagnostics[] for a broken policy",
@@ -162,11 +180,12 @@ const GUIDES: &[Guide] = &[
         statuses: &[
             (
                 0,
-                "the login would get the plan that is shown, or the host's own view",
+                "the login would get the plan that is shown, or the host's own view; as far as that can be seen, \
+                 without root",
             ),
             (
                 1,
-                "the login would be refused, or the user or the policy is not known",
+                "the login would be refused (with --all: one of them), or the user or the policy is not known",
             ),
             USAGE,
         ],

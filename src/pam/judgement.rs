@@ -7,7 +7,7 @@ use crate::apply;
 use crate::error::Result;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
-use crate::login::{Login, NssUntil};
+use crate::login::{Login, NssUntil, OF_ROOT};
 use crate::plan::{Labelling, Plan, Step};
 use crate::policy::settings::DEADLINE;
 use crate::policy::source::{self, Watched};
@@ -51,18 +51,6 @@ pub(super) enum Judgement {
     Observe(Box<Result<Plan>>, Login),
 }
 
-/// The time in which a session of root's is open, with the host's view if need be.
-pub(super) const OF_ROOT: Duration = Duration::from_secs(1);
-
-/// The deadline of a session whose settings say `set`, which has begun with `deadline`. Root's ends what is waited for
-/// alone: who is refused no session loses the view by a hang, and not by a machine that is busy.
-pub(super) fn deadline_of(login: &Login, set: Duration, deadline: &Deadline) -> Deadline {
-    match login.uid {
-        0 => deadline.of_total(OF_ROOT).of_waits(),
-        _ => deadline.of_total(set),
-    }
-}
-
 /// The time that a session of this name's may take until the account and the policy are known.
 pub(super) fn first_time(user: &str) -> Duration {
     match user {
@@ -80,7 +68,7 @@ pub(super) fn judge(
 ) -> Result<Judgement, Refusal> {
     let (loaded, mut watched) = load(deadline, &arguments.source)?;
     let policy = &loaded.policy;
-    let deadline = &deadline_of(&login, policy.settings.deadline, deadline);
+    let deadline = &login.deadline(policy.settings.deadline, deadline);
     is_command.set(Some(policy.settings.inherits(&login.service)));
     let login = login.with_until(deadline, policy.needs())?;
     let selection = select(policy, &login);

@@ -3,9 +3,7 @@
 use super::arguments::Arguments;
 use super::cached_plan::{self, PlanSummary};
 use super::items::{item, request};
-use super::judgement::{
-    Judgement, OF_ROOT, PlannedLogin, deadline_of, first_time, judge, log_observed, log_plan,
-};
+use super::judgement::{Judgement, PlannedLogin, first_time, judge, log_observed, log_plan};
 use super::kept::Sessions;
 use super::opened::Opened;
 use super::refusal::{Refusal, log_failure};
@@ -19,7 +17,7 @@ use crate::kernel::init::confinement;
 use crate::kernel::namespace::Root;
 use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
-use crate::login::{Login, Request, Unknown, is_effective_root};
+use crate::login::{Login, OF_ROOT, Request, Unknown, is_effective_root};
 use crate::path::ViewPath;
 use crate::policy::Settings;
 use crate::policy::settings::DEADLINE;
@@ -235,7 +233,7 @@ impl<'o> Opening<'o> {
         // Whatever comes of it, the handle has it no more.
         let password = password::take(handle, &request.user);
         let login = account(request, self.deadline)?;
-        let deadline = &deadline_of(&login, DEADLINE, self.deadline);
+        let deadline = &login.deadline(DEADLINE, self.deadline);
         if !self.arguments.observe && self.join(handle, &login, deadline)? {
             return Ok(Stay::Here);
         }
@@ -332,7 +330,7 @@ impl<'o> Opening<'o> {
         if summary.leaves_elsewhere && !matches!(elsewhere::find(), Ok(None)) {
             return Ok(false);
         }
-        let deadline = &deadline_of(login, summary.deadline, deadline);
+        let deadline = &login.deadline(summary.deadline, deadline);
         self.is_command.set(Some(summary.inherits));
         self.thread.permit()?;
         self.directory.wait_until(deadline);
@@ -385,7 +383,7 @@ impl<'o> Opening<'o> {
     ) -> Result<(), Refusal> {
         let PlannedLogin { login, plan, .. } = planned;
         let summary = PlanSummary::of(planned);
-        let deadline = &deadline_of(login, summary.deadline, self.deadline);
+        let deadline = &login.deadline(summary.deadline, self.deadline);
         self.directory.wait_until(deadline);
         if !plan.is_empty() {
             self.directory.check_answers()?;

@@ -24,6 +24,7 @@ mod crowds;
 mod elsewhere;
 mod enter;
 mod examples;
+mod explained;
 mod ftp;
 mod fuse;
 mod gc;

@@ -1,33 +1,14 @@
 //! The explanation of a login.
 
-use crate::apply::may_hide_runtime_directories;
-use crate::cli::host::Entry;
-use crate::error::Result;
+use super::inputs::Inputs;
+use super::trial::{Tried, deadline_of};
+use crate::apply::{check_beliefs, may_hide_runtime_directories, read_fstab};
+use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::mount::runtime_directory;
-use crate::login::Login;
+use crate::login::{Login, NssUntil};
 use crate::plan::Plan;
-use crate::policy::{Loaded, Selection};
-
-/// A login and the policy that it meets.
-#[derive(Debug)]
-pub struct Inputs {
-    /// The line that calls the module, if one does.
-    pub line: Option<Entry>,
-    /// The files of the policy.
-    pub files: Vec<String>,
-    /// The policy.
-    pub loaded: Loaded,
-    /// The facts of the login.
-    pub login: Login,
-}
-
-impl Inputs {
-    /// Whether the session is a command in somebody's session, which finds the directories of whoever calls it.
-    pub fn is_command(&self) -> bool {
-        self.loaded.policy.settings.inherits(&self.login.service)
-    }
-}
+use crate::policy::{Policy, Selection, select};
 
 /// A login, explained.
 #[derive(Debug)]
@@ -38,9 +19,44 @@ pub struct Explanation<'c> {
     pub selection: Selection<'c>,
     /// The plan that the login gets, or the reason why it is refused.
     pub plan: Result<Plan>,
+    /// The plan as this machine would carry it out.
+    pub tried: Tried,
+}
+
+impl<'c> Explanation<'c> {
+    /// Explains a login through the calls that a login makes.
+    pub fn of(inputs: &'c Inputs) -> Self {
+        let policy = &inputs.loaded.policy;
+        let plan = planned(policy, &inputs.login);
+        Self {
+            inputs,
+            selection: select(policy, &inputs.login),
+            tried: Tried::of(&plan, &inputs.login, policy),
+            plan,
+        }
+    }
+}
+
+fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
+    let deadline = deadline_of(login, policy);
+    let mut plan = Plan::new(policy, login, &NssUntil(&deadline))?;
+    read_fstab(&mut plan, Trust::Root, &deadline)?;
+    if plan.root.is_none() {
+        check_beliefs(&plan, login.uid)?;
+    }
+    Ok(plan)
 }
 
 impl Explanation<'_> {
+    /// The reason why the login would be refused.
+    pub fn refusal(&self) -> Option<&Error> {
+        match (&self.plan, &self.tried) {
+            (Err(error), _) => Some(error),
+            (Ok(_), Tried::Done(trial)) => trial.refusal.as_ref(),
+            (Ok(_), Tried::NotPossible(_)) => None,
+        }
+    }
+
     /// The user's runtime directory, where the session shows no other user's; nothing where it shows what the host does.
     pub fn only_runtime_directory(&self) -> Option<String> {
         let uid = self.inputs.login.uid;

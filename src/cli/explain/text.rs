@@ -1,9 +1,11 @@
 //! The explanation as an administrator reads it.
 
 use super::explanation::Explanation;
+use super::trial::Tried;
+use crate::apply::{StepResult, TriedStep};
 use crate::cli::plan::steps;
 use crate::cli::terminal::{Screen, Tone};
-use crate::error::harmless;
+use crate::error::{Error, harmless};
 use crate::login::{Login, SessionId};
 use crate::plan::{Plan, Sharing};
 use crate::policy::{Decision, Elsewhere, Enforcement, Ruling};
@@ -20,8 +22,73 @@ pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
         rules(&explanation.selection.rulings, screen),
         heading("plan"),
         plan(explanation, screen),
+        machine(explanation, screen),
     ]
     .concat()
+}
+
+/// The plan as this machine would carry it out, where there is something to be carried out.
+fn machine(explanation: &Explanation<'_>, screen: Screen) -> String {
+    let is_nothing = match &explanation.plan {
+        Ok(plan) => plan.is_empty(),
+        Err(_) => true,
+    };
+    if is_nothing {
+        return String::new();
+    }
+    let heading = screen.paint(Tone::Strong, "this machine") + "\n";
+    let trial = match &explanation.tried {
+        Tried::NotPossible(reason) => return format!("{heading}  not looked at: {reason}\n"),
+        Tried::Done(trial) => trial,
+    };
+    let paths = trial
+        .steps
+        .iter()
+        .map(|step| harmless(step.path.as_str()).chars().count());
+    let width = paths.max().unwrap_or(0);
+    let steps = trial
+        .steps
+        .iter()
+        .map(|step| tried_step(step, width, screen));
+    let notes = trial
+        .notes
+        .iter()
+        .map(|note| format!("  {}\n", harmless(note)));
+    let end = match &trial.refusal {
+        None if trial.steps.is_empty() => "  all is as it would be\n".to_owned(),
+        None => String::new(),
+        Some(error) => refused(error, &explanation.inputs.login, screen),
+    };
+    heading + &steps.chain(notes).collect::<String>() + &end
+}
+
+/// A step, and below it what a login would log of it.
+fn tried_step(step: &TriedStep, width: usize, screen: Screen) -> String {
+    let (tone, word) = match &step.result {
+        StepResult::Ready => (Tone::Good, "as it would be"),
+        StepResult::Made => (Tone::Good, "made at login"),
+        StepResult::Unseen => (Tone::Faint, "not seen yet"),
+        StepResult::LeftOut => (Tone::Warning, "left out"),
+        StepResult::Failed(_) => (Tone::Bad, "fails"),
+    };
+    let word = screen.paint(tone, &format!("{word:<14}"));
+    let path = harmless(step.path.as_str());
+    let location = harmless(&step.location.to_string());
+    let notes = step
+        .notes
+        .iter()
+        .map(|note| format!("                  {}\n", harmless(note)));
+    format!("  {word}  {path:<width$}  {location}\n") + &notes.collect::<String>()
+}
+
+/// The reason why the login gets nothing of it.
+fn refused(error: &Error, login: &Login, screen: Screen) -> String {
+    let result = match login.uid {
+        0 => "root has the host's view, since the plan fails",
+        _ => "refused",
+    };
+    let result = screen.paint(Tone::Bad, result);
+    format!("  {result}: {}\n", harmless(&error.to_string()))
 }
 
 fn line(key: &str, value: &str) -> String {
@@ -174,14 +241,7 @@ fn tone(decision: &Decision) -> Tone {
 
 fn plan(explanation: &Explanation<'_>, screen: Screen) -> String {
     let plan = match &explanation.plan {
-        Err(error) => {
-            let result = match explanation.inputs.login.uid {
-                0 => "root has the host's view, since the plan fails",
-                _ => "refused",
-            };
-            let refused = screen.paint(Tone::Bad, result);
-            return format!("  {refused}: {}\n", harmless(&error.to_string()));
-        }
+        Err(error) => return refused(error, &explanation.inputs.login, screen),
         Ok(plan) if plan.is_empty() => return String::from("  the host's own view\n"),
         Ok(plan) => plan,
     };

@@ -1,6 +1,8 @@
 //! The explanation as a program reads it.
 
 use super::explanation::Explanation;
+use super::trial::Tried;
+use crate::apply::{StepResult, Trial, TriedStep};
 use crate::cli::host::Entry;
 use crate::cli::plan;
 use crate::error::Location;
@@ -19,7 +21,26 @@ pub struct Document<'e> {
     rules: Vec<RulingDocument<'e>>,
     plan: Option<plan::Document<'e>>,
     runtime_directory: Option<String>,
+    tried: Option<TrialDocument<'e>>,
+    not_tried: Option<&'static str>,
     refused: Option<String>,
+}
+
+/// The plan as this machine would carry it out.
+#[derive(Serialize)]
+struct TrialDocument<'e> {
+    steps: Vec<StepDocument<'e>>,
+    notes: &'e [String],
+}
+
+#[derive(Serialize)]
+struct StepDocument<'e> {
+    path: &'e str,
+    result: &'static str,
+    error: Option<&'e str>,
+    notes: &'e [String],
+    #[serde(flatten)]
+    location: &'e Location,
 }
 
 #[derive(Serialize)]
@@ -82,7 +103,12 @@ impl<'e> From<&'e Explanation<'e>> for Document<'e> {
             inputs,
             selection,
             plan,
+            tried,
         } = explanation;
+        let (tried, not_tried) = match tried {
+            Tried::Done(trial) => (Some(TrialDocument::from(trial)), None),
+            Tried::NotPossible(reason) => (None, Some(*reason)),
+        };
         let settings = &inputs.loaded.policy.settings;
         Self {
             login: LoginDocument::from(&inputs.login),
@@ -101,7 +127,42 @@ impl<'e> From<&'e Explanation<'e>> for Document<'e> {
             rules: selection.rulings.iter().map(RulingDocument::from).collect(),
             plan: plan.as_ref().ok().map(plan::Document::of),
             runtime_directory: explanation.only_runtime_directory(),
-            refused: plan.as_ref().err().map(ToString::to_string),
+            tried,
+            not_tried,
+            refused: explanation.refusal().map(ToString::to_string),
+        }
+    }
+}
+
+impl<'e> From<&'e Trial> for TrialDocument<'e> {
+    fn from(trial: &'e Trial) -> Self {
+        let Trial {
+            steps,
+            notes,
+            refusal: _,
+        } = trial;
+        Self {
+            steps: steps.iter().map(StepDocument::from).collect(),
+            notes,
+        }
+    }
+}
+
+impl<'e> From<&'e TriedStep> for StepDocument<'e> {
+    fn from(step: &'e TriedStep) -> Self {
+        let (result, error) = match &step.result {
+            StepResult::Ready => ("ready", None),
+            StepResult::Made => ("made", None),
+            StepResult::Unseen => ("unseen", None),
+            StepResult::LeftOut => ("left-out", None),
+            StepResult::Failed(error) => ("fails", Some(error.as_str())),
+        };
+        Self {
+            path: step.path.as_str(),
+            result,
+            error,
+            notes: &step.notes,
+            location: &step.location,
         }
     }
 }

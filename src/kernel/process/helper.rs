@@ -8,8 +8,10 @@
 
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
+use crate::kernel::fs::asker::Asker;
 use crate::kernel::fs::file;
 use crate::kernel::fs::label;
+use crate::kernel::fs::reach;
 use crate::kernel::fs::walk::{Trust, Walker};
 use crate::kernel::process::credentials::Credentials;
 use crate::kernel::process::limits;
@@ -18,7 +20,7 @@ use crate::kernel::process::rights;
 use crate::kernel::sys::{self, BlockedSignals, Child, Difference, Words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitOptions, WaitStatus};
@@ -142,6 +144,38 @@ impl Helper {
         // After the last signal: from here on the number of its process group may be another one's.
         watch.child.reap();
         result
+    }
+
+    /// Looks whether it could be started, and starts nothing. Of the way to a program that is run as a user only its end
+    /// is judged by that user's rights.
+    ///
+    /// # Errors
+    ///
+    /// As [`Helper::run`] for a program that cannot be started.
+    pub(crate) fn check(&self, deadline: &Deadline) -> Result<()> {
+        let failed = |errno| Error::from_errno("run", self.program(), errno);
+        let path = self.vetted_path(deadline)?;
+        let status = reach::status(&Asker::until(deadline), &path).map_err(failed)?;
+        match FileType::from_raw_mode(status.st_mode) == FileType::RegularFile
+            && self.may_execute(&status)
+        {
+            true => Ok(()),
+            false => Err(failed(Errno::ACCESS)),
+        }
+    }
+
+    /// Whether the permission bits let it be executed (path_resolution(7)): root needs one of the three.
+    fn may_execute(&self, status: &Stat) -> bool {
+        let Some(Credentials { uid, gid, groups }) = &self.credentials else {
+            return status.st_mode & 0o111 != 0;
+        };
+        let bit = match () {
+            () if *uid == 0 => 0o111,
+            () if status.st_uid == *uid => 0o100,
+            () if status.st_gid == *gid || groups.contains(&status.st_gid) => 0o010,
+            () => 0o001,
+        };
+        status.st_mode & bit != 0
     }
 
     /// The path of the program without links. Whoever could replace what has that name when it is run as root
