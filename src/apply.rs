@@ -53,7 +53,7 @@ pub use entered::{Entered, SessionGuard};
 pub use fstab::read_fstab;
 pub use runtime_directory::may_hide_runtime_directories;
 pub use session_directory::{SessionDirectory, remove_session_directory};
-pub use subject::Subject;
+pub use subject::{Subject, USER_MANAGER};
 pub use trial::{StepResult, Trial, TriedStep, try_plan};
 
 pub(crate) use account::note_change;

@@ -10,6 +10,10 @@ use crate::kernel::process::helper::Helper;
 use crate::kernel::process::secret::Secret;
 use crate::plan::{self, Password, RunAs};
 
+/// The PAM service of a user's service manager, user@.service (systemd.special(7)). It is started in the middle of the
+/// user's first login or before any, and never has a password.
+pub const USER_MANAGER: &str = "systemd-user";
+
 /// The user that a plan is applied for.
 #[derive(Debug, Clone)]
 pub struct Subject<'s> {
@@ -140,6 +144,12 @@ impl Subject<'_> {
                 groups: vec![0],
             }),
         }
+    }
+
+    /// Whether a volume is left out for want of the login password, whatever its rule says: the services of a user whose
+    /// manager fails do not run at all.
+    pub(super) fn may_lack_password(&self) -> bool {
+        self.service == USER_MANAGER
     }
 
     /// The bytes that a program that opens a volume reads on standard input.

@@ -88,7 +88,7 @@ pub(super) fn open_volume(
         &prepared.instances,
     )?;
     match subject.input(volume.password) {
-        Err(unknown) if volume.optional => {
+        Err(unknown) if volume.optional || subject.may_lack_password() => {
             prepared.findings.leave_out_volume(&volume.path, &unknown);
             Ok(())
         }

@@ -186,6 +186,30 @@ fn an_optional_volume_is_left_out_without_the_password() {
     sandbox.assert_closed();
 }
 
+/// It starts before there is a password, and everything that the user runs as a service depends on it.
+#[test]
+fn a_user_manager_lives_without_the_volume() {
+    ours_only!("volumes");
+    let sandbox = sandbox!();
+    needs!(sandbox, "gocryptfs", "pamtester");
+    drop(sandbox);
+    let sandbox = with_ssh(&GOCRYPTFS);
+    sandbox.protect("systemd-user");
+    let words = ["pamtester", "systemd-user", "alice", "open_session"];
+    let manager = sandbox.exec(&[&words[..], &["close_session"]].concat());
+    assert!(manager.succeeded(), "{manager:#?} {:#?}", sandbox.log());
+    let left_out = "private left out: cannot find the login password";
+    assert!(sandbox.log().iter().any(|line| line.contains(left_out)));
+    let explain = ["jns", "explain", "alice", "--service", "systemd-user"];
+    assert!(sandbox.exec(&explain).text().contains(left_out));
+    // While it lives, the session that has the password gets a namespace with it, which later ones join.
+    sandbox.sh("{ pamtester systemd-user alice open_session; sleep 1000; } >/dev/null 2>&1 & echo $! >/run/manager");
+    let write = "echo words >private/file; ls private";
+    assert_eq!(sandbox.ssh_typing("secret", "alice", write).text(), "file");
+    sandbox.sh("kill $(cat /run/manager)");
+    sandbox.assert_closed();
+}
+
 #[test]
 fn another_password_than_that_of_the_volume_undoes_the_login() {
     ours_only!("volumes");

@@ -2,6 +2,7 @@
 
 use super::finding::{Area, Finding};
 use super::jumps;
+use crate::apply::USER_MANAGER;
 use crate::cli::host::Tree;
 use crate::cli::host::module_line::{
     MODULE, has_line, is_for_root, is_for_root_alone, is_ours, position_of_ours,
@@ -11,7 +12,7 @@ use crate::cli::host::units::is_systemd_running;
 use rustix::fs::Stat;
 
 /// The service of user managers, whose sessions are those of all that they start.
-pub const MANAGER: &str = "systemd-user";
+pub const MANAGER: &str = USER_MANAGER;
 
 /// Services that users log in through, or run commands by as somebody else.
 const LOGINS: [&str; 26] = [

@@ -1,6 +1,6 @@
 //! The trial of a plan: whether this machine would carry it out for a login.
 
-use crate::apply::{Trial, try_plan};
+use crate::apply::{Trial, USER_MANAGER, try_plan};
 use crate::error::Result;
 use crate::kernel::deadline::Deadline;
 use crate::kernel::process::secret::Secret;
@@ -35,10 +35,11 @@ impl Tried {
 }
 
 fn tried(plan: &Plan, login: &Login, policy: &Policy) -> Result<Trial> {
-    // Whether a login has the password depends on how the user proves who they are.
+    // Whether a login has the password depends on how the user proves who they are; a manager has none.
     let password = Secret::new(b"")?;
+    let known = Some(&password).filter(|_| login.service != USER_MANAGER);
     let deadline = deadline_of(login, policy);
-    let subject = subject_of(login, plan.helpers(), Some(&password), &deadline)?;
+    let subject = subject_of(login, plan.helpers(), known, &deadline)?;
     Ok(try_plan(plan, &subject))
 }
 
