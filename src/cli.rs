@@ -5,6 +5,7 @@
 
 mod account;
 mod arguments;
+mod asked;
 mod check;
 mod command;
 mod command_log;
@@ -21,6 +22,7 @@ mod outcome;
 mod plan;
 mod ps;
 mod run;
+mod selftest;
 mod source;
 mod supervision;
 mod terminal;
@@ -48,6 +50,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Ps(arguments) => ps::run(&arguments, screen),
         Verb::Enter(arguments) => enter::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Selftest(arguments) => selftest::run(&arguments, screen),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => manual::run(&arguments),

@@ -28,7 +28,7 @@ use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
-pub use ffi::Module;
+pub use ffi::{Item, Module, Transaction};
 
 #[cfg(panic = "abort")]
 compile_error!("a panic must not end the host process: build with panic = \"unwind\"");

@@ -115,12 +115,14 @@ const ROOMS: &[Room] = &[
             "journal",
             "kernel",
             "login",
+            "pam::Item",
+            "pam::Transaction",
             "plan",
             "policy",
             "session",
             "store::layout",
         ],
-        "the command calls what the login calls, without PAM",
+        "the command calls what the login calls, and PAM as sshd does",
     ),
     room(
         "pam",
@@ -153,6 +155,7 @@ const VERBS: &[&str] = &[
     "cli::manual",
     "cli::ps",
     "cli::run",
+    "cli::selftest",
 ];
 
 #[test]

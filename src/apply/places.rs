@@ -7,10 +7,11 @@ use super::instances::Instances;
 use super::located::{Located, settle};
 use super::session_view::SessionView;
 use super::views::name_servers;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::fs::directory::{Draft, Publication};
 use crate::kernel::fs::walk::Place;
 use crate::plan::{Step, View};
+use rustix::fs::AtFlags;
 
 /// Whether the path of a step is missing, and the rule says that it is made.
 pub(super) fn has_to_be_made(step: &Step, view: SessionView<'_, '_>) -> bool {
@@ -122,6 +123,13 @@ pub(super) fn locate_unnamed<'p>(
         parent,
         name,
     } = New::make(step, node_for(source.as_ref()), view)?;
+    // A link that leads nowhere has the name: nothing is made there, and the path is missing still.
+    if rustix::fs::statat(&parent.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        return Err(view.open(step.path.as_str()).map_or_else(
+            |missing| missing,
+            |_| Error::new("make", &step.path, "somebody has made it meanwhile"),
+        ));
+    }
     let below = parent.path.trim_end_matches('/');
     let mut place = view.open(&format!("{below}/{}", draft.name()))?;
     place.path = format!("{below}/{name}");

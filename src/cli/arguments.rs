@@ -48,6 +48,15 @@ pub enum Verb {
     /// program is run, and whatever is made for it is taken back: directories under temporary names, a namespace.
     /// Whether the user has typed a password that a volume needs, and what programs do, it cannot know.
     Explain(Explain),
+    /// Open a session as a login would, and look whether it shows what the policy promises
+    ///
+    /// Opens a session of USER's with the PAM stack of the service, in a process of its own: every module of the stack
+    /// does what it does at a login, and hooks are run. Then it looks, as root and with the rights of the user: is each
+    /// path what its rule says, with its options; can the user write there; are other users' files, the store and the
+    /// ledger out of reach; do mounts stay where they should; is what should be isolated apart; what do su and sudo find,
+    /// where root is exempt. It closes the session, and looks whether the host is as it was. Nobody is authenticated, so
+    /// there is no password for a volume that needs one. Only root can do it.
+    Selftest(Selftest),
     /// Look for what would keep logins from getting their namespaces
     ///
     /// Looks at the kernel, the capabilities of this process, the store, the policy, the PAM stacks, and the
@@ -138,17 +147,9 @@ pub struct Check {
     pub json: bool,
 }
 
-/// The arguments of `jns explain`.
+/// A login that is asked about, and the policy that it meets.
 #[derive(Debug, Args)]
-pub struct Explain {
-    /// The account
-    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username, required_unless_present = "all")]
-    pub user: Option<String>,
-    /// Say of every account that can log in what it would get, a line each
-    ///
-    /// Accounts are those that getent(1) lists and that have a shell. Only root can ask for it.
-    #[arg(long, conflicts_with = "user")]
-    pub all: bool,
+pub struct Asked {
     /// The PAM service the user would log in through
     #[arg(long, value_name = "NAME", default_value = "sshd")]
     pub service: String,
@@ -160,6 +161,34 @@ pub struct Explain {
     pub rhost: Option<String>,
     #[command(flatten)]
     pub policy: Config,
+}
+
+/// The arguments of `jns explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The account
+    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username, required_unless_present = "all")]
+    pub user: Option<String>,
+    /// Say of every account that can log in what it would get, a line each
+    ///
+    /// Accounts are those that getent(1) lists and that have a shell. Only root can ask for it.
+    #[arg(long, conflicts_with = "user")]
+    pub all: bool,
+    #[command(flatten)]
+    pub login: Asked,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `jns selftest`.
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// The account
+    #[arg(value_name = "USER", value_hint = clap::ValueHint::Username)]
+    pub user: String,
+    #[command(flatten)]
+    pub login: Asked,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -3,21 +3,18 @@
 mod accounts;
 mod every;
 mod explanation;
-mod inputs;
-mod refusal;
 mod text;
-mod trial;
 mod value;
 
 use crate::cli::arguments::Explain;
+use crate::cli::asked::refusal::Refusal;
+use crate::cli::asked::{Inputs, gather, policy_of};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::Screen;
 use crate::error::Result;
 use crate::login::is_effective_root;
 use crate::session::origin::return_to_origin;
 use explanation::Explanation;
-use inputs::{Inputs, gather, policy_of};
-use refusal::Refusal;
 
 /// Explains the login that the arguments describe, or those of every account.
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
@@ -40,8 +37,8 @@ pub fn run(arguments: Explain, screen: Screen) -> Outcome {
 }
 
 fn meet(arguments: Explain, user: String) -> Result<Inputs, Refusal> {
-    let met = policy_of(&arguments)?;
-    let login = gather(&arguments, user)?;
+    let met = policy_of(&arguments.login)?;
+    let login = gather(&arguments.login, user)?;
     Ok(met.with(login))
 }
 
@@ -52,7 +49,7 @@ fn as_json(met: Result<Inputs, Refusal>) -> Outcome {
             let is_refused = explanation.refusal().is_some();
             Outcome::json(&value::Document::from(&explanation)).failing_if(is_refused)
         }
-        Err(refusal) => refusal.as_json(),
+        Err(refusal) => refusal.into_json(),
     }
 }
 
@@ -63,6 +60,6 @@ fn as_text(met: Result<Inputs, Refusal>, screen: Screen) -> Outcome {
             let is_refused = explanation.refusal().is_some();
             Outcome::report(text::of(&explanation, screen)).failing_if(is_refused)
         }
-        Err(refusal) => refusal.as_text(),
+        Err(refusal) => refusal.into_text(),
     }
 }

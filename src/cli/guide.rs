@@ -191,6 +191,35 @@ const GUIDES: &[Guide] = &[
         ],
     },
     Guide {
+        verb: "selftest",
+        examples: &[
+            (
+                "sudo jns selftest alice",
+                "is a login of alice's what the policy promises?",
+            ),
+            (
+                "sudo jns selftest alice --service cron --json",
+                "by cron, for a program",
+            ),
+        ],
+        keys: &[
+            ("ok", "whether every promise holds"),
+            (
+                "checks[]",
+                "promise (what should be so), failure (what is so instead; null where it holds)",
+            ),
+            (
+                "error",
+                "alone: why nothing was tried; with diagnostics[] for a broken policy",
+            ),
+        ],
+        statuses: &[
+            (0, "every promise holds"),
+            (1, "one does not, or nothing could be tried"),
+            USAGE,
+        ],
+    },
+    Guide {
         verb: "doctor",
         examples: &[
             ("sudo jns doctor", "look at this machine"),

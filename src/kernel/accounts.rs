@@ -3,6 +3,7 @@
 //! The C library asks within the process, and nothing ends that from outside. Where /etc/nsswitch.conf (nsswitch.conf(5))
 //! names services of this machine alone for accounts and groups, it answers. Where it names others, a child asks.
 
+use crate::error::Error;
 use crate::kernel::deadline::{Deadline, Silent};
 use crate::kernel::process::question;
 use crate::kernel::sys;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::process::{Command, Stdio};
 
 /// The services that answer out of this machine's files, or by its first process.
 const LOCAL: &[&str] = &["altfiles", "compat", "db", "extrausers", "files", "systemd"];
@@ -115,6 +117,29 @@ fn names_local_alone(text: &str) -> bool {
         named
     });
     services.all(|service| LOCAL.contains(&service.as_str()))
+}
+
+/// Lists the accounts of every database that nsswitch.conf(5) names, as passwd(5) has them, by getent(1). The C library's
+/// own list is one for the whole process, and begins anew with every look-up in between.
+///
+/// # Errors
+///
+/// getent(1) is missing or fails.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the room that starts processes"
+)]
+pub fn list() -> Result<String, Error> {
+    let failed = |reason: String| Error::new("list", "the accounts", format!("getent: {reason}"));
+    let mut command = Command::new("getent");
+    command.arg("passwd").stdin(Stdio::null());
+    let listed = command
+        .output()
+        .map_err(|error| failed(error.kind().to_string()))?;
+    match listed.status.success() {
+        true => Ok(String::from_utf8_lossy(&listed.stdout).into_owned()),
+        false => Err(failed(listed.status.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod run;
 mod runtime_attacks;
 mod runtime_directories;
 mod sandbox;
+mod selftest;
 mod shared;
 mod shown;
 mod silent;

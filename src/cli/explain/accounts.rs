@@ -1,12 +1,7 @@
 //! The accounts that can log in.
 
-use crate::cli::outcome::reason;
-use crate::error::{Error, Result};
-use std::process::{Command, Stdio};
-
-/// The program that lists the accounts of every database that nsswitch.conf(5) names (getent(1)). The C library's own list
-/// is one for the whole process, and what a database says meanwhile changes it.
-const GETENT: &str = "getent";
+use crate::error::Result;
+use crate::kernel::accounts::list;
 
 /// The names of shells with which nobody logs in.
 const NO_SHELLS: [&str; 3] = ["nologin", "false", "sync"];
@@ -17,17 +12,7 @@ const NO_SHELLS: [&str; 3] = ["nologin", "false", "sync"];
 ///
 /// The databases cannot be listed.
 pub fn names() -> Result<Vec<String>> {
-    let failed = |reason: String| Error::new("list", "the accounts", reason);
-    let listed = Command::new(GETENT)
-        .arg("passwd")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output();
-    let listed = listed.map_err(|error| failed(format!("{GETENT}: {}", reason(&error))))?;
-    if !listed.status.success() {
-        return Err(failed(format!("{GETENT}: {}", listed.status)));
-    }
-    Ok(of_list(&String::from_utf8_lossy(&listed.stdout)))
+    list().map(|list| of_list(&list))
 }
 
 /// The names in a list as passwd(5) has it, each once.

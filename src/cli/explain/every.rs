@@ -2,9 +2,9 @@
 
 use super::accounts;
 use super::explanation::Explanation;
-use super::inputs::{gather, policy_of};
-use super::refusal::Refusal;
 use crate::cli::arguments::Explain;
+use crate::cli::asked::refusal::Refusal;
+use crate::cli::asked::{gather, policy_of};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::{Progress, Screen, Tone, count};
 use crate::error::{Error, Result, harmless};
@@ -44,8 +44,8 @@ struct Document {
 /// Explains the logins of all accounts through a service.
 pub fn run(arguments: Explain, screen: Screen) -> Outcome {
     match (answers(&arguments), arguments.json) {
-        (Err(refusal), true) => refusal.as_json(),
-        (Err(refusal), false) => refusal.as_text(),
+        (Err(refusal), true) => refusal.into_json(),
+        (Err(refusal), false) => refusal.into_text(),
         (Ok(logins), is_json) => {
             let is_refused = logins.iter().any(|login| login.result == Word::Refused);
             let report = match is_json {
@@ -62,13 +62,13 @@ fn answers(arguments: &Explain) -> Result<Vec<Answer>, Refusal> {
         let reason = "only root can see whether this machine has what they need";
         return Err(Error::new("try", "the logins of all accounts", reason).into());
     }
-    let mut met = policy_of(arguments)?;
+    let mut met = policy_of(&arguments.login)?;
     let names = accounts::names()?;
     let progress = Progress::new("trying");
     let mut answers = Vec::with_capacity(names.len());
     for name in names {
         progress.show(&name);
-        let answer = match gather(arguments, name.clone()) {
+        let answer = match gather(&arguments.login, name.clone()) {
             Err(error) => Answer {
                 user: name,
                 uid: None,

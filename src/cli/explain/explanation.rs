@@ -1,14 +1,13 @@
 //! The explanation of a login.
 
-use super::inputs::Inputs;
-use super::trial::{Tried, deadline_of};
-use crate::apply::{check_beliefs, may_hide_runtime_directories, read_fstab};
+use crate::apply::may_hide_runtime_directories;
+use crate::cli::asked::trial::Tried;
+use crate::cli::asked::{Inputs, planned};
 use crate::error::{Error, Result};
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::mount::runtime_directory;
-use crate::login::{Login, NssUntil};
 use crate::plan::Plan;
-use crate::policy::{Policy, Selection, select};
+use crate::policy::{Selection, select};
 
 /// A login, explained.
 #[derive(Debug)]
@@ -35,16 +34,6 @@ impl<'c> Explanation<'c> {
             plan,
         }
     }
-}
-
-fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
-    let deadline = deadline_of(login, policy);
-    let mut plan = Plan::new(policy, login, &NssUntil(&deadline))?;
-    read_fstab(&mut plan, Trust::Root, &deadline)?;
-    if plan.root.is_none() {
-        check_beliefs(&plan, login.uid)?;
-    }
-    Ok(plan)
 }
 
 impl Explanation<'_> {

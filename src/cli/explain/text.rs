@@ -1,8 +1,8 @@
 //! The explanation as an administrator reads it.
 
 use super::explanation::Explanation;
-use super::trial::Tried;
 use crate::apply::{StepResult, TriedStep};
+use crate::cli::asked::trial::Tried;
 use crate::cli::plan::steps;
 use crate::cli::terminal::{Screen, Tone};
 use crate::error::{Error, harmless};

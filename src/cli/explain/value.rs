@@ -1,8 +1,8 @@
 //! The explanation as a program reads it.
 
 use super::explanation::Explanation;
-use super::trial::Tried;
 use crate::apply::{StepResult, Trial, TriedStep};
+use crate::cli::asked::trial::Tried;
 use crate::cli::host::Entry;
 use crate::cli::plan;
 use crate::error::Location;

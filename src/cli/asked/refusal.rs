@@ -27,7 +27,7 @@ const REFUSED: &str = "the policy has errors, and every login but root's is refu
 
 impl Refusal {
     /// Reports it as one JSON document.
-    pub fn as_json(self) -> Outcome {
+    pub fn into_json(self) -> Outcome {
         match self {
             Self::Policy(diagnostics) => {
                 let list: Vec<Value> = diagnostics.list.iter().map(diagnostic_as_json).collect();
@@ -38,7 +38,7 @@ impl Refusal {
     }
 
     /// Reports it on standard error.
-    pub fn as_text(self) -> Outcome {
+    pub fn into_text(self) -> Outcome {
         match self {
             Self::Policy(diagnostics) => {
                 let shown = render(&diagnostics, Screen::for_errors());

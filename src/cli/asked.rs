@@ -1,13 +1,20 @@
-//! A login, and the policy that it meets.
+//! The login that a verb is asked about, the policy that it meets, and the plan that it gets.
 
-use super::refusal::Refusal;
-use crate::cli::arguments::Explain;
+pub mod refusal;
+pub mod trial;
+
+use crate::apply::{check_beliefs, read_fstab};
+use crate::cli::arguments::Asked;
 use crate::cli::host::module_line::{line_of, source_of};
 use crate::cli::host::{Entry, Tree};
 use crate::cli::source::{files, unreadable};
 use crate::error::{Error, Result};
-use crate::login::{Login, Needs, Request, SessionId, Unknown};
+use crate::kernel::fs::walk::Trust;
+use crate::login::{Login, Needs, NssUntil, Request, SessionId, Unknown};
+use crate::plan::Plan;
 use crate::policy::{Loaded, Policy};
+use refusal::Refusal;
+use trial::deadline_of;
 
 /// A login and the policy that it meets.
 #[derive(Debug)]
@@ -79,7 +86,7 @@ impl Inputs {
 /// # Errors
 ///
 /// It has errors, or this user may not read it.
-pub fn policy_of(arguments: &Explain) -> Result<MetPolicy, Refusal> {
+pub fn policy_of(arguments: &Asked) -> Result<MetPolicy, Refusal> {
     let host = Tree::host();
     let line = line_of(&host, &arguments.service);
     let source = match (&arguments.policy.config, &line) {
@@ -102,7 +109,7 @@ pub fn policy_of(arguments: &Explain) -> Result<MetPolicy, Refusal> {
 /// # Errors
 ///
 /// There is no such account, or it cannot be looked up.
-pub fn gather(arguments: &Explain, user: String) -> Result<Login> {
+pub fn gather(arguments: &Asked, user: String) -> Result<Login> {
     let request = Request {
         user,
         service: arguments.service.clone(),
@@ -120,4 +127,19 @@ pub fn gather(arguments: &Explain, user: String) -> Result<Login> {
         }),
         Err(Unknown::User(reason) | Unknown::Fault(reason)) => Err(reason),
     }
+}
+
+/// Makes the plan that a login gets, with the file systems of its root directory.
+///
+/// # Errors
+///
+/// The reason why it is refused.
+pub fn planned(policy: &Policy, login: &Login) -> Result<Plan> {
+    let deadline = deadline_of(login, policy);
+    let mut plan = Plan::new(policy, login, &NssUntil(&deadline))?;
+    read_fstab(&mut plan, Trust::Root, &deadline)?;
+    if plan.root.is_none() {
+        check_beliefs(&plan, login.uid)?;
+    }
+    Ok(plan)
 }
