@@ -146,6 +146,7 @@ mod tests {
                 "jns.1",
                 "jns-check.1",
                 "jns-explain.1",
+                "jns-selftest.1",
                 "jns-doctor.1",
                 "jns-gc.1",
                 "jns-ps.1",
