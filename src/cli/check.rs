@@ -128,8 +128,14 @@ fn nobody(principal: &str, location: &Location, text: Option<&str>) -> Diagnosti
         file: location.file.clone(),
         place: text.map(|text| place_of(principal, location.line, text)),
         message: format!("there is no {kind} `{name}`, so `{principal}` matches nobody"),
-        help: None,
+        help: uid_meant(principal).map(|uid| format!("did you mean \"uid:{uid}\"?")),
     }
+}
+
+/// The user id that a name of digits alone may have been meant for.
+fn uid_meant(principal: &str) -> Option<u32> {
+    let is_decimal = principal.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal.then(|| principal.parse().ok()).flatten()
 }
 
 /// Finds the place of a principal in its line: the whole line, if it is written with escapes.
@@ -259,6 +265,9 @@ mod tests {
         let said = |principal| nobody(principal, &location, None).message;
         assert_eq!(said("@x"), "there is no group `x`, so `@x` matches nobody");
         assert_eq!(said("x"), "there is no user `x`, so `x` matches nobody");
+        let help = |principal| nobody(principal, &location, None).help;
+        assert_eq!(help("1001").as_deref(), Some("did you mean \"uid:1001\"?"));
+        assert_eq!((help("x1"), help("@1001")), (None, None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Principal {
     /// `"*"`: everybody.
     Everyone,
-    /// `"alice"`: the account of that name.
+    /// `"alice"`: the account of that name. A name of digits alone is one as well, and no user id.
     User(String),
     /// `"@group"`: whoever has the group as primary or supplementary one.
     Group(String),
@@ -72,10 +72,6 @@ impl Word for Principal {
         }
         if let Some(group) = text.strip_prefix('@') {
             return Ok(Self::Group(name(group, "group")?));
-        }
-        if is_decimal(text) {
-            let fault = Fault::new(format!("\"{}\" is not a user name", shortened(text)));
-            return Err(fault.help(format!("did you mean \"uid:{}\"?", shortened(text))));
         }
         Ok(Self::User(name(text, "user")?))
     }
@@ -174,6 +170,7 @@ mod tests {
                 Some(Principal::User("EXAMPLE\\alice".to_owned())),
             ),
             ("żółw", Some(Principal::User("żółw".to_owned()))),
+            ("1001", Some(Principal::User("1001".to_owned()))),
             ("@", None),
             ("@ users", None),
             ("a:b", None),
