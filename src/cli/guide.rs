@@ -25,7 +25,8 @@ const IMPORTED: &[(u8, &str)] = &[
     ),
     (
         1,
-        "with --strict: there are remarks, and no policy was printed",
+        "the policy was printed, and a remark says `left public`: what was private, or covered, is so no longer; or, with \
+         --strict, there are remarks, and no policy was printed",
     ),
     (
         2,
@@ -40,8 +41,8 @@ const IMPORT_KEYS: &[(&str, &str)] = &[
     ("rules", "the number of its rules"),
     (
         "remarks[]",
-        "what to look at: fate (left-out; different; doubtful: done alike, and hardly meant), file, line (0: the \
-         whole), message",
+        "what to look at: fate (left-out; left-public: left out, and public now; different; doubtful: done alike, and \
+         hardly meant), file, line (0: the whole), message",
     ),
     ("error", "alone: why nothing can be imported"),
 ];

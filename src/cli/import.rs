@@ -75,7 +75,7 @@ fn readable(imported: Imported) -> Result<Imported> {
 
 fn as_json(imported: &Imported, invocation: &ImportInvocation) -> Outcome {
     let policy = imported.policy_for(invocation);
-    let ok = policy.is_some();
+    let ok = policy.is_some() && imported.lines_left_public() == 0;
     let document = json!({
         "ok": ok,
         "policy": policy,
@@ -96,9 +96,16 @@ fn as_text(imported: &Imported, invocation: &ImportInvocation, screen: Screen) -
         ));
     }
     let is_refused = policy.is_none();
+    let left_public = imported.lines_left_public();
+    if left_public > 0 && !is_refused {
+        let number = count(left_public, "line");
+        err.push_str(&format!(
+            "jns: the policy leaves public what was private or covered: {number}\n"
+        ));
+    }
     let outcome = Outcome {
         err,
         ..Outcome::report(policy.unwrap_or_default())
     };
-    outcome.failing_if(is_refused)
+    outcome.failing_if(is_refused || left_public > 0)
 }

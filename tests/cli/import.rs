@@ -32,6 +32,11 @@ const SERVICES: &[(&str, &str)] = &[
          session required pam_namespace.so\n",
     ),
     ("etc/pam.d/without", "session required pam_unix.so\n"),
+    (
+        "etc/passwd",
+        "root:x:0:0::/root:/bin/sh\n1234:x:5000:5000::/:/bin/sh\na*b:x:5001:5001::/:/bin/sh\n\
+         carol:x:5002:5002::/:/bin/sh\ncarol2:x:5002:5002::/:/bin/sh\n",
+    ),
 ];
 
 /// A system with scripts, directories and those services; with SELinux, if it has that.

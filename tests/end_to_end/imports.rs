@@ -89,3 +89,31 @@ fn nobody_is_kept_out_where_the_directory_is_missing() {
     let is_reported = |line: &String| line.contains("/tmp/user/") && line.contains("left out");
     assert!(log.iter().any(is_reported), "{log:#?}");
 }
+
+/// Two lines of namespace.conf with one prefix: what was there is found, and both directories are private.
+#[test]
+fn two_directories_that_had_one_instance_are_both_private() {
+    ours_only!("import");
+    let sandbox = sandbox!();
+    sandbox.write(
+        "/etc/security/namespace.conf",
+        "/tmp /tmp-inst/ user:noinit root\n/var/tmp /tmp-inst/ user:noinit root\n",
+    );
+    sandbox.sh(
+        "mkdir -m 000 /tmp-inst && mkdir -m 1777 /tmp-inst/alice && echo kept >/tmp-inst/alice/file
+         touch /var/tmp/of-the-host",
+    );
+    let printed = sandbox.serve_ssh_under_import("pam_namespace");
+    assert!(
+        printed.contains("namespace.conf:2: different: "),
+        "{printed}"
+    );
+    let look = "cat /tmp/file; ls -A /var/tmp; touch /var/tmp/of-$(id -un)";
+    assert_eq!(sandbox.ssh("alice", look).text(), "kept");
+    assert_eq!(
+        sandbox.ssh("bob", "ls -A /tmp /var/tmp").text(),
+        "/tmp:\n\n/var/tmp:"
+    );
+    assert_eq!(sandbox.ssh("alice", "ls -A /var/tmp").text(), "of-alice");
+    assert_eq!(sandbox.sh("ls -A /var/tmp"), "of-the-host");
+}

@@ -1,7 +1,7 @@
 //! The result of an import.
 
 use super::policy::Policy;
-use super::remark::Remark;
+use super::remark::{Kind, Remark};
 use crate::cli::arguments::ImportInvocation;
 
 /// The policy that a configuration became.
@@ -18,5 +18,13 @@ impl Imported {
     pub fn policy_for(&self, invocation: &ImportInvocation) -> Option<String> {
         let refused = invocation.strict && !self.remarks.is_empty();
         (!refused).then(|| self.policy.to_string())
+    }
+
+    /// The number of lines after which something is public, or seen, that was not.
+    pub fn lines_left_public(&self) -> usize {
+        let remarks = self.remarks.iter();
+        remarks
+            .filter(|remark| remark.kind == Kind::LeftPublic)
+            .count()
     }
 }

@@ -1,5 +1,6 @@
 //! namespace.conf(5) as a policy that keeps every instance where it is.
 
+mod accounts;
 mod line;
 mod memory;
 mod method;
@@ -142,6 +143,7 @@ mod tests {
             tree,
             module,
             selinux,
+            accounts: accounts::Accounts::default(),
         };
         (root, setting)
     }

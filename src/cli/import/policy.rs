@@ -45,6 +45,16 @@ impl Table {
         self.key(key, written(value))
     }
 
+    /// Gives a key that is a string another value.
+    pub fn with_text(mut self, key: &'static str, value: &str) -> Self {
+        for (known, old) in &mut self.keys {
+            if *known == key {
+                *old = written(value);
+            }
+        }
+        self
+    }
+
     /// Adds a key that is a string, if there is one.
     pub fn optional_text(self, key: &'static str, value: Option<&str>) -> Self {
         match value {

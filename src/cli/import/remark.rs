@@ -10,14 +10,17 @@ use serde_json::{Value, json};
 pub enum Kind {
     /// The policy has nothing for it.
     LeftOut,
+    /// The policy has nothing for it, and what was private, or covered, is so no longer.
+    LeftPublic,
     /// The policy does it in another way.
     Different,
     /// The policy does the same, and that is hardly what was meant.
     Doubtful,
 }
 
-const WORDS: [(Kind, &str, &str, Tone); 3] = [
+const WORDS: [(Kind, &str, &str, Tone); 4] = [
     (Kind::LeftOut, "left out", "left-out", Tone::Bad),
+    (Kind::LeftPublic, "left public", "left-public", Tone::Bad),
     (Kind::Different, "different", "different", Tone::Warning),
     (Kind::Doubtful, "doubtful", "doubtful", Tone::Warning),
 ];
@@ -47,6 +50,11 @@ impl Remark {
     /// Something that the policy has nothing for.
     pub fn left_out(location: &Location, message: impl Into<String>) -> Self {
         Self::new(location, Kind::LeftOut, message)
+    }
+
+    /// Something that the policy has nothing for, so that a directory that was private, or covered, is so no longer.
+    pub fn left_public(location: &Location, message: impl Into<String>) -> Self {
+        Self::new(location, Kind::LeftPublic, message)
     }
 
     /// Something that the policy does in another way.

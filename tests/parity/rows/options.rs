@@ -205,10 +205,10 @@ rows! {
         conf: "/t/poly /t/inst/\n",
         acts: &[Act::Brief("alice")],
         judgement: Judgement::Differs(Difference {
-            manual: "a line that pam_namespace cannot read is left out by the import, and refuses no login afterwards",
+            manual: "a line that pam_namespace cannot read is left out by the import, whose exit status is 1 then, and refuses no login afterwards",
             theirs: &["open refused"],
             ours: &["open 0", "close 0"],
-            messages: &["namespace.conf:1: left out"],
+            messages: &["namespace.conf:1: left public"],
         }),
         ..USUAL
     };

@@ -103,10 +103,10 @@ rows! {
         machine: "mkdir -m 1777 /t/more",
         conf: "/t/poly /t/inst/ user root\n/t/more /t/inst/ user root\n",
         judgement: Judgement::Differs(Difference {
-            manual: "of two lines whose instances would be one directory the first is imported",
-            theirs: &["mount /inst/alice /t/more", "mount /inst/bob /t/more",],
-            ours: &[],
-            messages: &["namespace.conf:2: left out"],
+            manual: "of two lines whose instances would be one directory the first keeps it, and the other gets instances of its own",
+            theirs: &["mount /inst/alice /t/more", "mount /inst/bob /t/more"],
+            ours: &["/inst/:t:more:"],
+            messages: &["namespace.conf:2: different"],
         }),
         ..USUAL
     };

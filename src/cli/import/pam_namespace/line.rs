@@ -39,16 +39,21 @@ pub fn read(
         return None;
     }
     let mut notes = Notes::new(location, remarks);
-    match understand(location, text, &mut notes) {
+    match understand(location, text, setting, &mut notes) {
         Ok(line) => Some(line),
         Err(reason) => {
-            notes.left_out(format!("{reason}; {}", setting.module.effect_of_mistake()));
+            setting.module.tell_mistake(&reason, &mut notes);
             None
         }
     }
 }
 
-fn understand(location: &Location, text: &str, notes: &mut Notes<'_>) -> Result<Line, String> {
+fn understand(
+    location: &Location,
+    text: &str,
+    setting: &Setting,
+    notes: &mut Notes<'_>,
+) -> Result<Line, String> {
     let words = syntax::words(text);
     let mut list = words.list.iter();
     let path = list.next().ok_or("there is no directory")?;
@@ -77,7 +82,7 @@ fn understand(location: &Location, text: &str, notes: &mut Notes<'_>) -> Result<
         prefix: syntax::tidied(&path_template(prefix, meaning_of_prefix, notes)?),
         method,
         flags,
-        users: users::read(users.map(String::as_str), notes),
+        users: users::read(users.map(String::as_str), &setting.accounts, notes),
     })
 }
 

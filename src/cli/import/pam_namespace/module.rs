@@ -100,11 +100,13 @@ impl Module {
         }
     }
 
-    /// Returns what becomes of a login when a line is wrong.
-    pub fn effect_of_mistake(&self) -> &'static str {
+    /// Says why a line that is wrong has no rule, and what becomes of a login for it.
+    pub fn tell_mistake(&self, reason: &str, notes: &mut Notes<'_>) {
         match self.forgives {
-            true => "pam_namespace passes over this line",
-            false => "pam_namespace refuses every login for this line",
+            true => notes.left_out(format!("{reason}; pam_namespace passes over this line")),
+            false => notes.left_public(format!(
+                "{reason}; pam_namespace refuses every login for this line"
+            )),
         }
     }
 }

@@ -21,6 +21,12 @@ impl<'a> Notes<'a> {
         self.remarks.push(Remark::left_out(self.location, message));
     }
 
+    /// Says what the policy does not carry, so that a directory is public that was not.
+    pub fn left_public(&mut self, message: impl Into<String>) {
+        let remark = Remark::left_public(self.location, message);
+        self.remarks.push(remark);
+    }
+
     /// Says what the policy does differently.
     pub fn different(&mut self, message: impl Into<String>) {
         self.remarks.push(Remark::different(self.location, message));

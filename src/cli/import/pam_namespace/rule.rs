@@ -31,7 +31,19 @@ pub struct Draft {
     location: Location,
     path: String,
     users: Users,
+    prefix: String,
     store: Option<String>,
+    is_of_session: bool,
+}
+
+/// Why a line has no rule.
+enum NoRule {
+    /// Nobody has a directory by it.
+    WithoutEffect(String),
+    /// pam_namespace takes it for a mistake.
+    Mistaken(String),
+    /// The language has nothing for it.
+    Refused(String),
 }
 
 /// The things of a line that the system has.
@@ -74,13 +86,23 @@ pub fn draft(
             location: line.location.clone(),
             path: line.path.clone(),
             users: line.users.clone(),
+            prefix: line.prefix.clone(),
             store,
+            is_of_session: line.method == Method::Tmpdir,
         }),
         Err(reason) => {
-            notes.left_out(reason);
+            tell_without_rule(&reason, setting, &mut notes);
             None
         }
     })
+}
+
+fn tell_without_rule(reason: &NoRule, setting: &Setting, notes: &mut Notes<'_>) {
+    match reason {
+        NoRule::WithoutEffect(reason) => notes.left_out(reason),
+        NoRule::Mistaken(reason) => setting.module.tell_mistake(reason, notes),
+        NoRule::Refused(reason) => notes.left_public(reason),
+    }
 }
 
 /// The settings under which sessions get what they got from pam_namespace.
@@ -108,9 +130,9 @@ fn find(path: &str, setting: &Setting) -> Result<Option<Stat>, Error> {
 }
 
 /// `table`, if it passes as a policy of its own.
-fn accepted(table: Table) -> Result<Table, String> {
+fn accepted(table: Table) -> Result<Table, NoRule> {
     match first_error(&[&settings(), &table]) {
-        Some(error) => Err(error.message),
+        Some(error) => Err(NoRule::Refused(error.message)),
         None => Ok(table),
     }
 }
@@ -137,7 +159,7 @@ fn private(
     setting: &Setting,
     found: &Found,
     notes: &mut Notes<'_>,
-) -> Result<(Table, String), String> {
+) -> Result<(Table, String), NoRule> {
     let (per, name) = distinguished(line, setting, notes)?;
     let store = format!("{}{name}", line.prefix);
     let hash = match (line.method, setting.module.hashes) {
@@ -154,7 +176,7 @@ fn private(
         .optional_text("parent", setting.module.any_parent.then_some("any"));
     let table = match found.is_there {
         true => shown.flag("create", true),
-        false => created(shown, line, setting, notes)?,
+        false => created(shown, line, notes)?,
     };
     Ok((with_script(table, found), store))
 }
@@ -164,7 +186,7 @@ fn distinguished(
     line: &Line,
     setting: &Setting,
     notes: &mut Notes<'_>,
-) -> Result<(Option<&'static str>, &'static str), String> {
+) -> Result<(Option<&'static str>, &'static str), NoRule> {
     let shared = line.flags.shared;
     match line.method {
         Method::User | Method::Tmpfs => Ok((None, "{user}")),
@@ -176,9 +198,11 @@ fn distinguished(
             }
             Ok((Some("session"), "{session}"))
         }
-        Method::Context | Method::Level if !setting.selinux && shared => Err(
-            "`shared` needs SELinux; without it pam_namespace gives nobody an instance".to_owned(),
-        ),
+        Method::Context | Method::Level if !setting.selinux && shared => {
+            let reason =
+                "`shared` needs SELinux; without it pam_namespace gives nobody an instance";
+            Err(NoRule::WithoutEffect(reason.to_owned()))
+        }
         Method::Context | Method::Level if !setting.selinux => {
             notes.doubtful("without SELinux, pam_namespace takes the method `user` instead");
             Ok((None, "{user}"))
@@ -200,16 +224,11 @@ fn distinguished(
 
 /// `table` with what `create` says. The owner and the mode count for a directory that is made; an instance has
 /// those of the directory that it covers, if that is there.
-fn created(
-    table: Table,
-    line: &Line,
-    setting: &Setting,
-    notes: &mut Notes<'_>,
-) -> Result<Table, String> {
+fn created(table: Table, line: &Line, notes: &mut Notes<'_>) -> Result<Table, NoRule> {
     let Some(create) = &line.flags.create else {
         return Ok(table);
     };
-    let (owner, group) = owners(create, setting)?;
+    let (owner, group) = owners(create)?;
     if line.path.contains('{') {
         notes.different("where the directory is there already, its instances too have the mode and owner of `create`");
     }
@@ -222,18 +241,16 @@ fn created(
 }
 
 /// The owner and the group of a directory that is made: the user's own where nobody is named.
-fn owners(create: &Create, setting: &Setting) -> Result<(String, String), String> {
+fn owners(create: &Create) -> Result<(String, String), NoRule> {
     let own = || String::from("{gid}");
     let Some(owner) = &create.owner else {
         let group = create.group.clone().unwrap_or_else(own);
         return Ok((String::from("{user}"), group));
     };
-    let account = User::from_name(owner).ok().flatten().ok_or_else(|| {
-        format!(
-            "there is no user `{owner}` to create it for; {}",
-            setting.module.effect_of_mistake()
-        )
-    })?;
+    let account = User::from_name(owner)
+        .ok()
+        .flatten()
+        .ok_or_else(|| NoRule::Mistaken(format!("there is no user `{owner}` to create it for")))?;
     let gid = || account.gid.to_string();
     Ok((owner.clone(), create.group.clone().unwrap_or_else(gid)))
 }
@@ -293,7 +310,7 @@ fn tell_giving(line: &Line, script: &str, notes: &mut Notes<'_>) {
 /// The rules that can stand beside each other.
 pub fn reconciled(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
     let drafts = without_hidden(drafts, remarks);
-    without_common_instances(drafts, remarks)
+    with_own_instances(drafts, remarks)
 }
 
 /// Of several rules for one path and the same users only the last can be seen.
@@ -323,22 +340,43 @@ fn without_hidden(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
     visible
 }
 
-/// Of several paths with the same instances only the first can have them.
-fn without_common_instances(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
+/// Gives paths after the first that have its instances others, so that each has its own: with two paths of one
+/// directory the language knows no rules.
+fn with_own_instances(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Draft> {
     let mut first: BTreeMap<String, (String, Location)> = BTreeMap::new();
-    let alone = |draft: &Draft| {
+    let mut separate = |draft: Draft| {
         let Some(store) = draft.store.clone() else {
-            return true;
+            return Some(draft);
         };
         let own = (draft.path.clone(), draft.location.clone());
-        let (path, location) = first.entry(store).or_insert(own);
-        if *path == draft.path {
-            return true;
+        let (path, location) = first.entry(store.clone()).or_insert(own.clone()).clone();
+        if path == draft.path {
+            return Some(draft);
         }
-        let said =
-            format!("its instances are those of {path} ({location}): give them another prefix");
-        Notes::new(&draft.location, remarks).left_out(said);
-        false
+        let mut notes = Notes::new(&draft.location, remarks);
+        let store = own_store(&draft.prefix, &store, &draft.path);
+        let (taken, _) = first.entry(store.clone()).or_insert(own);
+        let table = accepted(draft.table.with_text("store", &store)).ok();
+        let Some(table) = table.filter(|_| *taken == draft.path) else {
+            notes.left_public(format!(
+                "its instances are those of {path} ({location}): give them another prefix"
+            ));
+            return None;
+        };
+        if !draft.is_of_session {
+            notes.different(format!(
+                "its instances were those of {path} ({location}), where their files are found; here it has its own, {store}"
+            ));
+        }
+        Some(Draft { table, ..draft })
     };
-    drafts.into_iter().filter(alone).collect()
+    drafts.into_iter().filter_map(&mut separate).collect()
+}
+
+/// The store of a path's own instances beside those of another path: the path stands before the name, between colons,
+/// which no user's name holds.
+fn own_store(prefix: &str, store: &str, path: &str) -> String {
+    let name = store.strip_prefix(prefix).unwrap_or(store);
+    let path = path.trim_matches('/').replace(['{', '}'], "");
+    format!("{prefix}:{}:{name}", path.replace('/', ":"))
 }

@@ -1,5 +1,6 @@
 //! The setting of an import: what decides about lines besides themselves.
 
+use super::accounts::Accounts;
 use super::module::Module;
 use crate::cli::host::Tree;
 use crate::cli::outcome::reason;
@@ -14,6 +15,8 @@ pub struct Setting {
     pub module: Module,
     /// Whether the system has SELinux, without which the methods `context` and `level` are `user`.
     pub selinux: bool,
+    /// The accounts that lines name.
+    pub accounts: Accounts,
 }
 
 impl Setting {
@@ -21,13 +24,14 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// It cannot be found out whether the system has SELinux.
+    /// It cannot be found out whether the system has SELinux, or which accounts it has.
     pub fn of(tree: Tree, module: Module) -> Result<Self> {
         let found = tree
             .find(SELINUX)
             .map_err(|e| Error::new("examine", SELINUX, reason(&e)))?;
         Ok(Self {
             selinux: found.is_some(),
+            accounts: Accounts::of(&tree)?,
             tree,
             module,
         })
