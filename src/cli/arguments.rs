@@ -439,10 +439,13 @@ pub enum Import {
     /// /tmp/user.
     #[command(name = "pam_tmpdir")]
     PamTmpdir(ImportPamTmpdir),
-    /// From an fstab, such as jchroot's, or one with bind mounts
+    /// From an fstab, such as jchroot's or schroot's, or one with bind mounts
     ///
     /// Binds and file systems in memory become rules. What else is to be mounted in a root directory is mounted by
     /// `fstab = "FILE"` in a rule of the kind root, which reads the file at every login.
+    ///
+    /// With --root, the host's /proc and terminals are left to the root directory, which shows them anyway; mount
+    /// points that its /run and /dev lack are made.
     Fstab(ImportFstab),
 }
 

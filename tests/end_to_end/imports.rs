@@ -1,6 +1,6 @@
 //! Policies that `jns import` has made, and the logins that they are for.
 
-use crate::sandbox::{Sandbox, ours_only, sandbox};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 impl Sandbox {
     /// Makes what `jns import WORDS` prints the policy, and starts sshd under it. Gives what it could not carry.
@@ -12,6 +12,29 @@ impl Sandbox {
         printed
     }
 }
+
+/// What schroot mounts with its profile "default", and what comes commented out with it; the sandbox's programs.
+const DEFAULT: &str = "\
+/proc           /proc           none    rw,bind         0       0
+/sys            /sys            none    rw,bind         0       0
+/dev            /dev            none    rw,bind         0       0
+/dev/pts        /dev/pts        none    rw,bind         0       0
+/home           /home           none    rw,bind         0       0
+/tmp            /tmp            none    rw,bind         0       0
+/run/user       /run/user       none    rw,bind         0       0
+/usr            /usr            none    bind,ro         0       0
+";
+
+/// What schroot mounts with its profile "sbuild"; the sandbox's programs and homes.
+const SBUILD: &str = "\
+/proc           /proc           none    rw,bind         0       0
+/sys            /sys            none    rw,bind         0       0
+/dev/pts        /dev/pts        none    rw,bind         0       0
+tmpfs           /dev/shm        tmpfs   defaults        0       0
+/run/user       /run/user       none    rw,bind         0       0
+/home           /home           none    rw,bind         0       0
+/usr            /usr            none    bind,ro         0       0
+";
 
 #[test]
 fn an_fstab_with_binds_is_what_logins_see() {
@@ -116,4 +139,46 @@ fn two_directories_that_had_one_instance_are_both_private() {
     );
     assert_eq!(sandbox.ssh("alice", "ls -A /var/tmp").text(), "of-alice");
     assert_eq!(sandbox.sh("ls -A /var/tmp"), "of-the-host");
+}
+
+/// A root directory with an fstab of schroot's: a terminal works, and a mount point is there that the root directory has.
+#[test]
+fn an_fstab_of_schroots_gives_a_login_with_a_terminal() {
+    ours_only!("import");
+    let sandbox = sandbox!();
+    needs!(sandbox, "script");
+    sandbox.sh(
+        "mkdir -p /srv/root /run/user/of-the-host && touch /tmp/of-the-host
+         mount -t tmpfs -o nodev,nosuid,mode=755 root /srv/root && cd /srv/root
+         mkdir -p usr home tmp proc sys dev/pts dev/shm run/user root var/log
+         for link in bin sbin lib lib64; do [ ! -e /$link ] || ln -s usr/$link $link; done
+         cp -a /etc etc",
+    );
+    for (number, fstab) in [DEFAULT, SBUILD].into_iter().enumerate() {
+        sandbox.write("/etc/root.fstab", fstab);
+        let words = "import fstab --root /srv/root /etc/root.fstab";
+        let printed = sandbox.sh(&format!("jns {words} 2>&1 >/etc/security/jns.toml"));
+        assert!(!printed.contains("left"), "{printed}");
+        match number {
+            0 => sandbox.serve_ssh(),
+            _ => sandbox.wait_for_logouts(),
+        }
+        let commands = "tty; echo x >$(tty); script -qc tty /dev/null; ls /run/user /dev/shm >/dev/null && ls -d /run/user/*; \
+                        echo y >/dev/null && ps -o comm= -p $$";
+        let seen = sandbox.exec(&["ssh", "-tt", "alice@localhost", commands]);
+        let text = seen.stdout.replace('\r', "").replace("^@", "");
+        let lines: Vec<&str> = text.lines().collect();
+        let [tty, echoed, inner, shown, shell] = lines.as_slice() else {
+            panic!("{fstab}{seen:#?} {:#?}", sandbox.log());
+        };
+        assert!(
+            tty.starts_with("/dev/pts/") && inner.starts_with("/dev/pts/"),
+            "{text}"
+        );
+        assert_eq!(
+            (*echoed, *shown, *shell),
+            ("x", "/run/user/of-the-host", "bash"),
+            "{text}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use super::remark::Remark;
 use super::tmpfs::{HALF, number};
 use crate::cli::arguments::ImportFstab;
 use crate::error::{Error, Location, Result};
-use crate::path::AbsPath;
+use crate::path::{AbsPath, is_within};
 use crate::plan::{FileSystem, Fstab, Step, View};
 use crate::policy::value::{Propagation, attribute};
 use crate::policy::{Diagnostics, Severity};
@@ -29,6 +29,13 @@ const PROVIDED: &[(&str, &str, Option<&str>)] = &[
         Some("/dev has the devices that every program needs, and no others"),
     ),
 ];
+
+/// The places of which `[[root]]` shows what the host has there, as a bind of them would.
+const SHOWN: &[&str] = &["/proc", "/dev/pts"];
+
+/// The file systems of `[[root]]` that are empty but for what it puts there: what the root directory has beneath them is
+/// not seen.
+const EMPTY: &[&str] = &["/dev", "/run"];
 
 /// The keys of `[[tmpfs]]` for what mount(8) calls otherwise.
 const MEMORY: &[(&str, &str)] = &[
@@ -79,6 +86,9 @@ struct Import {
 struct Entry {
     location: Location,
     path: AbsPath,
+    /// Whether it shows what `[[root]]` shows there by itself.
+    is_shown: bool,
+    is_memory: bool,
     rule: Table,
 }
 
@@ -86,10 +96,13 @@ impl Import {
     fn line(&mut self, location: &Location, line: &str) {
         let fstab = match Fstab::parse(&location.file, line.as_bytes()) {
             Ok(fstab) => fstab,
-            Err(found) => return self.report(location, &found),
+            Err(found) if self.is_of_host(line) => {
+                return self.report(location, &found, Self::left_out);
+            }
+            Err(found) => return self.report(location, &found, Self::left_public),
         };
         let is_entry = !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
-        self.report(location, &fstab.warnings);
+        self.report(location, &fstab.warnings, Self::left_out);
         match fstab.steps.first() {
             Some(step) => self.step(location, step),
             None if is_entry && fstab.warnings.is_empty() => {
@@ -99,19 +112,38 @@ impl Import {
         }
     }
 
-    fn report(&mut self, location: &Location, found: &Diagnostics) {
+    /// Whether a line is of a file system that sessions see, as the host has it mounted.
+    fn is_of_host(&self, line: &str) -> bool {
+        let mut words = line.split_whitespace().skip(2);
+        let (kind, options) = (words.next(), words.next().unwrap_or_default());
+        let is_own = |kind| matches!(kind, "none" | "tmpfs");
+        let is_bind = options
+            .split(',')
+            .any(|word| matches!(word, "bind" | "rbind"));
+        self.root.is_none() && kind.is_some_and(|kind| !is_own(kind)) && !is_bind
+    }
+
+    fn report(
+        &mut self,
+        location: &Location,
+        found: &Diagnostics,
+        add: fn(&mut Self, &Location, &str),
+    ) {
         for one in &found.list {
             // The help of a warning is that the entry is left out.
             let help = one
                 .help
                 .as_deref()
                 .filter(|_| one.severity == Severity::Error);
-            self.left_out(location, &with_help(&one.message, help));
+            add(self, location, &with_help(&one.message, help));
         }
     }
 
     fn step(&mut self, location: &Location, step: &Step) {
         let path = escaped(step.path.as_str());
+        if self.is_processes(step) {
+            return self.note_processes(location, step);
+        }
         let rule = match &step.view {
             View::Bind { source, recursive } => Table::new("[[bind]]")
                 .text("source", &escaped(source.as_str()))
@@ -132,6 +164,29 @@ impl Import {
         };
         self.note_propagation(location, step);
         self.entry(location, step, rule);
+    }
+
+    /// Whether a bind shows the host's `/proc` in a root directory, which has it anyway, and where no rule may.
+    fn is_processes(&self, step: &Step) -> bool {
+        self.root.is_some() && step.path.as_str() == "/proc" && is_shown(step)
+    }
+
+    fn note_processes(&mut self, location: &Location, step: &Step) {
+        if step.attributes.asks_for(attribute::READ_ONLY) {
+            self.different(location, "/proc is not read-only");
+        }
+        if matches!(
+            step.view,
+            View::Bind {
+                recursive: true,
+                ..
+            }
+        ) {
+            self.different(
+                location,
+                "what the host has mounted below /proc is not there",
+            );
+        }
     }
 
     /// A file system in memory.
@@ -178,7 +233,11 @@ impl Import {
                     Some(_) => "`fstab` in [[root]] does, for all of a file",
                     None => "sessions see what the host has mounted",
                 };
-                self.left_out(location, &with_help(&what, Some(else_)));
+                let message = with_help(&what, Some(else_));
+                match self.root {
+                    Some(_) => self.left_public(location, &message),
+                    None => self.left_out(location, &message),
+                }
             }
         }
     }
@@ -192,10 +251,9 @@ impl Import {
 
     /// Adds the rule, if the language takes it.
     fn entry(&mut self, location: &Location, step: &Step, rule: Table) {
-        let words = step.attributes.words().into_iter().map(String::from);
         let rule = rule
             .flag("create", step.create)
-            .filled_texts("options", &words.collect::<Vec<_>>())
+            .filled_texts("options", &self.options(step))
             .flag("optional", step.optional)
             .comment(&location.to_string());
         let tables: Vec<&Table> = self.root.iter().chain([&rule]).collect();
@@ -203,14 +261,30 @@ impl Import {
             Some(reason) => {
                 self.remarks
                     .retain(|remark| remark.location.line != location.line);
-                self.left_out(location, &reason);
+                self.left_public(location, &reason);
             }
             None => self.entries.push(Entry {
                 location: location.clone(),
                 path: step.path.clone(),
+                is_shown: is_shown(step),
+                is_memory: matches!(step.view, View::FileSystem(_)),
                 rule,
             }),
         }
+    }
+
+    /// The options of a rule. Devices and terminals work where mount(8) would bind them, whatever the root directory lies
+    /// on, which a rule heeds where nothing is said. What else is mounted below `/dev` keeps its own options.
+    fn options(&self, step: &Step) -> Vec<String> {
+        let words = step.attributes.words().into_iter().map(String::from);
+        let mut words: Vec<String> = words.collect();
+        let is_said = words
+            .iter()
+            .any(|word| word.trim_start_matches("no") == "dev");
+        if self.root.is_some() && shows_devices(&step.view) && !is_said {
+            words.push(String::from("dev"));
+        }
+        words
     }
 
     /// The policy: what is mounted over later on is not seen in the end, or is, where rules are in another order.
@@ -219,11 +293,13 @@ impl Import {
             head: head(&input.file),
             ..Policy::default()
         };
+        let mut entries = std::mem::take(&mut self.entries);
         if let Some(root) = self.root.take() {
             policy.head.push(PATHS_IN_ROOT.to_owned());
             policy.rules.push(root);
+            entries = fitted(entries);
         }
-        let mut entries = std::mem::take(&mut self.entries).into_iter();
+        let mut entries = entries.into_iter();
         while let Some(entry) = entries.next() {
             let rest = entries.as_slice();
             let same = rest.iter().find(|later| entry.path == later.path);
@@ -251,8 +327,64 @@ impl Import {
         self.remarks.push(Remark::left_out(location, message));
     }
 
+    fn left_public(&mut self, location: &Location, message: &str) {
+        self.remarks.push(Remark::left_public(location, message));
+    }
+
     fn different(&mut self, location: &Location, message: &str) {
         self.remarks.push(Remark::different(location, message));
+    }
+}
+
+/// Whether a view shows the host's devices or terminals, and nothing that is mounted below them.
+fn shows_devices(view: &View) -> bool {
+    matches!(view, View::Bind { source, recursive: false } if ["/dev", "/dev/pts"].contains(&source.as_str()))
+}
+
+/// Whether a step is a bind of what `[[root]]` shows there by itself.
+fn is_shown(step: &Step) -> bool {
+    let path = step.path.as_str();
+    let shows = |source: &AbsPath| *source == step.path && SHOWN.contains(&path);
+    matches!(&step.view, View::Bind { source, .. } if shows(source))
+}
+
+/// The entries as rules beside a `[[root]]`: without what that shows by itself, and with a mount point where it shows
+/// something empty.
+fn fitted(entries: Vec<Entry>) -> Vec<Entry> {
+    let paths: Vec<(AbsPath, bool)> = entries
+        .iter()
+        .map(|entry| (entry.path.clone(), entry.is_memory))
+        .collect();
+    let above = |path: &AbsPath| {
+        let others = paths.iter().filter(|(other, _)| other != path);
+        others
+            .filter(|(other, _)| path.is_within(other))
+            .max_by_key(|(other, _)| other.as_str().len())
+    };
+    let fit = |entry: Entry| match above(&entry.path) {
+        None if entry.is_shown => None,
+        None if is_in_empty(&entry.path) => Some(entry.with_mount_point()),
+        Some((_, true)) => Some(entry.with_mount_point()),
+        Some((_, false)) | None => Some(entry),
+    };
+    entries.into_iter().filter_map(fit).collect()
+}
+
+/// Whether a path lies beneath what `[[root]]` shows empty.
+fn is_in_empty(path: &AbsPath) -> bool {
+    let path = path.as_str();
+    EMPTY
+        .iter()
+        .any(|empty| path != *empty && is_within(path, empty))
+}
+
+impl Entry {
+    /// The entry with a rule that makes its mount point.
+    fn with_mount_point(self) -> Self {
+        Self {
+            rule: self.rule.flag_once("create"),
+            ..self
+        }
     }
 }
 

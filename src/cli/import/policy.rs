@@ -85,6 +85,12 @@ impl Table {
         self
     }
 
+    /// Adds a key that is true, unless it is there.
+    pub fn flag_once(self, key: &'static str) -> Self {
+        let is_there = self.keys.iter().any(|(known, _)| *known == key);
+        self.flag(key, !is_there)
+    }
+
     /// Adds a key that is a number, if there is one.
     pub fn number(self, key: &'static str, value: Option<u64>) -> Self {
         match value {
