@@ -32,7 +32,7 @@ pub(crate) use check::{covers_store, lacks_labels};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::Sha256;
 pub use fields::word;
-pub(crate) use fields::{Vocabulary, word_of};
+pub(crate) use fields::{Vocabulary, nearest, word_of};
 pub use load::{Dependence, Loaded, Policy, UnknownPrincipal};
 pub(crate) use parts::StoreUse;
 pub(crate) use read::HELPER_TIMEOUT;

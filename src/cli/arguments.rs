@@ -34,6 +34,14 @@ pub enum Verb {
     /// with its file, line and column. Without FILE it reads the policy of the system. Each FILE is checked by
     /// itself, as config=FILE would read it: it must be owned by root, and nobody else may be able to change it.
     /// A draft that is not yet so can be read from standard input.
+    ///
+    /// A policy without errors is then compared with this machine and with itself. What would refuse every login to
+    /// which a rule applies, whatever the machine has, is an error: instances by SELinux context in a build without
+    /// SELinux, a path in what another rule hides. Warnings are about what is not here: paths, sources, root
+    /// directories, the directory of the store, programs, accounts, PAM services, network namespaces, unless `optional`
+    /// or `create` stands there or the path depends on the login; and about what hardly anybody means: files beside the
+    /// drop-ins that no login reads, a `mode` that keeps users out of what is shown to them, a host name that not every
+    /// user's name can be part of, an `exempt` that leaves out root. Each says what to write instead.
     Check(Check),
     /// Show what a login would get, and why
     ///
@@ -139,7 +147,7 @@ pub struct Check {
     pub files: Vec<String>,
     #[command(flatten)]
     pub policy: Config,
-    /// Let warnings fail as well: unknown users and groups, rules that are not supported yet
+    /// Let warnings fail as well: what is not on this machine, what hardly anybody means
     #[arg(long)]
     pub strict: bool,
     /// Print one JSON document

@@ -1,21 +1,30 @@
 //! `jns check`: every mistake in the policy, found by the code that a login runs.
 
+mod access;
+mod drop_ins;
+mod exempt;
 mod fstabs;
+mod hidden;
+mod hostname;
+mod labels;
+mod missing;
+mod services;
 mod sources;
+mod subject;
 
 use crate::cli::arguments::Check;
 use crate::cli::host::Tree;
 use crate::cli::outcome::{Outcome, reason};
 use crate::cli::source::{diagnostic_as_json, files, one_file, render, tally, text_of};
 use crate::cli::terminal::{Screen, Tone, count};
+use crate::error::Error;
 use crate::error::harmless;
-use crate::error::{Error, Location};
-use crate::login::{Accounts, Nss};
+use crate::login::Nss;
 use crate::policy::source::LIMIT;
-use crate::policy::{Diagnostic, Diagnostics, Loaded, Place, Policy, Severity, Source};
+use crate::policy::{Diagnostics, Loaded, Policy, Severity, Source};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::{self, Read};
+use subject::{Said, Subject};
 
 /// The name of standard input, in diagnostics.
 const STDIN: &str = "<stdin>";
@@ -60,7 +69,11 @@ fn judge_file(file: &str) -> io::Result<PolicyReport> {
 fn judge_source(source: &Source) -> PolicyReport {
     let tree = Tree::host();
     let text = |file: &str| text_of(file, &tree).ok();
-    judge(files(source, &tree), Policy::load(source), &text, &Nss)
+    let mut report = judge(files(source, &tree), Policy::load(source), &text, &tree);
+    if *source == Source::System {
+        drop_ins::check(&tree, &mut report.diagnostics);
+    }
+    report
 }
 
 fn judge_stdin() -> io::Result<PolicyReport> {
@@ -70,14 +83,14 @@ fn judge_stdin() -> io::Result<PolicyReport> {
     io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
     let text = |_: &str| Some(String::from_utf8_lossy(&bytes).into_owned());
     let loaded = Policy::parse(&[(STDIN, &bytes)]);
-    Ok(judge(vec![STDIN.to_owned()], loaded, &text, &Nss))
+    Ok(judge(vec![STDIN.to_owned()], loaded, &text, &Tree::host()))
 }
 
 fn judge(
     files: Vec<String>,
     loaded: Result<Loaded, Diagnostics>,
     text: &dyn Fn(&str) -> Option<String>,
-    accounts: &dyn Accounts,
+    tree: &Tree,
 ) -> PolicyReport {
     match loaded {
         Err(diagnostics) => PolicyReport {
@@ -87,46 +100,75 @@ fn judge(
         },
         Ok(Loaded {
             policy, warnings, ..
-        }) => PolicyReport {
-            files,
-            rules: Some(policy.rules.len()),
-            diagnostics: with_unknown(warnings, &policy, text, accounts),
-        },
+        }) => {
+            let subject = Subject {
+                policy: &policy,
+                files: &files,
+                text,
+                accounts: &Nss,
+                tree,
+            };
+            let diagnostics = with_findings(warnings, &subject);
+            PolicyReport {
+                rules: Some(policy.rules.len()),
+                diagnostics,
+                files,
+            }
+        }
     }
 }
 
-/// The warnings of a policy, and one for each principal that names nobody, as far as anybody reads them.
-fn with_unknown(
-    mut warnings: Diagnostics,
-    policy: &Policy,
-    text: &dyn Fn(&str) -> Option<String>,
-    accounts: &dyn Accounts,
-) -> Diagnostics {
-    let unknown = policy.unknown_principals(accounts, usize::MAX);
-    let mut texts: BTreeMap<&str, Option<String>> = BTreeMap::new();
-    for (principal, location) in unknown.iter().take(SHOWN) {
-        let file = location.file.as_ref();
-        let known = texts.entry(file).or_insert_with(|| text(file));
-        warnings
-            .list
-            .push(nobody(principal, location, known.as_deref()));
+/// The warnings of a policy, and what is found when its names and its rules are compared with the machine and with each
+/// other, in the order of the files and their lines.
+fn with_findings(mut found: Diagnostics, subject: &Subject<'_>) -> Diagnostics {
+    let Subject {
+        policy,
+        files,
+        text,
+        accounts,
+        ..
+    } = subject;
+    labels::check(policy, &mut found);
+    exempt::check(subject, &mut found);
+    add_unknown(subject, &mut found);
+    sources::check(policy, &mut found, text, *accounts);
+    for check in [
+        services::check,
+        missing::check,
+        hidden::check,
+        access::check,
+        hostname::check,
+    ] {
+        check(subject, &mut found);
     }
+    fstabs::check(policy, &mut found);
+    let rank = |name: &str| files.iter().position(|file| file == name);
+    found.list.sort_by_key(|one| {
+        let line = one.place.as_ref().map(|place| place.line);
+        (rank(&one.file).unwrap_or(files.len()), line)
+    });
+    found
+}
+
+/// Adds a warning for each principal that names nobody, as far as anybody reads them.
+fn add_unknown(subject: &Subject<'_>, found: &mut Diagnostics) {
+    let unknown = subject
+        .policy
+        .unknown_principals(subject.accounts, usize::MAX);
+    let shown = unknown.iter().take(SHOWN);
+    let warnings = shown
+        .map(|(principal, location)| subject.warning_at(location, principal, nobody(principal)));
+    found.list.extend(warnings);
     let unsaid = unknown.len().saturating_sub(SHOWN);
-    warnings.more = warnings.more.saturating_add(unsaid);
-    fstabs::check(policy, &mut warnings);
-    sources::check(policy, &mut warnings, text, accounts);
-    warnings
+    found.more = found.more.saturating_add(unsaid);
 }
 
-fn nobody(principal: &str, location: &Location, text: Option<&str>) -> Diagnostic {
+fn nobody(principal: &str) -> Said {
     let (kind, name) = match principal.strip_prefix('@') {
         Some(group) => ("group", group),
         None => ("user", principal),
     };
-    Diagnostic {
-        severity: Severity::Warning,
-        file: location.file.clone(),
-        place: text.map(|text| place_of(principal, location.line, text)),
+    Said {
         message: format!("there is no {kind} `{name}`, so `{principal}` matches nobody"),
         help: uid_meant(principal).map(|uid| format!("did you mean \"uid:{uid}\"?")),
     }
@@ -136,21 +178,6 @@ fn nobody(principal: &str, location: &Location, text: Option<&str>) -> Diagnosti
 fn uid_meant(principal: &str) -> Option<u32> {
     let is_decimal = principal.bytes().all(|byte| byte.is_ascii_digit());
     is_decimal.then(|| principal.parse().ok()).flatten()
-}
-
-/// Finds the place of a principal in its line: the whole line, if it is written with escapes.
-fn place_of(principal: &str, line: usize, text: &str) -> Place {
-    let line_text = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let quoted = [format!("\"{principal}\""), format!("'{principal}'")];
-    let found = quoted.iter().find_map(|word| {
-        let before = line_text.split_once(word.as_str())?.0;
-        Some((
-            before.chars().count().saturating_add(1),
-            word.chars().count(),
-        ))
-    });
-    let (column, width) = found.unwrap_or((1, line_text.chars().count().max(1)));
-    Place::in_line(line, line_text, column, width)
 }
 
 /// Adds to a report how a draft can be checked that is not yet fit to be a policy file.
@@ -244,28 +271,14 @@ fn outcome(reports: &[PolicyReport], arguments: &Check, screen: Screen) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_principal_is_found_in_its_line() {
-        let text = "[settings]\nexempt = ['ünknown', \"@staff\"]\n";
-        let table = [
-            ("ünknown", (11, 9)),
-            ("@staff", (22, 8)),
-            ("escaped", (1, 30)),
-        ];
-        for (principal, expected) in table {
-            let place = place_of(principal, 2, text);
-            assert_eq!((place.column, place.width), expected, "{principal}");
-        }
-    }
+    use crate::policy::Diagnostic;
 
     #[test]
     fn nobody_is_a_warning_in_the_words_of_the_policy() {
-        let location = Location::new("p.toml", 1);
-        let said = |principal| nobody(principal, &location, None).message;
+        let said = |principal| nobody(principal).message;
         assert_eq!(said("@x"), "there is no group `x`, so `@x` matches nobody");
         assert_eq!(said("x"), "there is no user `x`, so `x` matches nobody");
-        let help = |principal| nobody(principal, &location, None).help;
+        let help = |principal| nobody(principal).help;
         assert_eq!(help("1001").as_deref(), Some("did you mean \"uid:1001\"?"));
         assert_eq!((help("x1"), help("@1001")), (None, None));
     }
@@ -278,7 +291,10 @@ mod tests {
             diagnostics: Diagnostics {
                 list: vec![Diagnostic {
                     severity,
-                    ..nobody("x", &Location::new("p", 1), None)
+                    file: "p".into(),
+                    place: None,
+                    message: "x".to_owned(),
+                    help: None,
                 }],
                 more: 0,
             },

@@ -86,7 +86,10 @@ const GUIDES: &[Guide] = &[
         verb: "check",
         examples: &[
             ("jns check", "check the policy of the system"),
-            ("jns check - < draft.toml", "check a draft, whoever owns it"),
+            (
+                "jns check - < draft.toml",
+                "check a draft for this machine, whoever owns it",
+            ),
             ("jns check --strict --json", "for a deployment pipeline"),
         ],
         keys: &[

@@ -4,7 +4,7 @@ use crate::cli::arguments::Config;
 use crate::cli::host::Tree;
 use crate::cli::terminal::Screen;
 use crate::login::is_effective_root;
-use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE};
+use crate::policy::source::{BUILT_IN, BUILT_IN_NAME, DROP_INS, SYSTEM_FILE, is_drop_in};
 use crate::policy::{Diagnostic, Diagnostics, Severity, Source};
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ pub fn files(source: &Source, tree: &Tree) -> Vec<String> {
 fn drop_ins(tree: &Tree) -> impl Iterator<Item = String> {
     tree.list(DROP_INS)
         .into_iter()
-        .filter(|name| name.ends_with(".toml") && !name.starts_with('.'))
+        .filter(|name| is_drop_in(name))
         .map(|name| format!("{DROP_INS}/{name}"))
 }
 

@@ -332,6 +332,15 @@ impl<'a, 'd, 't> Fields<'a, 'd, 't> {
         self.text.rank() > 0
     }
 
+    /// The keys that stand here and were asked for, each with its line.
+    pub(super) fn key_lines(&self) -> Vec<(&'static str, usize)> {
+        let lines = self.asked.iter().filter_map(|asked| {
+            let (key, _) = self.table.content.get_key_value(*asked)?;
+            Some((*asked, self.text.line(key.span().start)))
+        });
+        lines.collect()
+    }
+
     /// Reports every key that was not asked for.
     pub fn finish(self) {
         for key in self.table.content.keys() {

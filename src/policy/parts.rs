@@ -27,8 +27,8 @@ struct Parts<'r> {
     ownership: Option<&'r Ownership>,
     keep: &'r [NamesTemplate],
     kept_paths: &'r [KeptTemplate],
-    /// Programs with their arguments.
-    commands: [Option<&'r Vec<Template>>; 2],
+    /// Programs with their arguments, each by its key.
+    commands: [Option<(&'static str, &'r Vec<Template>)>; 2],
     hostname: Option<&'r HostnameTemplate>,
     variables: Option<&'r BTreeMap<String, Template>>,
     /// The part of the store that the rule shows.
@@ -167,7 +167,10 @@ impl<'r> Parts<'r> {
         } = rule;
         Self {
             path: Some(path),
-            commands: [Some(open), close.as_ref()],
+            commands: [
+                Some(("open", open)),
+                close.as_ref().map(|close| ("close", close)),
+            ],
             volume: Some(rule),
             ..Self::default()
         }
@@ -190,7 +193,7 @@ impl<'r> Parts<'r> {
             on_failure: _,
         } = rule;
         Self {
-            commands: [Some(run), None],
+            commands: [Some(("run", run)), None],
             ..Self::default()
         }
     }
@@ -229,7 +232,7 @@ impl<'r> Parts<'r> {
             init: init.as_ref(),
             ownership: Some(ownership),
             keep,
-            commands: [hook.as_ref(), None],
+            commands: [hook.as_ref().map(|hook| ("hook", hook)), None],
             store_use,
             ..Self::default()
         }
@@ -263,7 +266,7 @@ impl<'r> Parts<'r> {
              }| program,
         );
         let mut paths = [path, source, store, program].into_iter().flatten();
-        let commands = commands.into_iter().flatten().flatten();
+        let commands = commands.into_iter().flatten().flat_map(|(_, argv)| argv);
         let mut texts = commands.chain(variables.into_iter().flat_map(BTreeMap::values));
         paths.any(|path| path.mentions(facts))
             || texts.any(|text| text.mentions(facts))
@@ -317,14 +320,21 @@ impl Kind {
         owners(Parts::of(self).ownership)
     }
 
-    /// The programs that the rule runs, where they are the same for every login.
+    /// The programs that the rule runs, where they are the same for every login, each by the key that names it.
     #[must_use]
-    pub fn programs(&self) -> Vec<String> {
+    pub fn programs(&self) -> Vec<(&'static str, String)> {
         let Parts { commands, init, .. } = Parts::of(self);
         let commands = commands.into_iter().flatten();
-        let programs = commands.filter_map(|argv| argv.first()?.literal());
+        let programs = commands.filter_map(|(key, argv)| Some((key, argv.first()?.literal()?)));
         let init = init.and_then(|init| init.program.literal());
-        programs.chain(init.map(|path| path.to_string())).collect()
+        let init = init.map(|path| ("init", path.to_string()));
+        programs.chain(init).collect()
+    }
+
+    /// The `mode`, `owner` and `group` of the rule; nothing for kinds that have none.
+    #[must_use]
+    pub(crate) fn ownership(&self) -> Option<&Ownership> {
+        Parts::of(self).ownership
     }
 
     /// Returns what of the store the rule shows; nothing for kinds that need none.

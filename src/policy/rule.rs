@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Rule {
     /// The line of its header.
     pub location: Location,
+    /// The lines of its keys.
+    pub lines: KeyLines,
     /// The logins that it is about.
     pub selectors: Selectors,
     /// `optional`: skip it when its path or source does not exist.
@@ -29,6 +31,10 @@ pub struct Rule {
     /// The kind of the rule.
     pub kind: Kind,
 }
+
+/// The lines on which the keys of a rule stand, counted from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyLines(pub Vec<(&'static str, usize)>);
 
 /// The logins that a rule is about: all selectors that stand must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -363,6 +369,17 @@ impl Private {
 }
 
 impl Rule {
+    /// The line of a key; that of the header for a key that does not stand there.
+    #[must_use]
+    pub fn location_of(&self, key: &str) -> Location {
+        let KeyLines(lines) = &self.lines;
+        let line = lines.iter().find(|(found, _)| *found == key);
+        Location {
+            file: self.location.file.clone(),
+            line: line.map_or(self.location.line, |(_, line)| *line),
+        }
+    }
+
     /// Whether commands that the user runs as somebody else, by sudo(8) for example, find what the rule shows.
     #[must_use]
     pub(crate) fn is_inherited(&self) -> bool {
@@ -415,6 +432,23 @@ impl Kind {
             | Self::Isolate(_)
             | Self::Root(_)
             | Self::Env(_) => None,
+        }
+    }
+
+    /// Whether the rule makes its path where that is missing; nothing for kinds that never do.
+    #[must_use]
+    pub(crate) fn makes_path(&self) -> Option<bool> {
+        match self {
+            Self::Private(Private { create, .. })
+            | Self::Tmpfs(Tmpfs { create, .. })
+            | Self::Bind(Bind { create, .. }) => Some(*create),
+            Self::Hide(_)
+            | Self::Overlay(_)
+            | Self::Isolate(_)
+            | Self::Root(_)
+            | Self::Volume(_)
+            | Self::Env(_)
+            | Self::Hook(_) => None,
         }
     }
 

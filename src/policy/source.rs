@@ -154,7 +154,9 @@ fn drop_ins(security: &TrustedDirectory, watched: &mut Vec<Watched>) -> Vec<Fetc
     }
 }
 
-fn is_drop_in(name: &str) -> bool {
+/// Whether a file of that name in [`DROP_INS`] is read.
+#[must_use]
+pub(crate) fn is_drop_in(name: &str) -> bool {
     name.ends_with(".toml") && !name.starts_with('.')
 }
 

@@ -33,7 +33,8 @@ fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
         .filter(|_| matches!(rule.kind, Kind::Root(_)) && !rule.optional)
         .and_then(|path| path.literal())
         .map(|path| path.to_string());
-    let files = rule.kind.programs().into_iter().chain(root);
+    let programs = rule.kind.programs().into_iter().map(|(_, path)| path);
+    let files = programs.chain(root);
     let missing = files.filter(|file| !tree.exists(file));
     let finding = |file: String| {
         Finding::problem(Area::Policy, format!("{file} does not exist"))

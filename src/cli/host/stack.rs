@@ -105,6 +105,12 @@ pub fn services(tree: &Tree) -> Services {
     }
 }
 
+/// Whether a service has a file of its own; one without has the stack of `other`.
+pub fn has_file(tree: &Tree, service: &str) -> bool {
+    let is_in = |directory| tree.exists(&format!("{directory}/{service}"));
+    !service.contains('/') && DIRECTORIES.into_iter().any(is_in)
+}
+
 /// Whether a file is one that editors and package managers leave behind, or a text like README.md: no service is named
 /// so.
 fn is_left_over(name: &str) -> bool {

@@ -6,7 +6,8 @@ use super::volume;
 use crate::cli::arguments::{self, Run};
 use crate::error::Location;
 use crate::policy::rule::{
-    Bind, Env, Hide, Ipc, Isolate, Medium, Overlay, Ownership, Per, Private, Processes, Root, Tmpfs,
+    Bind, Env, Hide, Ipc, Isolate, KeyLines, Medium, Overlay, Ownership, Per, Private, Processes,
+    Root, Tmpfs,
 };
 use crate::policy::template::{HostnameTemplate, Template};
 use crate::policy::value::{Attributes, Mode, Size, VariableName};
@@ -58,6 +59,7 @@ fn rule(option: &str, kind: Kind) -> Rule {
             file: option.into(),
             line: 0,
         },
+        lines: KeyLines::default(),
         selectors: Selectors::default(),
         optional: false,
         inherit: None,
