@@ -68,7 +68,7 @@ fn finding(daemon: &str, pid: u32) -> Finding {
          view of theirs"
     );
     Finding::warning(Area::Units, summary).advise(
-        "take back what gives it that namespace (PrivateTmp=, ProtectSystem= and the like in a unit) and restart it, or \
-         say elsewhere = \"cover\"",
+        "say elsewhere = \"cover\"; or let its unit do without the settings that give it that namespace (PrivateTmp=, \
+         ProtectSystem= and the like), which also keep things from the daemon",
     )
 }

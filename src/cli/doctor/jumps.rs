@@ -21,11 +21,16 @@ pub fn findings(stack: &Stack) -> Vec<Finding> {
 fn too_far(jump: &Jump) -> Option<Finding> {
     jump.is_too_far.then(|| {
         let said = format!("`{}` jumps past the end of the stack", text(&jump.from));
+        // A line that only tests decides nothing itself; another one may be what keeps somebody out.
+        let only_tests = jump.from.name() == TEST || is_ours(&jump.from);
+        let remedy = match only_tests && !jump.from.control.denies {
+            true => "take the line out, or put back what it jumped over",
+            false => "put back what it jumped over, or count again",
+        };
+        let advice = format!("libpam refuses the session, root's too; {remedy}");
         Finding::problem(Area::Pam, said)
             .at(&jump.from.location)
-            .advise(
-                "libpam refuses the session, root's too; take the line out, or put back what it jumped over",
-            )
+            .advise(advice)
     })
 }
 

@@ -251,7 +251,9 @@ fn of_rival(stack: &Stack) -> Option<Finding> {
             ),
         )
         .at(&rival.location)
-        .advise("remove one of them"),
+        .advise(
+            "`jns import` makes a policy of what pam_namespace covers: with that in force, take its line out",
+        ),
     )
 }
 
@@ -318,7 +320,8 @@ fn of_arguments(entry: &Entry) -> Vec<Finding> {
             Finding::problem(Area::Pam, objection)
                 .at(&entry.location)
                 .advise(
-                    "every login here but root's is refused; the arguments are config=PATH, observe and debug",
+                    "every login here but root's is refused; the arguments are config=PATH, observe, debug and \
+                     threads=any",
                 )
         })
         .chain(of_observe(entry))
@@ -330,7 +333,7 @@ fn objection(argument: &str) -> Option<String> {
     match argument.strip_prefix("config=") {
         Some(path) if path.starts_with('/') => None,
         Some(_) => Some(format!("`{argument}` needs an absolute path")),
-        None if matches!(argument, "observe" | "debug") => None,
+        None if matches!(argument, "observe" | "debug" | "threads=any") => None,
         None => Some(format!("{MODULE} has no argument `{argument}`")),
     }
 }
@@ -386,7 +389,9 @@ fn of_module(path: &str, facts: &Stat) -> Option<Finding> {
             Area::Pam,
             format!("{path} can be changed by others than root"),
         )
-        .advise(format!("chown root {path} && chmod 0644 {path}"))
+        .advise(format!(
+            "it may not be what was installed: run make install again, and then chown root {path} && chmod 0644 {path}"
+        ))
     })
 }
 
@@ -407,7 +412,7 @@ fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
             ),
         )
         .at(&entry.location)
-        .advise("remove this line")
+        .advise("remove this line; a jump above that counts it has to count one less")
     }))
 }
 
@@ -451,7 +456,10 @@ fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
                 "{MANAGER}: without {MODULE}, so users' services do not see what their logins see"
             ),
         )
-        .advise("put pam.d-examples/systemd-user into /etc/pam.d")
+        .advise(
+            "copy /usr/lib/pam.d/systemd-user to /etc/pam.d where there is none, and put the line at its end: \
+             pam.d-examples/systemd-user",
+        )
     })
 }
 

@@ -3,6 +3,7 @@
 use super::finding::{Area, Finding};
 use super::rights::Rights;
 use crate::cli::host::confinement::Confinement;
+use crate::cli::host::module_line::MODULE;
 
 /// The capabilities that the module cannot do without, by their numbers in capabilities(7), and what for.
 const NEEDED: [(u32, &str, &str); 2] = [
@@ -84,7 +85,10 @@ fn has(mask: u64, bit: u32) -> bool {
 fn lacks_needed(name: &str, purpose: &str, container: Option<&str>) -> Finding {
     let advice = match container {
         Some(kind) => {
-            format!("give it to the container ({kind}), for example with --cap-add {name}")
+            format!(
+                "a container ({kind}) has it by --cap-add {name}: without a user namespace of its own, root in there is \
+                 then all but root of the machine; else do without {MODULE} there"
+            )
         }
         None => String::from(
             "look for what drops it: a container, CapabilityBoundingSet= of a unit, capsh",

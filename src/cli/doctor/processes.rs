@@ -39,7 +39,10 @@ fn of_logind(tree: &Tree, policy: &Policy) -> Option<Finding> {
     let (rule, lost, last) = policy.rules.iter().filter(|_| is_shared).find_map(loss)?;
     let place = units::kill_user_processes(tree)?;
     let what = format!("{lost}, for {}: KillUserProcesses is on", rule.location);
-    let advice = format!("turn it off for logind: {last}; or say `namespace = \"session\"`");
+    let advice = format!(
+        "say `namespace = \"session\"`; or turn it off for logind, after which processes of other users stay behind as \
+         well: {last}"
+    );
     let finding = Finding::warning(Area::Policy, what);
     Some(finding.at(&place).advise(advice))
 }
@@ -66,7 +69,9 @@ fn of_stack(stack: &Stack, rule: &Rule) -> Vec<Finding> {
     let service = &stack.service;
     if service == MANAGER {
         let what = format!("{MANAGER}: users' services cannot be in a PID namespace");
-        let advice = "the manager stays outside; give the rule `services` without it";
+        // Whatever else the rule says, such as `network`, has to hold for the manager all the same.
+        let advice = "the manager stays outside of it; behind the rule, for the same users: [[isolate]] services = \
+                      [\"systemd-user\"] processes = \"hidden\", so that the rest of the rule goes on holding for it";
         return vec![
             Finding::warning(Area::Policy, what)
                 .at(&rule.location)

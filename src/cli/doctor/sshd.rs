@@ -23,17 +23,39 @@ fn of_use_pam(settings: &[Setting]) -> Finding {
         Some(setting) if setting.value == "yes" => {
             Finding::ok(Area::Sshd, "UsePAM is yes").at(&setting.location)
         }
-        Some(setting) => without_pam(&format!("UsePAM is {}", setting.value)).at(&setting.location),
-        None => without_pam("UsePAM is not set, and no by default"),
+        Some(setting) => {
+            without_pam(&format!("UsePAM is {}", setting.value), settings).at(&setting.location)
+        }
+        None => without_pam("UsePAM is not set, and no by default", settings),
     }
 }
 
-fn without_pam(summary: &str) -> Finding {
+fn without_pam(summary: &str, settings: &[Setting]) -> Finding {
+    let mut advice = format!("write UsePAM yes into {MAIN}");
+    if takes_passwords_by_pam_alone(settings) {
+        advice.push_str(
+            ", and KbdInteractiveAuthentication no: by PAM sshd takes passwords in spite of PasswordAuthentication no",
+        );
+    }
     Finding::problem(
         Area::Sshd,
         format!("{summary}: sshd calls no session module"),
     )
-    .advise(format!("write UsePAM yes into {MAIN}"))
+    .advise(advice)
+}
+
+/// Whether passwords that sshd does not ask for would be asked for by PAM (sshd_config(5)).
+fn takes_passwords_by_pam_alone(settings: &[Setting]) -> bool {
+    let is_no = |keywords: &[&str]| {
+        let mut set = settings.iter();
+        let first = set.find(|setting| keywords.contains(&setting.keyword.as_str()));
+        first.is_some_and(|setting| setting.value.eq_ignore_ascii_case("no"))
+    };
+    let interactive = [
+        "kbdinteractiveauthentication",
+        "challengeresponseauthentication",
+    ];
+    is_no(&["passwordauthentication"]) && !is_no(&interactive)
 }
 
 fn of_chroots(settings: &[Setting], covered: &dyn Fn(&str) -> bool) -> Vec<Finding> {

@@ -71,8 +71,11 @@ fn of_unit(unit: &str, settings: &[Setting]) -> Vec<Finding> {
             Level::Warning => Finding::warning(Area::Units, summary),
             Level::Note | Level::Ok => Finding::note(Area::Units, summary),
         };
-        let advice = format!("systemctl edit {unit}.service, and take the setting back");
-        Some(finding.at(&setting.location).advise(advice))
+        let finding = finding.at(&setting.location);
+        Some(match effect.remedy() {
+            None => finding,
+            Some(remedy) => finding.advise(format!("systemctl edit {unit}.service: {remedy}")),
+        })
     });
     found.collect()
 }
@@ -99,6 +102,25 @@ impl Effect {
             Self::OtherTmp => "shows exempt users the unit's /tmp, not the host's",
             Self::ReadOnlyStore => "makes the store read-only for new instances",
             Self::Apart => "keeps its sessions in namespaces apart from other services' sessions",
+        }
+    }
+
+    /// The least that has to be added to the unit's settings; nothing where sessions get what the policy says.
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::NoNamespaces => {
+                Some("RestrictNamespaces=mnt, and the kinds that [[isolate]] rules name")
+            }
+            Self::NoCapability => {
+                Some("CapabilityBoundingSet=CAP_SYS_ADMIN permits it besides the others")
+            }
+            Self::NoMounting => Some("SystemCallFilter=@mount permits it besides the others"),
+            Self::NoOpening => Some("RestrictSUIDSGID=no"),
+            Self::OtherTmp => Some(
+                "PrivateTmp=no, where exempt users are to see the host's; the daemon then uses the host's as well",
+            ),
+            Self::ReadOnlyStore => Some("ReadWritePaths= for the store and for /run/jns"),
+            Self::Apart => None,
         }
     }
 
