@@ -983,6 +983,11 @@ fn doctor_finds_nothing_wrong_with_the_examples() {
     let root = system(&[
         ("etc/ssh/sshd_config", "UsePAM yes\n"),
         ("usr/lib/systemd/systemd", ""),
+        ("etc/pam.d/common-auth", ""),
+        ("etc/pam.d/common-account", ""),
+        ("etc/pam.d/common-password", ""),
+        ("etc/pam.d/common-session", ""),
+        ("etc/pam.d/common-session-noninteractive", ""),
     ]);
     let services = root.path().join("etc/pam.d");
     fs::create_dir_all(&services).unwrap();

@@ -8,6 +8,8 @@ mod finding;
 mod isolation;
 mod jumps;
 mod kernel;
+mod lockout;
+mod own_stores;
 mod pam;
 mod policy;
 mod privileges;
@@ -17,6 +19,7 @@ mod rights;
 mod runtime_directories;
 mod sshd;
 mod store;
+mod temporary;
 mod units;
 
 use crate::cli::arguments::Doctor;
@@ -24,6 +27,7 @@ use crate::cli::host::Tree;
 use crate::cli::host::module_line::policies;
 use crate::cli::outcome::{Outcome, reason};
 use crate::cli::terminal::{Screen, Tone, count};
+use crate::path::is_within;
 use crate::policy::{Policy, Source};
 use crate::store::layout::DEFAULT_STORE;
 use finding::{Finding, Level};
@@ -76,7 +80,17 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     }
     let settled = policy.as_ref().map(|policy| policy.settings.store.as_str());
     all.extend(store::findings(tree, settled.unwrap_or(DEFAULT_STORE)));
+    all.extend(
+        policy
+            .iter()
+            .flat_map(|policy| own_stores::findings(tree, policy)),
+    );
     all.extend(pam::findings(tree));
+    all.extend(
+        policy
+            .iter()
+            .flat_map(|policy| temporary::findings(tree, policy)),
+    );
     let of_daemons = |policy| commands::of_daemons(tree, policy);
     all.extend(policy.as_ref().and_then(of_daemons));
     all.extend(units::findings(tree));
@@ -91,16 +105,18 @@ fn examine(tree: &Tree, source: &Source) -> Vec<Finding> {
     all
 }
 
-/// Whether some rule is about a path in `directory`.
+/// Whether some rule for sshd's sessions is about `directory`, written as in a policy, what is in it, or what it is in.
 fn covers(policy: Option<&Policy>, directory: &str) -> bool {
     let rules = policy
         .map(|policy| policy.rules.as_slice())
         .unwrap_or_default();
-    let mut paths = rules.iter().filter_map(|rule| rule.kind.path());
+    let of_sshd = rules
+        .iter()
+        .filter(|rule| rule.selectors.are_for_service("sshd"));
+    let mut paths = of_sshd.filter_map(|rule| rule.kind.path());
     paths.any(|path| {
         let path = path.to_string();
-        let rest = path.strip_prefix(directory.trim_end_matches('/'));
-        rest.is_some_and(|rest| rest.starts_with('/'))
+        is_within(&path, directory) || is_within(directory, &path)
     })
 }
 

@@ -470,6 +470,20 @@ impl PathTemplate {
         AbsPath::new(&self.0.literal()?).ok()
     }
 
+    /// The last directory on the way to the path that is the same for every login, and whether it is the one that holds
+    /// the path's last component; nothing where the path begins with a fact.
+    #[must_use]
+    pub(crate) fn fixed_holder(&self) -> Option<(String, bool)> {
+        let [Part::Literal(start), rest @ ..] = self.0.parts.as_slice() else {
+            return None;
+        };
+        let (holder, _) = start.rsplit_once('/')?;
+        let goes_deeper = |part: &Part| matches!(part, Part::Literal(text) if text.contains('/'));
+        let is_parent = !rest.iter().any(goes_deeper);
+        let holder = if holder.is_empty() { "/" } else { holder };
+        Some((holder.to_owned(), is_parent))
+    }
+
     /// The path for `login`.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod changes;
 mod commands;
 mod console;
 mod crowds;
+mod doctor;
 mod elsewhere;
 mod enter;
 mod examples;

@@ -1,21 +1,20 @@
 //! Findings about the PAM stacks: where the module stands in each, and where it does not.
 
 use super::finding::{Area, Finding};
-use super::jumps;
+use super::{jumps, lockout};
 use crate::apply::USER_MANAGER;
 use crate::cli::host::Tree;
 use crate::cli::host::module_line::{
     MODULE, has_line, is_for_root, is_for_root_alone, is_ours, position_of_ours,
 };
-use crate::cli::host::stack::{self, Action, Entry, Stack, security_directories};
+use crate::cli::host::stack::{self, Action, Entry, Stack};
 use crate::cli::host::units::is_systemd_running;
-use rustix::fs::Stat;
 
 /// The service of user managers, whose sessions are those of all that they start.
 pub const MANAGER: &str = USER_MANAGER;
 
 /// Services that users log in through, or run commands by as somebody else.
-const LOGINS: [&str; 26] = [
+const LOGINS: [&str; 30] = [
     "sshd",
     "login",
     "su",
@@ -24,6 +23,7 @@ const LOGINS: [&str; 26] = [
     "sudo-i",
     "doas",
     "polkit-1",
+    "systemd-run0",
     "runuser",
     "runuser-l",
     "cron",
@@ -36,7 +36,10 @@ const LOGINS: [&str; 26] = [
     "gdm-smartcard",
     "gdm-autologin",
     "lightdm",
+    "lightdm-autologin",
     "sddm",
+    "sddm-autologin",
+    "greetd",
     "xdm",
     "vsftpd",
     "proftpd",
@@ -95,12 +98,13 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         .map(|name| stack::read(tree, name, "session"))
         .collect();
     let mut all: Vec<Finding> = logins.iter().flat_map(of_stack).collect();
-    all.extend(once_each(
-        logins.iter().flat_map(|stack| of_lines(tree, stack)),
-    ));
+    all.extend(once_each(logins.iter().flat_map(of_lines)));
+    let names = logins.iter().map(|stack| stack.service.as_str());
+    all.extend(once_each(lockout::findings(tree, names).into_iter()));
     all.extend(once_each(logins.iter().flat_map(jumps::findings)));
     all.extend(of_other_groups(tree, &services.names));
     all.extend(of_absence(&logins));
+    all.extend(of_other(tree, &logins));
     all.extend(of_manager(tree, &logins));
     all
 }
@@ -269,7 +273,7 @@ fn of_repetition(service: &str, after: &[Entry]) -> Option<Finding> {
 }
 
 /// Finds what is wrong with the module's lines themselves, whatever service they belong to.
-fn of_lines(tree: &Tree, stack: &Stack) -> Vec<Finding> {
+fn of_lines(stack: &Stack) -> Vec<Finding> {
     let entries = stack.entries.as_slice();
     let ours = entries
         .iter()
@@ -278,11 +282,7 @@ fn of_lines(tree: &Tree, stack: &Stack) -> Vec<Finding> {
     ours.flat_map(|(at, entry)| {
         let roots = is_for_root_alone(entries.get(..at).unwrap_or_default());
         let control = (!roots).then(|| of_control(entry));
-        control
-            .flatten()
-            .into_iter()
-            .chain(of_arguments(entry))
-            .chain(of_file(tree, entry))
+        control.flatten().into_iter().chain(of_arguments(entry))
     })
     .collect()
 }
@@ -347,54 +347,6 @@ fn of_observe(entry: &Entry) -> Option<Finding> {
     })
 }
 
-/// Judges whether libpam finds the module, and nobody but root can change it.
-fn of_file(tree: &Tree, entry: &Entry) -> Option<Finding> {
-    let candidates = if entry.module.starts_with('/') {
-        vec![entry.module.clone()]
-    } else {
-        let directories = security_directories(tree);
-        directories
-            .iter()
-            .map(|directory| format!("{directory}/{}", entry.module))
-            .collect()
-    };
-    let found = candidates
-        .iter()
-        .find_map(|path| Some((path, tree.stat(path).ok()?)));
-    match found {
-        None => Some(missing(entry, &candidates)),
-        Some((path, facts)) => of_module(path, &facts),
-    }
-}
-
-fn missing(entry: &Entry, candidates: &[String]) -> Finding {
-    let place = match candidates {
-        [] => String::from("no directory with PAM modules was found"),
-        places => format!("not at {}", places.join(" or ")),
-    };
-    let effect = match (entry.control.denies, entry.silent) {
-        (true, _) => "every login here is refused",
-        (false, true) => "logins go on without it, in silence",
-        (false, false) => "logins go on without it",
-    };
-    Finding::problem(Area::Pam, format!("{} is missing: {place}", entry.module))
-        .at(&entry.location)
-        .advise(format!("{effect}; run make install"))
-}
-
-fn of_module(path: &str, facts: &Stat) -> Option<Finding> {
-    let changeable = facts.st_uid != 0 || facts.st_mode & 0o022 != 0;
-    changeable.then(|| {
-        Finding::problem(
-            Area::Pam,
-            format!("{path} can be changed by others than root"),
-        )
-        .advise(format!(
-            "it may not be what was installed: run make install again, and then chown root {path} && chmod 0644 {path}"
-        ))
-    })
-}
-
 /// Lines of management groups in which the module has nothing to do. In `auth` it keeps the password for volumes.
 fn of_other_groups(tree: &Tree, services: &[String]) -> Vec<Finding> {
     let groups = ["account", "password"];
@@ -444,6 +396,28 @@ fn of_absence(logins: &[Stack]) -> Option<Finding> {
     Some(finding.advise("pam.d-examples shows where the line belongs in each"))
 }
 
+/// The stack of services that have none, without the module beside logins with it. One that denies opens no session.
+fn of_other(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
+    let other = stack::read(tree, "other", "session");
+    let denies = |entry: &Entry| entry.name() == "pam_deny" && entry.control.denies;
+    let is_jumped_over = |entry: &Entry| other.jumps.iter().any(|jump| jump.over.contains(entry));
+    let mut entries = other.entries.iter();
+    let is_closed = entries.any(|entry| denies(entry) && !is_jumped_over(entry));
+    let is_apart = logins.iter().any(has_line) && !has_line(&other);
+    let place = other.entries.last().filter(|_| is_apart && !is_closed)?;
+    let said = format!(
+        "other: without {MODULE}, so sessions of services that have no stack of their own see the host's view"
+    );
+    Some(
+        Finding::note(Area::Pam, said)
+            .at(&place.location)
+            .advise(
+                "where such a service opens sessions for users, give it a file with the line, or put that at the end of \
+                 /etc/pam.d/other",
+            ),
+    )
+}
+
 /// User managers without the module, beside logins with it.
 fn of_manager(tree: &Tree, logins: &[Stack]) -> Option<Finding> {
     let is_there = |stack: &Stack| stack.service == MANAGER;
@@ -475,8 +449,18 @@ mod tests {
         let services = root.path().join("etc/pam.d");
         std::fs::create_dir_all(&security).unwrap();
         std::fs::create_dir_all(&services).unwrap();
-        for module in ["pam_permit.so", "pam_jns.so"] {
-            std::fs::write(security.join(module), "").unwrap();
+        let others = [
+            "pam_permit",
+            "pam_deny",
+            "pam_unix",
+            "pam_selinux",
+            "pam_namespace",
+        ];
+        for module in others
+            .iter()
+            .chain(&["pam_jns", "pam_mkhomedir", "pam_env"])
+        {
+            std::fs::write(security.join(format!("{module}.so")), "").unwrap();
         }
         for (name, text) in files {
             std::fs::write(services.join(name), text).unwrap();
@@ -773,6 +757,28 @@ mod tests {
     }
 
     #[test]
+    fn services_without_a_stack_of_their_own() {
+        let with = "session required pam_jns.so\n";
+        let debian = "session [default=1] pam_permit.so\nsession requisite pam_deny.so\nsession required pam_permit.so\n";
+        let beside = format!("{debian}{with}");
+        for (other, sshd, is_found) in [
+            (debian, with, true),
+            ("session required pam_unix.so\n", with, true),
+            ("session required pam_deny.so\n", with, false),
+            (&beside, with, false),
+            (debian, "session required pam_unix.so\n", false),
+            ("", with, false),
+        ] {
+            let (_root, tree) = system(&[("other", other), ("sshd", sshd)]);
+            let found = findings(&tree);
+            let is_reported = found
+                .iter()
+                .any(|f| f.summary.starts_with("other: without"));
+            assert_eq!(is_reported, is_found, "{other} {sshd}");
+        }
+    }
+
+    #[test]
     fn user_managers() {
         let with = "session required pam_jns.so\n";
         let without = "session required pam_unix.so\n";
@@ -814,24 +820,6 @@ mod tests {
                 .iter()
                 .any(|f| f.summary.starts_with("systemd-user: without"));
             assert_eq!(is_reported, expected, "{other}");
-        }
-    }
-
-    #[test]
-    fn who_may_change_the_module() {
-        let mut facts = rustix::fs::stat("/").unwrap();
-        for (uid, mode, is_finding) in [
-            (0, 0o100_644, false),
-            (0, 0o100_664, true),
-            (9, 0o100_644, true),
-        ] {
-            facts.st_uid = uid;
-            facts.st_mode = mode;
-            assert_eq!(
-                of_module("/m.so", &facts).is_some(),
-                is_finding,
-                "{uid} {mode:o}"
-            );
         }
     }
 }

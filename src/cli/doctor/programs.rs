@@ -2,6 +2,7 @@
 //! directories.
 
 use super::finding::{Area, Finding};
+use super::pam::MANAGER;
 use crate::cli::host::Tree;
 use crate::cli::host::module_line::{MODULE, has_line, line_of};
 use crate::cli::host::stack;
@@ -23,7 +24,30 @@ const TYPED: [&str; 9] = [
 /// Finds the programs that are missing.
 pub fn findings(tree: &Tree, policy: &Policy) -> Vec<Finding> {
     let files = policy.rules.iter().flat_map(|rule| of_files(tree, rule));
-    files.chain(of_passwords(tree, policy)).collect()
+    files
+        .chain(of_passwords(tree, policy))
+        .chain(of_manager(tree, policy))
+        .collect()
+}
+
+/// Notes the volumes that users' services do not see: the manager that starts them has no password.
+fn of_manager(tree: &Tree, policy: &Policy) -> Vec<Finding> {
+    if line_of(tree, MANAGER).is_none() {
+        return Vec::new();
+    }
+    let is_lost =
+        |rule: &&Rule| rule.kind.wants_password() && rule.selectors.are_for_service(MANAGER);
+    let note = |rule: &Rule| {
+        let path = rule.kind.path().map(ToString::to_string);
+        let said = format!(
+            "{MANAGER}: users' services do not see {}, which wants the login password",
+            path.unwrap_or_default()
+        );
+        Finding::note(Area::Policy, said)
+            .at(&rule.location)
+            .advise("what needs it has to be started from a session that had the password")
+    };
+    policy.rules.iter().filter(is_lost).map(note).collect()
 }
 
 fn of_files(tree: &Tree, rule: &Rule) -> Vec<Finding> {
@@ -52,9 +76,11 @@ fn of_passwords(tree: &Tree, policy: &Policy) -> Option<Finding> {
         let mut selectors = rules.iter().map(|rule| &rule.selectors);
         selectors.any(|selectors| selectors.are_for_service(service))
     };
+    let services = stack::services(tree).names;
     let lacks = |service: &&str| {
         let auth = || stack::read(tree, service, "auth");
-        is_for(service) && line_of(tree, service).is_some() && !has_line(&auth())
+        let is_there = services.iter().any(|name| name == service);
+        is_there && is_for(service) && line_of(tree, service).is_some() && !has_line(&auth())
     };
     let names: Vec<&str> = TYPED.into_iter().filter(lacks).collect();
     (!names.is_empty()).then(|| {
@@ -97,6 +123,36 @@ mod tests {
         let expected = ["/bin/none", "/bin/gone", "/bin/no", "/srv"]
             .map(|path| (Level::Problem, format!("{path} does not exist")));
         assert_eq!(found(policy, ""), expected);
+    }
+
+    #[test]
+    fn volumes_that_no_service_of_a_user_sees_are_noted() {
+        let (with, without) = (
+            "session required pam_jns.so\n",
+            "session required pam_unix.so\n",
+        );
+        for (more, stack, is_found) in [
+            ("password = \"login\"", with, true),
+            ("password = \"login\"", without, false),
+            ("", with, false),
+            ("password = \"login\"\nservices = [\"ssh*\"]", with, false),
+        ] {
+            let text = format!("[[volume]]\npath = \"/v\"\nopen = [\"/bin/here\"]\n{more}\n");
+            let files = [("etc/pam.d/systemd-user", stack), ("bin/here", "")];
+            let (_root, tree) = Tree::of_files(files);
+            let policy = Policy::parse(&[("p", text.as_bytes())]).unwrap().policy;
+            let found: Vec<_> = findings(&tree, &policy)
+                .into_iter()
+                .map(|f| (f.level, f.summary))
+                .collect();
+            let said =
+                "systemd-user: users' services do not see /v, which wants the login password";
+            let expected: Vec<_> = is_found
+                .then(|| (Level::Note, said.to_owned()))
+                .into_iter()
+                .collect();
+            assert_eq!(found, expected, "{more} {stack}");
+        }
     }
 
     #[test]

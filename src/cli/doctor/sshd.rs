@@ -11,7 +11,7 @@ pub fn findings(tree: &Tree, covered: &dyn Fn(&str) -> bool) -> Vec<Finding> {
         return vec![Finding::note(Area::Sshd, format!("there is no {MAIN}"))];
     };
     let mut all = vec![of_use_pam(&settings)];
-    all.extend(of_chroots(&settings, covered));
+    all.extend(of_chroots(tree, &settings, covered));
     all
 }
 
@@ -58,33 +58,54 @@ fn takes_passwords_by_pam_alone(settings: &[Setting]) -> bool {
     is_no(&["passwordauthentication"]) && !is_no(&interactive)
 }
 
-fn of_chroots(settings: &[Setting], covered: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+fn of_chroots(tree: &Tree, settings: &[Setting], covered: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let chroots = settings.iter().filter(|setting| {
         setting.keyword == "chrootdirectory" && !setting.value.eq_ignore_ascii_case("none")
     });
-    chroots.map(|setting| of_chroot(setting, covered)).collect()
+    chroots
+        .map(|setting| of_chroot(tree, setting, covered))
+        .collect()
 }
 
-fn of_chroot(setting: &Setting, covered: &dyn Fn(&str) -> bool) -> Finding {
+/// The directories that users share in a root directory, where they are in it.
+const SHARED: [&str; 3] = ["tmp", "var/tmp", "dev/shm"];
+
+/// A directory of sshd's with what stands for its `%` in a policy, and whether each user has another one (sshd_config(5)).
+fn as_in_policies(directory: &str) -> (String, bool) {
+    let tokens = [("%h", "{home}"), ("%u", "{user}"), ("%U", "{uid}")];
+    let is_users = tokens.iter().any(|(token, _)| directory.contains(token));
+    let replace = |text: String, (token, fact): &(&str, &str)| text.replace(token, fact);
+    let path = tokens.iter().fold(directory.to_owned(), replace);
+    (path.trim_end_matches('/').to_owned(), is_users)
+}
+
+fn of_chroot(tree: &Tree, setting: &Setting, covered: &dyn Fn(&str) -> bool) -> Finding {
     let directory = &setting.value;
     let condition = match &setting.condition {
         Some(criteria) => format!(" for Match {criteria}"),
         None => String::new(),
     };
     let summary = format!("ChrootDirectory is {directory}{condition}");
-    let finding = if covered(directory) {
+    let (path, is_users) = as_in_policies(directory);
+    let mut shared = SHARED.iter().map(|name| format!("{path}/{name}"));
+    let finding = if covered(&path) {
         Finding::ok(
             Area::Sshd,
             format!("{summary}, and the policy has rules in it"),
         )
-    } else {
+    } else if is_users {
+        Finding::ok(Area::Sshd, format!("{summary}: each user's own"))
+    } else if let Some(shared) = shared.find(|path| tree.exists(path)) {
         Finding::warning(
             Area::Sshd,
-            format!("{summary}: those sessions see {directory}/tmp, which no rule is about"),
+            format!("{summary}: those sessions share {shared}, which no rule is about"),
         )
-        .advise(format!(
-            "give {directory}/tmp a rule of its own if it is there and shared"
-        ))
+        .advise(format!("give {shared} a rule of its own"))
+    } else {
+        Finding::ok(
+            Area::Sshd,
+            format!("{summary}, where nothing is that users share"),
+        )
     };
     finding.at(&setting.location)
 }
@@ -98,7 +119,11 @@ mod tests {
 
     /// The findings about a system with this sshd_config, and this beside it.
     fn look(main: &str, beside: &[(&str, &str)]) -> Vec<Finding> {
-        let files = [&[("etc/ssh/sshd_config", main)], beside].concat();
+        let files = [
+            &[("etc/ssh/sshd_config", main), ("srv/x/var/tmp/x", "")],
+            beside,
+        ]
+        .concat();
         let (_root, tree) = Tree::of_files(files);
         findings(&tree, &|path| path == "/srv/ruled")
     }
@@ -123,6 +148,16 @@ mod tests {
                 &[Ok, Warning],
             ),
             (
+                "a chroot without a directory that users share",
+                "UsePAM yes\nChrootDirectory /srv/y",
+                &[Ok, Ok],
+            ),
+            (
+                "a chroot of each user's own",
+                "UsePAM yes\nChrootDirectory /srv/x/%u",
+                &[Ok, Ok],
+            ),
+            (
                 "a chroot with rules",
                 "UsePAM yes\nChrootDirectory /srv/ruled",
                 &[Ok, Ok],
@@ -136,6 +171,36 @@ mod tests {
         ];
         for (reason, text, expected) in table {
             assert_eq!(&levels(&look(text, &[])), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn tokens_stand_for_facts() {
+        for (directory, expected) in [
+            ("/srv/x/", ("/srv/x", false)),
+            ("%h", ("{home}", true)),
+            ("/srv/%u/root", ("/srv/{user}/root", true)),
+            ("/srv/%U", ("/srv/{uid}", true)),
+        ] {
+            let (path, is_users) = as_in_policies(directory);
+            assert_eq!((path.as_str(), is_users), expected);
+        }
+    }
+
+    #[test]
+    fn passwords_that_sshd_does_not_take_are_not_let_in_by_pam() {
+        let main = "UsePAM no\nPasswordAuthentication no\n";
+        let closed = format!("{main}KbdInteractiveAuthentication no\n");
+        let closed_by_old_name = format!("{main}ChallengeResponseAuthentication no\n");
+        for (text, is_told) in [
+            (main, true),
+            (&closed, false),
+            (&closed_by_old_name, false),
+            ("UsePAM no\n", false),
+        ] {
+            let advice = look(text, &[]).remove(0).advice.unwrap();
+            let tells = advice.contains("KbdInteractiveAuthentication no");
+            assert_eq!(tells, is_told, "{text}");
         }
     }
 

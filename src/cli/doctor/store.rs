@@ -307,9 +307,10 @@ mod tests {
 
     #[test]
     fn who_can_replace_an_entry() {
-        let of_group = |gid| Stat {
-            st_gid: gid,
-            ..facts(0o040_775, 0)
+        let of_group = |gid| {
+            let mut directory = facts(0o040_775, 0);
+            directory.st_gid = gid;
+            directory
         };
         let (roots, users) = (facts(0o040_700, 0), facts(0o040_700, 7));
         for (directory, entry, is_replaceable) in [

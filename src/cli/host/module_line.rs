@@ -36,6 +36,12 @@ pub fn line_of(tree: &Tree, service: &str) -> Option<Entry> {
     entries.into_iter().nth(position)
 }
 
+/// Returns what comes before the line of ours that everybody's sessions go through.
+pub fn before_ours(entries: &[Entry]) -> &[Entry] {
+    let ours = position_of_ours(entries);
+    ours.and_then(|at| entries.get(..at)).unwrap_or_default()
+}
+
 /// Returns what comes after the line of ours that everybody's sessions go through.
 pub fn after_ours(entries: &[Entry]) -> &[Entry] {
     let ours = position_of_ours(entries);

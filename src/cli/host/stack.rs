@@ -25,6 +25,8 @@ pub struct Jump {
     pub from: Entry,
     /// The modules that it leaves out.
     pub over: Vec<Entry>,
+    /// The module that it leads to; nothing at the end of the stack, or of the substack.
+    pub to: Option<Entry>,
     /// There are fewer modules left than it is to leave out, in the stack or in the substack that it stands in.
     pub is_too_far: bool,
 }
@@ -53,6 +55,8 @@ pub struct Control {
     pub text: String,
     /// A session error fails the whole stack.
     pub denies: bool,
+    /// A module that cannot be loaded (`PAM_MODULE_UNKNOWN`) fails the whole stack.
+    pub denies_unknown: bool,
     /// The action that success leads to.
     pub success: Action,
     /// The numbers of modules that some result leaves out, each number once. None of them is 0.
@@ -130,6 +134,46 @@ fn includes(tree: &Tree, service: &str) -> Vec<String> {
     targets.filter(|target| target != service).collect()
 }
 
+/// A line that includes a file which does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingInclude {
+    /// The file, as the line names it.
+    pub target: String,
+    /// The line.
+    pub location: Location,
+}
+
+/// Finds the lines of a service, and of what it includes, that include what does not exist for one of these groups or for
+/// all.
+pub fn missing_includes(tree: &Tree, service: &str, groups: &[&str]) -> Vec<MissingInclude> {
+    let is_asked = |of: &str| groups.iter().any(|group| of.eq_ignore_ascii_case(group));
+    let mut missing = Vec::new();
+    let mut seen = BTreeSet::from([service.to_owned()]);
+    let mut ahead = vec![service.to_owned()];
+    while let Some((file, text)) = ahead.pop().and_then(|name| open(tree, &name)) {
+        for statement in statements(&file, &text) {
+            let Statement::Include {
+                of,
+                target,
+                location,
+                is_substack: _,
+            } = statement
+            else {
+                continue;
+            };
+            if !of.as_deref().is_none_or(is_asked) {
+                continue;
+            }
+            if open(tree, &target).is_none() {
+                missing.push(MissingInclude { target, location });
+            } else if seen.insert(target.clone()) {
+                ahead.push(target);
+            }
+        }
+    }
+    missing
+}
+
 /// The modules of one management group of a service. A service without any has those of `other`.
 pub fn read(tree: &Tree, service: &str, group: &str) -> Stack {
     let mut parts = parts(tree, service, group, &[]);
@@ -178,6 +222,9 @@ fn jumps_of<'a>(from: &'a Entry, after: &'a [Part]) -> impl Iterator<Item = Jump
     from.control.jumps.iter().map(move |number| Jump {
         from: from.clone(),
         over: flatten(after.get(..*number).unwrap_or(after)),
+        to: flatten(after.get(*number..).unwrap_or_default())
+            .into_iter()
+            .next(),
         is_too_far: *number > after.len(),
     })
 }
@@ -197,6 +244,7 @@ fn parts(tree: &Tree, service: &str, group: &str, through: &[&str]) -> Vec<Part>
                 of,
                 target,
                 is_substack,
+                location: _,
             } if is_new(&target) && of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(group)) => {
                 let included = parts(tree, &target, group, &inner);
                 match is_substack {
@@ -232,6 +280,7 @@ enum Statement {
         of: Option<String>,
         target: String,
         is_substack: bool,
+        location: Location,
     },
 }
 
@@ -270,6 +319,7 @@ fn statement(line: &str, location: &Location) -> Option<Statement> {
             of: None,
             target: words.next()?,
             is_substack: false,
+            location: location.clone(),
         });
     }
     let group = first.strip_prefix('-').unwrap_or(&first).to_owned();
@@ -281,6 +331,7 @@ fn statement(line: &str, location: &Location) -> Option<Statement> {
             of: Some(group),
             target: module,
             is_substack,
+            location: location.clone(),
         });
     }
     Some(Statement::Module(Entry {
@@ -328,20 +379,23 @@ fn understand(text: &str) -> Control {
     let inner = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    let (denies, success) = match inner {
+    let denies = |pairs, result| matches!(action_for(pairs, result), "bad" | "die");
+    let (denies, denies_unknown, success) = match inner {
         Some(pairs) => (
-            matches!(action_for(pairs, "perm_denied"), "bad" | "die"),
+            denies(pairs, "perm_denied"),
+            denies(pairs, "module_unknown"),
             action(action_for(pairs, "success")),
         ),
         None => match text.to_ascii_lowercase().as_str() {
-            "required" | "requisite" => (true, Action::Continue),
-            "sufficient" => (false, Action::Stop),
-            _ => (false, Action::Continue),
+            "required" | "requisite" => (true, true, Action::Continue),
+            "sufficient" => (false, false, Action::Stop),
+            _ => (false, false, Action::Continue),
         },
     };
     Control {
         text: text.to_owned(),
         denies,
+        denies_unknown,
         success,
         jumps: numbers(inner.unwrap_or_default()),
     }
@@ -439,6 +493,11 @@ mod tests {
             ("[success=ok]", true, Action::Continue),
             ("[success=ok default=bad]", true, Action::Continue),
             ("[perm_denied=die default=ignore]", true, Action::Continue),
+            (
+                "[module_unknown=ignore default=bad]",
+                true,
+                Action::Continue,
+            ),
             ("[success=done default=die]", true, Action::Stop),
             ("[success=2 default=ignore]", false, Action::Skip(2)),
             ("[default=1]", false, Action::Skip(1)),
