@@ -45,9 +45,11 @@ RUN     := $(TESTS) --no-fail-fast
 SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_SANDBOX := $(RUN) --test end_to_end
-# What the command does and says by itself, many logins at once, broken policies, what does not answer, the vault, namespaces that
-# linger, and a playbook, whichever PAM, shells and daemons there are.
-SAME_ANYWHERE := run:: crowds:: gc:: ps:: broken_policies doctor:: explained:: silent vault:: linger:: commands::a_playbook
+# What depends on no PAM, shell or daemon: what the command does and says by itself, many logins at once, few descriptors,
+# policies that are broken or change, what does not answer, the vault, namespaces that linger, overlays, the rules
+# of directories, and a playbook.
+SAME_ANYWHERE := run:: crowds:: gc:: ps:: doctor:: explained:: broken_policies few_descriptors changes:: silent \
+    vault:: linger:: overlays:: rules:: reuse:: runtime_attacks:: commands::a_playbook
 # A sandbox waits for its daemons half of the time.
 export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
 
