@@ -162,6 +162,8 @@ fn doctor_reports_daemons_whose_sessions_are_left_alone() {
     let ends = "kill $(cat /run/crond.pid); while pidof cron; do sleep .1; done >/dev/null; rm -f /run/crond.*";
     sandbox.sh(ends);
     sandbox.sh("unshare -m --propagation slave cron");
+    // Its first process writes the file too, and ends.
+    sandbox.wait_until("[ \"$(cat /run/crond.pid)\" = \"$(pidof cron)\" ]");
     let pid = sandbox.sh("cat /run/crond.pid");
     let expected = format!(
         "warning  cron, process {pid}, runs in a mount namespace of its own: with elsewhere = \"leave\", its sessions get \
