@@ -40,7 +40,7 @@ mod volumes;
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::fs::working_directory::WorkingDirectory;
-use crate::kernel::namespace::{self, Namespace};
+use crate::kernel::namespace::Namespace;
 use crate::plan::Plan;
 use hooks::Execution;
 use left::{Left, attach, leave};
@@ -123,9 +123,6 @@ fn attempt(
 /// mount detached. What can fail for a reason of the policy's or of this machine's fails here, where nobody sees any of
 /// it. Nothing is given where another login was faster.
 fn prepare<'p>(plan: &'p Plan, subject: &Subject<'_>) -> Result<Option<Prepared<'p>>> {
-    if !plan.is_empty() {
-        namespace::check_capabilities()?;
-    }
     let mut prepared = Prepared::new(plan, subject)?;
     match prepared.build() {
         Err(_) if prepared.instances.is_overtaken() => return Ok(None),

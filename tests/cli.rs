@@ -822,6 +822,19 @@ fn root_is_told_what_this_machine_would_do() {
     assert!(text.lines().last().unwrap().starts_with(end), "{text}");
 }
 
+/// A login that gets the host's view runs its programs, too.
+#[test]
+fn a_program_that_would_refuse_a_login_without_a_view_is_said() {
+    let policy = "[[hook]]\nwhen = \"open\"\nrun = [\"/missing\"]\n";
+    let Some(output) = explain(policy, &["nobody"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1));
+    let end = "  refused: cannot open /missing: ";
+    let text = out(&output);
+    assert!(text.lines().last().unwrap().starts_with(end), "{text}");
+}
+
 /// A line for every account that has a shell.
 #[test]
 fn all_logins_are_explained_at_once() {

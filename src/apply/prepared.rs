@@ -17,8 +17,8 @@ use super::{believed, conflicts, hooks, places, views};
 use crate::error::{Error, Result};
 use crate::kernel::fs::directory::Publication;
 use crate::kernel::mount::runtime_directory::PARENT as RUNTIME_DIRECTORIES;
-use crate::kernel::namespace::Identity;
 use crate::kernel::namespace::guard::knows_empty;
+use crate::kernel::namespace::{Identity, check_capabilities};
 use crate::path::ViewPath;
 use crate::plan::{Plan, Sharing, Step, View};
 use rustix::fd::OwnedFd;
@@ -55,6 +55,9 @@ pub(super) struct Prepared<'p> {
 impl<'p> Prepared<'p> {
     /// Nothing is made as yet.
     pub(super) fn new(plan: &'p Plan, subject: &Subject<'_>) -> Result<Self> {
+        if !plan.is_empty() {
+            check_capabilities()?;
+        }
         Ok(Self {
             covers: Covers::with_capacity(plan.steps.len()),
             instances: Instances::new(Owner::of(subject)),

@@ -7,7 +7,6 @@ use super::prepared::{ATTEMPTS, Prepared};
 use super::subject::Subject;
 use super::volumes::open_volume;
 use crate::error::{Error, Location, Result};
-use crate::kernel::namespace;
 use crate::path::AbsPath;
 use crate::plan::{Plan, Step, When};
 use std::cell::RefCell;
@@ -67,12 +66,7 @@ pub fn try_plan(plan: &Plan, subject: &Subject<'_>) -> Trial {
 
 /// One trial; nothing where a login was faster with the same instance.
 fn attempt(plan: &Plan, subject: &Subject<'_>) -> Option<Trial> {
-    let may = match plan.is_empty() {
-        true => Ok(()),
-        false => namespace::check_capabilities(),
-    };
-    let begun = may.and_then(|()| Prepared::new(plan, subject));
-    let mut prepared = match begun {
+    let mut prepared = match Prepared::new(plan, subject) {
         Ok(prepared) => prepared,
         Err(error) => return Some(Trial::refused(error)),
     };

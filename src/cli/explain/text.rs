@@ -27,10 +27,15 @@ pub fn of(explanation: &Explanation<'_>, screen: Screen) -> String {
     .concat()
 }
 
-/// The plan as this machine would carry it out, where there is something to be carried out.
+/// The plan as this machine would carry it out, where there is something to be carried out or said: a login that gets the
+/// host's view has its programs run, too.
 fn machine(explanation: &Explanation<'_>, screen: Screen) -> String {
+    let is_silent = match &explanation.tried {
+        Tried::Done(trial) => trial.refusal.is_none() && trial.notes.is_empty(),
+        Tried::NotPossible(_) => true,
+    };
     let is_nothing = match &explanation.plan {
-        Ok(plan) => plan.is_empty(),
+        Ok(plan) => plan.is_empty() && is_silent,
         Err(_) => true,
     };
     if is_nothing {

@@ -37,7 +37,8 @@ pub(super) fn check(account: &Account, seen: &Seen<'_>) -> Vec<Check> {
     if checks.iter().any(|check| check.failure.is_some()) {
         return checks;
     }
-    let writable = places.iter().filter(|(_, form)| may_write(form, account));
+    let may_write = |(_, form): &&(&str, Form)| account.credentials.may(2, *form);
+    let writable = places.iter().filter(may_write);
     checks.extend(writable.map(|(path, _)| is_writable(user, path)));
     let closed = [plan.store.as_str(), LEDGER];
     checks.extend(closed.map(|path| is_closed(user, path)));
@@ -63,17 +64,6 @@ fn is_writable(user: &str, path: &str) -> Check {
             Err(errno) => Err(errno.to_string()),
         },
     )
-}
-
-/// Whether the permission bits let the user make entries.
-fn may_write(form: &Form, account: &Account) -> bool {
-    let ids = &account.credentials;
-    let bit = match () {
-        () if form.uid == ids.uid => 0o200,
-        () if form.gid == ids.gid || ids.groups.contains(&form.gid) => 0o020,
-        () => 0o002,
-    };
-    form.mode & bit != 0
 }
 
 /// Whether what is other users' lies behind a directory that this one cannot look into.

@@ -1,6 +1,7 @@
 //! Becoming somebody, and becoming a program: what `jns enter` does to its own process, for good.
 
 use crate::error::{Error, Result};
+use crate::kernel::fs::directory::Form;
 use crate::kernel::namespace::user_namespace::confine_as;
 use crate::kernel::process::rights;
 use crate::kernel::sys;
@@ -23,6 +24,20 @@ pub struct Credentials {
     pub gid: u32,
     /// The ids of all groups.
     pub groups: Vec<u32>,
+}
+
+impl Credentials {
+    /// Whether the permission bits of `form` let it do what `permission` says: 4 to read, 2 to write, 1 to execute
+    /// (path_resolution(7)). What root may without them is left out.
+    #[must_use]
+    pub fn may(&self, permission: u32, form: Form) -> bool {
+        let class = match () {
+            () if form.uid == self.uid => 0o100,
+            () if form.gid == self.gid || self.groups.contains(&form.gid) => 0o010,
+            () => 0o001,
+        };
+        form.mode & permission.saturating_mul(class) != 0
+    }
 }
 
 /// A program, as execve(2) takes it.

@@ -9,6 +9,7 @@
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::asker::Asker;
+use crate::kernel::fs::directory::Form;
 use crate::kernel::fs::file;
 use crate::kernel::fs::label;
 use crate::kernel::fs::reach;
@@ -164,18 +165,12 @@ impl Helper {
         }
     }
 
-    /// Whether the permission bits let it be executed (path_resolution(7)): root needs one of the three.
+    /// Whether the permission bits let it be executed: root needs one of the three.
     fn may_execute(&self, status: &Stat) -> bool {
-        let Some(Credentials { uid, gid, groups }) = &self.credentials else {
-            return status.st_mode & 0o111 != 0;
-        };
-        let bit = match () {
-            () if *uid == 0 => 0o111,
-            () if status.st_uid == *uid => 0o100,
-            () if status.st_gid == *gid || groups.contains(&status.st_gid) => 0o010,
-            () => 0o001,
-        };
-        status.st_mode & bit != 0
+        match &self.credentials {
+            Some(user) if user.uid != 0 => user.may(1, Form::of(status)),
+            Some(_) | None => status.st_mode & 0o111 != 0,
+        }
     }
 
     /// The path of the program without links. Whoever could replace what has that name when it is run as root
