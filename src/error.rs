@@ -39,7 +39,13 @@ pub struct Location {
     pub file: std::sync::Arc<str>,
     /// The line, counted from 1; 0 for what has no lines, an option of the command line.
     pub line: usize,
+    /// The lines of the keys, where it is a rule's.
+    #[serde(skip)]
+    keys: Option<std::sync::Arc<KeyLines>>,
 }
+
+/// The keys that stand in a rule, each with its line, counted from 1.
+pub type KeyLines = [(&'static str, usize)];
 
 impl Error {
     /// "cannot `verb` `object`: `reason`".
@@ -189,6 +195,14 @@ impl Error {
         text.is_some_and(|text| text.split(" (os error").next() == Some(self.0.reason.as_str()))
     }
 
+    /// Names what could not be done for the same reason: "cannot `verb` `object`".
+    #[must_use]
+    pub fn keeping_from(mut self, verb: &'static str, object: impl fmt::Display) -> Self {
+        self.0.verb = verb;
+        self.0.object = object.to_string();
+        self
+    }
+
     fn errno(&self) -> Option<i32> {
         match self.0.cause {
             Cause::Stated => None,
@@ -226,8 +240,30 @@ impl Location {
     /// A line of `file`, counted from 1.
     #[must_use]
     pub fn new(file: &str, line: usize) -> Self {
-        let file = std::sync::Arc::from(file);
-        Self { file, line }
+        Self::in_file(std::sync::Arc::from(file), line)
+    }
+
+    /// A line of a file whose name is shared, counted from 1.
+    #[must_use]
+    pub fn in_file(file: std::sync::Arc<str>, line: usize) -> Self {
+        let keys = None;
+        Self { file, line, keys }
+    }
+
+    /// The place of a rule, whose keys have these lines.
+    #[must_use]
+    pub fn with_keys(self, keys: &KeyLines) -> Self {
+        let keys = Some(std::sync::Arc::from(keys));
+        Self { keys, ..self }
+    }
+
+    /// The place of a rule's key; the rule's own for a key that does not stand there.
+    #[must_use]
+    pub fn of_key(&self, key: &str) -> Self {
+        let mut lines = self.keys.iter().flat_map(|keys| keys.iter());
+        let found = lines.find(|(name, _)| *name == key);
+        let line = found.map_or(self.line, |(_, line)| *line);
+        Self::in_file(self.file.clone(), line)
     }
 }
 

@@ -4,12 +4,11 @@
 //! non-blocking socket is opened when the hook begins, in the host's view of `/dev/log`, and closed when
 //! it ends. Where nobody listens, messages are lost rather than the login delayed.
 
-use crate::error::steers;
+use crate::error::harmless;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::net::UnixDatagram;
@@ -186,22 +185,15 @@ impl LogFormat<&String> for Line {
     }
 }
 
-/// Makes text that users have a say in safe for a line of a log: control characters, and those that
-/// change the direction of text, become `\x0a` or `\u{202e}`.
+/// Makes text that users have a say in safe for a line of a log, which ends where it gets too long. What was made
+/// [`harmless`] before stays as it is.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if safe.len() > LONGEST {
-            safe.push('…');
-            break;
-        }
-        let _ = match c {
-            '\\' => safe.write_str("\\\\"),
-            c if c.is_ascii_control() => write!(safe, "\\x{:02x}", u32::from(c)),
-            c if steers(c) => write!(safe, "\\u{{{:x}}}", u32::from(c)),
-            c => safe.write_char(c),
-        };
+    let mut safe = harmless(text);
+    if safe.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|end| safe.is_char_boundary(*end));
+        safe.truncate(end.unwrap_or_default());
+        safe.push('…');
     }
     safe
 }
@@ -214,9 +206,10 @@ mod tests {
     fn text_is_escaped() {
         let table = [
             ("plain text", "plain text"),
-            ("two\nlines", "two\\x0alines"),
-            ("colour\x1b[31m", "colour\\x1b[31m"),
-            ("back\\slash", "back\\\\slash"),
+            ("two\nlines", "two\\u{a}lines"),
+            ("colour\x1b[31m", "colour\\u{1b}[31m"),
+            ("escaped\\u{a}once", "escaped\\u{a}once"),
+            ("back\\slash", "back\\slash"),
             ("right\u{202e}left", "right\\u{202e}left"),
             ("c1\u{9b}31m", "c1\\u{9b}31m"),
             ("żółw", "żółw"),

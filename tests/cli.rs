@@ -830,7 +830,7 @@ fn a_program_that_would_refuse_a_login_without_a_view_is_said() {
         return;
     };
     assert_eq!(output.status.code(), Some(1));
-    let end = "  refused: cannot open /missing: ";
+    let end = "  refused: cannot run the hook /missing: ";
     let text = out(&output);
     assert!(text.lines().last().unwrap().starts_with(end), "{text}");
 }

@@ -27,7 +27,7 @@ const ROOMS: &[Room] = &[
     room("error", &[], "every other room stands on it"),
     room(
         "journal",
-        &["error::steers"],
+        &["error::harmless"],
         "it carries text to the log, whatever the text says",
     ),
     room(

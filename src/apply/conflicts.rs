@@ -59,7 +59,8 @@ pub(super) fn check_order(view: SessionView<'_, '_>, instances: &Instances<'_>) 
     let mut later = view.covers.views().iter();
     while let Some(built) = later.next() {
         let (real, step) = (built.target.path(), built.step);
-        let refused = |reason| Err(Error::new("cover", &step.path, reason).at(&step.location));
+        let refused =
+            |reason| Err(Error::new("cover", &step.path, reason).at(&step.location.of_key("path")));
         if store.is_some_and(|store| is_within(store, real)) {
             return refused(store_would_vanish(view));
         }

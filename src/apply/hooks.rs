@@ -7,7 +7,7 @@ use super::covers::Covers;
 use super::instances::Instances;
 use super::subject::{InitTarget, Subject};
 use crate::error::{Error, Result};
-use crate::kernel::process::helper::Helper;
+use crate::kernel::process::helper::{Helper, Purpose};
 use crate::path::AbsPath;
 use crate::plan::{Hook, Instance, Plan, Step, View, When};
 
@@ -40,8 +40,9 @@ pub(super) fn run_hooks(
         ];
         if let Some(hook) = &instance.hook {
             draft.expect_content();
-            let ran = (execution.run)(subject.helper(hook, &facts));
-            ran.map_err(|error| error.at(&step.location))?;
+            let purpose = Purpose::HookOf(step.path.to_string());
+            let ran = (execution.run)(subject.helper(hook, purpose, &facts));
+            ran.map_err(|error| error.at(&step.location.of_key("hook")))?;
         }
         for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
             draft.expect_content();
@@ -74,7 +75,7 @@ pub(super) fn run_inits(
             };
             let helper = subject.init_helper(&init.helper, target);
             let ran = helper.and_then(execution.run);
-            let located = ran.map_err(|error| error.at(&init.location));
+            let located = ran.map_err(|error| error.at(&init.location.of_key("init")));
             init.on_failure.deny_or_warn(located, execution.warn)?;
         }
     }
@@ -88,8 +89,8 @@ pub(super) fn run_hook(
     facts: &[(&str, &str)],
     execution: Execution<'_>,
 ) -> Result<()> {
-    let ran = (execution.run)(subject.helper(&hook.helper, facts));
-    let located = ran.map_err(|error| error.at(&hook.location));
+    let ran = (execution.run)(subject.helper(&hook.helper, Purpose::Hook, facts));
+    let located = ran.map_err(|error| error.at(&hook.location.of_key("run")));
     hook.on_failure.deny_or_warn(located, execution.warn)
 }
 

@@ -33,10 +33,11 @@ pub(super) fn locate<'p>(
     let source = open_source(step, view)?;
     let place = match view.open(step.path.as_str()) {
         Err(missing) if step.create && missing.is_missing() => {
-            make(step, node_for(source.as_ref()), view, instances)?
+            make(step, node_for(source.as_ref()), view, instances)
         }
-        found => found?,
+        found => found,
     };
+    let place = place.map_err(|error| error.at(&step.location.of_key("path")))?;
     Ok(Some(Located {
         step,
         place,
@@ -47,7 +48,12 @@ pub(super) fn locate<'p>(
 /// Opens what is bound. A device is opened by the file system that is on it.
 fn open_source(step: &Step, view: SessionView<'_, '_>) -> Result<Option<Place>> {
     match &step.view {
-        View::Bind { source, .. } => view.context.walker.open(source.as_str(), &[]).map(Some),
+        View::Bind { source, .. } => {
+            let opened = view.context.walker.open(source.as_str(), &[]);
+            opened
+                .map(Some)
+                .map_err(|error| error.at(&step.location.of_key("source")))
+        }
         View::FileSystem(_)
         | View::Instance { .. }
         | View::Memory { .. }

@@ -6,7 +6,7 @@ use crate::kernel::fs::identity::FileIdentity;
 use crate::kernel::fs::owner_note::Account;
 use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::process::credentials::Credentials;
-use crate::kernel::process::helper::Helper;
+use crate::kernel::process::helper::{Helper, Purpose};
 use crate::kernel::process::secret::Secret;
 use crate::plan::{self, Password, RunAs};
 
@@ -69,7 +69,12 @@ impl Subject<'_> {
 
     /// A program of the plan's, as it is run for this user; `more` is what it is given besides who that is.
     #[must_use]
-    pub(crate) fn helper(&self, helper: &plan::Helper, more: &[(&str, &str)]) -> Helper {
+    pub(crate) fn helper(
+        &self,
+        helper: &plan::Helper,
+        purpose: Purpose,
+        more: &[(&str, &str)],
+    ) -> Helper {
         let uid = self.trust.uid().to_string();
         let facts = [
             ("JNS_USER", self.user),
@@ -80,6 +85,7 @@ impl Subject<'_> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Helper {
             argv: helper.argv.clone(),
+            purpose,
             environment: Some(all.map(owned).collect()),
             credentials: self.credentials(helper.run_as),
             timeout: helper.timeout,
@@ -115,9 +121,11 @@ impl Subject<'_> {
         };
         let [new, safe, instance_safe] =
             [target.is_new, is_safe, is_instance_safe].map(|is_so| if is_so { "1" } else { "0" });
+        let purpose = Purpose::Init(path.to_owned());
         let arguments = [path, instance, new, self.user, safe, instance_safe].map(str::to_owned);
         Ok(Helper {
             argv: program.argv.iter().cloned().chain(arguments).collect(),
+            purpose,
             environment: None,
             credentials: self.credentials(program.run_as),
             timeout: program.timeout,

@@ -7,6 +7,7 @@ use super::prepared::{ATTEMPTS, Prepared};
 use super::subject::Subject;
 use super::volumes::open_volume;
 use crate::error::{Error, Location, Result};
+use crate::kernel::process::helper::Purpose;
 use crate::path::AbsPath;
 use crate::plan::{Plan, Step, When};
 use std::cell::RefCell;
@@ -124,10 +125,14 @@ fn check_programs(
     trial: &mut Trial,
 ) -> Result<()> {
     for volume in &plan.volumes {
-        let program = subject.helper(&volume.open, &[]);
-        let check = |_: &str, _: &[u8]| program.check(&subject.deadline);
+        let purpose = Purpose::Volume(volume.path.to_string());
+        let program = subject.helper(&volume.open, purpose, &[]);
+        let check = |_: &str, _: &[u8]| {
+            let checked = program.check(&subject.deadline);
+            checked.map_err(|error| error.at(&volume.location.of_key("open")))
+        };
         let opened = open_volume(volume, subject, prepared, check);
-        opened.map_err(|error| error.at(&volume.location))?;
+        opened.map_err(|error| error.at(&volume.location.of_key("path")))?;
     }
     let warnings = RefCell::new(&mut trial.notes);
     let execution = Execution {

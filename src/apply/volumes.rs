@@ -8,6 +8,7 @@ use crate::kernel::fs::walk::{Place, Trust, Walker};
 use crate::kernel::mount::volume::{Opening, Programs};
 use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Namespace, Root};
+use crate::kernel::process::helper::Purpose;
 use crate::kernel::process::{self, Process};
 use crate::plan::{Plan, Volume};
 
@@ -48,16 +49,18 @@ pub(super) fn open_volumes(
     for volume in &plan.volumes {
         let opened = open_volume(volume, subject, prepared, |path, input| {
             let facts = [("JNS_PATH", volume.path.as_str())];
-            let helper = |program| subject.helper(program, &facts);
+            let purpose = || Purpose::Volume(volume.path.to_string());
+            let helper = |program| subject.helper(program, purpose(), &facts);
             let close = volume.close.as_ref().map(helper);
             let programs = Programs {
                 open: &helper(&volume.open).within(&subject.deadline),
                 input,
                 close,
             };
-            opening.open(path, programs, &census)
+            let opened = opening.open(path, programs, &census);
+            opened.map_err(|error| error.at(&volume.location.of_key("open")))
         });
-        opened.map_err(|error| error.at(&volume.location))?;
+        opened.map_err(|error| error.at(&volume.location.of_key("path")))?;
     }
     Ok(opening)
 }
@@ -92,7 +95,8 @@ pub(super) fn open_volume(
             prepared.findings.leave_out_volume(&volume.path, &unknown);
             Ok(())
         }
-        input => open(&place.path, input?),
+        Err(unknown) => Err(unknown.at(&volume.location.of_key("password"))),
+        Ok(input) => open(&place.path, input),
     }
 }
 

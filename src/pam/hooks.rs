@@ -2,7 +2,7 @@
 
 use crate::apply::{InitTarget, Subject};
 use crate::error::Result;
-use crate::kernel::process::helper::Helper;
+use crate::kernel::process::helper::{Helper, Purpose};
 use crate::path::ViewPath;
 use crate::plan::{self, Hook, Init, OnFailure, When};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ impl SessionHook {
             when: hook.when,
             helper: hook.helper.clone(),
             on_failure: hook.on_failure,
-            location: hook.location.to_string(),
+            location: hook.location.of_key("run").to_string(),
         };
         let of_session = |hook: &&Hook| hook.when != When::Created;
         hooks.iter().filter(of_session).map(cached).collect()
@@ -32,7 +32,7 @@ impl SessionHook {
 
     fn run(&self, subject: &Subject<'_>) -> Result<()> {
         let ran = subject
-            .helper(&self.helper, &[])
+            .helper(&self.helper, Purpose::Hook, &[])
             .within(&subject.deadline)
             .run(b"")
             .map_err(|error| error.of(&self.location));
@@ -60,7 +60,7 @@ impl Preparation {
             instance: init.instance.as_ref().map(ToString::to_string),
             helper: init.helper.clone(),
             on_failure: init.on_failure,
-            location: init.location.to_string(),
+            location: init.location.of_key("init").to_string(),
         };
         inits.iter().map(cached).collect()
     }
@@ -111,6 +111,6 @@ pub(super) fn open(hooks: &[SessionHook], subject: &Subject<'_>) -> Result<()> {
 pub(super) fn closing(hooks: &[SessionHook], subject: &Subject<'_>) -> Vec<Helper> {
     let closing = hooks.iter().filter(|hook| hook.when == When::Close);
     closing
-        .map(|hook| subject.helper(&hook.helper, &[]))
+        .map(|hook| subject.helper(&hook.helper, Purpose::Hook, &[]))
         .collect()
 }

@@ -121,11 +121,11 @@ fn refuse(ruling: &Ruling<'_>) -> Result<()> {
     if let Decision::Fails(error) = &ruling.decision {
         return Err(error.clone());
     }
-    let (kind, location) = (&ruling.rule.kind, &ruling.rule.location);
+    let Rule { kind, location, .. } = ruling.rule;
     match (kind.label(), lacks_labels()) {
         (Some(per), Some(reason)) => {
             let part = format!("`per = \"{}\"`", word_of(per));
-            Err(Error::new("apply", part, reason).at(location))
+            Err(Error::new("apply", part, reason).at(&location.of_key("per")))
         }
         _ => Ok(()),
     }
@@ -143,7 +143,7 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
                 "its instance {directory} is that of {path} too, {}",
                 first.location
             );
-            return Err(Error::new("cover", &step.path, reason).at(&step.location));
+            return Err(Error::new("cover", &step.path, reason).at(&step.location.of_key("store")));
         }
     }
     Ok(())
@@ -152,8 +152,9 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
 /// Volumes are opened when all steps are in place: what one covers would be there in vain.
 fn separate_volumes(plan: &Plan) -> Result<()> {
     for volume in &plan.volumes {
-        let refused =
-            |reason: String| Err(Error::new("open", &volume.path, reason).at(&volume.location));
+        let refused = |reason: String| {
+            Err(Error::new("open", &volume.path, reason).at(&volume.location.of_key("path")))
+        };
         let covered = |step: &&Step| step.path.is_within(&volume.path);
         if let Some(step) = plan.steps.iter().find(covered) {
             return refused(format!("it would cover {} of {}", step.path, step.location));
@@ -252,7 +253,7 @@ impl Builder<'_> {
         let covering = Covering::of(ruling)?;
         let Covering { rule, path } = covering;
         if let Some(reason) = covers_store(path, self.store) {
-            return Err(Error::new("cover", path, reason).at(&rule.location));
+            return Err(Error::new("cover", path, reason).at(&rule.location.of_key("path")));
         }
         if let Some(step) = make(covering)? {
             plan.inits.extend(self.init(&step, rule)?);
@@ -284,27 +285,31 @@ impl Builder<'_> {
     }
 
     fn isolate(&self, isolate: &Isolate, rule: &Rule, isolation: &mut Isolation) -> Result<()> {
-        let location = &rule.location;
+        let Isolate {
+            processes,
+            ipc,
+            hostname,
+            network,
+        } = isolate;
+        let at = |key| rule.location.of_key(key);
         override_key(
             &mut isolation.processes,
-            isolate.processes,
+            *processes,
             Processes::Shared,
-            location,
+            at("processes"),
         );
-        override_key(&mut isolation.ipc, isolate.ipc, Ipc::Shared, location);
+        override_key(&mut isolation.ipc, *ipc, Ipc::Shared, at("ipc"));
         override_key(
             &mut isolation.network,
-            isolate.network.clone(),
+            network.clone(),
             Network::Shared,
-            location,
+            at("network"),
         );
-        if let Some(template) = &isolate.hostname {
+        if let Some(template) = hostname {
             let name = template.expand(self.login);
             let value = name.map_err(|reason| misfit("hostname", template, reason, rule))?;
-            isolation.hostname = Some(Wanted {
-                value,
-                location: location.clone(),
-            });
+            let location = at("hostname");
+            isolation.hostname = Some(Wanted { value, location });
         }
         Ok(())
     }
@@ -445,7 +450,9 @@ impl Builder<'_> {
         };
         if directory == *path {
             let reason = "the layer would be what it is on";
-            return Err(Error::new("use the store", directory, reason).at(&rule.location));
+            return Err(
+                Error::new("use the store", directory, reason).at(&rule.location.of_key("store"))
+            );
         }
         let layer = self.instance(directory, overlay.per, rule)?;
         let view = View::Overlay { layer };
@@ -481,7 +488,7 @@ impl Builder<'_> {
         let label = self
             .accounts
             .label(self.login, path.as_str(), basis)
-            .map_err(|error| error.at(&rule.location))?;
+            .map_err(|error| error.at(&rule.location.of_key("per")))?;
         Ok(label.map_or(Labelling::Lacking, Labelling::Own))
     }
 
@@ -489,7 +496,9 @@ impl Builder<'_> {
     fn instance(&self, directory: AbsPath, per: Per, rule: &Rule) -> Result<Instance> {
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
-            return Err(Error::new("use the store", directory, reason).at(&rule.location));
+            return Err(
+                Error::new("use the store", directory, reason).at(&rule.location.of_key("store"))
+            );
         }
         let lifetime = match per {
             Per::Session => Lifetime::Session,
@@ -511,8 +520,9 @@ impl Builder<'_> {
         label: Option<&str>,
         Covering { rule, path }: Covering<'_>,
     ) -> Result<AbsPath> {
-        let failed =
-            |reason: String| Error::new("name the instance of", path, reason).at(&rule.location);
+        let failed = |reason: String| {
+            Error::new("name the instance of", path, reason).at(&rule.location.of_key("path"))
+        };
         let name = name_instance(path.as_str(), label).ok_or_else(|| {
             failed("the path is too long for a name; give the rule a `store`".to_owned())
         })?;
@@ -618,20 +628,19 @@ fn override_key<T: PartialEq>(
     wanted: &mut Option<Wanted<T>>,
     said: Option<T>,
     host: T,
-    location: &Location,
+    location: Location,
 ) {
     if let Some(value) = said {
-        let location = location.clone();
         *wanted = (value != host).then_some(Wanted { value, location });
     }
 }
 
 fn misfit(key: &str, template: impl std::fmt::Display, reason: String, rule: &Rule) -> Error {
-    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.location)
+    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.location.of_key(key))
 }
 
 fn nobody(key: &str, name: &Component, reason: &str, rule: &Rule) -> Error {
-    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.location)
+    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.location.of_key(key))
 }
 
 /// A decimal user or group id; the highest number means "none" to the kernel.

@@ -1,6 +1,6 @@
 //! Diagnostics of a policy: what is wrong, at its line and column.
 
-use crate::error::steers;
+use crate::error::{harmless, steers};
 use std::fmt;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
@@ -67,7 +67,7 @@ impl Diagnostic {
     pub fn one_line(&self) -> String {
         let help = self.help.iter().flat_map(|help| ["; ", help]);
         let said = std::iter::once(self.message.as_str()).chain(help);
-        said.flat_map(str::chars).map(harmless).collect()
+        harmless(&said.collect::<String>())
     }
 
     /// The lines for a terminal: the message as [`fmt::Display`] has it, the source line, and an
@@ -82,7 +82,7 @@ impl Diagnostic {
         let Some(place) = &self.place else {
             return format!("{start}{self}{end}");
         };
-        let line: String = place.text.chars().map(harmless).collect();
+        let line: String = place.text.chars().map(printable).collect();
         let (columns, width) = place.columns_in(&line);
         let (indent, underline) = (" ".repeat(columns), "^".repeat(width));
         format!("{start}{self}{end}\n  {line}\n  {indent}{start}{underline}{end}")
@@ -130,9 +130,8 @@ impl Place {
     }
 }
 
-/// One printable character for each: terminals obey control characters, and those that change the
-/// direction of writing make a line look like another one.
-fn harmless(character: char) -> char {
+/// One printable character for each, so that the underline stays below what it is about.
+fn printable(character: char) -> char {
     match character {
         '\t' => ' ',
         character if steers(character) => char::REPLACEMENT_CHARACTER,

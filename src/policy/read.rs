@@ -4,8 +4,8 @@ use super::advice::Between;
 use super::fields::{Fields, Vocabulary, Word, unknown_word, word_of};
 use super::report::Fault;
 use super::rule::{
-    Bind, Env, Hide, Hook, Init, Isolate, KeyLines, Kind, Medium, Network, OnFailure, Overlay,
-    Ownership, Password, Per, Private, Root, Rule, RunAs, Selectors, Tmpfs, Volume,
+    Bind, Env, Hide, Hook, Init, Isolate, Kind, Medium, Network, OnFailure, Overlay, Ownership,
+    Password, Per, Private, Root, Rule, RunAs, Selectors, Tmpfs, Volume,
 };
 use super::settings::listed;
 use super::store;
@@ -69,8 +69,7 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     let optional = has_path && fields.boolean("optional").unwrap_or(false);
     let is_inheritable = kind.as_ref().is_none_or(Kind::is_inheritable);
     let inherit = is_inheritable.then(|| fields.boolean("inherit")).flatten();
-    let location = fields.location();
-    let lines = KeyLines(fields.key_lines());
+    let location = fields.location().with_keys(&fields.key_lines());
     let (path, store) = (fields.span_of("path"), fields.span_of("store"));
     let source = fields.span_of("source");
     let timeout = fields.has("timeout").then(|| fields.span_of("timeout"));
@@ -78,7 +77,6 @@ pub fn rule(mut fields: Fields<'_, '_, '_>, rank: usize, read: Reader) -> Option
     Some(Draft {
         rule: Rule {
             location,
-            lines,
             selectors,
             optional,
             inherit,

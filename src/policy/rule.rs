@@ -17,10 +17,8 @@ use std::time::Duration;
 /// One element of an array of tables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// The line of its header.
+    /// The line of its header, with those of its keys.
     pub location: Location,
-    /// The lines of its keys.
-    pub lines: KeyLines,
     /// The logins that it is about.
     pub selectors: Selectors,
     /// `optional`: skip it when its path or source does not exist.
@@ -31,10 +29,6 @@ pub struct Rule {
     /// The kind of the rule.
     pub kind: Kind,
 }
-
-/// The lines on which the keys of a rule stand, counted from 1.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyLines(pub Vec<(&'static str, usize)>);
 
 /// The logins that a rule is about: all selectors that stand must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -369,17 +363,6 @@ impl Private {
 }
 
 impl Rule {
-    /// The line of a key; that of the header for a key that does not stand there.
-    #[must_use]
-    pub fn location_of(&self, key: &str) -> Location {
-        let KeyLines(lines) = &self.lines;
-        let line = lines.iter().find(|(found, _)| *found == key);
-        Location {
-            file: self.location.file.clone(),
-            line: line.map_or(self.location.line, |(_, line)| *line),
-        }
-    }
-
     /// Whether commands that the user runs as somebody else, by sudo(8) for example, find what the rule shows.
     #[must_use]
     pub(crate) fn is_inherited(&self) -> bool {

@@ -105,7 +105,8 @@ fn judge<'p>(rule: &'p Rule, login: &Login) -> Ruling<'p> {
         match template.expand(login) {
             Ok(path) => ruling.path = Some(path),
             Err(reason) => {
-                let error = Error::new("use the path", template, reason).at(&rule.location);
+                let error =
+                    Error::new("use the path", template, reason).at(&rule.location.of_key("path"));
                 ruling.decision = Decision::Fails(error);
             }
         }

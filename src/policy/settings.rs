@@ -10,7 +10,6 @@ use super::value::{Propagation, Size, guess_time};
 use crate::error::Location;
 use crate::path::AbsPath;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// `[settings]`, complete: what no file says has its default.
@@ -115,10 +114,7 @@ const EXEMPT_LINE: usize = 23;
 
 /// Root and the accounts of the system: a policy that forgets them must not lock anybody out.
 fn default_exempt() -> Vec<Listed> {
-    let location = Location {
-        file: Arc::from(BUILT_IN_NAME),
-        line: EXEMPT_LINE,
-    };
+    let location = Location::new(BUILT_IN_NAME, EXEMPT_LINE);
     let (first, last) = SYSTEM_UIDS.into_inner();
     let principals = [
         Principal::User("root".to_owned()),

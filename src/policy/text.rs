@@ -66,10 +66,7 @@ impl<'t> Text<'t> {
 
     /// The place of what stands at `offset` in the policy.
     pub fn location(&self, offset: usize) -> Location {
-        Location {
-            file: Arc::clone(&self.name),
-            line: self.line(offset),
-        }
+        Location::in_file(Arc::clone(&self.name), self.line(offset))
     }
 
     /// Line, column and width of `span`, as much of it as stands on its first line.

@@ -100,7 +100,11 @@ fn a_rule_inside_of_what_root_may_not_look_at_says_so_and_can_be_optional() {
             !sandbox.exec(&["su", "alice", "-c", "true"]).succeeded(),
             "{rule}"
         );
-        let message = format!("cannot open {path}: {REASON} (/etc/security/jns.toml:1)");
+        let line = 1 + rule
+            .lines()
+            .position(|line| line.contains("{home}"))
+            .unwrap();
+        let message = format!("cannot open {path}: {REASON} (/etc/security/jns.toml:{line})");
         let log = sandbox.log().split_off(before);
         assert!(
             log.iter().any(|line| line.contains(&message)),

@@ -201,7 +201,10 @@ fn an_instance_that_could_not_be_prepared_is_taken_back() {
     let before = sandbox.state();
     for _ in 0..2 {
         assert!(!sandbox.su("alice", "true").succeeded());
-        sandbox.assert_reason_logged(&["cannot run /srv/init: its exit status is 3", "jns.toml:3"]);
+        sandbox.assert_reason_logged(&[
+            "cannot run the init /srv/init of /t/poly: its exit status is 3",
+            "jns.toml:6",
+        ]);
         assert_eq!(sandbox.written(), "6: /t/poly /t/inst/alice 1 alice 1 1");
         assert_eq!(sandbox.sh("ls -A /t/inst"), "");
         before.assert_nothing_left(&sandbox);
@@ -224,18 +227,22 @@ fn what_cannot_prepare_denies_or_warns() {
         (
             "/srv/init",
             "true",
-            "cannot run /srv/init: its exit status is 3",
+            "cannot run the init /srv/init of /t/poly: its exit status is 3",
         ),
         (
             "/srv/none",
             "true",
-            "cannot open /srv/none: No such file or directory",
+            "cannot run the init /srv/none of /t/poly: No such file or directory",
         ),
-        ("/srv/init", "chmod 775 /srv/init", "cannot run /srv/init: "),
+        (
+            "/srv/init",
+            "chmod 775 /srv/init",
+            "cannot run the init /srv/init of /t/poly: ",
+        ),
         (
             "/srv/init",
             "chmod 644 /srv/init",
-            "cannot run /srv/init: Permission denied",
+            "cannot run the init /srv/init of /t/poly: Permission denied",
         ),
     ] {
         sandbox.sh(before);

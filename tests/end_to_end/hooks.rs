@@ -94,7 +94,10 @@ fn an_instance_whose_program_failed_never_was_there() {
         sandbox.take_notes(&policy);
         let before = sandbox.state();
         assert!(!sandbox.su("alice", "true").succeeded());
-        sandbox.assert_reason_logged(&["cannot run /bin/sh: its exit status is 4", "jns.toml:"]);
+        sandbox.assert_reason_logged(&[
+            "cannot run the hook /bin/sh of /tmp: its exit status is 4",
+            "jns.toml:",
+        ]);
         before.assert_nothing_left(&sandbox);
         assert_eq!(
             sandbox.sh("find /var/lib/jns -mindepth 2 2>/dev/null | wc -l"),
@@ -136,7 +139,7 @@ fn a_failure_denies_or_is_logged_as_the_rule_says() {
             let entered = sandbox.su("alice", "true").succeeded();
             assert_eq!(entered, let_in, "{sharing} {when} {failure}");
             let log = sandbox.log().split_off(before);
-            let failed = "cannot run /bin/false: its exit status is 1";
+            let failed = "cannot run the hook /bin/false: its exit status is 1";
             assert!(log.iter().any(|line| line.contains(failed)), "{log:?}");
             // A login that was denied leaves no namespace for others.
             assert!(let_in || sandbox.pins() == 0, "{sharing} {when} {failure}");
@@ -151,7 +154,10 @@ fn a_program_of_roots_that_others_may_write_is_not_run() {
     sandbox.take_notes("[[hook]]\nwhen = \"open\"\nrun = [\"/srv/note\"]\n");
     sandbox.sh("chmod 777 /srv/note");
     assert!(!sandbox.su("alice", "true").succeeded());
-    sandbox.assert_reason_logged(&["cannot run /srv/note: ", "others than root may write to it"]);
+    sandbox.assert_reason_logged(&[
+        "cannot run the hook /srv/note: ",
+        "others than root may write to it",
+    ]);
     assert_eq!(sandbox.notes(), "");
 }
 

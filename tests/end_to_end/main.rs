@@ -47,6 +47,7 @@ mod proc_files;
 mod processes;
 mod propagation;
 mod ps;
+mod reasons;
 mod refusals;
 mod reuse;
 mod root;

@@ -138,7 +138,7 @@ fn a_second_rule_whose_path_is_missing() {
     sandbox.assert_refused(&[
         "/srv/missing",
         "No such file",
-        "/etc/security/jns.d/50-more.toml:1",
+        "/etc/security/jns.d/50-more.toml:2",
     ]);
 }
 
@@ -222,7 +222,7 @@ fn a_rule_for_a_build_with_selinux() {
     let policy = format!("{TMP}[[private]]\npath = \"/srv/base\"\nper = \"level\"\n");
     sandbox.assert_policy_refused(
         &policy,
-        &["level", "FEATURES=selinux", "/etc/security/jns.toml:3"],
+        &["level", "FEATURES=selinux", "(/etc/security/jns.toml:5)"],
     );
 }
 
@@ -278,5 +278,8 @@ fn a_users_files_where_root_believes_what_it_finds() {
         );
     }
     assert!(checked(&rule("/srv/{user}")).succeeded());
-    sandbox.assert_policy_refused(&rule("/srv/{user}"), &[message, "/etc/security/jns.toml:1"]);
+    sandbox.assert_policy_refused(
+        &rule("/srv/{user}"),
+        &[message, "(/etc/security/jns.toml:2)"],
+    );
 }

@@ -199,7 +199,7 @@ fn a_login_that_cannot_have_its_root_is_refused_and_leaves_nothing() {
     for (fstab, reason) in [
         (
             "tmpfs tmp tmpfs\n",
-            "cannot use /etc/jns.fstab:1:7: a path must be absolute (/etc/security/jns.toml:3)",
+            "cannot use /etc/jns.fstab:1:7: a path must be absolute (/etc/security/jns.toml:5)",
         ),
         (
             "\ntmpfs /tmp tmpfs size=x\n",

@@ -165,7 +165,7 @@ fn a_session_without_the_password_is_refused() {
     let sandbox = with_ssh(&GOCRYPTFS);
     let before = sandbox.state();
     assert!(!sandbox.ssh("alice", LOOK).succeeded());
-    sandbox.assert_reason_logged(&["cannot find the login password", "jns.toml:3"]);
+    sandbox.assert_reason_logged(&["cannot find the login password", "jns.toml:7"]);
     sandbox.wait_for_logouts();
     before.assert_nothing_left(&sandbox);
 }
@@ -220,7 +220,10 @@ fn another_password_than_that_of_the_volume_undoes_the_login() {
     sandbox.sh("echo alice:changed | chpasswd");
     let before = sandbox.state();
     assert!(!sandbox.ssh_typing("changed", "alice", LOOK).succeeded());
-    sandbox.assert_reason_logged(&["cannot run /usr/bin/gocryptfs: its exit status is 12"]);
+    sandbox.assert_reason_logged(&[
+        "cannot run /usr/bin/gocryptfs of the volume ",
+        ": its exit status is 12",
+    ]);
     // What it says about that is in the log too.
     assert!(
         sandbox

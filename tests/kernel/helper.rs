@@ -3,7 +3,7 @@
 use crate::own::*;
 use pam_jns::error::Result;
 use pam_jns::kernel::process::credentials::Credentials;
-use pam_jns::kernel::process::helper::Helper;
+use pam_jns::kernel::process::helper::{Helper, Purpose};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,6 +16,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 const PLAIN: Helper = Helper {
     argv: Vec::new(),
+    purpose: Purpose::Unnamed,
     environment: Some(Vec::new()),
     credentials: Some(Credentials {
         uid: 0,

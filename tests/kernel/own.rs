@@ -224,10 +224,7 @@ pub fn plan(steps: Vec<Step>) -> Plan {
 
 /// Where every part of a plan comes from.
 pub fn location() -> Location {
-    Location {
-        file: "test.toml".into(),
-        line: 1,
-    }
+    Location::new("test.toml", 1)
 }
 
 fn step(covered: &str, view: View) -> Step {

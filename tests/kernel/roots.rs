@@ -336,7 +336,7 @@ fn a_root_that_fails_on_the_way_leaves_nothing() {
         ));
         assert_eq!(
             error,
-            "cannot open /none: No such file or directory (test.toml:7)"
+            "cannot open /none: No such file or directory (test.toml:8)"
         );
         let error = refusal(&tabled("tmpfs /data tmpfs sise=1M 0 0\n"));
         assert_eq!(

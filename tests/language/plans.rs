@@ -175,7 +175,7 @@ fn instances_of_long_paths_need_a_store() {
         Plan::new(&loaded.policy, &alice(), &Machine).map_err(|error| error.to_string())
     };
     let expected = format!(
-        "cannot name the instance of {long}: the path is too long for a name; give the rule a `store` (p:1)"
+        "cannot name the instance of {long}: the path is too long for a name; give the rule a `store` (p:2)"
     );
     assert_eq!(error(&rule).unwrap_err(), expected);
     assert!(error(&format!("{rule}store = \"/s/{{user}}\"\n")).is_ok());
@@ -316,52 +316,52 @@ fn a_login_that_does_not_fit_is_refused_with_a_reason() {
         (
             "[[hide]]\npath = \"/x/{user}\"",
             &climber,
-            "cannot use the path /x/{user}: {user} is \"..\": a name must not be `.` or `..` (p:1)",
+            "cannot use the path /x/{user}: {user} is \"..\": a name must not be `.` or `..` (p:2)",
         ),
         (
             "[[private]]\npath = \"/x\"\nstore = \"/s/{user}\"",
             &slash,
-            "cannot use the store /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+            "cannot use the store /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:3)",
         ),
         (
             "[[bind]]\npath = \"/x\"\nsource = \"/s/{user}\"",
             &slash,
-            "cannot use the source /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+            "cannot use the source /s/{user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:3)",
         ),
         (
             "[[hide]]\npath = \"/x\"\nkeep = [\"{user}\"]",
             &climber,
-            "cannot use the keep {user}: {user} is \"..\": a name must not be `.` or `..` (p:1)",
+            "cannot use the keep {user}: {user} is \"..\": a name must not be `.` or `..` (p:3)",
         ),
         (
             "[[tmpfs]]\npath = \"/x\"\nowner = \"{user}\"",
             &slash,
-            "cannot use the owner {user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:1)",
+            "cannot use the owner {user}: {user} is \"a/b\": a name must not hold a slash or NUL (p:3)",
         ),
         (
             "[[hide]]\npath = \"/{service}/x\"",
             &proc,
-            "cannot use the path /{service}/x: it would be /proc/x, and a path must not be in /proc (p:1)",
+            "cannot use the path /{service}/x: it would be /proc/x, and a path must not be in /proc (p:2)",
         ),
         (
             "[[hide]]\npath = \"{home}/x\"",
             &homeless,
-            "cannot use the path {home}/x: {home} is \"\": a path must be absolute (p:1)",
+            "cannot use the path {home}/x: {home} is \"\": a path must be absolute (p:2)",
         ),
         (
             "[[tmpfs]]\npath = \"/x\"\nowner = \"ghost\"",
             &alice(),
-            "cannot find the owner ghost: no such user (p:1)",
+            "cannot find the owner ghost: no such user (p:3)",
         ),
         (
             "[[tmpfs]]\npath = \"/x\"\ngroup = \"ghosts\"",
             &alice(),
-            "cannot find the group ghosts: no such group (p:1)",
+            "cannot find the group ghosts: no such group (p:3)",
         ),
         (
             "[[tmpfs]]\npath = \"/x\"\nowner = \"4294967295\"",
             &alice(),
-            "cannot find the owner 4294967295: no such user (p:1)",
+            "cannot find the owner 4294967295: no such user (p:3)",
         ),
     ] {
         let loaded = Policy::parse(&[("p", rule.as_bytes())]).unwrap();

@@ -19,7 +19,8 @@ pub(super) fn build(
     findings: &mut Findings,
 ) -> Result<ViewMount> {
     let (step, path) = (covered.step, covered.step.path.as_str());
-    let refused = |reason: &str| Err(Error::new("bind", path, reason));
+    let refused =
+        |reason: &str| Err(Error::new("bind", path, reason).at(&step.location.of_key("source")));
     let Some(source) = source else {
         return refused("its source was not looked for");
     };

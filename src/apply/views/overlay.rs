@@ -28,7 +28,9 @@ pub(super) fn build<'p>(
     findings.note_shown(place, view);
     let lower =
         open_directory(place, ".").map_err(|errno| Error::from_errno("open", path, errno))?;
-    let OpenedLayer { directory, is_new } = instances.open_layer(instance, covered, view)?;
+    let opened = instances.open_layer(instance, covered, view);
+    let OpenedLayer { directory, is_new } =
+        opened.map_err(|error| error.at(&covered.step.location.of_key("store")))?;
     let form = context.permitted_form(form_of(&Shape::default(), &place.status));
     let directory_path = instance.directory.as_str();
     let layer = Layer::open(Rc::new(directory), form, directory_path)?;

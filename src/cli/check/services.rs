@@ -52,7 +52,7 @@ fn of_rule(
     names: &[String],
 ) -> Diagnostic {
     let said = said_of(key, glob, names);
-    subject.warning_at(&rule.location_of(key), &glob.to_string(), said)
+    subject.warning_at(&rule.location.of_key(key), &glob.to_string(), said)
 }
 
 fn is_known(subject: &Subject<'_>, glob: &Glob, names: &[String]) -> bool {

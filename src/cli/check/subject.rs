@@ -35,7 +35,7 @@ pub(super) struct Said {
 impl Subject<'_> {
     /// Warns at the line of a key of a rule.
     pub(super) fn warning(&self, rule: &Rule, key: &str, said: Said) -> Diagnostic {
-        self.warning_at(&rule.location_of(key), "", said)
+        self.warning_at(&rule.location.of_key(key), "", said)
     }
 
     /// Warns at a line: at a string in it, where the line has that.

@@ -34,8 +34,7 @@ impl Input {
 
     /// A line of the file; 0 is the whole.
     pub fn at(&self, line: usize) -> Location {
-        let file = Arc::clone(&self.file);
-        Location { file, line }
+        Location::in_file(Arc::clone(&self.file), line)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::error::{Error, Location, Result};
 use crate::path::AbsPath;
 use crate::plan::tidy;
 use std::path::Path;
-use std::sync::Arc;
 
 /// The one file that pam_tmpdir reads. It need not exist.
 const FILE: &str = "/etc/security/tmpdir.conf";
@@ -53,8 +52,7 @@ pub fn run(arguments: &ImportPamTmpdir) -> Result<Imported> {
 }
 
 fn without_file() -> Location {
-    let file = Arc::from(FILE);
-    Location { file, line: 0 }
+    Location::new(FILE, 0)
 }
 
 /// The directory that `tmpdir=` names, or why there can be no rules for it.

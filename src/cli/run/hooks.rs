@@ -5,6 +5,7 @@ use super::subject::subject;
 use crate::cli::outcome::say;
 use crate::error::harmless;
 use crate::error::{Error, Result};
+use crate::kernel::process::helper::Purpose;
 use crate::plan::When;
 
 /// Runs those for that moment, in the command's namespaces.
@@ -17,9 +18,9 @@ pub fn run(prepared: &Prepared, when: When) -> Result<()> {
     let subject = subject(prepared, None)?;
     hooks.try_for_each(|hook| {
         let ran = subject
-            .helper(&hook.helper, &[])
+            .helper(&hook.helper, Purpose::Hook, &[])
             .run(b"")
-            .map_err(|error| error.at(&hook.location));
+            .map_err(|error| error.at(&hook.location.of_key("run")));
         hook.on_failure.deny_or_warn(ran, print_error)
     })
 }

@@ -6,8 +6,7 @@ use super::volume;
 use crate::cli::arguments::{self, Run};
 use crate::error::Location;
 use crate::policy::rule::{
-    Bind, Env, Hide, Ipc, Isolate, KeyLines, Medium, Overlay, Ownership, Per, Private, Processes,
-    Root, Tmpfs,
+    Bind, Env, Hide, Ipc, Isolate, Medium, Overlay, Ownership, Per, Private, Processes, Root, Tmpfs,
 };
 use crate::policy::template::{HostnameTemplate, Template};
 use crate::policy::value::{Attributes, Mode, Size, VariableName};
@@ -55,11 +54,7 @@ fn add<'a>(
 
 fn rule(option: &str, kind: Kind) -> Rule {
     Rule {
-        location: Location {
-            file: option.into(),
-            line: 0,
-        },
-        lines: KeyLines::default(),
+        location: Location::new(option, 0),
         selectors: Selectors::default(),
         optional: false,
         inherit: None,

@@ -48,12 +48,31 @@ const NOT_RUN: i32 = 127;
 pub struct Helper {
     /// The program, absolute, and its arguments.
     pub argv: Vec<String>,
+    /// What it is run for, as its failures name it.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Its environment besides `PATH`; nothing for one without any variable.
     pub environment: Option<Vec<(String, String)>>,
     /// The credentials that it has; nothing for those of the calling process.
     pub credentials: Option<Credentials>,
     /// The time that it may take.
     pub timeout: Duration,
+}
+
+/// What a program is run for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Nothing that a policy has a name for.
+    #[default]
+    Unnamed,
+    /// It prepares what a path shows.
+    Init(String),
+    /// It is run at a moment of a session.
+    Hook,
+    /// It is run for a new instance at a path.
+    HookOf(String),
+    /// It opens or closes the file system at a path.
+    Volume(String),
 }
 
 /// A program that is run until a deadline, or its own time is up.
@@ -66,6 +85,18 @@ pub struct Bounded {
 impl Helper {
     fn program(&self) -> &str {
         self.argv.first().map_or("", String::as_str)
+    }
+
+    /// The program as its failures name it.
+    fn name(&self) -> String {
+        let program = self.program();
+        match &self.purpose {
+            Purpose::Unnamed => program.to_owned(),
+            Purpose::Init(path) => format!("the init {program} of {path}"),
+            Purpose::Hook => format!("the hook {program}"),
+            Purpose::HookOf(path) => format!("the hook {program} of {path}"),
+            Purpose::Volume(path) => format!("{program} of the volume {path}"),
+        }
     }
 
     /// Lets it run until the deadline at most.
@@ -111,7 +142,7 @@ impl Helper {
         input: &[u8],
         each_line: &mut dyn FnMut(&str),
     ) -> Result<()> {
-        let failed = |errno| Error::from_errno("run", self.program(), errno);
+        let failed = |errno| Error::from_errno("run", self.name(), errno);
         // Without a deadline, the way to a program is waited for no longer than the program.
         let path = match deadline.left() {
             Some(_) => self.vetted_path(deadline)?,
@@ -120,7 +151,7 @@ impl Helper {
         let timeout = deadline.at_most(self.timeout);
         if timeout.is_zero() {
             let reason = "the time that the session has is up";
-            return Err(Error::new("run", self.program(), reason));
+            return Err(Error::new("run", self.name(), reason));
         }
         let (start, watched) = Start::prepare(self, input, path).map_err(failed)?;
         // No handler of the host's runs in the child before signals have their default effects there.
@@ -154,7 +185,7 @@ impl Helper {
     ///
     /// As [`Helper::run`] for a program that cannot be started.
     pub(crate) fn check(&self, deadline: &Deadline) -> Result<()> {
-        let failed = |errno| Error::from_errno("run", self.program(), errno);
+        let failed = |errno| Error::from_errno("run", self.name(), errno);
         let path = self.vetted_path(deadline)?;
         let status = reach::status(&Asker::until(deadline), &path).map_err(failed)?;
         match FileType::from_raw_mode(status.st_mode) == FileType::RegularFile
@@ -178,7 +209,7 @@ impl Helper {
     fn vetted_path(&self, deadline: &Deadline) -> Result<String> {
         let program = self.program();
         if !program.starts_with('/') {
-            return Err(Error::new("run", program, "it is not an absolute path"));
+            return Err(Error::new("run", self.name(), "it is not an absolute path"));
         }
         if self
             .credentials
@@ -188,16 +219,18 @@ impl Helper {
             return Ok(program.to_owned());
         }
         let walker = Walker::new(Trust::Root)?.until(deadline);
-        let place = walker.open(program, &[])?;
+        let place = walker
+            .open(program, &[])
+            .map_err(|error| error.keeping_from("run", self.name()))?;
         let vetted = file::vet(&place.status, FileType::RegularFile);
-        vetted.map_err(|reason| Error::new("run", program, reason))?;
+        vetted.map_err(|reason| Error::new("run", self.name(), reason))?;
         Ok(place.path)
     }
 
     fn result(&self, waited: Waited, timeout: Duration, outcome: Option<Outcome>) -> Result<()> {
-        let failed = |reason: String| Err(Error::new("run", self.program(), reason));
+        let failed = |reason: String| Err(Error::new("run", self.name(), reason));
         match outcome {
-            Some(Outcome::NotRun(errno)) => Err(Error::from_errno("run", self.program(), errno)),
+            Some(Outcome::NotRun(errno)) => Err(Error::from_errno("run", self.name(), errno)),
             _ if waited == Waited::TimedOut && timeout < self.timeout => {
                 failed("it took longer than the session has left of its time".to_owned())
             }
