@@ -48,10 +48,10 @@ RUN_SANDBOX := $(RUN) --test end_to_end
 # What depends on no PAM, shell or daemon: what the command does and says by itself, many logins at once, few descriptors,
 # policies that are broken or change, what does not answer, the vault, namespaces that linger, overlays, the rules
 # of directories, and a playbook.
-SAME_ANYWHERE := run:: crowds:: gc:: ps:: doctor:: explained:: broken_policies few_descriptors changes:: silent \
+SAME_ANYWHERE := run:: crowds:: gc:: ps:: doctor:: explained:: reasons:: broken_policies few_descriptors changes:: silent \
     vault:: linger:: overlays:: rules:: reuse:: runtime_attacks:: commands::a_playbook
-# A sandbox waits for its daemons half of the time.
-export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
+# A sandbox waits for its daemons half of the time, and two at once leave a processor idle for a tenth of theirs.
+export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 2)
 
 # What the fuzzer builds and collects, and for how many seconds it tries each target.
 FUZZ         := $(abspath $(TARGET))/fuzz

@@ -405,6 +405,9 @@ fn campaign_under(
 /// The number of times that an injection is tried until it meets a call of the module's.
 const TRIES: usize = 4;
 
+/// The number of runs in which one has to be like the one before it.
+const SETTLING_RUNS: usize = 8;
+
 /// The number of calls that may not be met: some are made once, as by the login that notes what the later ones read.
 const MOST_MISSED: usize = 3;
 
@@ -439,23 +442,35 @@ fn work(
     }
 }
 
+/// The calls of a run that is like the one before it, as those that follow are: what is not cached takes a call more to
+/// open, and so does everything where somebody mounts meanwhile.
+fn settled_calls(machine: &Machine, scene: Scene) -> Vec<Call> {
+    let mut before = Vec::new();
+    for _ in 0..SETTLING_RUNS {
+        prepare(machine, scene);
+        let (report, trace) = Trace::of(&["trace=all"], scene.words());
+        assert_all_open(&report);
+        let calls = trace.calls_of_module(scene.markers());
+        assert!(
+            calls.len() > 10,
+            "the module's calls are between the markers: {calls:?}"
+        );
+        let numbered = |call: &Call| (call.name.clone(), call.number);
+        if calls.iter().map(numbered).eq(before.iter().map(numbered)) {
+            return calls;
+        }
+        before = calls;
+    }
+    before
+}
+
 /// The calls between the markers, each with its injections, less those that come to the same; says how many there are.
 fn enumerate(
     machine: &Machine,
     scene: Scene,
     injections: fn(&Call) -> Vec<Injection>,
 ) -> VecDeque<(Call, Injection)> {
-    // What is not cached takes a call more to open, and is cached then: the second run is like all that follow.
-    prepare(machine, scene);
-    Trace::of(&["trace=all"], scene.words());
-    prepare(machine, scene);
-    let (report, trace) = Trace::of(&["trace=all"], scene.words());
-    assert_all_open(&report);
-    let calls = trace.calls_of_module(scene.markers());
-    assert!(
-        calls.len() > 10,
-        "the module's calls are between the markers: {calls:?}"
-    );
+    let calls = settled_calls(machine, scene);
     let mut jobs = VecDeque::new();
     let mut before: Option<&Call> = None;
     for call in &calls {
