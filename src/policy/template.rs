@@ -434,11 +434,24 @@ impl PathTemplate {
     ///
     /// Why it cannot be the path of a rule.
     pub fn plain(text: &str) -> Result<Self, &'static str> {
+        Self::plain_with(text, InProc::Nothing)
+    }
+
+    /// The template of this very path, which something is bound to: a file in `/proc` too.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing can be bound to it.
+    pub fn plain_to_bind_to(text: &str) -> Result<Self, &'static str> {
+        Self::plain_with(text, InProc::Files)
+    }
+
+    fn plain_with(text: &str, in_proc: InProc) -> Result<Self, &'static str> {
         let path = AbsPath::new(text)?;
-        if path.is_in_proc() {
-            return Err(IN_PROC);
+        match in_proc.refusal(&path) {
+            Some(reason) => Err(reason),
+            None => Ok(Self(Template::plain(text), in_proc)),
         }
-        Ok(Self(Template::plain(text), InProc::Nothing))
     }
 
     /// Whether one of `facts` stands in it.

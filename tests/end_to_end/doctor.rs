@@ -411,6 +411,15 @@ const MACHINE: &[Mistake<'_>] = &[
         "sed -i '1i PATH=/usr/bin' /etc/cron.d/jns; sed -i s,/usr/local/bin/,, /etc/cron.d/jns",
     ),
     (
+        "mkdir -p /etc/systemd/system/timers.target.wants; touch /etc/systemd/system/timers.target.wants/jns-gc.timer
+         printf '[Service]\nExecStart=-/usr/local/bin/jns gc\n' >/etc/systemd/system/jns-gc.service",
+        &[
+            "warning  systemd does not find /usr/local/bin/jns gc: that is no program (/etc/systemd/system/jns-gc.service:2)",
+            "write /usr/bin/jns there",
+        ],
+        "sed -i s,/usr/local/,/usr/, /etc/systemd/system/jns-gc.service",
+    ),
+    (
         "echo RestrictNamespaces=yes >>$U",
         &[
             "problem  ssh.service: RestrictNamespaces=yes forbids",

@@ -108,3 +108,26 @@ fn a_kernel_without_the_file_can_do_without_the_rule() {
     assert!(!sandbox.ssh("alice", "true").succeeded());
     sandbox.assert_reason_logged(&["/proc/none", "No such file"]);
 }
+
+#[test]
+fn a_command_has_it_bound_too() {
+    ours_only!("command");
+    let sandbox = sandbox!();
+    sandbox.sh("mkdir /srv/proc && echo one processor >/srv/proc/cpuinfo");
+    let bind = "/srv/proc/cpuinfo:/proc/cpuinfo";
+    let look = ["--", "cat", "/proc/cpuinfo"];
+    for more in [&[][..], &["--processes", "hidden"], &["--processes", "own"]] {
+        let words = [&["run", "--bind", bind], more, &look].concat();
+        assert_eq!(sandbox.jns(&words).text(), "one processor", "{more:?}");
+    }
+    for own in ["/proc/self/maps", "/proc/1/maps", "/proc/sys/kernel/ostype"] {
+        let refused = sandbox.jns(&[
+            "run",
+            "--bind",
+            &format!("/srv/proc/cpuinfo:{own}"),
+            "--",
+            "true",
+        ]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    }
+}

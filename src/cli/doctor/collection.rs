@@ -3,7 +3,7 @@
 use super::finding::{Area, Finding};
 use crate::cli::host::Tree;
 use crate::cli::host::module_line::line_of;
-use crate::cli::host::schedule::{self, Job};
+use crate::cli::host::schedule::{self, Job, Runner};
 use crate::cli::host::stack;
 use rustix::fs::FileType;
 
@@ -16,10 +16,13 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         return Vec::new();
     }
     let jobs = schedule::jobs(tree);
-    if jobs.is_empty() && !schedule::is_timer_enabled(tree) {
+    let is_timer_enabled = schedule::is_timer_enabled(tree);
+    if jobs.is_empty() && !is_timer_enabled {
         return vec![idle()];
     }
-    jobs.iter().filter_map(|job| of_job(tree, job)).collect()
+    let of_timer = is_timer_enabled.then(|| schedule::job_of_timer(tree));
+    let all = of_timer.flatten().into_iter().chain(jobs);
+    all.filter_map(|job| of_job(tree, &job)).collect()
 }
 
 fn idle() -> Finding {
@@ -31,19 +34,21 @@ fn idle() -> Finding {
     .advise("systemctl enable --now jns-gc.timer; without systemd, cron.d/jns among the documents is for /etc/cron.d")
 }
 
-/// A line of cron's that does not find the command.
+/// A line of cron's or of the unit's that does not find the command.
 fn of_job(tree: &Tree, job: &Job) -> Option<Finding> {
     let candidates = job.candidates();
     if candidates.is_empty() || candidates.iter().any(|path| is_program(tree, path)) {
         return None;
     }
-    let summary = match &job.searched {
-        Some(searched) if !job.program.starts_with('/') => format!(
-            "cron does not find {} gc: it looks in {searched}",
-            job.program
-        ),
-        _ => format!("cron does not find {} gc: that is no program", job.program),
+    let runner = match job.runner {
+        Runner::Systemd => "systemd",
+        Runner::Cron => "cron",
     };
+    let reason = match &job.searched {
+        Some(searched) if !job.program.starts_with('/') => format!("it looks in {searched}"),
+        _ => "that is no program".to_owned(),
+    };
+    let summary = format!("{runner} does not find {} gc: {reason}", job.program);
     let mut commands = COMMANDS.iter();
     let advice = match commands.find(|path| is_program(tree, path)) {
         Some(path) => format!("write {path} there"),

@@ -1,7 +1,7 @@
 //! The schedule of `jns gc`: finds out whether systemd or cron(8) runs it from time to time.
 
 use super::tree::Tree;
-use super::units::UNIT_DIRECTORIES;
+use super::units::{UNIT_DIRECTORIES, unit_settings};
 use crate::error::Location;
 
 /// Root's tables of cron(8), which an ordinary user may not read.
@@ -25,9 +25,20 @@ const SCRIPTS: [&str; 4] = [
 /// The directories where cron(8) looks for programs unless its table has a `PATH`.
 const SEARCHED: &str = "/usr/bin:/bin";
 
-/// A line that has cron run `jns gc`.
+/// Who runs a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// systemd, by the service of the timer.
+    Systemd,
+    /// cron(8).
+    Cron,
+}
+
+/// A line that has `jns gc` run from time to time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
+    /// Who runs it.
+    pub runner: Runner,
     /// The program, as the line names it.
     pub program: String,
     /// The directories where the program is looked for, with `:` between them; nothing where they are not known.
@@ -57,6 +68,22 @@ pub fn is_timer_enabled(tree: &Tree) -> bool {
         .any(|directory| tree.exists(&format!("{directory}/jns-gc.timer")))
 }
 
+/// The line of the service that the timer starts; nothing where that runs something else.
+pub fn job_of_timer(tree: &Tree) -> Option<Job> {
+    let settings = unit_settings(tree, "jns-gc.service")?;
+    let start = settings
+        .into_iter()
+        .find(|setting| setting.key == "ExecStart")?;
+    // What stands before the program says how it is run (systemd.service(5)).
+    let command = start.value.trim_start_matches(['-', '@', ':', '+', '!']);
+    Some(Job {
+        runner: Runner::Systemd,
+        program: program_of(command)?.to_owned(),
+        searched: None,
+        location: start.location,
+    })
+}
+
 /// The lines of cron's tables and scripts that run it.
 pub fn jobs(tree: &Tree) -> Vec<Job> {
     let files_in = |directories: &'static [&str]| {
@@ -82,6 +109,7 @@ fn jobs_in(tree: &Tree, file: &str, searched: Option<&str>) -> Vec<Job> {
             *path.0 = path.1;
         }
         jobs.extend(program_of(line).map(|program| Job {
+            runner: Runner::Cron,
             program: program.to_owned(),
             searched: searched.clone(),
             location: Location::new(file, number),

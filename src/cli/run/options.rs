@@ -1,7 +1,7 @@
 //! From the options to the rules that they stand for: the same that a policy file would hold, with the option
 //! in place of a file and a line.
 
-use super::text::{UsageError, host_path, inside_path, split, usage_error};
+use super::text::{UsageError, bound_path, host_path, inside_path, split, usage_error};
 use super::volume;
 use crate::cli::arguments::{self, Run};
 use crate::error::Location;
@@ -131,7 +131,7 @@ fn bind(text: &str) -> Result<Kind, String> {
         .find(|(known, _)| about_depth.last() == Some(known));
     Ok(Kind::Bind(Bind {
         source: host_path(source)?,
-        path: inside_path(path)?,
+        path: bound_path(path)?,
         recursive: said.is_none_or(|(_, recursive)| *recursive),
         create: false,
         options: Attributes::of_words(attributes)?,

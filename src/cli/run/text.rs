@@ -60,12 +60,25 @@ pub fn absolute(text: &str) -> Result<String, String> {
 ///
 /// It cannot be the path of a rule.
 pub fn inside_path(text: &str) -> Result<PathTemplate, String> {
+    template(&absolute_inside(text)?)
+}
+
+/// A path inside that something is bound to, which may be a file in `/proc`.
+///
+/// # Errors
+///
+/// Nothing can be bound to it.
+pub fn bound_path(text: &str) -> Result<PathTemplate, String> {
+    PathTemplate::plain_to_bind_to(&absolute_inside(text)?).map_err(str::to_owned)
+}
+
+fn absolute_inside(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err(format!(
             "a path must be absolute, \"{text}\" does not begin with a slash"
         ));
     }
-    template(&absolute(text)?)
+    absolute(text)
 }
 
 fn template(path: &str) -> Result<PathTemplate, String> {
@@ -119,6 +132,9 @@ mod tests {
                 inside_path("/proc/self"),
                 Err("a path must not be in /proc"),
             ),
+            (bound_path("/proc/cpuinfo"), Ok("/proc/cpuinfo".to_owned())),
+            (bound_path("/proc/self/maps"), Err("it is a process's own")),
+            (bound_path("/proc/sys"), Err("/proc/sys cannot be covered")),
             (
                 inside_path("x"),
                 Err("a path must be absolute, \"x\" does not begin with a slash"),
