@@ -46,10 +46,10 @@ SELINUX := --features selinux
 # Real programs in a sandbox: on Debian 13 too, and against pam_namespace.
 RUN_SANDBOX := $(RUN) --test end_to_end
 # What depends on no PAM, shell or daemon: what the command does and says by itself, many logins at once, few descriptors,
-# policies that are broken or change, what does not answer, the vault, namespaces that linger, overlays, the rules
-# of directories, and a playbook.
+# policies that are broken or change, the reasons in the log, what does not answer, the vault, namespaces that linger,
+# overlays, files in /proc, the rules of directories, and a playbook.
 SAME_ANYWHERE := run:: crowds:: gc:: ps:: doctor:: explained:: reasons:: broken_policies few_descriptors changes:: silent \
-    vault:: linger:: overlays:: rules:: reuse:: runtime_attacks:: commands::a_playbook
+    vault:: linger:: overlays:: proc_files:: rules:: reuse:: runtime_attacks:: commands::a_playbook
 # A sandbox waits for its daemons half of the time, and two at once leave a processor idle for a tenth of theirs.
 export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 2)
 

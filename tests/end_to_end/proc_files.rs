@@ -1,6 +1,6 @@
 //! Binds over files in /proc, as LXCFS has them to tell a session what is its own of the machine.
 
-use crate::sandbox::{Sandbox, ours_only, sandbox};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 const BINDS: &str = "[[bind]]\nsource = \"/srv/proc/cpuinfo\"\npath = \"/proc/cpuinfo\"\n\
     [[bind]]\nsource = \"/srv/proc/meminfo\"\npath = \"/proc/meminfo\"\n";
@@ -130,4 +130,29 @@ fn a_command_has_it_bound_too() {
         ]);
         assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     }
+}
+
+/// The program that this is for: a FUSE file system of root's, with a file for what a session is told of the machine.
+#[test]
+fn what_lxcfs_has_is_bound_there() {
+    ours_only!("rule that binds");
+    let sandbox = sandbox!();
+    needs!(sandbox, "lxcfs");
+    sandbox.protect("su");
+    sandbox.sh("[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
+         mkdir -p /sys && { mountpoint -q /sys || mount -t sysfs sysfs /sys; }
+         mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup /sys/fs/cgroup");
+    sandbox.sh("mkdir -p /var/lib/lxcfs; lxcfs -p /run/lxcfs.pid /var/lib/lxcfs >/dev/null 2>&1 &");
+    sandbox.wait_until("[ -e /var/lib/lxcfs/proc/meminfo ]");
+    sandbox.policy(
+        "[[bind]]\nsource = \"/var/lib/lxcfs/proc/meminfo\"\npath = \"/proc/meminfo\"\n\
+         [[bind]]\nsource = \"/var/lib/lxcfs/proc/uptime\"\npath = \"/proc/uptime\"\n",
+    );
+    let before = sandbox.state();
+    let look = "grep -c MemTotal /proc/meminfo; findmnt -no FSTYPE /proc/uptime; cat /proc/uptime >/dev/null";
+    for user in ["alice", "bob", "alice"] {
+        assert_eq!(sandbox.su(user, look).text(), "1\nfuse.lxcfs", "{user}");
+    }
+    before.assert_nothing_left(&sandbox);
+    sandbox.sh("kill $(cat /run/lxcfs.pid)");
 }
