@@ -88,11 +88,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             if let Some(caller) = caller {
                 caller.guard.commit();
             }
-            if let Some(sessions) = ffi::data::<Sessions>(handle) {
-                let (before, origin) =
-                    (before.map(|open| open.place), origin.map(|open| open.place));
-                sessions.keep_places(before, (&directory, thread), origin);
-            }
+            keep_places(handle, (before, origin), (&directory, thread));
             Ok(())
         }
         Err(refusal) if arguments.observe => {
@@ -107,6 +103,18 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
             };
             left.refuse(handle, refusal, is_command.get())
         }
+    }
+}
+
+/// Keeps where the process was before the session and where that one came from, for its end.
+fn keep_places(
+    handle: &PamHandle,
+    (before, origin): (Option<OpenPlace>, Option<OpenPlace>),
+    (directory, thread): (&WorkingDirectory, CallingThread),
+) {
+    if let Some(sessions) = ffi::data::<Sessions>(handle) {
+        let place = |open: OpenPlace| open.place;
+        sessions.keep_places(before.map(place), (directory, thread), origin.map(place));
     }
 }
 

@@ -68,12 +68,7 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
         return create_alone(None);
     }
     check_capabilities()?;
-    let runtime = session.runtime.cloned().map_or_else(Runtime::open, Ok);
-    let opened = runtime.and_then(|runtime| Origin::of(runtime, session.place));
-    let opened = opened.inspect_err(|error| {
-        log::warn!("{error}; su and sudo will keep the view of this session");
-    });
-    let Ok(origin) = opened else {
+    let Some(origin) = find_origin(session) else {
         return create_alone(None);
     };
     origin.remove_killed(login.uid);
@@ -100,6 +95,17 @@ pub fn join_or_create(session: PlannedSession<'_>) -> Result<SessionNamespace> {
             create_alone(Some(&origin))
         }
     }
+}
+
+/// Finds where the session comes from; says so in the log where that cannot be known.
+fn find_origin(session: PlannedSession<'_>) -> Option<Origin> {
+    let runtime = session.runtime.cloned().map_or_else(Runtime::open, Ok);
+    let found = runtime.and_then(|runtime| Origin::of(runtime, session.place));
+    found
+        .inspect_err(|error| {
+            log::warn!("{error}; su and sudo will keep the view of this session");
+        })
+        .ok()
 }
 
 /// The result of a login's search that has waited for others.
