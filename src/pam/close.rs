@@ -6,10 +6,11 @@ use super::items::item;
 use super::kept::Sessions;
 use super::opened::Opened;
 use super::pending::PendingReturn;
-use super::places::{self, Others};
+use super::places::{self, OF_RETURN, Others};
 use super::refusal::{Refusal, log_failure};
 use crate::apply;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::Trust;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::NamespaceGuard;
@@ -39,7 +40,7 @@ pub(super) fn close_session(handle: &mut PamHandle, arguments: &[&CStr]) -> Resu
     log::debug!("session of {} closed", opened.user);
     match pending {
         None => {}
-        Some(pending) if others == Others::Around => pending.make(),
+        Some(pending) if others == Others::Around => pending.make(&Deadline::after(OF_RETURN)),
         Some(pending) => {
             let service = item::<Service<'_>>(handle).unwrap_or_default();
             let level = level(arguments);
@@ -106,7 +107,7 @@ fn close_volumes(opened: &Opened) -> Result<()> {
     }
     let own = Namespace::own()?;
     match return_to_origin(None, None)? {
-        Some(_home) => volumes::close_after_last(&own),
+        Some(_home) => volumes::close_after_last(&own, &Deadline::none()),
         None => Ok(()),
     }
 }

@@ -59,7 +59,7 @@ fn open_or_refuse(handle: &mut PamHandle, arguments: &[&CStr]) -> Result<(), Ref
     }
     let deadline = Deadline::after(first_time(&request.user));
     let thread = CallingThread::own(arguments.threads);
-    pending::make_postponed();
+    pending::make_postponed(&deadline);
     let before = OpenPlace::own().ok();
     let place = before.as_ref().map(|before| &before.place);
     let directory = WorkingDirectory::until(&deadline, place.map(Place::root));

@@ -2,9 +2,10 @@
 //! one in the stack close after it, and what they have mounted in the session they unmount there.
 
 use super::opened::Opened;
-use super::places::Places;
+use super::places::{OF_RETURN, Places};
 use super::refusal::log_failure;
 use crate::journal::Journal;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::namespace::guard::NamespaceGuard;
 use crate::kernel::namespace::{Namespace, Root, check_capabilities};
 use crate::login::{SessionId, is_effective_root};
@@ -65,17 +66,19 @@ impl PendingReturn {
         self.places.enter_origin()
     }
 
-    /// Returns, and takes leave of the session's processes.
-    pub(super) fn make(self) {
+    /// Returns, and takes leave of the session's processes, by the deadline.
+    pub(super) fn make(self, deadline: &Deadline) {
         let namespace = self.has_volumes.then(Namespace::own);
-        self.places.return_to(|| {
+        self.places.return_to(deadline, || {
             // The socket of its first process is where the session came from.
             if let Some(leave) = &self.leave {
                 log_failure(leave.take(&self.session));
             }
             // Whoever closed the session before this one saw this process in the namespace still.
             if let Some(namespace) = namespace {
-                log_failure(namespace.and_then(|namespace| volumes::close_after_last(&namespace)));
+                log_failure(
+                    namespace.and_then(|namespace| volumes::close_after_last(&namespace, deadline)),
+                );
             }
         });
     }
@@ -112,11 +115,12 @@ impl Postponed {
     }
 }
 
-/// Makes the return that this thread has postponed, before it opens another session.
-pub(super) fn make_postponed() {
+/// Makes the return that this thread has postponed, before it opens another session by the deadline.
+pub(super) fn make_postponed(deadline: &Deadline) {
     let postponed = Postponed::take(|_| true).filter(Postponed::is_due);
     if let Some(postponed) = postponed {
-        postponed.pending.make();
+        let deadline = Deadline::after(deadline.at_most(OF_RETURN));
+        postponed.pending.make(&deadline);
     }
 }
 
@@ -128,7 +132,7 @@ pub(super) fn end(session: &SessionId) {
         return;
     };
     let _journal = Journal::open(&postponed.service, "end", postponed.level);
-    let make = AssertUnwindSafe(|| postponed.pending.make());
+    let make = AssertUnwindSafe(|| postponed.pending.make(&Deadline::after(OF_RETURN)));
     if let Err(payload) = std::panic::catch_unwind(make) {
         // Dropping it could run code that panics again.
         std::mem::forget(payload);

@@ -13,8 +13,9 @@ use rustix::process::Pid;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The time in which the working directory has to answer that a session which is closed came from.
-const OF_RETURN: Duration = Duration::from_secs(1);
+/// The time in which that has to answer which a session that is closed came from: the working directory, and who holds a
+/// lock.
+pub(super) const OF_RETURN: Duration = Duration::from_secs(1);
 
 /// The sessions that this process has open, in the order in which they were opened, by thread and name: those of
 /// different handles too. It is never waited for, since a child of a threaded process may find it locked for ever.
@@ -105,9 +106,8 @@ impl Places {
 
     /// Takes the thread from the session to where it was before, for good: to the origin, there to take `leave`, on to
     /// the session around this one, and to its working directory. Where nobody else is at the origin, it stays and
-    /// only takes leave.
-    pub(super) fn return_to(&self, take_leave: impl FnOnce()) {
-        let deadline = &Deadline::after(OF_RETURN);
+    /// only takes leave. What does not answer until the deadline is not waited for.
+    pub(super) fn return_to(&self, deadline: &Deadline, take_leave: impl FnOnce()) {
         let present = WorkingDirectory::until(deadline, Some(self.before.root()));
         let entered = self.enter_origin();
         take_leave();
@@ -117,16 +117,16 @@ impl Places {
             None => return,
         }
         if self.before != self.origin {
-            log_failure(enter_session(&self.before));
+            log_failure(enter_session(&self.before, deadline));
         }
         log_failure(present.return_to(&self.directory, &self.left));
     }
 }
 
 /// Enters the session around the one that was closed. One that is not open any more is not entered.
-fn enter_session(place: &Place) -> Result<()> {
+fn enter_session(place: &Place, deadline: &Deadline) -> Result<()> {
     let entered = match place.enter_by_process() {
-        None => place.enter_by_pin()?,
+        None => place.enter_by_pin(deadline)?,
         entered => entered,
     };
     match entered {

@@ -129,7 +129,7 @@ impl Creation<'_> {
     /// Opens the vault, or says why there is none; nothing where the namespace is not to be pinned.
     fn open_vault(&self) -> Option<Result<Vault>> {
         let origin = self.key.and(self.origin)?;
-        let opened = Vault::open(&origin.runtime);
+        let opened = Vault::open_until(&origin.runtime, &self.session.subject.deadline);
         // In words: an error number would be taken for what the kernel says of the namespace.
         Some(opened.map_err(|error| Error::new("pin", "its namespace", error)))
     }
@@ -142,6 +142,7 @@ impl Creation<'_> {
             key: key.clone(),
             namespace,
             origin_root: origin.place.root,
+            deadline: self.session.subject.deadline.clone(),
         })
     }
 }

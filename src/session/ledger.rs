@@ -300,8 +300,18 @@ impl NamespaceRecord {
     #[must_use]
     pub fn is_whole(&self, deadline: &Deadline) -> bool {
         let asker = &Asker::until(deadline);
-        let covered = |path: &ViewPath| reach::is_mount_point(asker, path.as_str());
-        self.paths.iter().all(covered) && self.volumes.iter().all(Volume::is_mounted)
+        let has_path = |volume: &Volume| self.paths.contains(&volume.path);
+        self.paths.iter().all(|path| self.is_covered(path, asker))
+            && self.volumes.iter().all(has_path)
+    }
+
+    /// Whether something is mounted on one of its paths, and where that is a volume, the one that was opened there.
+    fn is_covered(&self, path: &ViewPath, asker: &Asker) -> bool {
+        let Ok((mount, is_root)) = reach::mount_of(asker, path.as_str()) else {
+            return false;
+        };
+        let mut there = self.volumes.iter().filter(|volume| volume.path == *path);
+        is_root && there.all(|volume| volume.mount == mount)
     }
 
     /// Whether its root directory is another one than that of the view that its first session came from.

@@ -3,11 +3,12 @@
 use super::clock::{TOUCHED, now};
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::fs::walk::{file_type, open_below};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::Errno;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The directory of locks in `/run/jns`.
 pub const DIRECTORY: &str = "lock";
@@ -69,54 +70,61 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// As [`Lock::to_join`], or somebody has it alone for longer than two seconds.
-    pub fn wait_to_join(runtime: &Runtime, uid: u32) -> Result<Self> {
-        Self::wait(
-            runtime,
-            &uid.to_string(),
-            FlockOperation::NonBlockingLockShared,
-        )
+    /// As [`Lock::to_join`], or somebody has it alone for longer than two seconds, or half of the time that is left until
+    /// the deadline.
+    pub fn wait_to_join(runtime: &Runtime, uid: u32, deadline: &Deadline) -> Result<Self> {
+        let operation = FlockOperation::NonBlockingLockShared;
+        Self::wait(runtime, &uid.to_string(), operation, deadline)
     }
 
     /// Takes the lock of the user `uid` alone.
     ///
     /// # Errors
     ///
-    /// As [`Lock::to_join`], or somebody has it for longer than two seconds.
-    pub fn wait_to_change(runtime: &Runtime, uid: u32) -> Result<Self> {
-        Self::wait(
-            runtime,
-            &uid.to_string(),
-            FlockOperation::NonBlockingLockExclusive,
-        )
+    /// As [`Lock::wait_to_join`], or somebody has it for that long.
+    pub fn wait_to_change(runtime: &Runtime, uid: u32, deadline: &Deadline) -> Result<Self> {
+        let operation = FlockOperation::NonBlockingLockExclusive;
+        Self::wait(runtime, &uid.to_string(), operation, deadline)
     }
 
     /// Takes the lock around the directory of pins, for which there is one.
     ///
     /// # Errors
     ///
-    /// As [`Lock::to_join`], or it is held for longer than two seconds.
-    pub fn of_pins(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "pins", FlockOperation::NonBlockingLockExclusive)
+    /// As [`Lock::wait_to_change`].
+    pub fn of_pins(runtime: &Runtime, deadline: &Deadline) -> Result<Self> {
+        let operation = FlockOperation::NonBlockingLockExclusive;
+        Self::wait(runtime, "pins", operation, deadline)
     }
 
     /// Takes the lock around collecting what sessions have left behind, for which there is one.
     ///
     /// # Errors
     ///
-    /// As [`Lock::of_pins`].
+    /// As [`Lock::to_join`], or it is held for longer than two seconds.
     pub fn to_collect(runtime: &Runtime) -> Result<Self> {
-        Self::wait(runtime, "gc", FlockOperation::NonBlockingLockExclusive)
+        let operation = FlockOperation::NonBlockingLockExclusive;
+        Self::wait(runtime, "gc", operation, &Deadline::none())
     }
 
-    fn wait(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Self> {
-        for _ in 0..TRIES {
+    fn wait(
+        runtime: &Runtime,
+        name: &str,
+        operation: FlockOperation,
+        deadline: &Deadline,
+    ) -> Result<Self> {
+        let (most, began) = (deadline.share(), Instant::now());
+        for tried in 0..TRIES {
+            // Where no time is left, a lock that nobody has is had all the same.
+            if tried > 0 && most.is_some_and(|most| began.elapsed() > most) {
+                break;
+            }
             if let Some(lock) = Self::ask(runtime, name, operation)? {
                 return Ok(lock);
             }
             pause();
         }
-        Err(held(name, Duration::from_secs(2)))
+        Err(held(name, began.elapsed()))
     }
 
     fn ask(runtime: &Runtime, name: &str, operation: FlockOperation) -> Result<Option<Self>> {

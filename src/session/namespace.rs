@@ -8,6 +8,7 @@ use super::runtime::Runtime;
 use super::unused_pins::remove_pin_unless_joined;
 use crate::apply::{SessionDirectory, SessionGuard};
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::init::{self, Known};
 use crate::kernel::namespace::guard::{AtOrigin, NamespaceGuard};
 use crate::kernel::namespace::{Identity, Namespace, Root};
@@ -55,6 +56,8 @@ pub(super) struct Pinned {
     pub(super) key: PinKey,
     pub(super) namespace: Identity,
     pub(super) origin_root: Root,
+    /// The deadline of the login that made it.
+    pub(super) deadline: Deadline,
 }
 
 impl SessionNamespace {
@@ -102,7 +105,7 @@ impl SessionNamespace {
             return;
         };
         let take_back = |_: &NamespaceGuard| {
-            let _lock = Lock::wait_to_change(runtime, pinned.uid)?;
+            let _lock = Lock::wait_to_change(runtime, pinned.uid, &pinned.deadline)?;
             remove_pin_unless_joined(runtime, &pinned.key, pinned.namespace)
         };
         match session_guard.guard.work(

@@ -7,6 +7,7 @@ use super::lock::Lock;
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::init::join_pid_namespace_for_children;
 use crate::kernel::namespace::guard::{NamespaceGuard, leave_for};
 use crate::kernel::namespace::kind::{self, Kind, Namespaces};
@@ -98,8 +99,8 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// The ledger or a pin cannot be read.
-    pub fn enter_by_pin(&self) -> Result<Option<NamespaceGuard>> {
+    /// The ledger or a pin cannot be read, or the user's lock is held until the deadline.
+    pub fn enter_by_pin(&self, deadline: &Deadline) -> Result<Option<NamespaceGuard>> {
         let Some(runtime) = Runtime::find()? else {
             return Ok(None);
         };
@@ -114,7 +115,7 @@ impl Place {
             return Ok(None);
         }
         // Once more with the lock: the collector may have removed the record, or noted that nothing runs there.
-        let _lock = Lock::wait_to_join(&runtime, record.uid)?;
+        let _lock = Lock::wait_to_join(&runtime, record.uid, deadline)?;
         let Some(mut record) = read()? else {
             return Ok(None);
         };

@@ -9,6 +9,7 @@
 use super::lock::Lock;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::mount;
 use crate::kernel::namespace::guard::{PINS, leave_for};
 use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, is_numbered, number_of, vault};
@@ -84,12 +85,21 @@ impl Vault {
     ///
     /// As [`Vault::find`], or it cannot be made.
     pub fn open(runtime: &Runtime) -> Result<Self> {
+        Self::open_until(runtime, &Deadline::none())
+    }
+
+    /// Opens it as [`Vault::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`], or another login that makes it is not done by the deadline.
+    pub(super) fn open_until(runtime: &Runtime, deadline: &Deadline) -> Result<Self> {
         let own = OwnUserNamespace::find()?;
         if let Some(found) = Self::find(runtime, &own)? {
             return Ok(found);
         }
         // Under a lock: of two vaults, each would lack the pins of the other.
-        let _lock = Lock::of_pins(runtime)?;
+        let _lock = Lock::of_pins(runtime, deadline)?;
         match Self::find(runtime, &own)? {
             Some(found) => Ok(found),
             None if is_in_chroot()? => {

@@ -7,6 +7,7 @@ use super::lock::Lock;
 use super::pin::Pins;
 use super::runtime::Runtime;
 use crate::error::Result;
+use crate::kernel::deadline::Deadline;
 use crate::kernel::mount::volume;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::guard::leave_for;
@@ -17,8 +18,8 @@ use crate::kernel::process::Process;
 ///
 /// # Errors
 ///
-/// It is not known who is in there, or the user's lock is held.
-pub fn close_after_last(namespace: &Namespace) -> Result<()> {
+/// It is not known who is in there, or the user's lock is held until the deadline.
+pub fn close_after_last(namespace: &Namespace, deadline: &Deadline) -> Result<()> {
     let Some(runtime) = Runtime::find()? else {
         return Ok(());
     };
@@ -29,7 +30,7 @@ pub fn close_after_last(namespace: &Namespace) -> Result<()> {
     let Some(record) = record.filter(has_volumes) else {
         return Ok(());
     };
-    let _lock = Lock::wait_to_change(&runtime, record.uid)?;
+    let _lock = Lock::wait_to_change(&runtime, record.uid, deadline)?;
     if Census::take()?.is_used(&record) {
         log::debug!("{identity} is still in use, and so are its volumes");
         return Ok(());

@@ -1,6 +1,7 @@
 //! Nothing holds a login: file systems that do not answer, and who is kept waiting for them.
 
 mod homes;
+mod locks;
 mod programs;
 mod server;
 

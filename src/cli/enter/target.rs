@@ -3,6 +3,7 @@
 
 use crate::cli::terminal::count;
 use crate::error::{Error, Result};
+use crate::kernel::deadline::Deadline;
 use crate::kernel::namespace::Namespace;
 use crate::kernel::namespace::kind::{Kind, Namespaces, OtherNamespace};
 use crate::login::{Accounts, Nss};
@@ -52,7 +53,7 @@ fn nothing(name: &str, user: Option<u32>) -> Error {
 
 /// The newest shared namespace of a user, else that of the newest open session.
 fn of_user(runtime: &Runtime, uid: u32, name: &str) -> Result<Target> {
-    let lock = Lock::wait_to_join(runtime, uid)?;
+    let lock = Lock::wait_to_join(runtime, uid, &Deadline::none())?;
     let mut shared = shared_of(runtime, uid)?;
     shared.sort_by_key(|(record, _)| record.made);
     let others = shared.len().saturating_sub(1);
@@ -121,7 +122,7 @@ fn newest_open(runtime: &Runtime, uid: u32) -> Result<Option<(SessionRecord, Nam
 
 fn of_session(runtime: &Runtime, prefix: &str) -> Result<Target> {
     let session = session(runtime, prefix)?;
-    let lock = Lock::wait_to_join(runtime, session.uid)?;
+    let lock = Lock::wait_to_join(runtime, session.uid, &Deadline::none())?;
     let namespaces = match shared_with(runtime, &session)? {
         Some(namespaces) => namespaces,
         None => of_host_process(runtime, &session)?,

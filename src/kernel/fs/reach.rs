@@ -46,9 +46,13 @@ pub(crate) fn status(asker: &Asker, path: &str) -> Result<Stat, Errno> {
     }
 }
 
-/// Whether something is mounted on what the absolute path leads to, as far as that answers.
-#[must_use]
-pub(crate) fn is_mount_point(asker: &Asker, path: &str) -> bool {
+/// The number of the mount on which that lies which the absolute path leads to, and whether it is that mount's root
+/// (Linux 5.8). Its file system is not asked.
+///
+/// # Errors
+///
+/// As [`reach`], for the way to it.
+pub(crate) fn mount_of(asker: &Asker, path: &str) -> Result<(u64, bool), Errno> {
     let cached = rustix::fs::openat2(CWD, path, PLACE, Mode::empty(), ResolveFlags::CACHED);
     let opened = match cached {
         Err(Errno::AGAIN) => walk(asker, path),
@@ -57,9 +61,9 @@ pub(crate) fn is_mount_point(asker: &Asker, path: &str) -> bool {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let status =
         |reached: Reached| rustix::fs::statx(&reached.descriptor, "", flags, StatxFlags::empty());
-    opened
-        .and_then(status)
-        .is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    let status = opened.and_then(status)?;
+    let is_root = status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    Ok((status.stx_mnt_id, is_root))
 }
 
 /// A directory of root's, in which nothing is mounted that may not answer while it does so itself: what lies below it is

@@ -37,7 +37,7 @@ impl Volume {
 
     /// Whether it is where it was opened, in the calling thread's namespace. The file system is not asked.
     #[must_use]
-    pub(crate) fn is_mounted(&self) -> bool {
+    fn is_mounted(&self) -> bool {
         Root::unasked(self.path.as_str()).is_ok_and(|root| root.mount == self.mount)
     }
 }
