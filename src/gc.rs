@@ -5,6 +5,7 @@
 //! What is removed is looked at again under the lock that whoever might begin to use it takes.
 
 mod collector;
+mod covers;
 mod directory;
 mod expiry;
 mod linger;
@@ -50,6 +51,8 @@ pub fn collect(request: &Request<'_>) -> Result<Vec<Remains>> {
     };
     let mut ledger = Ledger::read(runtime.as_ref(), request.user)?;
     if let Some(runtime) = &runtime {
+        let covers = collector.collect_covers(runtime);
+        collector.note_failure(Kind::Cover, covers);
         let namespaces = collector.collect_pins(runtime, &ledger);
         collector.note_failure(Kind::Pin, namespaces);
         let directories = collector.detach_runtime_directories(runtime, &ledger);

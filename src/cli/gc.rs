@@ -193,6 +193,7 @@ fn left(found: &[Remains]) -> String {
 fn nouns(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Pin => ("namespace", "namespaces"),
+        Kind::Cover => ("mount beneath the vault", "mounts beneath the vault"),
         Kind::Namespace => ("record of a namespace", "records of namespaces"),
         Kind::Session => ("record of a session", "records of sessions"),
         Kind::Volume => ("volume", "volumes"),
@@ -247,6 +248,7 @@ fn remains_as_json(remains: &Remains) -> Value {
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Pin => "pin",
+        Kind::Cover => "cover",
         Kind::Namespace => "namespace",
         Kind::Session => "session",
         Kind::Volume => "volume",

@@ -278,7 +278,7 @@ const GUIDES: &[Guide] = &[
             ),
             (
                 "remains[]",
-                "kind (pin, namespace, session, session-directory, instances, temporary, stamp or foreign), \
+                "kind (pin, cover, namespace, session, volume, session-directory, instances, temporary, stamp or foreign), \
                  path (null for what could not be looked at), reason, fate (removed, removable, left or failed), \
                  error",
             ),

@@ -20,6 +20,8 @@ pub struct Remains {
 pub enum Kind {
     /// The pin of a shared namespace.
     Pin,
+    /// A mount beneath that which holds the vault.
+    Cover,
     /// The record of a namespace.
     Namespace,
     /// The record of a session.

@@ -10,7 +10,7 @@ use super::lock::Lock;
 use super::runtime::{PATH, Runtime};
 use crate::error::{Error, Result};
 use crate::kernel::deadline::Deadline;
-use crate::kernel::mount;
+use crate::kernel::mount::mount_table;
 use crate::kernel::namespace::guard::{PINS, leave_for};
 use crate::kernel::namespace::{Namespace, OwnUserNamespace, Root, is_numbered, number_of, vault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,9 +26,6 @@ pub(super) const FILE: &str = ".vault";
 
 /// Its name in `/run/jns`.
 const NAME: &str = "ns/.vault";
-
-/// The number of covers of the file that are taken away at once. Each is of somebody who was killed.
-const COVERS: usize = 4;
 
 /// The vault, open.
 #[derive(Debug)]
@@ -114,7 +111,7 @@ impl Vault {
         let names = runtime.directory(DIRECTORY)?;
         rustix::fs::openat(&names, FILE, flags, Mode::RUSR)
             .map_err(|errno| failed("open", errno))?;
-        remove_covers(runtime)?;
+        vault::detach_all(&path())?;
         let made = vault::make(&names, PINS)?;
         vault::hold(&made, &path())?;
         Ok(Self(made.into()))
@@ -154,23 +151,42 @@ fn is_bare(runtime: &Runtime) -> Result<bool> {
     Ok(is_file && status.st_dev == around.st_dev && status.st_uid == 0)
 }
 
-/// Takes the covers of its file away that are left where somebody was killed who bound a vault.
-fn remove_covers(runtime: &Runtime) -> Result<()> {
-    let path = &path();
-    for _ in 0..=COVERS {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(runtime, NAME, flags, Mode::empty())
-            .map_err(|errno| failed("open", errno))?;
-        if !mount::is_mount_root(file, path)? {
-            return Ok(());
+/// Counts the mounts that are in its place on the host, besides its own: those that bound a vault and were killed in
+/// between have left them there.
+///
+/// # Errors
+///
+/// The mount table cannot be read.
+pub fn count_covers(runtime: &Runtime) -> Result<usize> {
+    let path = path();
+    let table = mount_table::read("/proc/thread-self/mountinfo")
+        .map_err(|errno| failed("examine", errno))?;
+    let there = table
+        .iter()
+        .filter(|mount| mount.point == path.as_bytes())
+        .count();
+    let is_held = there > 0 && Vault::find(runtime, &OwnUserNamespace::find()?)?.is_some();
+    Ok(there.saturating_sub(usize::from(is_held)))
+}
+
+/// Takes away what [`count_covers`] counts. With the lock around the directory of pins, nobody binds a vault meanwhile.
+///
+/// # Errors
+///
+/// Something else is in its place, or they cannot be unmounted.
+pub fn remove_covers(runtime: &Runtime, _of_pins: &Lock) -> Result<()> {
+    let own = OwnUserNamespace::find()?;
+    for _ in 0..count_covers(runtime)? {
+        match Vault::find(runtime, &own)? {
+            Some(found) => vault::uncover(&found, &path())?,
+            None => return vault::detach_all(&path()),
         }
-        mount::detach(path)?;
     }
-    Err(failed("use", Errno::BUSY).because("too much is mounted there"))
+    Ok(())
 }
 
 /// Returns the path of the file.
-fn path() -> String {
+pub fn path() -> String {
     format!("{PATH}/{NAME}")
 }
 

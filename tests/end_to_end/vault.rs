@@ -1,6 +1,6 @@
 //! Where the namespaces of users are pinned, and what the host and others see of it.
 
-use crate::sandbox::{Sandbox, ours_only, sandbox};
+use crate::sandbox::{Sandbox, needs, ours_only, sandbox};
 
 /// The name of the mount namespace of a session.
 const NAMESPACE: &str = "readlink /proc/self/ns/mnt";
@@ -127,4 +127,55 @@ fn pins_of_earlier_versions_are_joined_entered_and_collected() {
     assert_eq!(mounts.stdout.trim(), "0");
     session.end();
     sandbox.wait_until("jns gc --linger 0s; [ -z \"$(ls /run/jns/ns)\" ]");
+}
+
+/// The calls by which a login binds the vault.
+const BINDING: &[&str] = &["move_mount", "mount_setattr", "setns", "umount2"];
+
+/// Where it is killed in between, a cover of the vault's file stays, beneath the vault or alone.
+#[test]
+fn a_login_that_is_killed_while_it_binds_the_vault_leaves_no_mount_after_a_collection() {
+    ours_only!("pins");
+    let sandbox = sandbox!();
+    needs!(sandbox, "strace");
+    sandbox.sh("mount --make-rshared /; unshare -m --propagation slave sleep 1000 </dev/null >/dev/null 2>&1 &");
+    sandbox.share();
+    sandbox.protect("su");
+    let one = "/run/jns/ns/.vault";
+    let (mut beneath, mut alone) = (0, 0);
+    for call in BINDING {
+        for number in 1..50 {
+            sandbox.sh("umount -q /run/jns/ns/.vault || true; rm -rf /run/jns");
+            sandbox.sh(&format!(
+                "strace -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={number} su alice -c true || true"
+            ));
+            let left = sandbox.mounts_of_ours();
+            if left.is_empty() {
+                continue;
+            }
+            let name = format!("killed at {call} {number}, with {left:?}");
+            let is_held = sandbox
+                .run("stat -fc %T /run/jns/ns/.vault | grep -qx nsfs")
+                .succeeded();
+            let covers = left.lines().count() - usize::from(is_held);
+            beneath += usize::from(is_held && covers > 0);
+            alone += usize::from(!is_held && covers > 0);
+            let collected = sandbox.jns(&["gc", "--verbose"]);
+            assert!(collected.succeeded(), "{name}: {collected:?}");
+            let told = collected.stdout.contains(one);
+            assert_eq!(told, covers > 0, "{name}: {collected:?}");
+            let expected = if is_held { one } else { "" };
+            assert_eq!(sandbox.mounts_of_ours(), expected, "{name}");
+            let service = sandbox.sh("grep -c /run/jns /proc/$(pgrep -xn sleep)/mountinfo || true");
+            assert_eq!(service, "0", "{name}");
+            // It is the vault, and what comes next needs no other.
+            let namespace = sandbox.su("alice", NAMESPACE).text();
+            assert_eq!(sandbox.su("alice", NAMESPACE).text(), namespace, "{name}");
+            assert_eq!(sandbox.mounts_of_ours(), one, "{name}");
+            if is_held && covers == 0 {
+                break;
+            }
+        }
+    }
+    assert!(beneath > 0 && alone > 0, "{beneath} {alone}");
 }

@@ -1,12 +1,15 @@
 //! A mount namespace in which one directory is all there is, and the one mount by which it is held. Others are bound in
 //! it: the kernel binds a mount namespace only in an older one.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::mount::{self, AttributeChange, Extent, Preparation, Travel, root};
 use crate::kernel::namespace::guard::{self, leave_for, leave_for_copy};
 use crate::kernel::namespace::{Identity, Namespace};
 use crate::kernel::process::processor::Processors;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The number of covers that are taken away at once. Each is of somebody who was killed.
+const COVERS: usize = 4;
 
 /// Makes a mount namespace whose root directory is `directory`, which is found at `path`, and that holds no other mount.
 /// Nothing is mounted on entries of the directory there, and nothing travels to it.
@@ -73,6 +76,39 @@ pub(crate) fn hold(namespace: impl AsFd, path: &str) -> Result<()> {
             make_private(&mount, path)
         }
     }
+}
+
+/// Takes the covers away that are left beneath the mount by which `namespace` is held at `path`, where somebody was killed
+/// who bound it. They are unmounted in a copy of the present namespace, which has them and not what they are beneath, and
+/// that travels; where it takes that away too, it is bound again.
+///
+/// # Errors
+///
+/// They cannot be unmounted, or it cannot be bound again.
+pub(crate) fn uncover(namespace: impl AsFd, path: &str) -> Result<()> {
+    {
+        let _guard = leave_for_copy()?;
+        detach_all(path)?;
+    }
+    match mount::is_mount_root(mount::reopen(path)?, path)? {
+        true => Ok(()),
+        false => hold(namespace, path),
+    }
+}
+
+/// Takes away what is mounted at `path`: covers of somebody who was killed.
+///
+/// # Errors
+///
+/// There is too much of it.
+pub(crate) fn detach_all(path: &str) -> Result<()> {
+    for _ in 0..=COVERS {
+        if !mount::is_mount_root(mount::reopen(path)?, path)? {
+            return Ok(());
+        }
+        mount::detach(path)?;
+    }
+    Err(Error::new("use", path, "too much is mounted there"))
 }
 
 fn make_private(mount: &OwnedFd, path: &str) -> Result<()> {
