@@ -323,3 +323,42 @@ fn what_it_costs_is_known_from_the_record() {
     calls();
     assert_eq!(calls(), "2", "here and there");
 }
+
+/// Nobody joins it, and so nobody renews what it shows. While a session of the user's lives, logind keeps the directory;
+/// what outlives the last one goes on with that, which logind has emptied.
+#[test]
+fn a_namespace_of_a_sessions_own_keeps_the_directory_while_the_session_lives() {
+    ours_only!("runtime directories of others hidden");
+    for order in [Order::BeforeOurs, Order::BehindOurs] {
+        let sandbox = sandbox!();
+        sandbox.separate_runtime_directories(order);
+        sandbox.share_nothing();
+        sandbox.start_sshd("");
+        sandbox.write("/srv/look", LOOK);
+        let session = sandbox.start_session("alice");
+        let seen = session.run("bash /srv/look").text();
+        assert_eq!(without_first(&seen), ALICES, "{order:?}");
+        session.run("touch /run/user/2001/a").text();
+        for round in ["first", "second"] {
+            let other = sandbox
+                .su_sh("alice", &format!("{LOOK}; ls /run/user/2001"))
+                .text();
+            assert_ne!(other.lines().next(), seen.lines().next());
+            let with_file = format!("{ALICES}\na");
+            assert_eq!(without_first(&other), with_file, "{order:?}, {round}");
+            assert_eq!(
+                session.run("bash /srv/look").text(),
+                seen,
+                "{order:?}, {round}"
+            );
+        }
+        let left = session
+            .run("setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!")
+            .text();
+        session.end();
+        sandbox.wait_until("[ ! -e /run/user/2001 ]");
+        let _next = sandbox.start_session("alice");
+        let shown = format!("touch /run/user/2001/b; ls /proc/{left}/root/run/user/2001");
+        assert_eq!(sandbox.sh(&shown), "", "{order:?}");
+    }
+}
