@@ -2,6 +2,7 @@
 
 mod homes;
 mod locks;
+mod nfs;
 mod programs;
 mod server;
 
@@ -58,6 +59,36 @@ impl Sandbox {
         self.wait_until("! ps -e -o comm= | grep -qx su");
         let left = self.sh(LEFT);
         assert!(left.is_empty(), "{of}: {left}");
+    }
+
+    /// Has a policy of settings and that rule, of which a part does not answer, met by logins: for whom it is, is denied a session in
+    /// time, or has one without it where it is optional; nobody else is kept waiting, nor is root refused.
+    #[track_caller]
+    pub(crate) fn assert_denied_or_left_out(&self, settings: &str, name: &str, rule: &str) {
+        let policy = format!("{settings}{rule}users = [\"alice\", \"root\"]\n");
+        self.policy(&policy);
+        let before = self.log().len();
+        assert!(!self.su_in_time("alice").succeeded(), "{name}");
+        let log = self.log().split_off(before);
+        let told = |line: &String| line.contains("not answer") && names_a_dead_line(&policy, line);
+        assert!(log.iter().any(told), "{name}: {log:?}");
+        for other in ["bob", "root"] {
+            assert_eq!(self.su_in_time(other).text(), "in", "{other}: {name}");
+        }
+        self.policy(&format!("{settings}{rule}optional = true\n"));
+        let before = self.log().len();
+        for way in ["the first", "a later one"] {
+            let seen = self.su_in_time("alice");
+            assert!(
+                seen.succeeded(),
+                "{way}, optional: {name}: {:?}",
+                self.log().split_off(before)
+            );
+        }
+        let log = self.log().split_off(before);
+        let told = |line: &String| line.contains("not answer");
+        assert!(log.iter().any(told), "{name}: {log:?}");
+        self.assert_nothing_is_left(name);
     }
 }
 
@@ -128,30 +159,7 @@ fn what_does_not_answer_denies_a_session_or_is_left_out() {
     sandbox.protect("su");
     sandbox.make_dead();
     for (name, rule) in combinations() {
-        let policy = format!("{SETTINGS}{rule}users = [\"alice\", \"root\"]\n");
-        sandbox.policy(&policy);
-        let before = sandbox.log().len();
-        assert!(!sandbox.su_in_time("alice").succeeded(), "{name}");
-        let log = sandbox.log().split_off(before);
-        let told = |line: &String| line.contains("not answer") && names_a_dead_line(&policy, line);
-        assert!(log.iter().any(told), "{name}: {log:?}");
-        for other in ["bob", "root"] {
-            assert_eq!(sandbox.su_in_time(other).text(), "in", "{other}: {name}");
-        }
-        sandbox.policy(&format!("{SETTINGS}{rule}optional = true\n"));
-        let before = sandbox.log().len();
-        for way in ["the first", "a later one"] {
-            let seen = sandbox.su_in_time("alice");
-            assert!(
-                seen.succeeded(),
-                "{way}, optional: {name}: {:?}",
-                sandbox.log().split_off(before)
-            );
-        }
-        let log = sandbox.log().split_off(before);
-        let told = |line: &String| line.contains("not answer");
-        assert!(log.iter().any(told), "{name}: {log:?}");
-        sandbox.assert_nothing_is_left(&name);
+        sandbox.assert_denied_or_left_out(SETTINGS, &name, &rule);
     }
     sandbox.end_dead();
 }
