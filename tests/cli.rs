@@ -33,7 +33,7 @@ const VERBS: [&str; 11] = [
 ];
 
 /// What `jns import` understands, each with a manual page of its own.
-const IMPORTS: [&str; 3] = ["fstab", "pam_namespace", "pam_tmpdir"];
+const IMPORTS: [&str; 4] = ["fstab", "pam_mount", "pam_namespace", "pam_tmpdir"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -379,7 +379,7 @@ fn check_says_what_is_expected_of_it() {
 
 /// What `jns import` makes of the files in tests/cli/import, beside them. `JNS_BLESS=1` writes it.
 #[test]
-fn import_makes_what_is_expected_of_fstabs_and_tmpdir_confs() {
+fn import_makes_what_is_expected_of_files() {
     for (file, arguments) in [
         ("login.fstab", &["fstab"][..]),
         ("root.fstab", &["fstab", "--root", "/srv/debian"]),
@@ -387,6 +387,10 @@ fn import_makes_what_is_expected_of_fstabs_and_tmpdir_confs() {
         ("schroot-sbuild.fstab", &["fstab", "--root", "/srv/debian"]),
         ("plain.tmpdir.conf", &["pam_tmpdir"]),
         ("second-line.tmpdir.conf", &["pam_tmpdir"]),
+        ("memory-and-binds.pam_mount.xml", &["pam_mount"]),
+        ("programs.pam_mount.xml", &["pam_mount"]),
+        ("conditions.pam_mount.xml", &["pam_mount"]),
+        ("settings.pam_mount.xml", &["pam_mount"]),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/cli/import")
@@ -463,6 +467,56 @@ fn import_refuses_what_it_cannot_read() {
             2,
             "cannot read /nonexistent: ",
         ),
+        (
+            &["pam_mount", "-"],
+            "<pam_mount>\n<volume></pam_mount>\n",
+            2,
+            "(<stdin>:2)",
+        ),
+        (&["pam_mount", "-"], "", 2, "cannot read <stdin>: "),
+        (
+            &["pam_mount", "-"],
+            "<fstab/>",
+            2,
+            "it is a <fstab>, and no <pam_mount>",
+        ),
+        (
+            &["pam_mount", "-"],
+            "<!DOCTYPE pam_mount [<!ENTITY a \"a\"><!ENTITY b \"&a;&a;\">]><pam_mount>&b;</pam_mount>",
+            2,
+            "it declares entities, which are not read",
+        ),
+        (
+            &["pam_mount", "-"],
+            "<!DOCTYPE pam_mount SYSTEM \"file:///etc/shadow\"><pam_mount>&x;</pam_mount>",
+            2,
+            "cannot read <stdin>: ",
+        ),
+        (
+            &["pam_mount", "-"],
+            "<pam_mount><volume path=\"&#27;\"/></pam_mount>",
+            2,
+            "cannot read <stdin>: ",
+        ),
+        (
+            &["pam_mount", "-"],
+            &format!("<pam_mount>{}</pam_mount>", "<a/>\n".repeat(70_000)),
+            2,
+            "cannot read <stdin>: nodes limit reached",
+        ),
+        (
+            &["pam_mount", "-"],
+            &"\n".repeat((1 << 20) + 1),
+            2,
+            "it is larger than 1 MiB",
+        ),
+        (
+            &["pam_mount", "-"],
+            &format!("<pam_mount>{}</pam_mount>", "<and>\n".repeat(20_000)),
+            2,
+            "cannot read <stdin>: ",
+        ),
+        (&["pam_mount", "-"], "<pam_mount/>", 0, ""),
     ];
     for (arguments, text, status, expected) in table {
         let output = jns_reading(&[&["import"], *arguments].concat(), text.as_bytes());

@@ -455,6 +455,25 @@ pub enum Import {
     /// With --root, the host's /proc and terminals are left to the root directory, which shows them anyway; mount
     /// points that its /run and /dev lack are made.
     Fstab(ImportFstab),
+    /// From pam_mount.conf.xml, the configuration of pam_mount (libpam-mount)
+    ///
+    /// File systems in memory, binds, and volumes that a program opens become rules; what is mounted is seen by the
+    /// sessions of the user that it is for, and by nobody else. A volume that is opened with the login password needs a
+    /// line `auth optional pam_jns.so` in the PAM stack.
+    ///
+    /// Without FILE it reads /etc/security/pam_mount.conf.xml. Volumes of users' own files are not read.
+    #[command(name = "pam_mount")]
+    PamMount(ImportPamMount),
+}
+
+/// The arguments of `jns import pam_mount`.
+#[derive(Debug, Args)]
+pub struct ImportPamMount {
+    /// The file to read instead; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub invocation: ImportInvocation,
 }
 
 /// The arguments of `jns import pam_tmpdir`.

@@ -25,8 +25,8 @@ const IMPORTED: &[(u8, &str)] = &[
     ),
     (
         1,
-        "the policy was printed, and a remark says `left public`: what was private, or covered, is so no longer; or, with \
-         --strict, there are remarks, and no policy was printed",
+        "the policy was printed, and a remark says `left public`: what was private, or covered, is so no longer; or \
+         `lost`: users or programs miss what they had; or, with --strict, there are remarks, and no policy was printed",
     ),
     (
         2,
@@ -41,7 +41,7 @@ const IMPORT_KEYS: &[(&str, &str)] = &[
     ("rules", "the number of its rules"),
     (
         "remarks[]",
-        "what to look at: fate (left-out; left-public: left out, and public now; different; doubtful: done alike, and \
+        "what to look at: fate (left-out; left-public: left out, and public now; lost: left out, and missed; different; doubtful: done alike, and \
          hardly meant), file, line (0: the whole), message",
     ),
     ("error", "alone: why nothing can be imported"),
@@ -473,6 +473,21 @@ const GUIDES: &[Guide] = &[
             (
                 "grep bind /etc/fstab | jns import fstab -",
                 "sessions get the bind mounts, and the host no longer needs them",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
+    },
+    Guide {
+        verb: "import pam_mount",
+        examples: &[
+            (
+                "jns import pam_mount | jns check -",
+                "what can be carried over of pam_mount's volumes?",
+            ),
+            (
+                "jns import pam_mount > /etc/security/jns.d/volumes.toml",
+                "as root: beside the policy that there is",
             ),
         ],
         keys: IMPORT_KEYS,

@@ -3,6 +3,7 @@
 mod fstab;
 mod imported;
 mod input;
+mod pam_mount;
 mod pam_namespace;
 mod pam_tmpdir;
 mod policy;
@@ -31,6 +32,9 @@ pub fn run(import: &Import) -> Outcome {
         }
         Import::PamTmpdir(arguments) => {
             deliver(pam_tmpdir::run(arguments), &arguments.invocation, screen)
+        }
+        Import::PamMount(arguments) => {
+            deliver(pam_mount::run(arguments), &arguments.invocation, screen)
         }
         Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.invocation, screen),
     }
@@ -75,7 +79,7 @@ fn readable(imported: Imported) -> Result<Imported> {
 
 fn as_json(imported: &Imported, invocation: &ImportInvocation) -> Outcome {
     let policy = imported.policy_for(invocation);
-    let ok = policy.is_some() && imported.lines_left_public() == 0;
+    let ok = policy.is_some() && imported.lines_left_public() == 0 && imported.lines_lost() == 0;
     let document = json!({
         "ok": ok,
         "policy": policy,
@@ -96,16 +100,23 @@ fn as_text(imported: &Imported, invocation: &ImportInvocation, screen: Screen) -
         ));
     }
     let is_refused = policy.is_none();
-    let left_public = imported.lines_left_public();
-    if left_public > 0 && !is_refused {
-        let number = count(left_public, "line");
-        err.push_str(&format!(
-            "jns: the policy leaves public what was private or covered: {number}\n"
-        ));
-    }
+    let lacks = [
+        (
+            imported.lines_left_public(),
+            "leaves public what was private or covered",
+        ),
+        (imported.lines_lost(), "lacks what users or programs had"),
+    ];
+    let lacks = lacks
+        .iter()
+        .filter(|(number, _)| *number > 0 && !is_refused);
+    let said: Vec<String> = lacks
+        .map(|(number, what)| format!("jns: the policy {what}: {}\n", count(*number, "line")))
+        .collect();
+    err.push_str(&said.concat());
     let outcome = Outcome {
         err,
         ..Outcome::report(policy.unwrap_or_default())
     };
-    outcome.failing_if(is_refused || left_public > 0)
+    outcome.failing_if(is_refused || !said.is_empty())
 }

@@ -22,9 +22,16 @@ impl Imported {
 
     /// The number of lines after which something is public, or seen, that was not.
     pub fn lines_left_public(&self) -> usize {
+        self.number_of(Kind::LeftPublic)
+    }
+
+    /// The number of lines after which somebody misses something.
+    pub fn lines_lost(&self) -> usize {
+        self.number_of(Kind::Lost)
+    }
+
+    fn number_of(&self, kind: Kind) -> usize {
         let remarks = self.remarks.iter();
-        remarks
-            .filter(|remark| remark.kind == Kind::LeftPublic)
-            .count()
+        remarks.filter(|remark| remark.kind == kind).count()
     }
 }

@@ -1,7 +1,9 @@
 //! A policy as it is written: tables with comments, and keys in a chosen order.
 
-use crate::error::harmless;
+use super::remark::Remark;
+use crate::error::{Location, harmless};
 use crate::policy::{self, Diagnostic, Severity};
+use std::collections::BTreeMap;
 use std::fmt;
 use toml_writer::{TomlStringBuilder, TomlWrite};
 
@@ -115,6 +117,69 @@ impl Table {
         self.keys.push((key, value));
         self
     }
+}
+
+/// A rule, and the place in the configuration that it was made from.
+#[derive(Debug)]
+pub struct Draft {
+    /// The place.
+    pub location: Location,
+    /// The rule.
+    pub table: Table,
+}
+
+/// Keeps the rules that the language takes, each by itself and all together. A remark says why another one is left out.
+pub fn accepted(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Table> {
+    let takes = |draft: &Draft| match refusal(&[&draft.table]) {
+        Some(reason) => {
+            remarks.push(Remark::left_public(&draft.location, reason));
+            false
+        }
+        None => true,
+    };
+    let mut drafts: Vec<Draft> = drafts.into_iter().filter(takes).collect();
+    // Each round takes away one at least.
+    loop {
+        let refused = refused_together(&drafts);
+        if refused.is_empty() {
+            return drafts.into_iter().map(|draft| draft.table).collect();
+        }
+        let mut index = 0_usize..;
+        drafts.retain(|draft| match index.next().and_then(|at| refused.get(&at)) {
+            Some(reason) => {
+                remarks.push(Remark::left_public(&draft.location, reason));
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+/// The drafts that the language does not take beside the others, by their number, and why.
+fn refused_together(drafts: &[Draft]) -> BTreeMap<usize, String> {
+    let texts: Vec<String> = drafts.iter().map(|draft| draft.table.to_string()).collect();
+    let Err(found) = policy::Policy::parse(&[("", texts.concat().as_bytes())]) else {
+        return BTreeMap::new();
+    };
+    let last_lines: Vec<usize> = texts
+        .iter()
+        .scan(0_usize, |lines, text| {
+            *lines = lines.saturating_add(text.lines().count());
+            Some(*lines)
+        })
+        .collect();
+    let errors = found
+        .list
+        .iter()
+        .filter(|one| one.severity == Severity::Error);
+    errors
+        .map(|error| {
+            let line = error.place.as_ref().map_or(usize::MAX, |place| place.line);
+            let at = last_lines.partition_point(|last| *last < line);
+            let reason = with_help(&error.message, error.help.as_deref());
+            (at.min(texts.len().saturating_sub(1)), reason)
+        })
+        .collect()
 }
 
 /// Returns the reason why the language refuses these rules, if it does.

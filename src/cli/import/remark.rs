@@ -12,15 +12,18 @@ pub enum Kind {
     LeftOut,
     /// The policy has nothing for it, and what was private, or covered, is so no longer.
     LeftPublic,
+    /// The policy has nothing for it, and users or their programs miss something that they had.
+    Lost,
     /// The policy does it in another way.
     Different,
     /// The policy does the same, and that is hardly what was meant.
     Doubtful,
 }
 
-const WORDS: [(Kind, &str, &str, Tone); 4] = [
+const WORDS: [(Kind, &str, &str, Tone); 5] = [
     (Kind::LeftOut, "left out", "left-out", Tone::Bad),
     (Kind::LeftPublic, "left public", "left-public", Tone::Bad),
+    (Kind::Lost, "lost", "lost", Tone::Bad),
     (Kind::Different, "different", "different", Tone::Warning),
     (Kind::Doubtful, "doubtful", "doubtful", Tone::Warning),
 ];
@@ -55,6 +58,11 @@ impl Remark {
     /// Something that the policy has nothing for, so that a directory that was private, or covered, is so no longer.
     pub fn left_public(location: &Location, message: impl Into<String>) -> Self {
         Self::new(location, Kind::LeftPublic, message)
+    }
+
+    /// Something that the policy has nothing for, and that users or their programs miss.
+    pub fn lost(location: &Location, message: impl Into<String>) -> Self {
+        Self::new(location, Kind::Lost, message)
     }
 
     /// Something that the policy does in another way.
