@@ -33,7 +33,7 @@ const VERBS: [&str; 11] = [
 ];
 
 /// What `jns import` understands, each with a manual page of its own.
-const IMPORTS: [&str; 4] = ["fstab", "pam_mount", "pam_namespace", "pam_tmpdir"];
+const IMPORTS: [&str; 5] = ["fstab", "pam_mount", "pam_namespace", "pam_tmpdir", "slurm"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -391,6 +391,10 @@ fn import_makes_what_is_expected_of_files() {
         ("programs.pam_mount.xml", &["pam_mount"]),
         ("conditions.pam_mount.xml", &["pam_mount"]),
         ("settings.pam_mount.xml", &["pam_mount"]),
+        ("one-base.slurm.conf", &["slurm"]),
+        ("nodes.slurm.conf", &["slurm", "--node", "gpu07"]),
+        ("of-no-node.slurm.conf", &["slurm"]),
+        ("namespace.slurm.yaml", &["slurm", "--node=n3"]),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/cli/import")
@@ -517,6 +521,43 @@ fn import_refuses_what_it_cannot_read() {
             "cannot read <stdin>: ",
         ),
         (&["pam_mount", "-"], "<pam_mount/>", 0, ""),
+        (
+            &["slurm", "-"],
+            "---\ndefaults: &a\n  base_path: /x\nnode_confs: *a\n",
+            2,
+            "anchors and aliases are not read (<stdin>:2)",
+        ),
+        (
+            &["slurm", "-"],
+            "defaults:\n  - x\n",
+            2,
+            "a mapping is expected (<stdin>:2)",
+        ),
+        (
+            &["slurm", "-"],
+            "node_confs:\n  - options: {}\n",
+            2,
+            "`nodes` is missing (<stdin>:2)",
+        ),
+        (
+            &["slurm", "-"],
+            &format!("---\nx: {}\n", "[".repeat(10_000)),
+            2,
+            "cannot read <stdin>: ",
+        ),
+        (
+            &["slurm", "-"],
+            "---\ndefaults: {\n\tbase_path: \"\\u0\"\n",
+            2,
+            "cannot read <stdin>: ",
+        ),
+        (
+            &["slurm", "-"],
+            &"\n".repeat((1 << 20) + 1),
+            2,
+            "it is larger than 1 MiB",
+        ),
+        (&["slurm", "-"], "", 0, "no BasePath is for this node"),
     ];
     for (arguments, text, status, expected) in table {
         let output = jns_reading(&[&["import"], *arguments].concat(), text.as_bytes());

@@ -464,6 +464,24 @@ pub enum Import {
     /// Without FILE it reads /etc/security/pam_mount.conf.xml. Volumes of users' own files are not read.
     #[command(name = "pam_mount")]
     PamMount(ImportPamMount),
+    /// From job_container.conf or namespace.yaml, the directories of Slurm's jobs
+    ///
+    /// What Slurm makes a job's own becomes the own of each session that a step of a job opens, by the PAM service
+    /// `slurm`. Steps share nothing of it: the exit status is 1.
+    Slurm(ImportSlurm),
+}
+
+/// The arguments of `jns import slurm`.
+#[derive(Debug, Args)]
+pub struct ImportSlurm {
+    /// job_container.conf, namespace.conf or namespace.yaml of Slurm; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: String,
+    /// The node that the policy is for; what is for other nodes is left out
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    #[command(flatten)]
+    pub invocation: ImportInvocation,
 }
 
 /// The arguments of `jns import pam_mount`.

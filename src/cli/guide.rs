@@ -494,6 +494,21 @@ const GUIDES: &[Guide] = &[
         statuses: IMPORTED,
     },
     Guide {
+        verb: "import slurm",
+        examples: &[
+            (
+                "jns import slurm /etc/slurm/job_container.conf",
+                "directories of jobs, for a policy beside that of logins",
+            ),
+            (
+                "jns import slurm --node gpu1 /etc/slurm/namespace.yaml",
+                "what is said of one node",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
+    },
+    Guide {
         verb: "completions",
         examples: &[(
             "jns completions bash > /etc/bash_completion.d/jns",

@@ -8,6 +8,7 @@ mod pam_namespace;
 mod pam_tmpdir;
 mod policy;
 mod remark;
+mod slurm;
 mod tmpfs;
 
 use crate::cli::arguments::{Import, ImportInvocation};
@@ -36,6 +37,7 @@ pub fn run(import: &Import) -> Outcome {
         Import::PamMount(arguments) => {
             deliver(pam_mount::run(arguments), &arguments.invocation, screen)
         }
+        Import::Slurm(arguments) => deliver(slurm::run(arguments), &arguments.invocation, screen),
         Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.invocation, screen),
     }
 }

@@ -214,3 +214,46 @@ fn pam_mounts_volumes_are_seen_by_their_users_sessions_alone() {
     );
     assert_eq!(sandbox.ssh("bob", "ls -A /data; pwd").text(), "/home/bob");
 }
+
+/// Each session of the service `slurm` has directories of its own, of the user alone, and nothing is left of them.
+#[test]
+fn slurms_steps_have_directories_of_their_own() {
+    ours_only!("import");
+    let sandbox = sandbox!();
+    needs!(sandbox, "pamtester");
+    sandbox.sh("mkdir /etc/slurm");
+    sandbox.write(
+        "/etc/slurm/job_container.conf",
+        "BasePath=/srv/nvme\nDirs=/tmp,/var/tmp,/dev/shm\nNodeName=other BasePath=/srv/other\n",
+    );
+    sandbox.sh("mkdir /srv/nvme && touch /tmp/of-the-host /var/tmp/of-the-host");
+    let words = "import slurm --node this /etc/slurm/job_container.conf";
+    let printed = sandbox.sh(&format!(
+        "jns {words} 2>&1 >/etc/security/jns.toml || [ $? = 1 ]"
+    ));
+    assert!(
+        printed.contains(": lost: each step of a job is a session of its own"),
+        "{printed}"
+    );
+    sandbox.protect_with("slurm", "required", "");
+    sandbox.write(
+        "/srv/look",
+        "#!/bin/sh\nls -A /tmp /var/tmp; stat -c '%a %U' /tmp /var/tmp /dev/shm; findmnt -rno FSTYPE /dev/shm | tail -1\n\
+         touch /tmp/of-$PAM_USER /var/tmp/of-$PAM_USER\nls /srv/nvme/tmp | wc -l\n",
+    );
+    sandbox.sh("chmod 755 /srv/look; echo 'session required pam_exec.so type=open_session stdout /srv/look' >>/etc/pam.d/slurm");
+    let step = |user| {
+        sandbox.sh(&format!(
+            "pamtester slurm {user} open_session close_session"
+        ))
+    };
+    for user in ["alice", "alice", "bob"] {
+        let seen = step(user);
+        let expected = format!("/tmp:\n\n/var/tmp:\n700 {user}\n700 {user}\n1777 root\ntmpfs\n1\n");
+        assert!(seen.contains(&expected), "{seen} {:#?}", sandbox.log());
+    }
+    assert_eq!(
+        sandbox.sh("ls -A /srv/nvme/tmp /srv/nvme/var_tmp /var/tmp; ls -d /tmp/of-*"),
+        "/srv/nvme/tmp:\n\n/srv/nvme/var_tmp:\n\n/var/tmp:\nof-the-host\n/tmp/of-the-host"
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::remark::Remark;
 use crate::error::{Location, harmless};
+use crate::policy::source::LIMIT;
 use crate::policy::{self, Diagnostic, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -158,6 +159,9 @@ pub fn accepted(drafts: Vec<Draft>, remarks: &mut Vec<Remark>) -> Vec<Table> {
 /// The drafts that the language does not take beside the others, by their number, and why.
 fn refused_together(drafts: &[Draft]) -> BTreeMap<usize, String> {
     let texts: Vec<String> = drafts.iter().map(|draft| draft.table.to_string()).collect();
+    if texts.iter().map(String::len).sum::<usize>() > LIMIT {
+        return BTreeMap::new();
+    }
     let Err(found) = policy::Policy::parse(&[("", texts.concat().as_bytes())]) else {
         return BTreeMap::new();
     };
@@ -172,14 +176,29 @@ fn refused_together(drafts: &[Draft]) -> BTreeMap<usize, String> {
         .list
         .iter()
         .filter(|one| one.severity == Severity::Error);
+    let number_of = |line: usize| {
+        let number = last_lines.partition_point(|last| *last < line);
+        number.min(texts.len().saturating_sub(1))
+    };
     errors
         .map(|error| {
             let line = error.place.as_ref().map_or(usize::MAX, |place| place.line);
-            let at = last_lines.partition_point(|last| *last < line);
-            let reason = with_help(&error.message, error.help.as_deref());
-            (at.min(texts.len().saturating_sub(1)), reason)
+            let (other, said) = without_line(&error.message);
+            let other = other.and_then(|line| drafts.get(number_of(line)));
+            let other = other.map(|draft| draft.location.to_string());
+            let reason = with_help(said, error.help.as_deref());
+            (number_of(line), other.unwrap_or_default() + &reason)
         })
         .collect()
+}
+
+/// The line of another rule that a message begins with, and the rest of the message.
+fn without_line(message: &str) -> (Option<usize>, &str) {
+    let found = message.strip_prefix(':').and_then(|rest| {
+        let (line, _) = rest.split_once(' ')?;
+        Some((line.parse().ok()?, rest.strip_prefix(line)?))
+    });
+    found.map_or((None, message), |(line, rest)| (Some(line), rest))
 }
 
 /// Returns the reason why the language refuses these rules, if it does.
