@@ -33,7 +33,14 @@ const VERBS: [&str; 11] = [
 ];
 
 /// What `jns import` understands, each with a manual page of its own.
-const IMPORTS: [&str; 5] = ["fstab", "pam_mount", "pam_namespace", "pam_tmpdir", "slurm"];
+const IMPORTS: [&str; 6] = [
+    "fstab",
+    "jailkit",
+    "pam_mount",
+    "pam_namespace",
+    "pam_tmpdir",
+    "slurm",
+];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jns"));
@@ -395,6 +402,15 @@ fn import_makes_what_is_expected_of_files() {
         ("nodes.slurm.conf", &["slurm", "--node", "gpu07"]),
         ("of-no-node.slurm.conf", &["slurm"]),
         ("namespace.slurm.yaml", &["slurm", "--node=n3"]),
+        (
+            "jails.passwd",
+            &[
+                "jailkit",
+                "tests/cli/import/jk_chrootsh.ini",
+                "tests/cli/import/jk_lsh.ini",
+                "tests/cli/import/jk_init.ini",
+            ],
+        ),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/cli/import")

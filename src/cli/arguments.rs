@@ -469,6 +469,23 @@ pub enum Import {
     /// What Slurm makes a job's own becomes the own of each session that a step of a job opens, by the PAM service
     /// `slurm`. Steps share nothing of it: the exit status is 1.
     Slurm(ImportSlurm),
+    /// From passwd and the files of jailkit, root directories for the accounts whose shell is jk_chrootsh
+    ///
+    /// A jail becomes the root directory of the sessions of those who are in it. Each account has to be changed then:
+    /// its home and shell are named as the jail has them. The remarks say how.
+    ///
+    /// Without FILE it reads /etc/passwd, and of /etc/jailkit jk_chrootsh.ini, jk_lsh.ini and jk_init.ini.
+    Jailkit(ImportJailkit),
+}
+
+/// The arguments of `jns import jailkit`.
+#[derive(Debug, Args)]
+pub struct ImportJailkit {
+    /// The files to read instead: lists of accounts as passwd, and those whose names end in .ini; `-` is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub invocation: ImportInvocation,
 }
 
 /// The arguments of `jns import slurm`.

@@ -509,6 +509,21 @@ const GUIDES: &[Guide] = &[
         statuses: IMPORTED,
     },
     Guide {
+        verb: "import jailkit",
+        examples: &[
+            (
+                "jns import jailkit > /etc/security/jns.d/jails.toml",
+                "as root: the jails of this machine, beside the policy that there is",
+            ),
+            (
+                "getent passwd | jns import jailkit -",
+                "accounts of a directory service too",
+            ),
+        ],
+        keys: IMPORT_KEYS,
+        statuses: IMPORTED,
+    },
+    Guide {
         verb: "completions",
         examples: &[(
             "jns completions bash > /etc/bash_completion.d/jns",

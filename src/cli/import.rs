@@ -3,6 +3,7 @@
 mod fstab;
 mod imported;
 mod input;
+mod jailkit;
 mod pam_mount;
 mod pam_namespace;
 mod pam_tmpdir;
@@ -38,6 +39,9 @@ pub fn run(import: &Import) -> Outcome {
             deliver(pam_mount::run(arguments), &arguments.invocation, screen)
         }
         Import::Slurm(arguments) => deliver(slurm::run(arguments), &arguments.invocation, screen),
+        Import::Jailkit(arguments) => {
+            deliver(jailkit::run(arguments), &arguments.invocation, screen)
+        }
         Import::Fstab(arguments) => deliver(fstab::run(arguments), &arguments.invocation, screen),
     }
 }

@@ -158,6 +158,7 @@ mod tests {
                 "jns-import-fstab.1",
                 "jns-import-pam_mount.1",
                 "jns-import-slurm.1",
+                "jns-import-jailkit.1",
                 "jns-completions.1",
                 "jns-man.1"
             ]

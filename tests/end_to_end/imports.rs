@@ -257,3 +257,38 @@ fn slurms_steps_have_directories_of_their_own() {
         "/srv/nvme/tmp:\n\n/srv/nvme/var_tmp:\n\n/var/tmp:\nof-the-host\n/tmp/of-the-host"
     );
 }
+
+/// An account of jailkit's is in its jail by ssh and su, as soon as it is changed as the import says.
+#[test]
+fn jailkits_jails_are_root_directories() {
+    ours_only!("import");
+    let sandbox = sandbox!();
+    sandbox.sh(
+        "mkdir -p /srv/jail && mount -t tmpfs -o nodev,nosuid,mode=755 jail /srv/jail && cd /srv/jail
+         mkdir -p usr home tmp proc sys dev run root && mount --bind /usr usr
+         for link in bin sbin lib lib64; do [ ! -e /$link ] || ln -s usr/$link $link; done
+         cp -a /etc etc && install -d -o alice -g alice home/alice && echo hers >home/alice/file
+         sed -i 's,^\\(alice:.*:\\)/home/alice:.*,\\1/srv/jail/./home/alice:/usr/sbin/jk_chrootsh,' /etc/passwd
+         touch /srv/of-the-host",
+    );
+    let printed = sandbox.serve_ssh_under_import("jailkit");
+    let change = printed
+        .split('`')
+        .find(|text| text.starts_with("usermod --home /home/alice --shell /"));
+    sandbox.sh(change.unwrap_or_else(|| panic!("{printed}")));
+    let look = "cat file; pwd; ls /srv /home; ps -e | wc -l";
+    let seen = sandbox.ssh("alice", look);
+    let text = seen.stdout.clone();
+    let lines: Vec<&str> = text.lines().collect();
+    let [file, place, missing @ .., processes] = lines.as_slice() else {
+        panic!("{text} {:#?}", sandbox.log());
+    };
+    assert_eq!((*file, *place), ("hers", "/home/alice"), "{text}");
+    assert_eq!(missing, ["/home:", "alice"], "{text}");
+    assert!(processes.parse::<u32>().unwrap() < 8, "{text}");
+    assert!(seen.stderr.contains("/srv"), "{seen:#?}");
+    sandbox.protect("su");
+    let by_su = sandbox.exec(&["su", "alice", "-c", "cat ~/file; ls -d /srv"]);
+    assert_eq!(by_su.stdout, "hers\n", "{by_su:#?}");
+    assert_eq!(sandbox.ssh("bob", "ls /srv/of*").text(), "/srv/of-the-host");
+}
