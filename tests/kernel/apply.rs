@@ -112,7 +112,7 @@ fn an_optional_step_without_its_path_is_left_out() {
         });
         assert_eq!(
             notes,
-            ["/mnt/u left out: cannot open /mnt/u: No such file or directory"]
+            ["/mnt/u left out: cannot open /mnt/u: No such file or directory (test.toml:1)"]
         );
         inside(plan(vec![sourceless, private_t(), missing]), |applied| {
             assert_eq!(applied.paths, ["/mnt/t"]);
