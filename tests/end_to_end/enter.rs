@@ -382,7 +382,7 @@ fn the_log_says_who_ran_what_on_one_line() {
     };
     let expected = format!(
         "(jns:enter) {namespace} of alice entered as alice by root (SUDO_USER 'bob root'): \
-         echo 'a\\x0a<86>sshd: \\x1b[2J' ok"
+         echo 'a\\u{{a}}<86>sshd: \\u{{1b}}[2J' ok"
     );
     assert!(line.ends_with(&expected), "{line}");
     session.end();
