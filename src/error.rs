@@ -86,6 +86,12 @@ impl Error {
         self
     }
 
+    /// Adds the line of the key that asked for what failed, of the rule at `location`. The innermost location stays.
+    #[must_use]
+    pub fn at_key(self, location: &Location, key: &str) -> Self {
+        self.at(&location.of_key(key))
+    }
+
     /// Adds a place in the policy that is known as text alone.
     #[must_use]
     pub fn of(self, location: &str) -> Self {

@@ -145,7 +145,7 @@ pub fn check_beliefs(plan: &Plan, uid: u32) -> Result<()> {
     for volume in &plan.volumes {
         let is_users = volume.open.run_as == RunAs::User && uid != 0;
         if is_users && believed_place(volume.path.as_str()).is_some() {
-            return Err(served(volume).at(&volume.location.of_key("path")));
+            return Err(served(volume).at_key(&volume.location, "path"));
         }
     }
     Ok(())

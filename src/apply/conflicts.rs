@@ -60,7 +60,7 @@ pub(super) fn check_order(view: SessionView<'_, '_>, instances: &Instances<'_>) 
     while let Some(built) = later.next() {
         let (real, step) = (built.target.path(), built.step);
         let refused =
-            |reason| Err(Error::new("cover", &step.path, reason).at(&step.location.of_key("path")));
+            |reason| Err(Error::new("cover", &step.path, reason).at_key(&step.location, "path"));
         if store.is_some_and(|store| is_within(store, real)) {
             return refused(store_would_vanish(view));
         }

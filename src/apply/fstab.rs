@@ -17,18 +17,12 @@ pub(crate) const LIMIT: usize = 1024 * 1024;
 /// It cannot be read, is not trusted, or something in it is wrong.
 pub fn read_fstab(plan: &mut Plan, trust: Trust, deadline: &Deadline) -> Result<()> {
     let root = plan.root.as_ref();
-    let named = root.and_then(|root| {
-        Some((
-            root.fstab.as_ref()?,
-            root.location.of_key("fstab"),
-            root.optional,
-        ))
-    });
+    let named = root.and_then(|root| Some((root.fstab.as_ref()?, &root.location, root.optional)));
     let Some((path, location, is_optional)) = named else {
         return Ok(());
     };
     let read = file::read_trusting_until(deadline, trust, path.as_str(), LIMIT);
-    let bytes = match read.map_err(|error| error.at(&location)) {
+    let bytes = match read.map_err(|error| error.at_key(location, "fstab")) {
         Err(silent) if is_optional && silent.is_silent() => {
             log::warn!("/ stays as it is: {silent}");
             plan.root = None;
@@ -36,7 +30,8 @@ pub fn read_fstab(plan: &mut Plan, trust: Trust, deadline: &Deadline) -> Result<
         }
         read => read?,
     };
-    let fstab = Fstab::of(path.as_str(), &bytes).map_err(|error| error.at(&location))?;
+    let fstab =
+        Fstab::of(path.as_str(), &bytes).map_err(|error| error.at_key(location, "fstab"))?;
     for warning in &fstab.warnings.list {
         log::debug!("{warning}");
     }

@@ -42,7 +42,7 @@ pub(super) fn run_hooks(
             draft.expect_content();
             let purpose = Purpose::HookOf(step.path.to_string());
             let ran = (execution.run)(subject.helper(hook, purpose, &facts));
-            ran.map_err(|error| error.at(&step.location.of_key("hook")))?;
+            ran.map_err(|error| error.at_key(&step.location, "hook"))?;
         }
         for hook in plan.hooks.iter().filter(|hook| hook.when == When::Created) {
             draft.expect_content();
@@ -75,7 +75,7 @@ pub(super) fn run_inits(
             };
             let helper = subject.init_helper(&init.helper, target);
             let ran = helper.and_then(execution.run);
-            let located = ran.map_err(|error| error.at(&init.location.of_key("init")));
+            let located = ran.map_err(|error| error.at_key(&init.location, "init"));
             init.on_failure.deny_or_warn(located, execution.warn)?;
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn run_hook(
     execution: Execution<'_>,
 ) -> Result<()> {
     let ran = (execution.run)(subject.helper(&hook.helper, Purpose::Hook, facts));
-    let located = ran.map_err(|error| error.at(&hook.location.of_key("run")));
+    let located = ran.map_err(|error| error.at_key(&hook.location, "run"));
     hook.on_failure.deny_or_warn(located, execution.warn)
 }
 

@@ -37,7 +37,7 @@ pub(super) fn locate<'p>(
         }
         found => found,
     };
-    let place = place.map_err(|error| error.at(&step.location.of_key("path")))?;
+    let place = place.map_err(|error| error.at_key(&step.location, "path"))?;
     Ok(Some(Located {
         step,
         place,
@@ -52,7 +52,7 @@ fn open_source(step: &Step, view: SessionView<'_, '_>) -> Result<Option<Place>> 
             let opened = view.context.walker.open(source.as_str(), &[]);
             opened
                 .map(Some)
-                .map_err(|error| error.at(&step.location.of_key("source")))
+                .map_err(|error| error.at_key(&step.location, "source"))
         }
         View::FileSystem(_)
         | View::Instance { .. }

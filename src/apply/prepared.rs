@@ -124,7 +124,7 @@ impl<'p> Prepared<'p> {
                 self.findings.leave_out_root(wanted, &missing);
                 Ok(plan.steps.iter().collect())
             }
-            Err(error) => Err(error.at(&wanted.location.of_key("path"))),
+            Err(error) => Err(error.at_key(&wanted.location, "path")),
             Ok(root) => {
                 self.findings
                     .note_source(wanted.path.as_str(), root.place());
@@ -159,11 +159,11 @@ impl<'p> Prepared<'p> {
     fn build_view(&mut self, located: &Located<'p>) -> Result<Option<BuiltView<'p>>> {
         let (step, place) = (located.step, &located.place);
         let (view, instances, findings) = self.parts();
-        let at = |key| move |error: Error| error.at(&step.location.of_key(key));
-        conflicts::check_target(step, place, view).map_err(at("path"))?;
+        conflicts::check_target(step, place, view)
+            .map_err(|error| error.at_key(&step.location, "path"))?;
         if let Some(source) = &located.source {
             let checked = believed::check_source(step, place, source, view.context);
-            checked.map_err(at("source"))?;
+            checked.map_err(|error| error.at_key(&step.location, "source"))?;
         }
         let built = match views::build(located, view, instances, findings) {
             Err(absent) if is_absent_part(step, &absent) => {
@@ -197,8 +197,9 @@ impl<'p> Prepared<'p> {
                 return Ok(false);
             }
             located => located.map_err(|error| {
-                let path = step.location.of_key("path");
-                error.advise_where_unseen(UNSEEN).at(&path)
+                error
+                    .advise_where_unseen(UNSEEN)
+                    .at_key(&step.location, "path")
             })?,
         };
         Ok(self.build_view(&located)?.is_some())

@@ -129,10 +129,10 @@ fn check_programs(
         let program = subject.helper(&volume.open, purpose, &[]);
         let check = |_: &str, _: &[u8]| {
             let checked = program.check(&subject.deadline);
-            checked.map_err(|error| error.at(&volume.location.of_key("open")))
+            checked.map_err(|error| error.at_key(&volume.location, "open"))
         };
         let opened = open_volume(volume, subject, prepared, check);
-        opened.map_err(|error| error.at(&volume.location.of_key("path")))?;
+        opened.map_err(|error| error.at_key(&volume.location, "path"))?;
     }
     let warnings = RefCell::new(&mut trial.notes);
     let execution = Execution {

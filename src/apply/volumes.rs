@@ -58,9 +58,9 @@ pub(super) fn open_volumes(
                 close,
             };
             let opened = opening.open(path, programs, &census);
-            opened.map_err(|error| error.at(&volume.location.of_key("open")))
+            opened.map_err(|error| error.at_key(&volume.location, "open"))
         });
-        opened.map_err(|error| error.at(&volume.location.of_key("path")))?;
+        opened.map_err(|error| error.at_key(&volume.location, "path"))?;
     }
     Ok(opening)
 }
@@ -95,7 +95,7 @@ pub(super) fn open_volume(
             prepared.findings.leave_out_volume(&volume.path, &unknown);
             Ok(())
         }
-        Err(unknown) => Err(unknown.at(&volume.location.of_key("password"))),
+        Err(unknown) => Err(unknown.at_key(&volume.location, "password")),
         Ok(input) => open(&place.path, input),
     }
 }

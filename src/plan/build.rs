@@ -125,7 +125,7 @@ fn refuse(ruling: &Ruling<'_>) -> Result<()> {
     match (kind.label(), lacks_labels()) {
         (Some(per), Some(reason)) => {
             let part = format!("`per = \"{}\"`", word_of(per));
-            Err(Error::new("apply", part, reason).at(&location.of_key("per")))
+            Err(Error::new("apply", part, reason).at_key(location, "per"))
         }
         _ => Ok(()),
     }
@@ -143,7 +143,7 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
                 "its instance {directory} is that of {path} too, {}",
                 first.location
             );
-            return Err(Error::new("cover", &step.path, reason).at(&step.location.of_key("store")));
+            return Err(Error::new("cover", &step.path, reason).at_key(&step.location, "store"));
         }
     }
     Ok(())
@@ -153,7 +153,7 @@ fn distinct_instances(steps: &[Step]) -> Result<()> {
 fn separate_volumes(plan: &Plan) -> Result<()> {
     for volume in &plan.volumes {
         let refused = |reason: String| {
-            Err(Error::new("open", &volume.path, reason).at(&volume.location.of_key("path")))
+            Err(Error::new("open", &volume.path, reason).at_key(&volume.location, "path"))
         };
         let covered = |step: &&Step| step.path.is_within(&volume.path);
         if let Some(step) = plan.steps.iter().find(covered) {
@@ -253,7 +253,7 @@ impl Builder<'_> {
         let covering = Covering::of(ruling)?;
         let Covering { rule, path } = covering;
         if let Some(reason) = covers_store(path, self.store) {
-            return Err(Error::new("cover", path, reason).at(&rule.location.of_key("path")));
+            return Err(Error::new("cover", path, reason).at_key(&rule.location, "path"));
         }
         if let Some(step) = make(covering)? {
             plan.inits.extend(self.init(&step, rule)?);
@@ -451,7 +451,7 @@ impl Builder<'_> {
         if directory == *path {
             let reason = "the layer would be what it is on";
             return Err(
-                Error::new("use the store", directory, reason).at(&rule.location.of_key("store"))
+                Error::new("use the store", directory, reason).at_key(&rule.location, "store")
             );
         }
         let layer = self.instance(directory, overlay.per, rule)?;
@@ -488,7 +488,7 @@ impl Builder<'_> {
         let label = self
             .accounts
             .label(self.login, path.as_str(), basis)
-            .map_err(|error| error.at(&rule.location.of_key("per")))?;
+            .map_err(|error| error.at_key(&rule.location, "per"))?;
         Ok(label.map_or(Labelling::Lacking, Labelling::Own))
     }
 
@@ -497,7 +497,7 @@ impl Builder<'_> {
         if self.store.is_within(&directory) {
             let reason = format!("everybody's instances are in it ({})", self.store);
             return Err(
-                Error::new("use the store", directory, reason).at(&rule.location.of_key("store"))
+                Error::new("use the store", directory, reason).at_key(&rule.location, "store")
             );
         }
         let lifetime = match per {
@@ -521,7 +521,7 @@ impl Builder<'_> {
         Covering { rule, path }: Covering<'_>,
     ) -> Result<AbsPath> {
         let failed = |reason: String| {
-            Error::new("name the instance of", path, reason).at(&rule.location.of_key("path"))
+            Error::new("name the instance of", path, reason).at_key(&rule.location, "path")
         };
         let name = name_instance(path.as_str(), label).ok_or_else(|| {
             failed("the path is too long for a name; give the rule a `store`".to_owned())
@@ -636,11 +636,11 @@ fn override_key<T: PartialEq>(
 }
 
 fn misfit(key: &str, template: impl std::fmt::Display, reason: String, rule: &Rule) -> Error {
-    Error::new("use", format_args!("the {key} {template}"), reason).at(&rule.location.of_key(key))
+    Error::new("use", format_args!("the {key} {template}"), reason).at_key(&rule.location, key)
 }
 
 fn nobody(key: &str, name: &Component, reason: &str, rule: &Rule) -> Error {
-    Error::new("find", format_args!("the {key} {name}"), reason).at(&rule.location.of_key(key))
+    Error::new("find", format_args!("the {key} {name}"), reason).at_key(&rule.location, key)
 }
 
 /// A decimal user or group id; the highest number means "none" to the kernel.

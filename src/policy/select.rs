@@ -106,7 +106,7 @@ fn judge<'p>(rule: &'p Rule, login: &Login) -> Ruling<'p> {
             Ok(path) => ruling.path = Some(path),
             Err(reason) => {
                 let error =
-                    Error::new("use the path", template, reason).at(&rule.location.of_key("path"));
+                    Error::new("use the path", template, reason).at_key(&rule.location, "path");
                 ruling.decision = Decision::Fails(error);
             }
         }

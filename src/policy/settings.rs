@@ -181,6 +181,12 @@ impl Settings {
 /// The accounts of the system.
 const SYSTEM_UIDS: RangeInclusive<u32> = 1..=999;
 
+/// Whether a user is root or an account of the system, who are exempt where no file says otherwise.
+#[must_use]
+pub(crate) fn is_exempt_by_default(uid: u32) -> bool {
+    uid <= *SYSTEM_UIDS.end()
+}
+
 /// Finds out whether `before` exempts root or accounts of the system that `after` does not: by id, or root by its name.
 fn find_lost(before: &[Listed], after: &[Listed]) -> Option<&'static str> {
     let (before, after) = (collect_uids(before), collect_uids(after));

@@ -20,7 +20,7 @@ pub(super) fn build(
 ) -> Result<ViewMount> {
     let (step, path) = (covered.step, covered.step.path.as_str());
     let refused =
-        |reason: &str| Err(Error::new("bind", path, reason).at(&step.location.of_key("source")));
+        |reason: &str| Err(Error::new("bind", path, reason).at_key(&step.location, "source"));
     let Some(source) = source else {
         return refused("its source was not looked for");
     };

@@ -37,16 +37,16 @@ pub(super) fn build<'p>(
             .context
             .permitted_form(form_of(shape, &covered.place.status)),
     };
-    let at = |key| move |error: Error| error.at(&covered.step.location.of_key(key));
     let opened = instances.open_instance(&request, view);
-    let directory = Rc::new(opened.map_err(at("store"))?);
+    let directory = Rc::new(opened.map_err(|error| error.at_key(&covered.step.location, "store"))?);
     let mount = mount::clone_tree(&directory, Extent::Mount, path)?;
     let root = Root {
         directory: &directory,
         mount: &mount,
     };
     let from = KeptFrom::covered(covered, root, view);
-    let visible = keep_entries(&from, keep, instances, findings).map_err(at("keep"))?;
+    let visible = keep_entries(&from, keep, instances, findings)
+        .map_err(|error| error.at_key(&covered.step.location, "keep"))?;
     prepare(&mount, covered)?;
     Ok(ViewMount {
         mount: Rc::new(mount),

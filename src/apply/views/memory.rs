@@ -64,7 +64,7 @@ pub(super) fn build<'p>(
         Keep::Entries(names) => keep_entries(&from, names, instances, findings),
         Keep::Paths(paths) => keep_paths(&from, paths, instances, findings),
     };
-    let visible = visible.map_err(|error| error.at(&covered.step.location.of_key("keep")))?;
+    let visible = visible.map_err(|error| error.at_key(&covered.step.location, "keep"))?;
     if recipe.attributes & attribute::READ_ONLY != 0 {
         let change = AttributeChange::default().set(attribute::READ_ONLY);
         mount::prepare(&mount, Preparation::of_private_mount(change), path)?;

@@ -30,7 +30,7 @@ pub(super) fn build<'p>(
         open_directory(place, ".").map_err(|errno| Error::from_errno("open", path, errno))?;
     let opened = instances.open_layer(instance, covered, view);
     let OpenedLayer { directory, is_new } =
-        opened.map_err(|error| error.at(&covered.step.location.of_key("store")))?;
+        opened.map_err(|error| error.at_key(&covered.step.location, "store"))?;
     let form = context.permitted_form(form_of(&Shape::default(), &place.status));
     let directory_path = instance.directory.as_str();
     let layer = Layer::open(Rc::new(directory), form, directory_path)?;

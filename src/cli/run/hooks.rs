@@ -20,7 +20,7 @@ pub fn run(prepared: &Prepared, when: When) -> Result<()> {
         let ran = subject
             .helper(&hook.helper, Purpose::Hook, &[])
             .run(b"")
-            .map_err(|error| error.at(&hook.location.of_key("run")));
+            .map_err(|error| error.at_key(&hook.location, "run"));
         hook.on_failure.deny_or_warn(ran, print_error)
     })
 }

@@ -5,13 +5,11 @@ use crate::cli::import::remark::Remark;
 use crate::error::Location;
 use crate::plan::tidy;
 use crate::policy::principal::Principal;
+use crate::policy::settings::is_exempt_by_default;
 use crate::policy::word;
 
 /// The program that takes its user into a jail.
 const SHELL: &str = "jk_chrootsh";
-
-/// The user ids that are exempt where nothing else is said, with root's.
-const SYSTEM: u32 = 1000;
 
 /// An account in a jail.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ fn account(location: &Location, line: &str, remarks: &mut Vec<Remark>) -> Option
         remarks.push(Remark::left_public(location, message));
         return None;
     }
-    if !uid.parse::<u32>().is_ok_and(|uid| uid >= SYSTEM) {
+    if uid.parse().map_or(true, is_exempt_by_default) {
         let message = format!(
             "{name} stays with jk_chrootsh: its user id is {uid}, and root and system accounts (uid 1-999) are exempt \
              where [settings] does not say otherwise"

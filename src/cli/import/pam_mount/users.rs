@@ -4,14 +4,12 @@ use crate::cli::import::policy::Table;
 use crate::cli::import::remark::Remark;
 use crate::error::Location;
 use crate::policy::principal::Principal;
+use crate::policy::settings::is_exempt_by_default;
 use crate::policy::word;
 use roxmltree::Node;
 
 /// The attributes that say for whom a volume is.
 pub const ATTRIBUTES: [&str; 5] = ["user", "uid", "gid", "pgrp", "sgrp"];
-
-/// The ids that are exempt where nothing else is said, with root's.
-const SYSTEM: u32 = 1000;
 
 const SEVERAL: &str = "no rule is for users of whom several things are true at once";
 const EMPTY: &str = "a condition is empty";
@@ -202,7 +200,7 @@ fn ids(value: &str, location: &Location, remarks: &mut Vec<Remark>) -> Result<St
     let (Some(first), Some(last)) = (number(first), number(last)) else {
         return Err(format!("`{value}` is no decimal number or range of them"));
     };
-    if first < SYSTEM {
+    if is_exempt_by_default(first) {
         let message = "root and system accounts (uid 1-999) are exempt where [settings] does not say otherwise";
         remarks.push(Remark::different(location, message));
     }
